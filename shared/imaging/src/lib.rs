@@ -1,0 +1,1 @@
+//! DICOM to domain and pictures.

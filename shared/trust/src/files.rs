@@ -1,0 +1,45 @@
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use crate::Error;
+
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    fs::read(path).map_err(|source| Error::Read {
+        path: path.display().to_string(),
+        source,
+    })
+}
+
+/// Secrets are readable by their owner only from the first moment, and never overwrite what stands there.
+pub(crate) fn write_new_secret(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    write_new(path, bytes, 0o600)
+}
+
+pub(crate) fn write_new_public(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    write_new(path, bytes, 0o644)
+}
+
+fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Error> {
+    let attempt = || {
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(mode)
+            .open(path)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        if let Some(directory) = path
+            .parent()
+            .filter(|directory| !directory.as_os_str().is_empty())
+        {
+            fs::File::open(directory)?.sync_all()?;
+        }
+        Ok(())
+    };
+    attempt().map_err(|source| Error::Write {
+        path: path.display().to_string(),
+        source,
+    })
+}

@@ -1,0 +1,51 @@
+//! Who is who: certificates, TLS settings, pseudonyms.
+//!
+//! - [`Authority`] issues the certificates of a region: one for the hub, one for each clinic's box.
+//! - [`TlsIdentity`] is a certificate chain with its key and the authority it trusts, read from PEM files. It makes the
+//!   only rustls configurations of the project; the one crypto provider is ring.
+//! - [`clinic_of`] reads the clinic from a peer's certificate.
+//! - [`PseudonymKey`] gives a study its name outside the clinic.
+
+mod files;
+
+mod authority;
+pub use authority::{Authority, Issued};
+
+mod tls;
+pub use tls::{TlsIdentity, TlsPaths, clinic_of};
+
+mod pseudonym;
+pub use pseudonym::PseudonymKey;
+
+/// What went wrong with a key, a certificate or a pseudonym. Never holds key material.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("cannot read {path}")]
+    Read { path: String, source: std::io::Error },
+    #[error("cannot write {path}")]
+    Write { path: String, source: std::io::Error },
+    #[error("{path} holds no {wanted} in PEM form")]
+    Pem { path: String, wanted: &'static str },
+    #[error(
+        "{path} holds {found} bytes, a pseudonym key has {wanted}: restore it from the backup, a new key gives old studies new names"
+    )]
+    PseudonymKeyLength {
+        path: String,
+        found: usize,
+        wanted: usize,
+    },
+    #[error("the system's random source failed")]
+    Random,
+    #[error("cannot make a certificate")]
+    Issue { source: rcgen::Error },
+    #[error("the certificate, its key and the trusted authority do not fit together")]
+    Rustls { source: rustls::Error },
+    #[error("cannot build the check of peers' certificates")]
+    Verifier {
+        source: rustls::server::VerifierBuilderError,
+    },
+    #[error("the peer's certificate cannot be parsed")]
+    Certificate,
+    #[error("the peer's certificate must name exactly one common name that is a clinic id")]
+    NoClinic,
+}

@@ -1,0 +1,105 @@
+use std::fmt;
+use std::path::Path;
+
+use barefoot_domain::{CaseId, StudyUid};
+use ring::hmac;
+use ring::rand::{SecureRandom, SystemRandom};
+
+use crate::{Error, files};
+
+const KEY_BYTES: usize = 32;
+
+/// The clinic's secret behind its pseudonyms: HMAC-SHA-256, made on the box, never sent.
+///
+/// The same study gets the same name for as long as the key lives; two clinics give different names; without the key
+/// nobody can go back or test a guess.
+pub struct PseudonymKey(hmac::Key);
+
+impl fmt::Debug for PseudonymKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PseudonymKey(secret)")
+    }
+}
+
+impl PseudonymKey {
+    /// Reads the key, or makes it on the first start.
+    ///
+    /// # Errors
+    /// When the file cannot be read or written or has the wrong length. A damaged key is not replaced.
+    pub fn load_or_create(path: &Path) -> Result<Self, Error> {
+        if path.exists() {
+            return Self::from_bytes(&files::read(path)?, path);
+        }
+        let mut bytes = [0; KEY_BYTES];
+        SystemRandom::new().fill(&mut bytes).map_err(|_| Error::Random)?;
+        files::write_new_secret(path, &bytes)?;
+        Self::from_bytes(&bytes, path)
+    }
+
+    fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self, Error> {
+        if bytes.len() != KEY_BYTES {
+            return Err(Error::PseudonymKeyLength {
+                path: path.display().to_string(),
+                found: bytes.len(),
+                wanted: KEY_BYTES,
+            });
+        }
+        Ok(Self(hmac::Key::new(hmac::HMAC_SHA256, bytes)))
+    }
+
+    /// A UID under 2.25 (PS3.5 annex B.2), its number the first 128 bits of the keyed hash.
+    #[must_use]
+    pub fn case_of(&self, study: &StudyUid) -> CaseId {
+        let tag = hmac::sign(&self.0, format!("study\0{}", study.as_str()).as_bytes());
+        let number = tag
+            .as_ref()
+            .iter()
+            .take(16)
+            .fold(0u128, |sum, byte| sum << 8 | u128::from(*byte));
+        #[expect(
+            clippy::expect_used,
+            reason = "2.25. and at most 39 digits is a UID by construction"
+        )]
+        CaseId::new(format!("2.25.{number}")).expect("2.25.<decimal> is a UID")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_name_per_study_and_clinic_and_it_survives_a_restart() {
+        let dir = tempfile::tempdir().unwrap();
+        let (here, there) = (dir.path().join("here"), dir.path().join("there"));
+        let study = StudyUid::new("1.2.840.113619.2.55").unwrap();
+        let first = PseudonymKey::load_or_create(&here).unwrap().case_of(&study);
+        assert_eq!(
+            PseudonymKey::load_or_create(&here).unwrap().case_of(&study),
+            first
+        );
+        assert_ne!(
+            PseudonymKey::load_or_create(&there).unwrap().case_of(&study),
+            first
+        );
+        let other = StudyUid::new("1.2.840.113619.2.56").unwrap();
+        assert_ne!(
+            PseudonymKey::load_or_create(&here).unwrap().case_of(&other),
+            first
+        );
+        assert!(!first.as_str().contains("113619"));
+    }
+
+    #[test]
+    fn a_damaged_key_is_refused_not_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("key");
+        std::fs::write(&path, b"short").unwrap();
+        let error = PseudonymKey::load_or_create(&path).unwrap_err();
+        assert!(
+            error.to_string().contains("restore it from the backup"),
+            "{error}"
+        );
+        assert_eq!(std::fs::read(&path).unwrap(), b"short");
+    }
+}

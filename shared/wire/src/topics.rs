@@ -1,0 +1,103 @@
+//! MQTT topics: `barefoot/v1/<clinic>/up/<kind>` and `barefoot/v1/<clinic>/down/<kind>`.
+//!
+//! One function per topic. Nothing about a patient or a study ever stands in a topic.
+
+use barefoot_domain::ClinicId;
+
+const ROOT: &str = "barefoot/v1";
+
+/// Which way a topic runs, seen from the clinic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// Clinic to hub.
+    Up,
+    /// Hub to clinic.
+    Down,
+}
+
+/// A topic of ours, taken apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Topic {
+    pub clinic: ClinicId,
+    pub direction: Direction,
+    pub kind: String,
+}
+
+#[must_use]
+pub fn up_result(clinic: &ClinicId) -> String {
+    format!("{ROOT}/{clinic}/up/result")
+}
+
+#[must_use]
+pub fn down_receipt(clinic: &ClinicId) -> String {
+    format!("{ROOT}/{clinic}/down/receipt")
+}
+
+/// The filter a box subscribes to: everything for itself, nothing else.
+#[must_use]
+pub fn down_filter(clinic: &ClinicId) -> String {
+    format!("{ROOT}/{clinic}/down/#")
+}
+
+/// The filter the hub subscribes to at an external broker.
+#[must_use]
+pub fn up_filter_of_all() -> String {
+    format!("{ROOT}/+/up/#")
+}
+
+/// `None` for every topic outside the scheme.
+#[must_use]
+pub fn parse(topic: &str) -> Option<Topic> {
+    let mut parts = topic.strip_prefix(ROOT)?.strip_prefix('/')?.split('/');
+    let clinic = ClinicId::new(parts.next()?).ok()?;
+    let direction = match parts.next()? {
+        "up" => Direction::Up,
+        "down" => Direction::Down,
+        _ => return None,
+    };
+    let kind = parts.next()?;
+    let plain = !kind.is_empty() && kind.bytes().all(|b| b.is_ascii_lowercase());
+    (plain && parts.next().is_none()).then(|| Topic {
+        clinic,
+        direction,
+        kind: kind.to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn topics_round_trip() {
+        let clinic = ClinicId::new("clinic-7").unwrap();
+        let expect = |direction, kind: &str| {
+            Some(Topic {
+                clinic: clinic.clone(),
+                direction,
+                kind: kind.into(),
+            })
+        };
+        assert_eq!(parse(&up_result(&clinic)), expect(Direction::Up, "result"));
+        assert_eq!(parse(&down_receipt(&clinic)), expect(Direction::Down, "receipt"));
+    }
+
+    #[test]
+    fn foreign_topics_are_no_topics() {
+        for bad in [
+            "",
+            "barefoot/v1",
+            "barefoot/v1/a/up",
+            "barefoot/v1/a/up/",
+            "barefoot/v1/a/up/result/x",
+            "barefoot/v1/+/up/result",
+            "barefoot/v1/a/up/#",
+            "barefoot/v2/a/up/result",
+            "barefoot/v1/A/up/result",
+            "barefoot/v1/a/sideways/result",
+            "$share/g/barefoot/v1/a/up/result",
+        ] {
+            assert_eq!(parse(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! The wire holds: generated code is fresh, messages round trip, hostile bytes are refused without a panic.
+
+use std::fs;
+use std::path::Path;
+
+use barefoot_domain::{
+    Assessment, Call, CaseId, ClinicId, EngineUse, FindingCode, FindingResult, ModelVersion, QualityGrade,
+    QualityProblem, QualityVerdict, Reason, Score, Urgency,
+};
+use barefoot_wire::{
+    MAX_ENVELOPE_BYTES, Receipt, ReceiptOutcome, StudyResult, decode_envelope, decode_receipt, decode_result,
+    encode_receipt, encode_result, result_envelope, v1,
+};
+use proptest::prelude::*;
+
+/// Set `BAREFOOT_REGENERATE=1` to write the file instead of comparing it.
+#[test]
+fn generated_code_is_fresh() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let descriptors = protox::compile(["results.proto"], [root.join("proto")]).expect("the schema compiles");
+    let out = tempfile::tempdir().unwrap();
+    prost_build::Config::new()
+        .out_dir(out.path())
+        .compile_fds(descriptors)
+        .expect("code is generated");
+    let fresh = fs::read_to_string(out.path().join("barefoot.v1.rs")).unwrap();
+    let committed = root.join("src/gen/barefoot.v1.rs");
+    if std::env::var_os("BAREFOOT_REGENERATE").is_some() {
+        fs::write(&committed, &fresh).unwrap();
+    }
+    let stored = fs::read_to_string(&committed).unwrap_or_default();
+    assert!(
+        stored == fresh,
+        "src/gen is stale: run BAREFOOT_REGENERATE=1 cargo test -p barefoot-wire and commit it"
+    );
+}
+
+fn score() -> impl Strategy<Value = Score> {
+    (0.0f32..=1.0).prop_map(|value| Score::new(value).expect("within range"))
+}
+
+fn code() -> impl Strategy<Value = FindingCode> {
+    "[a-z0-9_-]{1,64}".prop_map(|text| FindingCode::new(text).expect("within the alphabet"))
+}
+
+fn finding() -> impl Strategy<Value = FindingResult> {
+    (
+        code(),
+        score(),
+        prop_oneof![Just(Call::Positive), Just(Call::Negative)],
+        score(),
+    )
+        .prop_map(|(code, score, call, confidence)| FindingResult {
+            code,
+            score,
+            call,
+            confidence,
+        })
+}
+
+fn reason() -> impl Strategy<Value = Reason> {
+    prop_oneof![
+        Just(Reason::Confident),
+        code().prop_map(Reason::UrgentFinding),
+        code().prop_map(Reason::LowConfidence),
+        Just(Reason::PoorQuality),
+        Just(Reason::OutsideIntendedUse),
+        Just(Reason::NoModel),
+        Just(Reason::ModelFailed),
+    ]
+}
+
+fn assessment() -> impl Strategy<Value = Assessment> {
+    let problem = prop_oneof![
+        Just(QualityProblem::Blank),
+        Just(QualityProblem::Overexposed),
+        Just(QualityProblem::Underexposed),
+        Just(QualityProblem::LowContrast),
+        Just(QualityProblem::LowResolution),
+        Just(QualityProblem::Undecodable),
+    ];
+    (
+        proptest::option::of(("[!-~]{1,64}", "[!-~]{1,64}", any::<bool>())),
+        proptest::option::of(("[!-~]{1,64}", "[!-~]{1,64}")),
+        proptest::collection::vec(finding(), 0..5),
+        prop_oneof![
+            Just(QualityGrade::A),
+            Just(QualityGrade::B),
+            Just(QualityGrade::C)
+        ],
+        proptest::collection::vec(problem, 0..4),
+        prop_oneof![
+            Just(Urgency::Routine),
+            Just(Urgency::Review),
+            Just(Urgency::Critical)
+        ],
+        proptest::collection::vec(reason(), 0..4),
+    )
+        .prop_map(
+            |(model, engine, findings, grade, problems, urgency, reasons)| Assessment {
+                model: model.map(|(id, version, demonstration)| ModelVersion {
+                    id,
+                    version,
+                    demonstration,
+                }),
+                engine: engine.map(|(engine, precision)| EngineUse { engine, precision }),
+                findings,
+                quality: QualityVerdict { grade, problems },
+                urgency,
+                reasons,
+            },
+        )
+}
+
+proptest! {
+    #[test]
+    fn results_round_trip(
+        assessment in assessment(),
+        case in "[1-9]{1,20}(\\.[1-9]{1,8}){0,3}",
+        version in 1u32..,
+        instances in any::<u32>(),
+        received_at_ms in 1i64..,
+        assessed_at_ms in 1i64..,
+    ) {
+        let result = StudyResult {
+            case: CaseId::new(case).unwrap(),
+            version,
+            modality: "DX".into(),
+            instances,
+            received_at_ms,
+            assessed_at_ms,
+            assessment,
+        };
+        prop_assert_eq!(decode_result(&encode_result(&result)).unwrap(), result);
+    }
+
+    #[test]
+    fn receipts_round_trip(id in "[0-9A-HJKMNP-TV-Z]{26}", reason in proptest::option::of(".{0,40}"), at in any::<i64>()) {
+        let outcome = reason.map_or(ReceiptOutcome::Stored, |reason| ReceiptOutcome::Refused { reason });
+        let receipt = Receipt { envelope_id: id, outcome, hub_time_ms: at };
+        prop_assert_eq!(decode_receipt(&encode_receipt(&receipt)).unwrap(), receipt);
+    }
+
+    #[test]
+    fn hostile_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..2048)) {
+        let _ = decode_envelope(&bytes);
+        let _ = decode_result(&bytes);
+        let _ = decode_receipt(&bytes);
+    }
+}
+
+#[test]
+fn unknown_schema_oversize_and_bad_fields_are_named() {
+    let clinic = ClinicId::new("c1").unwrap();
+    let result = StudyResult {
+        case: CaseId::new("2.25.1").unwrap(),
+        version: 1,
+        modality: "DX".into(),
+        instances: 1,
+        received_at_ms: 1,
+        assessed_at_ms: 2,
+        assessment: Assessment {
+            model: None,
+            engine: None,
+            findings: vec![],
+            quality: QualityVerdict {
+                grade: QualityGrade::A,
+                problems: vec![],
+            },
+            urgency: Urgency::Review,
+            reasons: vec![Reason::NoModel],
+        },
+    };
+    let good = result_envelope("01ARZ3NDEKTSV4RRFFQ69G5FAV".into(), &clinic, &result);
+    let encode = |envelope: &v1::Envelope| prost::Message::encode_to_vec(envelope);
+    assert!(decode_envelope(&encode(&good)).is_ok());
+
+    let newer = v1::Envelope {
+        schema: 9,
+        ..good.clone()
+    };
+    assert!(
+        decode_envelope(&encode(&newer))
+            .unwrap_err()
+            .to_string()
+            .contains("schema 9")
+    );
+    let anonymous = v1::Envelope {
+        id: String::new(),
+        ..good.clone()
+    };
+    assert!(
+        decode_envelope(&encode(&anonymous))
+            .unwrap_err()
+            .to_string()
+            .contains("id")
+    );
+    let huge = vec![0; MAX_ENVELOPE_BYTES + 1];
+    assert!(
+        decode_envelope(&huge)
+            .unwrap_err()
+            .to_string()
+            .contains("at most")
+    );
+
+    let nan = v1::StudyResult {
+        assessment: Some(v1::Assessment {
+            quality: v1::QualityGrade::A.into(),
+            urgency: v1::Urgency::Routine.into(),
+            findings: vec![v1::FindingResult {
+                code: "x".into(),
+                score: f32::NAN,
+                call: v1::Call::Positive.into(),
+                confidence: 0.5,
+            }],
+            ..Default::default()
+        }),
+        ..prost::Message::decode(&*encode_result(&result)).unwrap()
+    };
+    let error = decode_result(&prost::Message::encode_to_vec(&nan)).unwrap_err();
+    assert!(error.to_string().contains("finding.score"), "{error}");
+}
