@@ -1,0 +1,134 @@
+//! A DICOM Part 10 file's elements, read within fixed bounds.
+//!
+//! Lengths are held against the bytes that are left before anything is read or allocated; depth, number of elements and
+//! the size of what is kept are limited. Pixel data are walked to their end but not read, so a file cut off anywhere in
+//! its announced content is refused as [`Error::Truncated`].
+//!
+//! Values are kept as raw bytes and decoded late, see [`crate::text`].
+
+mod error;
+mod fields;
+mod source;
+mod syntax;
+pub(crate) mod tags;
+mod walk;
+
+use std::fmt;
+use std::fs::File;
+use std::io::{Read, Seek};
+use std::path::Path;
+
+use barefoot_domain::StudyUid;
+
+pub use error::Error;
+pub use fields::Patient;
+pub use tags::Tag;
+
+pub(crate) use source::Source;
+pub(crate) use syntax::Encoding;
+use walk::{Kept, Value};
+
+/// Where the pixel data lie: in the file, or in the inflated data set of a deflated one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum PixelLocation {
+    Native {
+        offset: u64,
+        length: u32,
+        float: bool,
+    },
+    Fragments {
+        offset_table: Vec<u32>,
+        /// Offset and length of each.
+        fragments: Vec<(u64, u32)>,
+    },
+}
+
+/// The elements of one object that Barefoot uses. Holds identity, so `Debug` says next to nothing.
+pub struct Header {
+    transfer_syntax: String,
+    syntax: syntax::Syntax,
+    data_set_offset: u64,
+    sop_class_uid: String,
+    sop_instance_uid: String,
+    study_uid: StudyUid,
+    series_uid: Option<String>,
+    kept: Kept,
+}
+
+impl fmt::Debug for Header {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Header")
+            .field("transfer_syntax", &self.transfer_syntax)
+            .field("sop_class_uid", &self.sop_class_uid)
+            .finish_non_exhaustive()
+    }
+}
+
+/// # Errors
+/// When the file cannot be read or is no whole DICOM object with its UIDs.
+pub fn read_header(path: &Path) -> Result<Header, Error> {
+    let mut file = File::open(path).map_err(|source| Error::Read { source })?;
+    let length = source::length_of(&mut file).map_err(|source| Error::Read { source })?;
+    scan(file, length)
+}
+
+/// As [`read_header`], from anything of a known length that stands at its start.
+///
+/// # Errors
+/// As [`read_header`].
+pub fn scan<R: Read + Seek>(reader: R, length: u64) -> Result<Header, Error> {
+    let mut source = Source::new(reader, length);
+    let mut start = [0; 132];
+    match source.read_exact(Tag(0, 0), &mut start) {
+        Err(Error::Truncated { .. }) => return Err(Error::NotDicom),
+        other => other?,
+    }
+    if !start.ends_with(b"DICM") {
+        return Err(Error::NotDicom);
+    }
+    let meta = walk::meta_group(&mut source)?;
+    let transfer_syntax = required_uid(&meta, tags::META_TRANSFER_SYNTAX, "Transfer Syntax UID")?;
+    let Some(syntax) = syntax::of(&transfer_syntax) else {
+        return Err(Error::UnsupportedTransferSyntax { uid: transfer_syntax });
+    };
+    let data_set_offset = source.position();
+    if syntax.deflated {
+        source = source.inflate();
+    }
+    let kept = walk::data_set(&mut source, syntax.encoding)?;
+    let study = required_uid(&kept, tags::STUDY_UID, "Study Instance UID")?;
+    Ok(Header {
+        sop_class_uid: required_uid(&kept, tags::SOP_CLASS, "SOP Class UID")?,
+        sop_instance_uid: required_uid(&kept, tags::SOP_INSTANCE, "SOP Instance UID")?,
+        study_uid: StudyUid::new(study).map_err(|_| Error::InvalidUid {
+            tag: tags::STUDY_UID,
+            name: "Study Instance UID",
+        })?,
+        series_uid: optional_uid(&kept, tags::SERIES_UID, "Series Instance UID")?,
+        transfer_syntax,
+        syntax,
+        data_set_offset,
+        kept,
+    })
+}
+
+fn required_uid(kept: &Kept, tag: Tag, name: &'static str) -> Result<String, Error> {
+    optional_uid(kept, tag, name)?.ok_or(Error::MissingElement { tag, name })
+}
+
+fn optional_uid(kept: &Kept, tag: Tag, name: &'static str) -> Result<Option<String>, Error> {
+    let Some(value) = kept.top.get(&tag) else {
+        return Ok(None);
+    };
+    // PS3.5 pads a UID with NUL; scanners that pad with a space are understood too.
+    let text = str::from_utf8(&value.bytes)
+        .map_err(|_| Error::InvalidUid { tag, name })?
+        .trim_matches(['\0', ' ']);
+    if text.is_empty() {
+        return Ok(None);
+    }
+    match StudyUid::new(text) {
+        Ok(_) => Ok(Some(text.to_owned())),
+        Err(_) => Err(Error::InvalidUid { tag, name }),
+    }
+}
