@@ -4,6 +4,7 @@ use super::Tag;
 
 /// Why a file is not taken as a DICOM object. Names the place, never the value.
 #[derive(Debug, thiserror::Error)]
+#[expect(clippy::error_impl_error, reason = "said with its module: header::Error")]
 pub enum Error {
     #[error("the file cannot be read")]
     Read {

@@ -35,6 +35,8 @@ pub(crate) enum PixelLocation {
         offset: u64,
         length: u32,
         float: bool,
+        /// Written as 16-bit words (OW), so that a big endian file swaps bytes of 8-bit samples too.
+        words: bool,
     },
     Fragments {
         offset_table: Vec<u32>,

@@ -212,6 +212,7 @@ impl<R: Read + Seek> Walk<'_, R> {
                 offset,
                 length: header.length,
                 float: header.tag != tags::PIXEL_DATA,
+                words: header.vr != Some(*b"OB"),
             }
         };
         self.kept.pixels = Some(location);
@@ -269,7 +270,8 @@ impl<R: Read + Seek> Walk<'_, R> {
             });
         }
         let vr = [c0, c1];
-        if !vr.iter().all(u8::is_ascii_uppercase) {
+        // Some devices leave the VR of an element they do not know blank; its length is short then.
+        if !vr.iter().all(u8::is_ascii_uppercase) && vr != *b"  " && vr != *b"??" {
             return Err(self.malformed(tag, "no value representation in an explicit data set"));
         }
         let length = if has_long_length(vr) {

@@ -1,38 +1,67 @@
 //! One grey picture of an object's pixel data.
+//!
+//! Size and layout come from the header and are checked before a byte of pixel data is read, so memory is bounded by
+//! [`PIXEL_LIMIT`]. Native samples are read here; of compressed ones the codec gets a single frame whose own size was
+//! compared with the header's first.
 
+mod codec;
+mod codestream;
+mod colour;
+mod error;
+mod frame;
+mod layout;
+mod levels;
+mod lut;
+
+use std::fmt;
 use std::path::Path;
 
+pub use error::Error;
+pub use layout::PIXEL_LIMIT;
+
 use crate::header::Header;
+use layout::{Layout, Photometric};
 
 /// A grey picture: row by row from the top, 0 black to 1 white as a reader sees it.
 #[derive(Clone, PartialEq)]
 pub struct GrayImage {
     pub width: u32,
     pub height: u32,
+    /// `width` × `height` of them.
     pub data: Vec<f32>,
-    /// How many frames the object has; this is the middle one.
+    /// How many frames the object has; of several this is the middle one.
     pub frame_count: u32,
 }
 
-impl std::fmt::Debug for GrayImage {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for GrayImage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("GrayImage")
             .field("width", &self.width)
             .field("height", &self.height)
+            .field("frame_count", &self.frame_count)
             .finish_non_exhaustive()
     }
 }
 
-/// Why an object gives no picture.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    #[error("the object has no pixel data")]
-    NoPixels,
-}
-
+/// Decodes the object's picture, of several frames the middle one, as it is meant to be seen: rescaled, windowed,
+/// inverted where it says so, colours as their brightness.
+///
 /// # Errors
 /// When the object has no pixels, or none that can be decoded.
 pub fn load_gray(path: &Path, header: &Header) -> Result<GrayImage, Error> {
-    let _ = (path, header);
-    Err(Error::NoPixels)
+    let layout = Layout::of(header)?;
+    let samples = frame::read_middle(path, header, &layout)?;
+    let data = match layout.photometric {
+        Photometric::Monochrome1 | Photometric::Monochrome2 => levels::grey(header, &layout, &samples)?,
+        Photometric::Palette => colour::palette_brightness(header, &layout, &samples)?,
+        Photometric::Rgb | Photometric::YbrFull | Photometric::Ybr422 => {
+            colour::brightness(&layout, &samples)?
+        }
+    };
+    Ok(GrayImage {
+        width: u32::from(layout.columns),
+        height: u32::from(layout.rows),
+        data,
+        frame_count: layout.frames,
+    })
 }

@@ -1,0 +1,186 @@
+use std::fs::File;
+use std::path::Path;
+
+use super::codec;
+use super::layout::Layout;
+use super::{Error, Photometric};
+use crate::header::{self, Header, PixelLocation, Source, tags};
+
+/// Explicit little endian samples in fragments.
+const ENCAPSULATED_NATIVE: &str = "1.2.840.10008.1.2.1.98";
+
+/// One frame's samples, decoded, in little endian.
+pub(super) struct Samples {
+    pub(super) bytes: Vec<u8>,
+    /// 1, 8 or 16: a codec may give fewer than the header allocates.
+    pub(super) bits: u16,
+    pub(super) planar: bool,
+    pub(super) photometric: Photometric,
+    /// Where the first sample starts in the first byte; only frames of single bits start inside one.
+    pub(super) first_bit: u8,
+}
+
+/// The middle frame of the object: in a stack of slices the one most likely to show something.
+pub(super) fn read_middle(path: &Path, header: &Header, layout: &Layout) -> Result<Samples, Error> {
+    let frame = layout.frames / 2;
+    let mut source = open(path, header)?;
+    match header.pixels() {
+        None => Err(Error::NoPixels),
+        Some(PixelLocation::Native { float: true, .. }) => Err(Error::Unsupported {
+            what: "floating point pixel data",
+        }),
+        Some(PixelLocation::Native {
+            offset,
+            length,
+            words,
+            ..
+        }) => {
+            if !is_native(header.transfer_syntax()) {
+                return Err(Error::Damaged);
+            }
+            let mut samples = native(&mut source, *offset, *length, frame, layout)?;
+            if header.encoding().big_endian && (layout.bits_allocated == 16 || *words) {
+                swap_pairs(&mut samples.bytes);
+            }
+            Ok(samples)
+        }
+        Some(PixelLocation::Fragments {
+            offset_table,
+            fragments,
+        }) => {
+            let wanted = fragments_of_frame(frame, layout.frames, offset_table, fragments)?;
+            let bytes = joined(&mut source, wanted)?;
+            if header.transfer_syntax() == ENCAPSULATED_NATIVE {
+                return checked(bytes, layout);
+            }
+            codec::decode(header.transfer_syntax(), bytes, layout)
+        }
+    }
+}
+
+fn open(path: &Path, header: &Header) -> Result<Source<File>, Error> {
+    let read = |source| Error::Read { source };
+    let file = File::open(path).map_err(read)?;
+    let length = file.metadata().map_err(read)?.len();
+    let mut source = Source::new(file, length);
+    if header.is_deflated() {
+        source
+            .skip(tags::PIXEL_DATA, header.data_set_offset())
+            .map_err(changed)?;
+        source = source.inflate();
+    }
+    Ok(source)
+}
+
+fn native(
+    source: &mut Source<File>,
+    offset: u64,
+    length: u32,
+    frame: u32,
+    layout: &Layout,
+) -> Result<Samples, Error> {
+    let frame_bits = layout.frame_bits();
+    let wanted = (frame_bits * u64::from(layout.frames)).div_ceil(8);
+    if u64::from(length) < wanted {
+        return Err(Error::SizeMismatch {
+            wanted,
+            found: u64::from(length),
+        });
+    }
+    let start_bit = frame_bits * u64::from(frame);
+    let end = (start_bit + frame_bits).div_ceil(8);
+    let mut bytes = vec![0; (end - start_bit / 8) as usize];
+    source
+        .skip(tags::PIXEL_DATA, offset + start_bit / 8)
+        .and_then(|()| source.read_exact(tags::PIXEL_DATA, &mut bytes))
+        .map_err(changed)?;
+    Ok(Samples {
+        bytes,
+        bits: layout.bits_allocated,
+        planar: layout.planar,
+        photometric: layout.photometric,
+        first_bit: (start_bit % 8) as u8,
+    })
+}
+
+fn checked(bytes: Vec<u8>, layout: &Layout) -> Result<Samples, Error> {
+    let wanted = layout.frame_bits().div_ceil(8);
+    if (bytes.len() as u64) < wanted {
+        return Err(Error::SizeMismatch {
+            wanted,
+            found: bytes.len() as u64,
+        });
+    }
+    Ok(Samples {
+        bytes,
+        bits: layout.bits_allocated,
+        planar: layout.planar,
+        photometric: layout.photometric,
+        first_bit: 0,
+    })
+}
+
+/// Which fragments hold the frame: all of a single one, else one each, else by the offset table.
+fn fragments_of_frame<'a>(
+    frame: u32,
+    frames: u32,
+    offset_table: &[u32],
+    fragments: &'a [(u64, u32)],
+) -> Result<&'a [(u64, u32)], Error> {
+    if frames == 1 {
+        return Ok(fragments);
+    }
+    let index = frame as usize;
+    if fragments.len() == frames as usize {
+        return fragments.get(index..=index).ok_or(Error::Damaged);
+    }
+    // Offsets count from the first fragment's item tag; a recorded offset lies behind that tag and its length.
+    let (Some((first, _)), Some(start)) = (fragments.first(), offset_table.get(index)) else {
+        return Err(Error::Unsupported {
+            what: "several frames in fragments without an offset table",
+        });
+    };
+    let from = first + u64::from(*start);
+    let to = match offset_table.get(index + 1) {
+        Some(next) => first + u64::from(*next),
+        None => u64::MAX,
+    };
+    let begin = fragments.partition_point(|(offset, _)| *offset < from);
+    let end = fragments.partition_point(|(offset, _)| *offset < to);
+    match fragments.get(begin..end) {
+        Some(found) if !found.is_empty() => Ok(found),
+        _ => Err(Error::Damaged),
+    }
+}
+
+fn joined(source: &mut Source<File>, fragments: &[(u64, u32)]) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::new();
+    for (offset, length) in fragments {
+        let start = bytes.len();
+        let gap = offset.checked_sub(source.position()).ok_or(Error::Damaged)?;
+        source.skip(tags::PIXEL_DATA, gap).map_err(changed)?;
+        // The scan saw this fragment in the file, so the file bounds this.
+        bytes.resize(start + *length as usize, 0);
+        let target = bytes.get_mut(start..).unwrap_or_default();
+        source.read_exact(tags::PIXEL_DATA, target).map_err(changed)?;
+    }
+    Ok(bytes)
+}
+
+fn is_native(transfer_syntax: &str) -> bool {
+    matches!(
+        transfer_syntax,
+        "1.2.840.10008.1.2" | "1.2.840.10008.1.2.1" | "1.2.840.10008.1.2.1.99" | "1.2.840.10008.1.2.2"
+    )
+}
+
+fn swap_pairs(bytes: &mut [u8]) {
+    let (pairs, _) = bytes.as_chunks_mut::<2>();
+    for pair in pairs {
+        pair.swap(0, 1);
+    }
+}
+
+fn changed(source: header::Error) -> Error {
+    Error::Changed { source }
+}

@@ -1,0 +1,119 @@
+use super::Error;
+use crate::header::{Header, tags};
+
+/// The largest frame: four times a mammogram. A grey picture of this size takes 256 MiB.
+pub const PIXEL_LIMIT: u64 = 64 * 1024 * 1024;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Photometric {
+    Monochrome1,
+    Monochrome2,
+    Palette,
+    Rgb,
+    /// Brightness in the first sample.
+    YbrFull,
+    /// Two pixels in four samples: both brightnesses, then the shared colour.
+    Ybr422,
+}
+
+/// How one frame's samples lie.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Layout {
+    pub(super) rows: u16,
+    pub(super) columns: u16,
+    pub(super) frames: u32,
+    pub(super) samples: u16,
+    /// 1, 8 or 16.
+    pub(super) bits_allocated: u16,
+    pub(super) bits_stored: u16,
+    pub(super) high_bit: u16,
+    pub(super) signed: bool,
+    /// Colour by colour instead of pixel by pixel.
+    pub(super) planar: bool,
+    pub(super) photometric: Photometric,
+}
+
+impl Layout {
+    pub(super) fn of(header: &Header) -> Result<Self, Error> {
+        if !header.has_pixels() {
+            return Err(Error::NoPixels);
+        }
+        let rows = present(header.rows(), "Rows")?;
+        let columns = present(header.columns(), "Columns")?;
+        let pixels = u64::from(rows) * u64::from(columns);
+        if PIXEL_LIMIT < pixels {
+            return Err(Error::TooLarge {
+                pixels,
+                limit: PIXEL_LIMIT,
+            });
+        }
+        let frames = header.frames();
+        if frames == 0 {
+            return Err(Error::MissingAttribute {
+                name: "Number of Frames",
+            });
+        }
+        let bits_allocated = present(header.bits_allocated(), "Bits Allocated")?;
+        if !matches!(bits_allocated, 1 | 8 | 16) {
+            return Err(Error::Unsupported {
+                what: "this number of bits allocated",
+            });
+        }
+        let bits_stored = header
+            .bits_stored()
+            .filter(|stored| (1..=bits_allocated).contains(stored))
+            .unwrap_or(bits_allocated);
+        let high_bit = header
+            .number(tags::HIGH_BIT)
+            .filter(|high| (bits_stored - 1..bits_allocated).contains(high))
+            .unwrap_or(bits_stored - 1);
+        let samples = header.number(tags::SAMPLES_PER_PIXEL).unwrap_or(1);
+        let photometric = photometric(header.code(tags::PHOTOMETRIC).as_deref(), samples)?;
+        Ok(Self {
+            rows,
+            columns,
+            frames,
+            samples,
+            bits_allocated,
+            bits_stored,
+            high_bit,
+            signed: header.number(tags::PIXEL_REPRESENTATION) == Some(1),
+            planar: 1 < samples && header.number(tags::PLANAR_CONFIGURATION) == Some(1),
+            photometric,
+        })
+    }
+
+    pub(super) fn pixels(&self) -> usize {
+        usize::from(self.rows) * usize::from(self.columns)
+    }
+
+    /// Of one frame. Below 2^29 by [`PIXEL_LIMIT`].
+    pub(super) fn frame_bits(&self) -> u64 {
+        let samples = match self.photometric {
+            Photometric::Ybr422 => 2,
+            _ => u64::from(self.samples),
+        };
+        self.pixels() as u64 * samples * u64::from(self.bits_allocated)
+    }
+}
+
+fn present(value: Option<u16>, name: &'static str) -> Result<u16, Error> {
+    value
+        .filter(|value| *value != 0)
+        .ok_or(Error::MissingAttribute { name })
+}
+
+fn photometric(code: Option<&str>, samples: u16) -> Result<Photometric, Error> {
+    match (code, samples) {
+        (Some("MONOCHROME1"), 1) => Ok(Photometric::Monochrome1),
+        (Some("MONOCHROME2") | None, 1) => Ok(Photometric::Monochrome2),
+        (Some("PALETTE COLOR"), 1) => Ok(Photometric::Palette),
+        // What the wavelet codecs call their own transform comes out of them as RGB.
+        (Some("RGB" | "YBR_RCT" | "YBR_ICT"), 3) => Ok(Photometric::Rgb),
+        (Some("YBR_FULL"), 3) => Ok(Photometric::YbrFull),
+        (Some("YBR_FULL_422" | "YBR_PARTIAL_422"), 3) => Ok(Photometric::Ybr422),
+        _ => Err(Error::Unsupported {
+            what: "this photometric interpretation",
+        }),
+    }
+}

@@ -1,0 +1,85 @@
+//! Pictures for pages, and resampling.
+
+mod heat;
+mod resize;
+
+use image::codecs::jpeg::JpegEncoder;
+use image::codecs::png::PngEncoder;
+use image::{ExtendedColorType, ImageEncoder};
+
+use crate::pixels::GrayImage;
+
+pub use heat::{HeatMap, overlay_heat_map};
+pub use resize::{Filter, resize_gray};
+
+/// Visibly the same as the original at about a tenth of its size.
+const JPEG_QUALITY: u8 = 88;
+
+/// Why no picture was made.
+#[derive(Debug, thiserror::Error)]
+#[expect(clippy::error_impl_error, reason = "said with its module: render::Error")]
+pub enum Error {
+    #[error("the picture's size is zero or does not fit its data")]
+    Size,
+    #[error("the picture cannot be resampled")]
+    Resize {
+        #[source]
+        source: fast_image_resize::ResizeError,
+    },
+    #[error("the picture cannot be encoded")]
+    Encode {
+        #[source]
+        source: image::ImageError,
+    },
+}
+
+/// The picture as JPEG, no side longer than `max_side`.
+///
+/// # Errors
+/// When the picture's size does not fit its data.
+pub fn preview_jpeg(image: &GrayImage, max_side: u32) -> Result<Vec<u8>, Error> {
+    let small = fitted(image, max_side)?;
+    jpeg(&bytes(&small), small.width, small.height, ExtendedColorType::L8)
+}
+
+/// The picture as PNG, no side longer than `max_side`.
+///
+/// # Errors
+/// When the picture's size does not fit its data.
+pub fn preview_png(image: &GrayImage, max_side: u32) -> Result<Vec<u8>, Error> {
+    let small = fitted(image, max_side)?;
+    let mut out = Vec::new();
+    PngEncoder::new(&mut out)
+        .write_image(&bytes(&small), small.width, small.height, ExtendedColorType::L8)
+        .map_err(|source| Error::Encode { source })?;
+    Ok(out)
+}
+
+/// Made smaller where needed, never larger; the sides keep their ratio.
+fn fitted(image: &GrayImage, max_side: u32) -> Result<GrayImage, Error> {
+    let longest = image.width.max(image.height).max(1);
+    let target = |side: u32| {
+        let scaled = u64::from(side) * u64::from(max_side.min(longest)) / u64::from(longest);
+        u32::try_from(scaled).unwrap_or(side).max(1)
+    };
+    resize_gray(image, target(image.width), target(image.height), Filter::Triangle)
+}
+
+fn bytes(image: &GrayImage) -> Vec<u8> {
+    image.data.iter().map(|level| to_byte(*level)).collect()
+}
+
+fn to_byte(level: f32) -> u8 {
+    (level.clamp(0.0, 1.0) * 255.0).round() as u8
+}
+
+fn jpeg(bytes: &[u8], width: u32, height: u32, colour: ExtendedColorType) -> Result<Vec<u8>, Error> {
+    let mut out = Vec::new();
+    JpegEncoder::new_with_quality(&mut out, JPEG_QUALITY)
+        .encode(bytes, width, height, colour)
+        .map_err(|source| Error::Encode { source })?;
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests;

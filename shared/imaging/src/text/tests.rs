@@ -1,0 +1,138 @@
+use proptest::prelude::*;
+
+use super::{Text, decode, person_name_display};
+
+const NAME: &str = "张三^建国";
+const GB: &[u8] = b"\xD5\xC5\xC8\xFD^\xBD\xA8\xB9\xFA";
+const UTF8: &[u8] = NAME.as_bytes();
+
+fn check(raw: &[u8], declared: Option<&[u8]>, value: &str, guessed: bool) {
+    let text = decode(raw, declared);
+    assert_eq!(
+        text.value,
+        value,
+        "declared {:?}",
+        declared.map(<[u8]>::escape_ascii).map(|d| d.to_string())
+    );
+    assert_eq!(text.guessed, guessed, "{value}");
+}
+
+#[test]
+fn the_seven_ways_a_chinese_name_arrives() {
+    check(GB, Some(b"GB18030"), NAME, false);
+    check(GB, Some(b"GBK "), NAME, false);
+    check(
+        b"\x1B$)A\xD5\xC5\xC8\xFD^\x1B$)A\xBD\xA8\xB9\xFA ",
+        Some(b"\\ISO 2022 IR 58"),
+        NAME,
+        false,
+    );
+    check(GB, Some(b"ISO_IR 100"), NAME, true);
+    check(GB, None, NAME, true);
+    check(UTF8, Some(b"ISO_IR 192"), NAME, false);
+    check(GB, Some(b"GB18030\\ISO IR 192"), NAME, false);
+}
+
+#[test]
+fn wrong_declarations_between_utf8_and_gb18030_are_seen() {
+    check(UTF8, None, NAME, true);
+    check(UTF8, Some(b"ISO_IR 100"), NAME, true);
+    check(UTF8, Some(b"GB18030"), NAME, true);
+    check(GB, Some(b"ISO_IR 192"), NAME, true);
+    // Outside GB 2312, in GBK only.
+    check("镕基".as_bytes(), Some(b"GBK"), "镕基", true);
+    check(b"\xE9F\xBB\xF9", None, "镕基", true);
+}
+
+#[test]
+fn declared_single_byte_sets_are_believed() {
+    check(b"M\xFCller^J\xF6rg", Some(b"ISO_IR 100"), "Müller^Jörg", false);
+    check(b"Jos\xE9^Garc\xEDa", Some(b"ISO_IR 100"), "José^García", false);
+    check(b"\xBB\xEE\xDA", Some(b"ISO_IR 144"), "Люк", false);
+    check(b"Wa\xB3\xEAsa", Some(b"ISO_IR 101"), "Wałęsa", false);
+    check(b"\xC4\xE9\xEF\xED", Some(b"ISO_IR 126"), "Διον", false);
+    check(
+        b"\xD4\xCF\xC0\xDE\xC0\xDB\xB3",
+        Some(b"ISO_IR 13"),
+        "ﾔﾏﾀﾞﾀﾛｳ",
+        false,
+    );
+    check(b"plain", Some(b"nonsense"), "plain", false);
+}
+
+#[test]
+fn escape_sequences_of_the_standards_examples_are_followed() {
+    check(
+        b"Yamada^Tarou=\x1B$B;3ED\x1B(B^\x1B$BB@O:\x1B(B=\x1B$B$d$^$@\x1B(B^\x1B$B$?$m$&\x1B(B",
+        Some(b"\\ISO 2022 IR 87"),
+        "Yamada^Tarou=山田^太郎=やまだ^たろう",
+        false,
+    );
+    check(
+        b"Hong^Gildong=\x1B$)C\xFB\xF3^\x1B$)C\xD1\xCE\xD4\xD7",
+        Some(b"\\ISO 2022 IR 149"),
+        "Hong^Gildong=洪^吉洞",
+        false,
+    );
+    // The same bytes without a declaration that allows them.
+    check(b"\x1B$)A\xD5\xC5", None, "张", true);
+}
+
+#[test]
+fn a_name_cut_inside_a_character_stays_in_its_set() {
+    let text = decode(&UTF8[..5], Some(b"ISO_IR 192"));
+    assert!(text.value.starts_with('张') && !text.guessed);
+}
+
+#[test]
+fn names_are_shown_in_their_ideographic_form() {
+    let show = |value: &str| {
+        person_name_display(&Text {
+            value: value.to_owned(),
+            guessed: false,
+        })
+    };
+    assert_eq!(show("Zhang^Jianguo=张^建国=zhang"), "张 建国");
+    assert_eq!(show("张三^建国"), "张三 建国");
+    assert_eq!(
+        show("Adams^John Robert Quincy^^Rev.^B.A. "),
+        "Adams John Robert Quincy Rev. B.A."
+    );
+    assert_eq!(show("Zhang^San=="), "Zhang San");
+    assert_eq!(show("==ヤマダ"), "ヤマダ");
+    assert_eq!(show("^^^"), "");
+}
+
+#[test]
+fn text_does_not_show_in_debug() {
+    assert!(!format!("{:?}", decode(UTF8, None)).contains('张'));
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_give_printable_text(raw: Vec<u8>, declared: Option<Vec<u8>>) {
+        let text = decode(&raw, declared.as_deref());
+        prop_assert!(!text.value.chars().any(char::is_control));
+        prop_assert!(!person_name_display(&text).chars().any(char::is_control));
+    }
+
+    #[test]
+    fn any_bytes_under_each_known_set_give_printable_text(
+        raw: Vec<u8>,
+        declared in prop::sample::select(vec![
+            "", "GB18030", "GBK", "ISO_IR 192", "ISO_IR 13", "ISO_IR 100", "ISO_IR 166",
+            "\\ISO 2022 IR 58", "\\ISO 2022 IR 87", "ISO 2022 IR 13\\ISO 2022 IR 159", "\\ISO 2022 IR 149",
+        ]),
+        escape in prop::sample::select(vec!["", "\x1B$B", "\x1B$(D", "\x1B$)A", "\x1B$)C", "\x1B", "\x1B$"]),
+    ) {
+        let bytes = [escape.as_bytes(), &raw].concat();
+        prop_assert!(!decode(&bytes, Some(declared.as_bytes())).value.chars().any(char::is_control));
+    }
+
+    #[test]
+    fn chinese_text_survives_each_of_its_sets(name in "[\u{4E00}-\u{9FA5}]{1,4}\\^[\u{4E00}-\u{9FA5}]{1,4}") {
+        let (gb, _, _) = encoding_rs::GB18030.encode(&name);
+        prop_assert_eq!(&decode(name.as_bytes(), Some(b"ISO_IR 192")).value, &name);
+        prop_assert_eq!(&decode(&gb, Some(b"GB18030")).value, &name);
+    }
+}

@@ -1,0 +1,13 @@
+//! Files as others write them, through the whole crate.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test's broken assumption must stop it"
+)]
+
+mod corpus;
+mod damage;
+mod files;
+mod headers;
+mod pictures;
