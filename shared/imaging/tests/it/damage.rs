@@ -2,7 +2,8 @@
 
 use std::io::Cursor;
 
-use barefoot_imaging::header::{Error, Header, scan};
+use barefoot_imaging::header::{Error, Header, read_header, scan};
+use barefoot_imaging::pixels::load_gray;
 use dicom_core::value::PixelFragmentSequence;
 use dicom_core::{DataElement, VR};
 use dicom_dictionary_std::{tags, uids};
@@ -80,6 +81,56 @@ fn an_unknown_transfer_syntax_is_named() {
     bytes[at..at + 19].copy_from_slice(b"1.2.840.10008.1.3.1");
     let error = scan_bytes(&bytes).unwrap_err();
     assert!(error.to_string().contains("1.2.840.10008.1.3.1"), "{error}");
+}
+
+fn jpeg() -> Vec<u8> {
+    let mut jpeg = Vec::new();
+    let grey: Vec<u8> = (0..=255).collect();
+    image::codecs::jpeg::JpegEncoder::new_with_quality(&mut jpeg, 80)
+        .encode(&grey, 16, 16, image::ExtendedColorType::L8)
+        .unwrap();
+    compressed(16, jpeg, uids::JPEG_BASELINE8_BIT)
+}
+
+fn run_length() -> Vec<u8> {
+    let mut fragment = vec![0_u8; 64];
+    fragment[0] = 1;
+    fragment[4] = 64;
+    fragment.extend([127; 64]);
+    fragment.extend([129, 9, 129, 8, 129, 7]);
+    compressed(16, fragment, uids::RLE_LOSSLESS)
+}
+
+fn compressed(side: u16, fragment: Vec<u8>, transfer_syntax: &str) -> Vec<u8> {
+    let mut object = picture(side, side, 8, 8);
+    let fragments = PixelFragmentSequence::new_fragments(vec![fragment]);
+    object.put(DataElement::new(tags::PIXEL_DATA, VR::OB, fragments));
+    std::fs::read(written(object, transfer_syntax).path).unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn changed_pictures_are_decoded_or_refused(
+        changes in prop::collection::vec((400_usize..1600, any::<u8>()), 1..6),
+        kind in 0_usize..3,
+    ) {
+        let mut bytes = [native, jpeg, run_length][kind]();
+        for (at, value) in changes {
+            if let Some(byte) = bytes.get_mut(at) {
+                *byte = value;
+            }
+        }
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), &bytes).unwrap();
+        if let Ok(header) = read_header(file.path())
+            && let Ok(image) = load_gray(file.path(), &header)
+        {
+            prop_assert_eq!(image.data.len() as u64, u64::from(image.width) * u64::from(image.height));
+            prop_assert!(image.data.iter().all(|level| (0.0..=1.0).contains(level)));
+        }
+    }
 }
 
 proptest! {

@@ -1,0 +1,261 @@
+use barefoot_domain::{FindingCode, ModelVersion};
+use serde::Deserialize;
+
+use super::{BundleError, Finding, MANIFEST};
+use crate::Precision;
+
+/// What the bundle may be used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Status {
+    /// Shown as "demonstration, not for clinical use" wherever its results show.
+    Demonstration,
+    Clinical,
+}
+
+/// Which objects the model takes.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Takes {
+    /// DICOM modalities, in upper case.
+    pub(crate) modalities: Vec<String>,
+    /// Body parts, in upper case. An object that names none is taken: most scanners leave it out.
+    pub(crate) body_parts: Vec<String>,
+    pub(crate) min_rows: u16,
+    pub(crate) min_columns: u16,
+}
+
+/// How a picture becomes the graph's input.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Preprocessing {
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    /// The only way so far: reading it refuses any other.
+    #[serde(rename = "resize")]
+    _resize: Resize,
+    #[serde(rename = "filter")]
+    _filter: Filter,
+    /// Subtracted from the grey level, which is within 0 and 1.
+    pub(crate) mean: f32,
+    /// Divided by afterwards.
+    pub(crate) std: f32,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Resize {
+    /// To exactly the input's size, whatever that does to the ratio of the sides.
+    Stretch,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Filter {
+    Triangle,
+}
+
+/// What the graph gives.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OutputNames {
+    /// The only kind so far: reading it refuses any other.
+    #[serde(rename = "kind")]
+    _kind: OutputKind,
+    pub(crate) input: String,
+    pub(crate) features: String,
+    pub(crate) channels: usize,
+    /// Height and width of the feature map.
+    pub(crate) grid: [usize; 2],
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+enum OutputKind {
+    #[serde(rename = "features+head")]
+    FeaturesAndHead,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NamedFile {
+    pub(super) file: String,
+    /// In hexadecimal.
+    pub(super) sha256: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ArtefactRecord {
+    precision: Precision,
+    file: String,
+    sha256: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FindingRecord {
+    code: String,
+    name_en: String,
+    name_zh: String,
+    urgent: bool,
+    operating_point: f32,
+    /// Which data the operating point was chosen on.
+    #[serde(rename = "operating_set")]
+    _operating_set: String,
+    temperature: f32,
+    /// Which data the temperature was fitted on.
+    #[serde(rename = "calibration_set")]
+    _calibration_set: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Record {
+    schema: u32,
+    id: String,
+    version: String,
+    title: String,
+    status: Status,
+    #[serde(rename = "intended_use")]
+    _intended_use: String,
+    #[serde(rename = "licence")]
+    _licence: String,
+    #[serde(rename = "attribution")]
+    _attribution: String,
+    takes: Takes,
+    preprocessing: Preprocessing,
+    output: OutputNames,
+    head: NamedFile,
+    artefact: Vec<ArtefactRecord>,
+    finding: Vec<FindingRecord>,
+    golden: NamedFile,
+    /// Free: the figures in the card.
+    #[serde(rename = "evaluation")]
+    _evaluation: Option<toml::Table>,
+    /// Free: where the weights come from.
+    #[serde(rename = "training")]
+    _training: Option<toml::Table>,
+}
+
+/// The manifest with every rule checked.
+#[derive(Debug)]
+pub(super) struct Manifest {
+    pub(super) version: ModelVersion,
+    pub(super) title: String,
+    pub(super) takes: Takes,
+    pub(super) preprocessing: Preprocessing,
+    pub(super) output: OutputNames,
+    pub(super) head: NamedFile,
+    pub(super) artefacts: Vec<(Precision, NamedFile)>,
+    pub(super) findings: Vec<Finding>,
+    pub(super) golden: NamedFile,
+}
+
+pub(super) fn parse(text: &str) -> Result<Manifest, BundleError> {
+    let record: Record = toml::from_str(text).map_err(|source| BundleError::Manifest {
+        source: Box::new(source),
+    })?;
+    check(&record).map_err(|what| BundleError::Content {
+        file: MANIFEST.to_owned(),
+        what,
+    })?;
+    let findings = record
+        .finding
+        .into_iter()
+        .map(finding)
+        .collect::<Result<_, _>>()
+        .map_err(|what| BundleError::Content {
+            file: MANIFEST.to_owned(),
+            what,
+        })?;
+    let artefacts = record.artefact.into_iter().map(|artefact| {
+        let named = NamedFile {
+            file: artefact.file,
+            sha256: artefact.sha256,
+        };
+        (artefact.precision, named)
+    });
+    Ok(Manifest {
+        version: ModelVersion {
+            id: record.id,
+            version: record.version,
+            demonstration: record.status == Status::Demonstration,
+        },
+        title: record.title,
+        takes: record.takes,
+        preprocessing: record.preprocessing,
+        output: record.output,
+        head: record.head,
+        artefacts: artefacts.collect(),
+        findings,
+        golden: record.golden,
+    })
+}
+
+fn check(record: &Record) -> Result<(), &'static str> {
+    let preprocessing = &record.preprocessing;
+    let [height, width] = record.output.grid;
+    let sizes = 1..=4096_u32;
+    let rules = [
+        (record.schema == 1, "this program reads schema 1"),
+        (
+            is_name(&record.id),
+            "id: 1 to 64 of letters, digits, '.', '_', '-'",
+        ),
+        (
+            is_name(&record.version),
+            "version: 1 to 64 of letters, digits, '.', '_', '-'",
+        ),
+        (!record.takes.modalities.is_empty(), "takes no modality"),
+        (
+            !record.finding.is_empty() && record.finding.len() <= 256,
+            "1 to 256 findings",
+        ),
+        (
+            !record.artefact.is_empty() && record.artefact.len() <= 8,
+            "1 to 8 artefacts",
+        ),
+        (
+            sizes.contains(&preprocessing.width) && sizes.contains(&preprocessing.height),
+            "the input's sides are within 1 and 4096",
+        ),
+        (
+            preprocessing.mean.is_finite() && preprocessing.std.is_finite() && 0.0 < preprocessing.std,
+            "mean is a number and std a positive one",
+        ),
+        (
+            (1..=65_536).contains(&record.output.channels)
+                && (1..=1024).contains(&height)
+                && (1..=1024).contains(&width),
+            "channels are within 1 and 65536, grid sides within 1 and 1024",
+        ),
+    ];
+    match rules.iter().find(|(kept, _)| !kept) {
+        None => Ok(()),
+        Some((_, rule)) => Err(rule),
+    }
+}
+
+fn finding(record: FindingRecord) -> Result<Finding, &'static str> {
+    let code = FindingCode::new(record.code).map_err(|_| "finding code: 1 to 64 of a-z, 0-9, '_' and '-'")?;
+    if !(0.0..=1.0).contains(&record.operating_point) {
+        return Err("an operating point is within 0 and 1");
+    }
+    if !record.temperature.is_finite() || record.temperature <= 0.0 {
+        return Err("a temperature is positive");
+    }
+    Ok(Finding {
+        code,
+        name_en: record.name_en,
+        name_zh: record.name_zh,
+        urgent: record.urgent,
+        operating_point: record.operating_point,
+        temperature: record.temperature,
+    })
+}
+
+/// Names go into every result and onto pages.
+fn is_name(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    !text.is_empty() && text.len() <= 64 && text.bytes().all(allowed)
+}

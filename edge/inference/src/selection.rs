@@ -1,0 +1,247 @@
+//! Which engine runs which artefact on this box.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::time::Instant;
+
+use barefoot_domain::EngineUse;
+use serde::Deserialize;
+
+use crate::bundle::{Artefact, Bundle};
+use crate::engine::{Contract, Engine, EngineError, EngineKind, OrtLibrary, Precision, TractEngine};
+use crate::golden;
+
+/// Runs of the micro-benchmark; the median counts.
+const RUNS: usize = 5;
+/// How much slower the integer form in ONNX Runtime may look and still be taken: the benchmark is short and noisy, the
+/// integer form takes a third of the memory.
+const INTEGER_BONUS: f32 = 1.25;
+
+/// Which engine the site wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EngineWish {
+    #[default]
+    Auto,
+    Tract,
+    Ort,
+}
+
+/// Which precision the site wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PrecisionWish {
+    #[default]
+    Auto,
+    F32,
+    Int8,
+}
+
+/// What the site allows.
+#[derive(Debug, Clone)]
+pub struct EngineChoice {
+    pub engine: EngineWish,
+    pub precision: PrecisionWish,
+    /// The library of ONNX Runtime; without it `ORT_DYLIB_PATH` is asked.
+    pub onnxruntime: Option<PathBuf>,
+    /// Threads of ONNX Runtime within one picture, at least 1.
+    pub threads: usize,
+}
+
+impl Default for EngineChoice {
+    fn default() -> Self {
+        Self {
+            engine: EngineWish::Auto,
+            precision: PrecisionWish::Auto,
+            onnxruntime: None,
+            threads: 1,
+        }
+    }
+}
+
+/// What became of one candidate.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    Passed {
+        /// Of one picture.
+        median_ms: f32,
+        /// Largest difference from the golden scores.
+        worst_difference: f32,
+    },
+    Refused {
+        reason: String,
+    },
+}
+
+/// One engine with one artefact.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Considered {
+    pub engine: EngineKind,
+    pub precision: Precision,
+    pub outcome: Outcome,
+}
+
+/// What was chosen and what else was looked at: for the log and the result.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Selection {
+    pub chosen: EngineUse,
+    pub considered: Vec<Considered>,
+}
+
+/// The chosen engine, or every reason why there is none.
+pub(crate) fn select(
+    bundle: &Bundle,
+    choice: &EngineChoice,
+) -> Result<(Box<dyn Engine>, Selection), Vec<Considered>> {
+    let inputs = golden::inputs(bundle);
+    let mut considered = Vec::new();
+    let mut passed: Vec<(Box<dyn Engine>, f32)> = Vec::new();
+    for kind in kinds(choice.engine) {
+        let prepared = Prepared::new(kind, choice);
+        for artefact in wanted(bundle, choice.precision) {
+            let tried = match (&prepared, &inputs) {
+                (Err(error), _) => Err(chain(error)),
+                (_, Err(error)) => Err(chain(error)),
+                (Ok(prepared), Ok(inputs)) => try_out(prepared, artefact, bundle, inputs, choice.threads),
+            };
+            let outcome = match tried {
+                Err(reason) => Outcome::Refused { reason },
+                Ok((engine, median_ms, worst_difference)) => {
+                    passed.push((engine, median_ms));
+                    Outcome::Passed {
+                        median_ms,
+                        worst_difference,
+                    }
+                }
+            };
+            considered.push(Considered {
+                engine: kind,
+                precision: artefact.precision,
+                outcome,
+            });
+        }
+    }
+    let best = passed
+        .into_iter()
+        .min_by(|(a, a_ms), (b, b_ms)| rank(a.as_ref(), *a_ms).total_cmp(&rank(b.as_ref(), *b_ms)));
+    match best {
+        None => Err(considered),
+        Some((engine, _)) => {
+            let chosen = EngineUse {
+                engine: engine.kind().as_str().to_owned(),
+                precision: engine.precision().as_str().to_owned(),
+            };
+            Ok((engine, Selection { chosen, considered }))
+        }
+    }
+}
+
+fn rank(engine: &dyn Engine, median_ms: f32) -> f32 {
+    match (engine.kind(), engine.precision()) {
+        (EngineKind::Ort, Precision::Int8) => median_ms / INTEGER_BONUS,
+        _ => median_ms,
+    }
+}
+
+fn kinds(wish: EngineWish) -> Vec<EngineKind> {
+    match wish {
+        EngineWish::Auto => vec![EngineKind::Ort, EngineKind::Tract],
+        EngineWish::Tract => vec![EngineKind::Tract],
+        EngineWish::Ort => vec![EngineKind::Ort],
+    }
+}
+
+fn wanted(bundle: &Bundle, wish: PrecisionWish) -> impl Iterator<Item = &Artefact> {
+    let fits = move |artefact: &&Artefact| match wish {
+        PrecisionWish::Auto => true,
+        PrecisionWish::F32 => artefact.precision == Precision::F32,
+        PrecisionWish::Int8 => artefact.precision == Precision::Int8,
+    };
+    bundle.artefacts.iter().filter(fits)
+}
+
+/// What an engine needs before it can load graphs.
+enum Prepared {
+    Tract,
+    Ort(OrtLibrary),
+}
+
+impl Prepared {
+    fn new(kind: EngineKind, choice: &EngineChoice) -> Result<Self, EngineError> {
+        match kind {
+            EngineKind::Tract => Ok(Self::Tract),
+            EngineKind::Ort => OrtLibrary::load(choice.onnxruntime.as_deref()).map(Self::Ort),
+        }
+    }
+
+    fn load(
+        &self,
+        artefact: &Artefact,
+        contract: Contract,
+        threads: usize,
+    ) -> Result<Box<dyn Engine>, EngineError> {
+        let Artefact { precision, bytes } = artefact;
+        Ok(match self {
+            Self::Tract => Box::new(TractEngine::load(bytes, *precision, contract)?),
+            Self::Ort(library) => Box::new(library.engine(bytes, *precision, contract, threads)?),
+        })
+    }
+}
+
+/// An engine that passed, the median of one picture in milliseconds and the largest golden difference.
+type Passed = (Box<dyn Engine>, f32, f32);
+
+/// An engine's own fault must cost this candidate, not the daemon.
+fn try_out(
+    prepared: &Prepared,
+    artefact: &Artefact,
+    bundle: &Bundle,
+    inputs: &[Vec<f32>],
+    threads: usize,
+) -> Result<Passed, String> {
+    let attempt = || -> Result<Passed, String> {
+        let engine = prepared
+            .load(artefact, contract(bundle), threads)
+            .map_err(|error| chain(&error))?;
+        let difference = golden::check(engine.as_ref(), bundle, inputs).map_err(|error| chain(&error))?;
+        let median_ms = measure(engine.as_ref(), inputs).map_err(|error| chain(&error))?;
+        Ok((engine, median_ms, difference))
+    };
+    catch_unwind(AssertUnwindSafe(attempt)).unwrap_or_else(|_| Err(EngineError::Panic.to_string()))
+}
+
+fn contract(bundle: &Bundle) -> Contract {
+    let [height, width] = bundle.output.grid;
+    Contract {
+        input_name: bundle.output.input.clone(),
+        input: [
+            bundle.preprocessing.height as usize,
+            bundle.preprocessing.width as usize,
+        ],
+        output_name: bundle.output.features.clone(),
+        output: [bundle.output.channels, height, width],
+    }
+}
+
+/// The golden check before has warmed the engine up.
+fn measure(engine: &dyn Engine, inputs: &[Vec<f32>]) -> Result<f32, EngineError> {
+    let mut times = Vec::with_capacity(RUNS);
+    for input in inputs.iter().cycle().take(RUNS) {
+        let start = Instant::now();
+        engine.run(input)?;
+        times.push(start.elapsed().as_secs_f32() * 1000.0);
+    }
+    times.sort_by(f32::total_cmp);
+    Ok(times.get(times.len() / 2).copied().unwrap_or(f32::INFINITY))
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

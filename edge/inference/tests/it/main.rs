@@ -1,0 +1,12 @@
+//! Bundles and models as the agent uses them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test's broken assumption must stop it"
+)]
+
+mod bundles;
+mod models;
+mod shipped;
+mod tiny;
