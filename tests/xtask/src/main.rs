@@ -1,1 +1,51 @@
-fn main() {}
+//! `cargo xtask demo | test | bench`: the project's two commands and what developers repeat.
+//!
+//! Standard library only, so that it is built in a second.
+
+mod bench;
+mod demo;
+mod machine;
+mod step;
+mod test;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+cargo xtask demo [--files PATH…] [--once] [--offline-for SECS]
+    Starts a hub and a clinic's box on this machine with throw-away state, sends X-rays through the
+    real DICOM port and tells what happens to each. Needs Rust and a C compiler, nothing else.
+    `cargo xtask demo --help` names every flag.
+
+cargo xtask test [--yes] [NAME]
+    Installs what the tests need (says what, and asks unless --yes or CI=true), checks format, lints
+    and licences, and runs every test, or those whose name contains NAME.
+
+cargo xtask bench [NAME]
+    Runs the benchmarks, or the one called NAME; writes target/bench/NAME.json.
+";
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let command = arguments.next().unwrap_or_default();
+    let rest: Vec<String> = arguments.collect();
+    let outcome = match command.as_str() {
+        "demo" => demo::run(&rest),
+        "test" => test::run(&rest),
+        "bench" => bench::run(&rest),
+        "" | "help" | "--help" | "-h" => {
+            print!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        other => {
+            eprint!("There is no `cargo xtask {other}`.\n\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("\n{why}");
+            ExitCode::FAILURE
+        }
+    }
+}

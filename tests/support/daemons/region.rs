@@ -1,0 +1,262 @@
+use std::fs;
+use std::ops::{Deref, DerefMut};
+use std::path::{Path, PathBuf};
+
+use barefoot_domain::ClinicId;
+use barefoot_trust::Authority;
+use tempfile::TempDir;
+use time::{Duration, OffsetDateTime};
+
+use super::broker::Broker;
+use super::{Daemon, Error};
+
+/// Certificates of a region that lives as long as a test.
+const VALID: Duration = Duration::days(2);
+
+/// A hub, its clinics and their authority in one temporary folder, which goes with it.
+#[derive(Debug)]
+pub struct Region {
+    folder: TempDir,
+    authority: Authority,
+}
+
+#[derive(Debug)]
+pub struct Hub(Daemon);
+
+#[derive(Debug)]
+pub struct Edge(Daemon);
+
+/// What a clinic's site file says where tests want it different.
+#[derive(Debug, Clone)]
+pub struct EdgeOptions {
+    pub language: &'static str,
+    /// Refuse callers other than `scanners`.
+    pub refuse_unknown: bool,
+    pub scanners: Vec<String>,
+    pub quiet_period_ms: u64,
+    pub after_release_ms: u64,
+    pub bundle: PathBuf,
+    pub engine: &'static str,
+    pub precision: &'static str,
+    /// A `libonnxruntime.so` for the `ort` engine.
+    pub onnxruntime: Option<PathBuf>,
+    pub review_below: f32,
+    pub dicom_listen: String,
+    pub page_listen: String,
+}
+
+impl Default for EdgeOptions {
+    fn default() -> Self {
+        Self {
+            language: "en",
+            refuse_unknown: true,
+            scanners: vec!["SIM_DR1".into()],
+            quiet_period_ms: 3_000,
+            after_release_ms: 300,
+            bundle: workspace().join("edge/inference/bundles/cxr-pneumonia"),
+            engine: "auto",
+            precision: "auto",
+            onnxruntime: None,
+            review_below: 0.80,
+            dicom_listen: "127.0.0.1:0".into(),
+            page_listen: "127.0.0.1:0".into(),
+        }
+    }
+}
+
+/// The repository this was built from.
+#[must_use]
+pub fn workspace() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_owned()
+}
+
+impl Region {
+    /// # Errors
+    /// When the folder or the certificates cannot be made.
+    pub fn new() -> Result<Self, Error> {
+        let folder = tempfile::Builder::new()
+            .prefix("barefoot-")
+            .tempdir()
+            .map_err(|source| Error::Write {
+                path: std::env::temp_dir().display().to_string(),
+                source,
+            })?;
+        let pki = folder.path().join("pki");
+        make_folder(&pki)?;
+        let certificates = |source| Error::Certificates { source };
+        let authority =
+            Authority::create(&pki, "Throw-away region", OffsetDateTime::now_utc()).map_err(certificates)?;
+        let hosts = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+        authority
+            .issue_hub(&hosts, OffsetDateTime::now_utc(), VALID)
+            .and_then(|issued| issued.save(&pki, "hub"))
+            .map_err(certificates)?;
+        Ok(Self { folder, authority })
+    }
+
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Where `authority.crt`, `hub.crt`, `hub.key` and each clinic's pair lie.
+    #[must_use]
+    pub fn pki(&self) -> PathBuf {
+        self.folder.path().join("pki")
+    }
+
+    /// A hub that is its clinics' own MQTT endpoint. Not started yet.
+    ///
+    /// # Errors
+    /// When its configuration cannot be written.
+    pub fn hub(&self, language: &str, page_listen: &str) -> Result<Hub, Error> {
+        self.configured_hub(
+            language,
+            page_listen,
+            "endpoint = \"embedded\"\nlisten = \"127.0.0.1:0\"",
+        )
+    }
+
+    /// A hub behind a broker. Not started yet.
+    ///
+    /// # Errors
+    /// When its configuration cannot be written.
+    pub fn hub_behind(&self, broker: &Broker) -> Result<Hub, Error> {
+        let mqtt = format!("endpoint = \"broker\"\nbroker = \"{}\"", broker.address());
+        self.configured_hub("en", "127.0.0.1:0", &mqtt)
+    }
+
+    fn configured_hub(&self, language: &str, page_listen: &str, mqtt: &str) -> Result<Hub, Error> {
+        let folder = self.folder.path().join("hub");
+        make_folder(&folder)?;
+        let hub = Daemon::new("barefoot-hub", &folder);
+        let text = format!(
+            "[storage]\ndirectory = {storage}\n\n[mqtt]\n{mqtt}\n\n[tls]\n{tls}\n\n[page]\nlisten = {page}\nlanguage = {language}\n",
+            storage = quoted(hub.state()),
+            tls = self.tls("hub"),
+            page = text(page_listen),
+            language = text(language),
+        );
+        write(hub.config(), &text)?;
+        Ok(Hub(hub))
+    }
+
+    /// A clinic's box with its own certificate, calling `hub` (`host:port`). Not started yet.
+    ///
+    /// # Errors
+    /// When the id is none, the clinic exists already, or its files cannot be written.
+    pub fn edge(&self, clinic: &str, hub: &str, options: &EdgeOptions) -> Result<Edge, Error> {
+        let id = ClinicId::new(clinic).map_err(|source| Error::ClinicId {
+            id: clinic.to_owned(),
+            source,
+        })?;
+        self.authority
+            .issue_clinic(&id, OffsetDateTime::now_utc(), VALID)
+            .and_then(|issued| issued.save(&self.pki(), clinic))
+            .map_err(|source| Error::Certificates { source })?;
+        let folder = self.folder.path().join(clinic);
+        make_folder(&folder)?;
+        let edge = Daemon::new("barefoot-edge", &folder);
+        write(edge.config(), &self.site_file(clinic, hub, options, edge.state()))?;
+        Ok(Edge(edge))
+    }
+
+    /// The text of a site file, for tests that write their own variant of it.
+    #[must_use]
+    pub fn site_file(&self, clinic: &str, hub: &str, options: &EdgeOptions, state: &Path) -> String {
+        let scanners: String = options
+            .scanners
+            .iter()
+            .map(|title| format!("[[dicom.scanner]]\nae_title = {}\n", text(title)))
+            .collect();
+        let onnxruntime = options
+            .onnxruntime
+            .as_ref()
+            .map_or_else(String::new, |path| format!("onnxruntime = {}\n", quoted(path)));
+        format!(
+            "clinic = {clinic}\n\n[storage]\ndirectory = {storage}\n\n[dicom]\nlisten = {dicom}\nae_title = \"BAREFOOT\"\n\
+             unknown_scanners = {unknown}\n\n{scanners}\n[study]\nquiet_period_ms = {quiet}\nafter_release_ms = {release}\n\n\
+             [model]\nbundle = {bundle}\nengine = {engine}\nprecision = {precision}\n{onnxruntime}\n\
+             [decision]\nreview_below = {review:.3}\n\n[link]\nhub = {hub}\n\n[link.tls]\n{tls}\n\n\
+             [page]\nlisten = {page}\nlanguage = {language}\n",
+            clinic = text(clinic),
+            storage = quoted(state),
+            dicom = text(&options.dicom_listen),
+            unknown = text(if options.refuse_unknown {
+                "refuse"
+            } else {
+                "accept"
+            }),
+            quiet = options.quiet_period_ms,
+            release = options.after_release_ms,
+            bundle = quoted(&options.bundle),
+            engine = text(options.engine),
+            precision = text(options.precision),
+            review = options.review_below,
+            hub = text(hub),
+            tls = self.tls(clinic),
+            page = text(&options.page_listen),
+            language = text(options.language),
+        )
+    }
+
+    fn tls(&self, name: &str) -> String {
+        let pki = self.pki();
+        format!(
+            "authority = {}\ncertificate = {}\nkey = {}",
+            quoted(&pki.join("authority.crt")),
+            quoted(&pki.join(format!("{name}.crt"))),
+            quoted(&pki.join(format!("{name}.key"))),
+        )
+    }
+}
+
+impl Deref for Hub {
+    type Target = Daemon;
+    fn deref(&self) -> &Daemon {
+        &self.0
+    }
+}
+
+impl DerefMut for Hub {
+    fn deref_mut(&mut self) -> &mut Daemon {
+        &mut self.0
+    }
+}
+
+impl Deref for Edge {
+    type Target = Daemon;
+    fn deref(&self) -> &Daemon {
+        &self.0
+    }
+}
+
+impl DerefMut for Edge {
+    fn deref_mut(&mut self) -> &mut Daemon {
+        &mut self.0
+    }
+}
+
+fn make_folder(path: &Path) -> Result<(), Error> {
+    fs::create_dir_all(path).map_err(|source| Error::Write {
+        path: path.display().to_string(),
+        source,
+    })
+}
+
+pub(super) fn write(path: &Path, text: &str) -> Result<(), Error> {
+    fs::write(path, text).map_err(|source| Error::Write {
+        path: path.display().to_string(),
+        source,
+    })
+}
+
+/// A TOML basic string.
+fn text(value: &str) -> String {
+    format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+fn quoted(path: &Path) -> String {
+    text(&path.display().to_string())
+}

@@ -1,0 +1,44 @@
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use crate::machine::has;
+use crate::step::{Failure, cargo, root};
+
+/// Builds the programs and becomes the demonstration: its exit code and every signal are its own.
+///
+/// # Errors
+/// When something is missing or does not build.
+pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
+    if !["cc", "gcc", "clang"].iter().any(|compiler| has(compiler)) {
+        return Err(
+            "There is no C compiler (cc) on this machine; TLS and SQLite are built with one.\nOn Debian: apt-get install build-essential".into(),
+        );
+    }
+    build()?;
+    let why = Command::new(root().join("target/debug/barefoot-demo"))
+        .args(arguments)
+        .exec();
+    Err(format!("cannot start target/debug/barefoot-demo: {why}"))
+}
+
+/// The daemons, the simulator and the demonstration.
+pub(crate) fn build() -> Result<(), Failure> {
+    println!("Building the clinic's box, the hub and the scanner simulator (some minutes the first time).");
+    let status = cargo()
+        .args(["build", "--quiet", "--bins"])
+        .args([
+            "-p",
+            "barefoot-edge",
+            "-p",
+            "barefoot-hub",
+            "-p",
+            "barefoot-tests",
+        ])
+        .status()
+        .map_err(|error| format!("cannot start cargo: {error}"))?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err("The build failed; what the compiler said stands above.".into())
+    }
+}

@@ -1,0 +1,40 @@
+//! A step is one command with a heading, a duration, and a name to end with when it fails.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+/// Why the whole run ends, as one text for people.
+pub(crate) type Failure = String;
+
+/// The repository's root: this crate lies two folders below it.
+pub(crate) fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).unwrap_or(here).to_owned()
+}
+
+pub(crate) fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root());
+    command
+}
+
+/// # Errors
+/// When the command cannot be started or does not exit with 0.
+pub(crate) fn step(name: &str, command: &mut Command) -> Result<(), Failure> {
+    println!("\n==> {name}");
+    let begun = Instant::now();
+    let status = command.status().map_err(|error| {
+        format!(
+            "{name} failed: cannot start {}: {error}",
+            command.get_program().display()
+        )
+    })?;
+    let seconds = begun.elapsed().as_secs_f32();
+    if status.success() {
+        println!("    {name}: {seconds:.1} s");
+        Ok(())
+    } else {
+        Err(format!("{name} failed after {seconds:.1} s ({status})."))
+    }
+}

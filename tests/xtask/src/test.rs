@@ -1,0 +1,76 @@
+use std::net::{TcpStream, ToSocketAddrs};
+use std::process::Command;
+use std::time::Duration;
+
+use crate::machine::{provide_packages, provide_venv, venv};
+use crate::step::{Failure, cargo, step};
+
+/// Everything a change must pass, in the order in which a mistake is cheapest to find.
+///
+/// # Errors
+/// Names the first step that failed.
+pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
+    let (flags, names): (Vec<_>, Vec<_>) = arguments.iter().partition(|word| word.starts_with('-'));
+    if let Some(unknown) = flags
+        .iter()
+        .find(|flag| !["--yes", "--advisories"].contains(&flag.as_str()))
+    {
+        return Err(format!(
+            "`cargo xtask test` has no flag {unknown}; it has --yes and --advisories."
+        ));
+    }
+    let in_ci = std::env::var("CI").is_ok_and(|value| value == "true" || value == "1");
+    let given = |flag: &str| flags.iter().any(|word| word.as_str() == flag);
+
+    provide_packages(in_ci || given("--yes"))?;
+    provide_venv()?;
+    if !names.is_empty() {
+        // A developer repeating one test wants that test.
+        build()?;
+        return step("tests", cargo().args(["test", "--workspace"]).args(names));
+    }
+    step("format", cargo().args(["fmt", "--all", "--check"]))?;
+    step(
+        "spelling",
+        tool("typos").args(["--config", "tests/interop/typos.toml"]),
+    )?;
+    step(
+        "lints",
+        cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
+    )?;
+    let deny = || {
+        let mut command = tool("cargo-deny");
+        command.args(["--log-level", "error", "check"]);
+        command
+    };
+    step(
+        "licences, bans and sources of dependencies",
+        deny().args(["licenses", "bans", "sources"]),
+    )?;
+    if given("--advisories") || can_reach("github.com:443") {
+        step("security advisories", deny().arg("advisories"))?;
+    } else {
+        println!("\n==> security advisories\n    SKIPPED: their database (github.com) cannot be reached.");
+    }
+    build()?;
+    step("tests", cargo().args(["test", "--workspace"]))
+}
+
+/// The tests start the real programs, so these must be there and fresh.
+fn build() -> Result<(), Failure> {
+    step("build", cargo().args(["build", "--workspace", "--bins"]))
+}
+
+fn tool(name: &str) -> Command {
+    let mut command = Command::new(venv().join("bin").join(name));
+    command.current_dir(crate::step::root());
+    command
+}
+
+fn can_reach(address: &str) -> bool {
+    address
+        .to_socket_addrs()
+        .into_iter()
+        .flatten()
+        .any(|address| TcpStream::connect_timeout(&address, Duration::from_secs(3)).is_ok())
+}
