@@ -7,14 +7,7 @@ use crate::step::{Failure, cargo, step};
 pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     step(
         "build for the benchmarks",
-        cargo().args(["build", "--release", "--bins"]).args([
-            "-p",
-            "barefoot-edge",
-            "-p",
-            "barefoot-hub",
-            "-p",
-            "barefoot-tests",
-        ]),
+        cargo().args(["build", "--release", "--workspace", "--bins"]),
     )?;
     let program = crate::step::root().join("target/release/barefoot-bench");
     step(

@@ -25,15 +25,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
 pub(crate) fn build() -> Result<(), Failure> {
     println!("Building the clinic's box, the hub and the scanner simulator (some minutes the first time).");
     let status = cargo()
-        .args(["build", "--quiet", "--bins"])
-        .args([
-            "-p",
-            "barefoot-edge",
-            "-p",
-            "barefoot-hub",
-            "-p",
-            "barefoot-tests",
-        ])
+        // The whole workspace: tests then find every dependency built the same way.
+        .args(["build", "--quiet", "--workspace", "--bins"])
         .status()
         .map_err(|error| format!("cannot start cargo: {error}"))?;
     if status.success() {

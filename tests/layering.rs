@@ -1,0 +1,346 @@
+//! The shape of the house, kept by a test: which crate may use which, and where each outside system is touched.
+//!
+//! The rules are those of `docs/ARCHITECTURE.md`. A failure names the rule, the place, and what stands there.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test whose assumption breaks must stop"
+)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
+
+/// Which of our crates a crate may use in what it ships.
+const MAY_USE: [(&str, &[&str]); 11] = [
+    ("barefoot-domain", &[]),
+    ("barefoot-queue", &[]),
+    ("barefoot-wire", &["barefoot-domain"]),
+    ("barefoot-trust", &["barefoot-domain"]),
+    ("barefoot-imaging", &["barefoot-domain"]),
+    ("barefoot-inference", &["barefoot-domain", "barefoot-imaging"]),
+    (
+        "barefoot-edge",
+        &[
+            "barefoot-domain",
+            "barefoot-wire",
+            "barefoot-trust",
+            "barefoot-imaging",
+            "barefoot-inference",
+            "barefoot-queue",
+        ],
+    ),
+    (
+        "barefoot-hub",
+        &[
+            "barefoot-domain",
+            "barefoot-wire",
+            "barefoot-trust",
+            "barefoot-imaging",
+        ],
+    ),
+    ("barefoot-ctl", &["barefoot-domain", "barefoot-trust"]),
+    (
+        "barefoot-tests",
+        &[
+            "barefoot-domain",
+            "barefoot-wire",
+            "barefoot-trust",
+            "barefoot-imaging",
+            "barefoot-inference",
+            "barefoot-queue",
+            "barefoot-edge",
+            "barefoot-hub",
+            "barefoot-ctl",
+        ],
+    ),
+    ("xtask", &[]),
+];
+
+/// An outside system: its Rust name, and the only paths whose sources may name it.
+const TOUCHED_IN: [(&str, &[&str]); 9] = [
+    (
+        "dicom_ul",
+        &["edge/agent/src/storage_scp", "tests/support/scanner"],
+    ),
+    ("tract_onnx", &["edge/inference/src"]),
+    ("ort", &["edge/inference/src"]),
+    ("sled", &["edge/queue/src", "edge/agent/src/case_index"]),
+    ("rumqttc", &["edge/agent/src/link", "cloud/hub/src/mqtt"]),
+    ("rmqtt_codec", &["cloud/hub/src/mqtt"]),
+    ("sqlx", &["cloud/hub/src/archive"]),
+    (
+        "systemd_journal_logger",
+        &["edge/agent/src/logging", "cloud/hub/src/logging"],
+    ),
+    ("rcgen", &["shared/trust/src"]),
+];
+
+/// What only `shared/trust` may say: one place decides who is trusted.
+const TLS_DECISIONS: [&str; 4] = [
+    "ServerConfig::builder",
+    "ClientConfig::builder",
+    "RootCertStore::empty",
+    "dangerous()",
+];
+
+/// The stages of the agent, in the order an image passes them. Only `pipeline.rs` and `lib.rs` name several.
+const STAGES: [&str; 9] = [
+    "storage_scp",
+    "spool",
+    "study",
+    "quality",
+    "assess",
+    "case_book",
+    "link",
+    "clinic_page",
+    "deliver",
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+fn metadata() -> Metadata {
+    MetadataCommand::new()
+        .manifest_path(root().join("Cargo.toml"))
+        .other_options(["--locked".to_owned(), "--offline".to_owned()])
+        .exec()
+        .expect("cargo metadata answers (is Cargo.lock up to date?)")
+}
+
+/// Every Rust file below a folder of the repository, or the file itself.
+fn sources(folder: &str) -> Vec<PathBuf> {
+    fn walk(path: &Path, found: &mut Vec<PathBuf>) {
+        if path.is_dir() {
+            let skipped = ["target", "gen", "fuzz"].map(|name| path.ends_with(name));
+            if skipped.contains(&true) {
+                return;
+            }
+            let mut entries: Vec<_> = fs::read_dir(path).unwrap().map(|e| e.unwrap().path()).collect();
+            entries.sort();
+            entries.iter().for_each(|entry| walk(entry, found));
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            found.push(path.to_owned());
+        }
+    }
+    let mut found = Vec::new();
+    walk(&root().join(folder), &mut found);
+    found
+}
+
+fn all_sources() -> Vec<PathBuf> {
+    ["shared", "edge", "cloud", "provisioning", "tests"]
+        .into_iter()
+        .flat_map(sources)
+        .collect()
+}
+
+/// The lines of a file that are code, with their numbers: comments and this test's own tables say names freely.
+fn code(path: &Path) -> Vec<(usize, String)> {
+    if path.ends_with("tests/layering.rs") {
+        return Vec::new();
+    }
+    let text = fs::read_to_string(path).unwrap();
+    text.lines()
+        .enumerate()
+        .map(|(number, line)| (number + 1, line.split("//").next().unwrap_or("").to_owned()))
+        .filter(|(_, line)| !line.trim().is_empty())
+        .collect()
+}
+
+fn within(path: &Path, places: &[&str]) -> bool {
+    places.iter().any(|place| {
+        let place = root().join(place);
+        path.starts_with(&place) || path == place.with_extension("rs")
+    })
+}
+
+/// `name` as a whole word that is the first part of a path: `name::` or `use name`.
+fn names_crate(line: &str, name: &str) -> bool {
+    line.match_indices(name).any(|(at, _)| {
+        let before = line[..at].chars().next_back();
+        let after = &line[at + name.len()..];
+        let starts =
+            before.is_none_or(|c| !c.is_alphanumeric() && c != '_' && c != ':' && c != '.' && c != '"');
+        let used = after.starts_with("::")
+            || (line.trim_start().starts_with("use ") && after.starts_with([';', ' ']));
+        starts && used
+    })
+}
+
+fn fail_with(violations: &[String]) {
+    assert!(violations.is_empty(), "\n{}\n", violations.join("\n"));
+}
+
+#[test]
+fn crates_depend_only_downwards() {
+    let metadata = metadata();
+    let members: BTreeSet<String> = metadata
+        .workspace_packages()
+        .iter()
+        .map(|package| package.name.to_string())
+        .collect();
+    let rules: BTreeMap<&str, &[&str]> = MAY_USE.into_iter().collect();
+    let mut violations = Vec::new();
+    for package in metadata.workspace_packages() {
+        let Some(allowed) = rules.get(package.name.as_str()) else {
+            violations.push(format!(
+                "RULE every crate has its place: {} stands in no row of MAY_USE",
+                package.name
+            ));
+            continue;
+        };
+        let used = package
+            .dependencies
+            .iter()
+            .filter(|dependency| dependency.kind != DependencyKind::Development)
+            .filter(|dependency| members.contains(&dependency.name));
+        for dependency in used {
+            if !allowed.contains(&dependency.name.as_str()) {
+                violations.push(format!(
+                    "RULE direction (tests -> programs -> inference, queue -> imaging, trust, wire -> domain; never edge <-> cloud): {} uses {}",
+                    package.name, dependency.name
+                ));
+            }
+        }
+    }
+    fail_with(&violations);
+}
+
+#[test]
+fn domain_has_no_dependencies_at_all() {
+    let metadata = metadata();
+    let packages = metadata.workspace_packages();
+    let domain = packages
+        .iter()
+        .find(|package| package.name.as_str() == "barefoot-domain");
+    let used: Vec<_> = domain
+        .expect("barefoot-domain is a member")
+        .dependencies
+        .iter()
+        .filter(|dependency| dependency.kind != DependencyKind::Development)
+        .map(|dependency| format!("RULE domain is plain words: it uses {}", dependency.name))
+        .collect();
+    fail_with(&used);
+}
+
+#[test]
+fn each_outside_system_is_touched_in_one_module() {
+    let mut violations = Vec::new();
+    for path in all_sources() {
+        for (number, line) in code(&path) {
+            for (name, places) in TOUCHED_IN {
+                if names_crate(&line, name) && !within(&path, places) {
+                    violations.push(format!(
+                        "RULE {name} only in {}: {}:{number}",
+                        places.join(", "),
+                        path.display()
+                    ));
+                }
+            }
+        }
+    }
+    fail_with(&violations);
+}
+
+#[test]
+fn tls_is_decided_in_one_place() {
+    let mut violations = Vec::new();
+    for path in all_sources() {
+        if within(&path, &["shared/trust/src"]) {
+            continue;
+        }
+        for (number, line) in code(&path) {
+            for decision in TLS_DECISIONS {
+                if line.contains(decision) {
+                    violations.push(format!(
+                        "RULE TLS configurations only in shared/trust: {}:{number} says {decision}",
+                        path.display()
+                    ));
+                }
+            }
+        }
+    }
+    fail_with(&violations);
+}
+
+#[test]
+fn no_stage_of_the_agent_imports_another() {
+    let agent = root().join("edge/agent/src");
+    let mut violations = Vec::new();
+    for stage in STAGES {
+        for path in sources(&format!("edge/agent/src/{stage}"))
+            .into_iter()
+            .chain(sources(&format!("edge/agent/src/{stage}.rs")))
+            .filter(|path| path.starts_with(&agent) && path.is_file())
+        {
+            for (number, line) in code(&path) {
+                for other in STAGES.iter().filter(|other| **other != stage) {
+                    let names_it = line.match_indices(&format!("crate::{other}")).any(|(at, name)| {
+                        // `crate::study` is a stage, `crate::study_folder` is what stages share.
+                        let next = line[at + name.len()..].chars().next();
+                        next.is_none_or(|c| !c.is_alphanumeric() && c != '_')
+                    });
+                    if names_it {
+                        violations.push(format!(
+                            "RULE a stage never imports another (only pipeline.rs and lib.rs wire): {}:{number} names crate::{other}",
+                            path.display()
+                        ));
+                    }
+                }
+            }
+        }
+    }
+    fail_with(&violations);
+}
+
+#[test]
+fn there_is_one_crypto_provider() {
+    let metadata = metadata();
+    let resolve = metadata.resolve.as_ref().expect("a resolved graph");
+    let used: BTreeSet<_> = resolve.nodes.iter().map(|node| &node.id).collect();
+    let violations: Vec<_> = metadata
+        .packages
+        .iter()
+        .filter(|package| used.contains(&package.id))
+        .filter(|package| {
+            ["aws-lc-rs", "aws-lc-sys", "openssl-sys", "native-tls"].contains(&package.name.as_str())
+        })
+        .map(|package| {
+            format!(
+                "RULE one crypto provider, ring: {} is in the dependency graph",
+                package.name
+            )
+        })
+        .collect();
+    fail_with(&violations);
+}
+
+#[test]
+fn the_rules_see_what_they_must_see() {
+    for (line, found) in [
+        ("use sled::Db;", true),
+        ("    let db = sled::open(path)?;", true),
+        ("use sled;", true),
+        ("fn sledge() {}", false),
+        ("hassled::x", false),
+        ("self.sled.get()", false),
+    ] {
+        assert_eq!(names_crate(line, "sled"), found, "{line}");
+    }
+    assert!(!all_sources().is_empty());
+    assert!(within(
+        &root().join("edge/queue/src/store.rs"),
+        &["edge/queue/src"]
+    ));
+    assert!(within(
+        &root().join("edge/agent/src/case_index.rs"),
+        &["edge/agent/src/case_index"]
+    ));
+}
