@@ -1,1 +1,38 @@
 //! The daemon in the clinic.
+//!
+//! One image's way, which is also the order of the modules: a scanner's association (`storage_scp`), durable on disk
+//! (`spool`), complete (`study`), graded (`quality`), assessed (`assess`), in the clinic's book (`case_book`), queued,
+//! and over the line to the hub (`link`). `pipeline` is the one screen that wires them; no stage knows another.
+//!
+//! What the stages share: `handoff` (what one gives the next), `study_folder` and `case_log` (the truth on disk),
+//! `case_index` (what the clinic sees), `scanners`, `status`.
+
+pub mod config;
+pub mod logging;
+pub mod pipeline;
+
+mod storage_scp;
+
+mod spool;
+
+mod study;
+
+mod quality;
+
+mod assess;
+
+mod case_book;
+
+mod link;
+
+mod clinic_page;
+
+mod addresses;
+mod case_index;
+mod case_log;
+mod clock;
+mod handoff;
+mod model;
+mod scanners;
+mod status;
+mod study_folder;

@@ -1,0 +1,38 @@
+//! Who a study is about and what made it, as its images say.
+
+use barefoot_imaging::header::Header;
+use barefoot_imaging::text::person_name_display;
+
+use crate::case_log::PatientText;
+
+pub(super) fn modality_of(header: &Header) -> String {
+    header.modality().filter(|text| is_code(text)).unwrap_or_default()
+}
+
+fn is_code(text: &str) -> bool {
+    text.len() <= 16 && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
+}
+
+pub(super) fn patient_of(header: &Header) -> PatientText {
+    let patient = header.patient();
+    let guessed = [&patient.name, &patient.id]
+        .into_iter()
+        .flatten()
+        .any(|text| text.guessed);
+    PatientText {
+        name: patient.name.as_ref().map(person_name_display).unwrap_or_default(),
+        id: patient.id.map(|text| text.value).unwrap_or_default(),
+        sex: patient.sex.unwrap_or_default(),
+        birth_date: patient.birth_date.unwrap_or_default(),
+        guessed,
+    }
+}
+
+/// One patient is one ID; where a scanner sends none, one name.
+pub(super) fn same_patient(one: &PatientText, other: &PatientText) -> bool {
+    if one.id.is_empty() && other.id.is_empty() {
+        one.name == other.name
+    } else {
+        one.id == other.id
+    }
+}

@@ -1,0 +1,327 @@
+//! The book of cases: what happened to each study, durable in its `case.log`, visible at once in the index.
+//!
+//! The only writer of case logs. At start it reads every study's folder and says what was left undone.
+
+mod folder;
+mod identity;
+mod recovery;
+
+use std::io;
+
+use barefoot_domain::{Assessment, CaseId, ClinicId, StudyUid, Urgency};
+use barefoot_imaging::header::{self, Header};
+use barefoot_queue::Lane;
+use barefoot_trust::PseudonymKey;
+use barefoot_wire::{StudyResult, encode_result, result_envelope};
+use prost::Message;
+use ulid::Ulid;
+
+use crate::case_index::{CaseIndex, CaseState, CaseView, Delivery};
+use crate::case_log::{self, Entry, PatientText};
+use crate::handoff::{HubReceipt, SettledStudy, StoredInstance};
+use crate::study_folder::{StateDirectory, StudyKey, hex};
+use folder::Folder;
+use identity::{modality_of, patient_of, same_patient};
+pub(crate) use recovery::Recovery;
+
+/// Why the book could not be kept.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("the study's folder cannot be read")]
+    Folder { source: io::Error },
+    #[error("the case log cannot be written")]
+    Log { source: io::Error },
+}
+
+/// A result on its way to the hub.
+#[derive(Debug, Clone)]
+pub(crate) struct Outgoing {
+    pub study: StudyKey,
+    pub envelope_id: String,
+    pub lane: Lane,
+    /// A protobuf `Envelope`; sequence and time of sending are stamped when it is sent.
+    pub envelope: Vec<u8>,
+}
+
+#[derive(Debug)]
+pub(crate) struct CaseBook {
+    state: StateDirectory,
+    clinic: ClinicId,
+    pseudonyms: PseudonymKey,
+    index: CaseIndex,
+}
+
+impl CaseBook {
+    #[must_use]
+    pub(crate) fn new(
+        state: StateDirectory,
+        clinic: ClinicId,
+        pseudonyms: PseudonymKey,
+        index: CaseIndex,
+    ) -> Self {
+        Self {
+            state,
+            clinic,
+            pseudonyms,
+            index,
+        }
+    }
+
+    /// Shows at once that images arrive.
+    pub(crate) fn instance_stored(&self, stored: &StoredInstance) {
+        let folder = match self.list(&stored.study) {
+            Ok(folder) => folder,
+            Err(error) => {
+                tracing::error!(study = %stored.study, %error, "A study's folder cannot be listed.");
+                return;
+            }
+        };
+        let known = self.index.update(&stored.study, |view| {
+            view.state = CaseState::Receiving;
+            view.instances = folder.instances.len();
+            view.conflicts = view.conflicts.max(folder.conflicts);
+        });
+        if known {
+            return;
+        }
+        let first = folder
+            .instances
+            .iter()
+            .find_map(|name| self.header(&stored.study, name));
+        let Some(first) = first else {
+            return;
+        };
+        let study_uid = first.study_uid();
+        self.index.put(CaseView {
+            study: stored.study.clone(),
+            study_uid: study_uid.as_str().to_owned(),
+            case: self.case_of(study_uid),
+            version: 0,
+            modality: modality_of(&first),
+            instances: folder.instances.len(),
+            patient: patient_of(&first),
+            state: CaseState::Receiving,
+            received_at_ms: folder.received_at_ms,
+            assessed_at_ms: None,
+            assessment: None,
+            has_preview: false,
+            has_heat_map: false,
+            delivery: Delivery::None,
+            conflicts: folder.conflicts,
+        });
+    }
+
+    /// Makes a new version of what lies in the folder; `None` when there is nothing new since the last one.
+    ///
+    /// # Errors
+    /// When the folder cannot be read or the log not written; try again later, nothing is lost.
+    pub(crate) fn settle(&self, study: &StudyKey, now_ms: i64) -> Result<Option<SettledStudy>, Error> {
+        let replay =
+            case_log::replay(&self.state.case_log(study)).map_err(|source| Error::Folder { source })?;
+        let folder = self.list(study).map_err(|source| Error::Folder { source })?;
+        let last = replay.entries.iter().rev().find_map(|entry| match entry {
+            Entry::Settled {
+                version, instances, ..
+            } => Some((*version, instances)),
+            _ => None,
+        });
+        if folder.instances.is_empty() || last.is_some_and(|(_, instances)| *instances == folder.instances) {
+            self.index.update(study, |view| view.state = CaseState::Assessed);
+            return Ok(None);
+        }
+        let headers: Vec<Header> = folder
+            .instances
+            .iter()
+            .filter_map(|name| self.header(study, name))
+            .collect();
+        let Some(first) = headers.first() else {
+            return Err(Error::Folder {
+                source: io::Error::other("none of the study's images can be read"),
+            });
+        };
+        let patient = patient_of(first);
+        let strangers = headers
+            .iter()
+            .filter(|header| !same_patient(&patient_of(header), &patient))
+            .count();
+        if 0 < strangers {
+            tracing::error!(%study, images = strangers, "One study holds images of different patients: a person must look.");
+        }
+        let settled = SettledStudy {
+            study: study.clone(),
+            version: last.map_or(0, |(version, _)| version) + 1,
+            study_uid: first.study_uid().clone(),
+            received_at_ms: folder.received_at_ms,
+            instances: folder
+                .instances
+                .iter()
+                .map(|name| self.state.instances(study).join(name))
+                .collect(),
+        };
+        let modality = modality_of(first);
+        let entry = Entry::Settled {
+            version: settled.version,
+            at_ms: now_ms,
+            received_at_ms: settled.received_at_ms,
+            study_uid: settled.study_uid.as_str().to_owned(),
+            instances: folder.instances,
+            modality: modality.clone(),
+            patient: patient.clone(),
+        };
+        self.log(study, &[entry])?;
+        self.put_settled(&settled, &modality, patient, folder.conflicts + strangers);
+        Ok(Some(settled))
+    }
+
+    /// Writes down an assessment together with the name of the envelope that carries it, so that a crash between here
+    /// and the queue sends the same envelope, not a second one.
+    ///
+    /// # Errors
+    /// When the log cannot be written; try again later.
+    pub(crate) fn record_assessed(
+        &self,
+        settled: &SettledStudy,
+        assessment: Assessment,
+        pictures: Vec<String>,
+        now_ms: i64,
+    ) -> Result<Outgoing, Error> {
+        let modality = self
+            .index
+            .get(&settled.study)
+            .map(|view| view.modality.clone())
+            .unwrap_or_default();
+        let result = StudyResult {
+            case: self.case_of(&settled.study_uid),
+            version: settled.version,
+            modality,
+            instances: u32::try_from(settled.instances.len()).unwrap_or(u32::MAX),
+            received_at_ms: settled.received_at_ms,
+            assessed_at_ms: now_ms,
+            assessment,
+        };
+        let envelope_id = Ulid::generate().to_string();
+        let entry = Entry::Assessed {
+            version: settled.version,
+            at_ms: now_ms,
+            envelope_id: envelope_id.clone(),
+            result: hex(encode_result(&result).iter()),
+            pictures: pictures.clone(),
+        };
+        self.log(&settled.study, &[entry])?;
+        self.put_assessed(&settled.study, &result, &pictures, &envelope_id);
+        Ok(self.outgoing(settled.study.clone(), envelope_id, &result))
+    }
+
+    /// Writes down the hub's word on an envelope.
+    ///
+    /// # Errors
+    /// When the log cannot be written; the hub will repeat itself.
+    pub(crate) fn record_receipt(
+        &self,
+        study: &StudyKey,
+        receipt: &HubReceipt,
+        now_ms: i64,
+    ) -> Result<(), Error> {
+        let envelope_id = receipt.envelope_id.clone();
+        let entry = match receipt.refused.clone() {
+            Some(reason) => Entry::Refused {
+                at_ms: now_ms,
+                envelope_id,
+                reason,
+            },
+            None => Entry::Receipted {
+                at_ms: now_ms,
+                envelope_id,
+                hub_time_ms: receipt.hub_time_ms,
+            },
+        };
+        self.log(study, &[entry])?;
+        self.put_delivery(study, &receipt.envelope_id, receipt.refused.clone());
+        Ok(())
+    }
+
+    fn case_of(&self, study_uid: &StudyUid) -> CaseId {
+        self.pseudonyms.case_of(study_uid)
+    }
+
+    fn log(&self, study: &StudyKey, entries: &[Entry]) -> Result<(), Error> {
+        case_log::append(&self.state.case_log(study), entries).map_err(|source| Error::Log { source })
+    }
+
+    fn outgoing(&self, study: StudyKey, envelope_id: String, result: &StudyResult) -> Outgoing {
+        let lane = if result.assessment.urgency == Urgency::Critical {
+            Lane::Critical
+        } else {
+            Lane::Results
+        };
+        let envelope = result_envelope(envelope_id.clone(), &self.clinic, result).encode_to_vec();
+        Outgoing {
+            study,
+            envelope_id,
+            lane,
+            envelope,
+        }
+    }
+
+    fn put_settled(&self, settled: &SettledStudy, modality: &str, patient: PatientText, conflicts: usize) {
+        let earlier = self.index.get(&settled.study);
+        self.index.put(CaseView {
+            study: settled.study.clone(),
+            study_uid: settled.study_uid.as_str().to_owned(),
+            case: self.case_of(&settled.study_uid),
+            version: settled.version,
+            modality: modality.to_owned(),
+            instances: settled.instances.len(),
+            patient,
+            state: CaseState::Assessing,
+            received_at_ms: settled.received_at_ms,
+            // The earlier version's answer stands until the new one supersedes it.
+            assessed_at_ms: earlier.as_ref().and_then(|view| view.assessed_at_ms),
+            assessment: earlier.as_ref().and_then(|view| view.assessment.clone()),
+            has_preview: false,
+            has_heat_map: false,
+            delivery: earlier.map_or(Delivery::None, |view| view.delivery.clone()),
+            conflicts,
+        });
+    }
+
+    fn put_assessed(&self, study: &StudyKey, result: &StudyResult, pictures: &[String], envelope_id: &str) {
+        self.index.update(study, |view| {
+            view.state = CaseState::Assessed;
+            view.assessed_at_ms = Some(result.assessed_at_ms);
+            view.assessment = Some(result.assessment.clone());
+            view.has_preview = pictures.iter().any(|name| name == "preview");
+            view.has_heat_map = pictures.iter().any(|name| name == "heat_map");
+            view.delivery = Delivery::Queued {
+                envelope_id: envelope_id.to_owned(),
+            };
+        });
+    }
+
+    /// A receipt for an earlier version's envelope says nothing about the newest.
+    fn put_delivery(&self, study: &StudyKey, envelope_id: &str, refused: Option<String>) {
+        self.index.update(study, |view| {
+            if matches!(&view.delivery, Delivery::Queued { envelope_id: newest } if newest == envelope_id) {
+                let envelope_id = envelope_id.to_owned();
+                view.delivery = match refused {
+                    Some(reason) => Delivery::Refused { envelope_id, reason },
+                    None => Delivery::Receipted { envelope_id },
+                };
+            }
+        });
+    }
+
+    fn header(&self, study: &StudyKey, name: &str) -> Option<Header> {
+        match header::read_header(&self.state.instances(study).join(name)) {
+            Ok(header) => Some(header),
+            Err(error) => {
+                tracing::error!(%study, %error, "A stored image cannot be read any more.");
+                None
+            }
+        }
+    }
+
+    fn list(&self, study: &StudyKey) -> io::Result<Folder> {
+        folder::list(&self.state.instances(study))
+    }
+}

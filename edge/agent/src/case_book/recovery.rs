@@ -1,0 +1,140 @@
+//! What the last run left undone, read from the folders of the studies.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+
+use barefoot_domain::StudyUid;
+use barefoot_wire::decode_result;
+
+use super::{CaseBook, Outgoing};
+use crate::case_index::CaseState;
+use crate::case_log::{self, Entry, Replay};
+use crate::handoff::{SettledStudy, StoredInstance};
+use crate::study_folder::StudyKey;
+
+/// What the last run left undone.
+#[derive(Debug, Default)]
+pub(crate) struct Recovery {
+    /// Images that no version covers yet.
+    pub unsettled: Vec<StoredInstance>,
+    /// Versions that settled but were not assessed.
+    pub unassessed: Vec<SettledStudy>,
+    /// Results without a receipt.
+    pub undelivered: Vec<Outgoing>,
+    /// Envelopes the hub has spoken on; the queue may still hold them.
+    pub done: Vec<String>,
+}
+
+impl CaseBook {
+    /// Reads every study's folder and fills the index.
+    ///
+    /// # Errors
+    /// When the folder of studies cannot be listed. A single study that cannot be read is logged and left alone.
+    pub(crate) fn recover(&self) -> io::Result<Recovery> {
+        let mut recovery = Recovery::default();
+        for entry in fs::read_dir(self.state.studies())? {
+            let name = entry?.file_name();
+            let Some(study) = name.to_str().and_then(StudyKey::parse) else {
+                continue;
+            };
+            if let Err(error) = self.recover_study(&study, &mut recovery) {
+                tracing::error!(%study, %error, "A study's folder cannot be read; it is left as it is.");
+            }
+        }
+        Ok(recovery)
+    }
+
+    fn recover_study(&self, study: &StudyKey, recovery: &mut Recovery) -> io::Result<()> {
+        let Replay { entries, damaged } = case_log::replay(&self.state.case_log(study))?;
+        if 0 < damaged {
+            tracing::error!(%study, lines = damaged, "A case log has damaged lines; the rest is used.");
+        }
+        let folder = self.list(study)?;
+        let mut settled: Option<SettledStudy> = None;
+        let mut covered = BTreeSet::new();
+        let mut assessed = 0;
+        let mut open: Vec<Outgoing> = Vec::new();
+        for entry in entries {
+            match entry {
+                Entry::Settled {
+                    version,
+                    received_at_ms,
+                    study_uid,
+                    instances,
+                    modality,
+                    patient,
+                    ..
+                } => {
+                    let Ok(study_uid) = StudyUid::new(study_uid) else {
+                        continue;
+                    };
+                    let directory = self.state.instances(study);
+                    let files = instances.iter().map(|name| directory.join(name)).collect();
+                    covered = instances.into_iter().collect();
+                    let version = SettledStudy {
+                        study: study.clone(),
+                        version,
+                        study_uid,
+                        received_at_ms,
+                        instances: files,
+                    };
+                    self.put_settled(&version, &modality, patient, folder.conflicts);
+                    settled = Some(version);
+                }
+                Entry::Assessed {
+                    version,
+                    envelope_id,
+                    result,
+                    pictures,
+                    ..
+                } => {
+                    let Some(result) = from_hex(&result).and_then(|bytes| decode_result(&bytes).ok()) else {
+                        tracing::error!(%study, version, "An assessment in a case log cannot be read; the version is assessed again.");
+                        continue;
+                    };
+                    assessed = version;
+                    self.put_assessed(study, &result, &pictures, &envelope_id);
+                    open.push(self.outgoing(study.clone(), envelope_id, &result));
+                }
+                Entry::Receipted { envelope_id, .. } => {
+                    self.put_delivery(study, &envelope_id, None);
+                    open.retain(|outgoing| outgoing.envelope_id != envelope_id);
+                    recovery.done.push(envelope_id);
+                }
+                Entry::Refused {
+                    envelope_id, reason, ..
+                } => {
+                    self.put_delivery(study, &envelope_id, Some(reason));
+                    open.retain(|outgoing| outgoing.envelope_id != envelope_id);
+                    recovery.done.push(envelope_id);
+                }
+            }
+        }
+        recovery.undelivered.append(&mut open);
+        let has_new = folder.instances.iter().any(|name| !covered.contains(name));
+        if has_new {
+            let stored = StoredInstance {
+                study: study.clone(),
+                association: None,
+            };
+            self.instance_stored(&stored);
+            recovery.unsettled.push(stored);
+        } else if let Some(version) = settled.filter(|settled| assessed < settled.version) {
+            self.index.update(study, |view| view.state = CaseState::Assessing);
+            recovery.unassessed.push(version);
+        }
+        Ok(())
+    }
+}
+
+fn from_hex(text: &str) -> Option<Vec<u8>> {
+    let digits = text.as_bytes();
+    if digits.len() % 2 == 1 {
+        return None;
+    }
+    digits
+        .chunks_exact(2)
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
+        .collect()
+}

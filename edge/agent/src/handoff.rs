@@ -1,0 +1,104 @@
+//! What one stage hands to the next. Stages know these types, never each other; `pipeline` joins them.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use barefoot_domain::StudyUid;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::study_folder::StudyKey;
+
+/// One association's number, unique while the daemon runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct AssociationId(pub u64);
+
+/// What a scanner announced in its C-STORE request, before the first byte of the data set.
+pub(crate) struct Incoming {
+    pub association: AssociationId,
+    pub calling_ae: String,
+    pub sop_class_uid: String,
+    pub sop_instance_uid: String,
+    pub transfer_syntax: String,
+}
+
+impl fmt::Debug for Incoming {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Incoming")
+            .field("association", &self.association)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A piece of a data set on its way to disk.
+#[derive(Debug)]
+pub(crate) enum Chunk {
+    Data(Vec<u8>),
+    /// The data set is complete. A sender dropped without it means the scanner broke off.
+    End,
+}
+
+/// An instance being written: bytes go in, the verdict comes out once it would survive a power cut.
+#[derive(Debug)]
+pub(crate) struct Intake {
+    pub chunks: mpsc::Sender<Chunk>,
+    pub outcome: oneshot::Receiver<Result<Kept, NotKept>>,
+}
+
+/// How an instance was kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kept {
+    New,
+    /// The same bytes were here already.
+    Duplicate,
+    /// Other bytes under the same SOP Instance UID: kept beside the first, flagged, nothing overwritten.
+    Conflict,
+}
+
+/// Why an instance is not in the archive. The scanner is told by a DIMSE status.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotKept {
+    #[error("the disk has too little space left")]
+    OutOfSpace,
+    #[error("the data set's {what} is not the one the request announced")]
+    Mismatch { what: &'static str },
+    #[error("the data set cannot be understood and was put in quarantine")]
+    Quarantined,
+    #[error("the scanner broke off in the middle of the data set")]
+    BrokenOff,
+    #[error("the instance could not be written")]
+    Disk { source: std::io::Error },
+}
+
+/// An instance that lies safely in its study's folder.
+#[derive(Debug, Clone)]
+pub(crate) struct StoredInstance {
+    pub study: StudyKey,
+    pub association: Option<AssociationId>,
+}
+
+/// What the study stage hears.
+#[derive(Debug)]
+pub(crate) enum StudyInput {
+    Stored(StoredInstance),
+    /// The association was released or broke; nothing more comes from it.
+    AssociationEnded(AssociationId),
+}
+
+/// A version of a study that is ready to be assessed.
+#[derive(Debug, Clone)]
+pub(crate) struct SettledStudy {
+    pub study: StudyKey,
+    pub version: u32,
+    pub study_uid: StudyUid,
+    pub received_at_ms: i64,
+    /// Every image of this version, oldest first.
+    pub instances: Vec<PathBuf>,
+}
+
+/// The hub's receipt as the link understood it.
+#[derive(Debug, Clone)]
+pub(crate) struct HubReceipt {
+    pub envelope_id: String,
+    pub refused: Option<String>,
+    pub hub_time_ms: i64,
+}

@@ -1,0 +1,34 @@
+//! Logs go to the systemd journal where it is, else to standard error.
+
+use std::io::IsTerminal;
+
+use systemd_journal_logger::JournalLog;
+use tracing_subscriber::EnvFilter;
+
+/// Once, from `main`. `BAREFOOT_LOG` filters (`info` by default), in the syntax of `tracing`'s filters.
+///
+/// # Errors
+/// When a logger is installed already.
+pub fn start() -> anyhow::Result<()> {
+    if std::env::var_os("JOURNAL_STREAM").is_some() && journal().is_ok() {
+        return Ok(());
+    }
+    let filter = EnvFilter::try_from_env("BAREFOOT_LOG")
+        .unwrap_or_else(|_| EnvFilter::new("info,sled=warn,tract=warn"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .try_init()
+        .map_err(|error| anyhow::anyhow!(error))
+}
+
+/// `tracing` events reach the journal through its `log` feature.
+fn journal() -> anyhow::Result<()> {
+    JournalLog::new()?
+        .with_syslog_identifier("barefoot-edge".to_owned())
+        .install()?;
+    log::set_max_level(log::LevelFilter::Info);
+    Ok(())
+}

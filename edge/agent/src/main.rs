@@ -1,0 +1,72 @@
+//! `barefoot-edge`: the daemon in the clinic.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use barefoot_edge::config::Config;
+use barefoot_edge::{logging, pipeline};
+use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+/// Receives DICOM from the clinic's scanners, assesses it, shows it, and queues results for the hub.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+    /// The site file (see provisioning/sites/example.toml).
+    #[arg(long)]
+    config: PathBuf,
+    /// Only check the site file.
+    #[arg(long)]
+    check_config: bool,
+}
+
+/// sysexits.h: the configuration is wrong; starting again will not help.
+const CONFIG_ERROR: u8 = 78;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let config = match Config::load(&arguments.config) {
+        Ok(config) => config,
+        Err(error) => {
+            eprintln!("barefoot-edge: {:#}", anyhow::Error::new(error));
+            return ExitCode::from(CONFIG_ERROR);
+        }
+    };
+    if arguments.check_config {
+        println!("{} is in order.", arguments.config.display());
+        return ExitCode::SUCCESS;
+    }
+    match serve(config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "The daemon ends.");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(config: Config) -> anyhow::Result<()> {
+    logging::start()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("no runtime")?;
+    runtime.block_on(async {
+        let shutdown = CancellationToken::new();
+        let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let stop = shutdown.clone();
+        tokio::spawn(async move {
+            tokio::select! { _ = term.recv() => {} _ = int.recv() => {} }
+            let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+            stop.cancel();
+        });
+        let ready = || {
+            let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+        };
+        pipeline::run(config, shutdown, ready)
+            .await
+            .map_err(anyhow::Error::new)
+    })
+}

@@ -1,0 +1,91 @@
+//! Counters and states the pages and the service manager ask for.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use barefoot_domain::EngineUse;
+use barefoot_queue::Queue;
+
+#[derive(Debug, Default)]
+struct Inner {
+    stored: AtomicU64,
+    quarantined: AtomicU64,
+    connected: AtomicBool,
+    model: RwLock<ModelStatus>,
+}
+
+/// Which model answers, or why none does.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ModelStatus {
+    /// `id version`, empty when no model works.
+    pub model: Option<String>,
+    pub demonstration: bool,
+    pub engine: Option<EngineUse>,
+    /// For people: why there is none.
+    pub problem: Option<String>,
+}
+
+/// Shared by all parts of the daemon.
+#[derive(Debug, Clone)]
+pub(crate) struct Status {
+    inner: Arc<Inner>,
+    queue: Queue,
+}
+
+impl Status {
+    #[must_use]
+    pub(crate) fn new(queue: Queue) -> Self {
+        Self {
+            inner: Arc::default(),
+            queue,
+        }
+    }
+
+    pub(crate) fn count_stored(&self) {
+        self.inner.stored.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_quarantined(&self, files: u64) {
+        self.inner.quarantined.fetch_add(files, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_connected(&self, connected: bool) {
+        self.inner.connected.store(connected, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_model(&self, model: ModelStatus) {
+        *self.inner.model.write().unwrap_or_else(PoisonError::into_inner) = model;
+    }
+
+    /// Instances stored since the start.
+    #[must_use]
+    pub(crate) fn stored(&self) -> u64 {
+        self.inner.stored.load(Ordering::Relaxed)
+    }
+
+    /// Files in quarantine.
+    #[must_use]
+    pub(crate) fn quarantined(&self) -> u64 {
+        self.inner.quarantined.load(Ordering::Relaxed)
+    }
+
+    /// Whether the hub (or its broker) has accepted our session.
+    #[must_use]
+    pub(crate) fn connected(&self) -> bool {
+        self.inner.connected.load(Ordering::Relaxed)
+    }
+
+    #[must_use]
+    pub(crate) fn model(&self) -> ModelStatus {
+        self.inner
+            .model
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    #[must_use]
+    pub(crate) fn queue_depth(&self) -> barefoot_queue::Depth {
+        self.queue.depth()
+    }
+}

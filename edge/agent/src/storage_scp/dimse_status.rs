@@ -1,0 +1,52 @@
+//! The one place where a refusal becomes the status a scanner shows (PS3.4 annex B.2.3).
+
+use crate::handoff::{Kept, NotKept};
+
+pub(super) const SUCCESS: u16 = 0x0000;
+const OUT_OF_RESOURCES: u16 = 0xA700;
+const DATA_SET_MISMATCH: u16 = 0xA900;
+const CANNOT_UNDERSTAND: u16 = 0xC000;
+const PROCESSING_FAILURE: u16 = 0x0110;
+
+/// The status and the Error Comment (0000,0902) that goes with it.
+pub(super) fn of(outcome: &Result<Kept, NotKept>) -> (u16, Option<&'static str>) {
+    match outcome {
+        // A conflict is kept too: the scanner did nothing wrong that sending again would cure.
+        Ok(Kept::New | Kept::Duplicate | Kept::Conflict) => (SUCCESS, None),
+        Err(NotKept::OutOfSpace) => (
+            OUT_OF_RESOURCES,
+            Some("Disk full: call the maintainer, then send again"),
+        ),
+        Err(NotKept::Mismatch { .. }) => (
+            DATA_SET_MISMATCH,
+            Some("UIDs of request and data set differ, not kept"),
+        ),
+        Err(NotKept::Quarantined) => (CANNOT_UNDERSTAND, Some("Data set damaged, kept in quarantine")),
+        Err(NotKept::BrokenOff) => (PROCESSING_FAILURE, Some("Data set incomplete, not kept")),
+        Err(NotKept::Disk { .. }) => (OUT_OF_RESOURCES, Some("Could not be written to disk, send again")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn comments_fit_their_value_representation() {
+        let disk = NotKept::Disk {
+            source: std::io::Error::other("x"),
+        };
+        let refusals = [
+            NotKept::OutOfSpace,
+            NotKept::Mismatch { what: "" },
+            NotKept::Quarantined,
+            NotKept::BrokenOff,
+            disk,
+        ];
+        for refusal in refusals {
+            let (status, comment) = of(&Err(refusal));
+            assert_ne!(status, SUCCESS);
+            assert!(comment.unwrap().len() <= 64, "LO holds 64 characters");
+        }
+    }
+}

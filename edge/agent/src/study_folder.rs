@@ -1,0 +1,166 @@
+//! Where things lie below the state directory, and the names they have there.
+//!
+//! ```text
+//! intake/<ulid>.part              being received
+//! quarantine/<ulid>.dcm           received whole, not understood
+//! studies/<key>/instances/<h>.dcm one file an instance, <h> from its SOP Instance UID
+//! studies/<key>/instances/<h>.conflict-<d>.dcm   other bytes under the same UID
+//! studies/<key>/case.log          what happened to the study
+//! studies/<key>/v<n>/             pictures made from version n; can be made again
+//! queue/                          the store-and-forward queue
+//! ```
+//! A name received from outside never becomes a path: keys are hashes.
+
+use std::fmt;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use barefoot_domain::StudyUid;
+use ring::digest;
+
+/// The folder name of a study, also its name in the clinic page's addresses: the first 128 bits of
+/// SHA-256 of the Study Instance UID, in hex.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct StudyKey(String);
+
+impl StudyKey {
+    #[must_use]
+    pub(crate) fn of(study: &StudyUid) -> Self {
+        Self(hashed(study.as_str()))
+    }
+
+    /// `None` when `text` is no key; what comes from a URL goes through here.
+    #[must_use]
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+        (text.len() == 32 && text.bytes().all(hex)).then(|| Self(text.to_owned()))
+    }
+
+    #[must_use]
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for StudyKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The file stem of an instance.
+#[must_use]
+pub(crate) fn instance_stem(sop_instance_uid: &str) -> String {
+    hashed(sop_instance_uid)
+}
+
+fn hashed(text: &str) -> String {
+    hex(digest::digest(&digest::SHA256, text.as_bytes())
+        .as_ref()
+        .iter()
+        .take(16))
+}
+
+/// Lower-case hex.
+pub(crate) fn hex<'a>(bytes: impl Iterator<Item = &'a u8>) -> String {
+    bytes.map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The state directory.
+#[derive(Debug, Clone)]
+pub(crate) struct StateDirectory(PathBuf);
+
+impl StateDirectory {
+    /// Makes the fixed folders where they are missing.
+    ///
+    /// # Errors
+    /// When a folder cannot be made.
+    pub(crate) fn open(root: &Path) -> io::Result<Self> {
+        let state = Self(root.to_owned());
+        for directory in [
+            root.to_owned(),
+            state.intake(),
+            state.quarantine(),
+            state.studies(),
+        ] {
+            fs::create_dir_all(directory)?;
+        }
+        sync_directory(root)?;
+        Ok(state)
+    }
+
+    #[must_use]
+    pub(crate) fn root(&self) -> &Path {
+        &self.0
+    }
+
+    #[must_use]
+    pub(crate) fn intake(&self) -> PathBuf {
+        self.0.join("intake")
+    }
+
+    #[must_use]
+    pub(crate) fn quarantine(&self) -> PathBuf {
+        self.0.join("quarantine")
+    }
+
+    #[must_use]
+    pub(crate) fn studies(&self) -> PathBuf {
+        self.0.join("studies")
+    }
+
+    #[must_use]
+    pub(crate) fn queue(&self) -> PathBuf {
+        self.0.join("queue")
+    }
+
+    #[must_use]
+    pub(crate) fn study(&self, key: &StudyKey) -> PathBuf {
+        self.studies().join(key.as_str())
+    }
+
+    #[must_use]
+    pub(crate) fn instances(&self, key: &StudyKey) -> PathBuf {
+        self.study(key).join("instances")
+    }
+
+    #[must_use]
+    pub(crate) fn case_log(&self, key: &StudyKey) -> PathBuf {
+        self.study(key).join("case.log")
+    }
+
+    #[must_use]
+    pub(crate) fn pictures(&self, key: &StudyKey, version: u32) -> PathBuf {
+        self.study(key).join(format!("v{version}"))
+    }
+}
+
+/// Makes the entries of a directory survive a power cut.
+///
+/// # Errors
+/// When the directory cannot be opened or synced.
+pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_hashes_and_nothing_else_is_a_key() {
+        let key = StudyKey::of(&StudyUid::new("1.2.3").unwrap());
+        assert_eq!(StudyKey::parse(key.as_str()), Some(key.clone()));
+        assert!(!key.as_str().contains("1.2.3"));
+        for bad in [
+            "",
+            "..",
+            "../../etc/passwd",
+            &key.as_str().to_uppercase(),
+            &format!("{key}0"),
+        ] {
+            assert_eq!(StudyKey::parse(bad), None, "{bad}");
+        }
+    }
+}
