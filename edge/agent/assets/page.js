@@ -1,0 +1,91 @@
+// Keeps the page fresh: times in the reader's zone, and the live part fetched again when the box says "changed".
+// The page is complete without it. Written for old tablets.
+(function () {
+  'use strict';
+  var stale = document.getElementById('stale');
+  var live = document.querySelector('[data-live]');
+  var kept = {};
+  var busy = false;
+  var again = false;
+
+  function each(root, selector, act) { Array.prototype.forEach.call(root.querySelectorAll(selector), act); }
+
+  function two(n) { return (n < 10 ? '0' : '') + n; }
+
+  function localise(root) {
+    var today = new Date().toDateString();
+    each(root, 'time[datetime]', function (element) {
+      var at = new Date(element.getAttribute('datetime'));
+      if (isNaN(at)) { return; }
+      var clock = two(at.getHours()) + ':' + two(at.getMinutes());
+      var full = at.getFullYear() + '-' + two(at.getMonth() + 1) + '-' + two(at.getDate()) + ' ' + clock;
+      element.textContent = at.toDateString() === today && !element.hasAttribute('data-full') ? clock : full;
+      element.title = full;
+    });
+  }
+
+  // An element that did not change keeps its node, so that pictures do not flicker and the reader's place holds.
+  function show(html) {
+    var parsed = new DOMParser().parseFromString(html, 'text/html').body;
+    var fresh = live.cloneNode(false);
+    var next = {};
+    var anchor = null;
+    each(parsed, '[data-keep]', function (element) {
+      var old = kept[element.id];
+      var source = element.outerHTML;
+      next[element.id] = { source: source, node: old && old.source === source ? old.node : null };
+      if (next[element.id].node) { element.textContent = ''; }
+    });
+    while (parsed.firstChild) { fresh.appendChild(document.adoptNode(parsed.firstChild)); }
+    var focused = document.activeElement && document.activeElement.id;
+    each(live, '[data-keep]', function (element) {
+      var box = element.getBoundingClientRect();
+      if (!anchor && 0 < box.bottom && next[element.id]) { anchor = { id: element.id, top: box.top }; }
+    });
+    each(fresh, '[data-keep]', function (element) {
+      var entry = next[element.id];
+      if (entry.node) { element.parentNode.replaceChild(entry.node, element); } else { entry.node = element; }
+    });
+    live.parentNode.replaceChild(fresh, live);
+    live = fresh;
+    kept = next;
+    localise(live);
+    if (focused && document.activeElement.id !== focused && document.getElementById(focused)) {
+      document.getElementById(focused).focus({ preventScroll: true });
+    }
+    if (anchor && 0 < window.pageYOffset) {
+      window.scrollBy(0, document.getElementById(anchor.id).getBoundingClientRect().top - anchor.top);
+    }
+  }
+
+  function refresh() {
+    if (busy) { again = true; return; }
+    busy = true;
+    fetch(live.getAttribute('data-live'), { credentials: 'same-origin', cache: 'no-store' })
+      .then(function (answer) {
+        if (!answer.ok) { throw new Error('status ' + answer.status); }
+        return answer.text();
+      })
+      .then(function (html) { show(html); stale.hidden = true; })
+      .catch(function () { stale.hidden = false; })
+      .then(function () {
+        busy = false;
+        if (again) { again = false; refresh(); }
+      });
+  }
+
+  if (live && window.fetch) {
+    each(live, '[data-keep]', function (element) {
+      kept[element.id] = { source: element.outerHTML, node: element };
+    });
+    // Ages grow and a broken line is noticed even when nothing is announced.
+    setInterval(refresh, 15000);
+    if (window.EventSource) {
+      var events = new EventSource('/events');
+      events.addEventListener('changed', refresh);
+      events.addEventListener('open', refresh);
+      events.addEventListener('error', refresh);
+    }
+  }
+  localise(document);
+}());

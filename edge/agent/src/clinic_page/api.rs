@@ -1,0 +1,189 @@
+//! What programs read: the cases and the state of the box as JSON. No patient's name or number, only the study.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Query, State};
+use barefoot_domain::{Call, EngineUse, FindingResult, QualityGrade, Reason, Urgency};
+use serde::{Deserialize, Serialize};
+
+use super::server::App;
+use super::top_bar::waited_ms;
+use crate::case_index::{CaseState, CaseView, Delivery};
+use crate::clock;
+
+const DEFAULT_CASES: usize = 1000;
+const MAX_CASES: usize = 10_000;
+
+#[derive(Debug, Deserialize)]
+pub(super) struct CasesQuery {
+    /// Newest cases to answer with; more than the most is the most.
+    limit: Option<usize>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct CasesAnswer {
+    cases: Vec<CaseAnswer>,
+}
+
+#[derive(Debug, Serialize)]
+struct CaseAnswer {
+    study: String,
+    study_uid: String,
+    case_id: String,
+    version: u32,
+    modality: String,
+    instances: usize,
+    state: &'static str,
+    delivery: &'static str,
+    envelope_id: Option<String>,
+    received_at_ms: i64,
+    assessed_at_ms: Option<i64>,
+    model: Option<String>,
+    engine: Option<String>,
+    precision: Option<String>,
+    findings: Vec<FindingAnswer>,
+    quality: Option<&'static str>,
+    urgency: Option<&'static str>,
+    reasons: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct FindingAnswer {
+    code: String,
+    score: f32,
+    call: &'static str,
+    confidence: f32,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct StatusAnswer {
+    /// Instances stored since the start.
+    stored: u64,
+    /// Files in quarantine.
+    quarantined: u64,
+    queue: QueueAnswer,
+    link: &'static str,
+    engine: Option<String>,
+    precision: Option<String>,
+    model: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct QueueAnswer {
+    pending: u64,
+    /// How long the oldest has been waiting.
+    oldest_ms: Option<i64>,
+}
+
+/// `GET /api/cases`, newest first.
+pub(super) async fn cases(State(app): State<Arc<App>>, Query(query): Query<CasesQuery>) -> Json<CasesAnswer> {
+    let limit = query.limit.unwrap_or(DEFAULT_CASES).min(MAX_CASES);
+    let cases = app.sources.cases.newest(limit);
+    Json(CasesAnswer {
+        cases: cases.iter().map(|case| CaseAnswer::of(case)).collect(),
+    })
+}
+
+/// `GET /api/status`.
+pub(super) async fn status(State(app): State<Arc<App>>) -> Json<StatusAnswer> {
+    let status = &app.sources.status;
+    let depth = status.queue_depth();
+    let model = status.model();
+    let (engine, precision) = split(model.engine);
+    Json(StatusAnswer {
+        stored: status.stored(),
+        quarantined: status.quarantined(),
+        queue: QueueAnswer {
+            pending: depth.pending,
+            oldest_ms: waited_ms(depth.oldest_queued_at_ms, clock::now_ms()),
+        },
+        link: if status.connected() {
+            "connected"
+        } else {
+            "connecting"
+        },
+        engine,
+        precision,
+        model: model.model,
+    })
+}
+
+impl CaseAnswer {
+    fn of(case: &CaseView) -> Self {
+        let assessment = case.assessment.as_ref();
+        let (delivery, envelope_id) = match &case.delivery {
+            Delivery::None => ("none", None),
+            Delivery::Queued { envelope_id } => ("queued", Some(envelope_id.clone())),
+            Delivery::Receipted { envelope_id } => ("receipted", Some(envelope_id.clone())),
+            Delivery::Refused { envelope_id, .. } => ("refused", Some(envelope_id.clone())),
+        };
+        let (engine, precision) = split(assessment.and_then(|it| it.engine.clone()));
+        Self {
+            study: case.study.to_string(),
+            study_uid: case.study_uid.clone(),
+            case_id: case.case.to_string(),
+            version: case.version,
+            modality: case.modality.clone(),
+            instances: case.instances,
+            state: match case.state {
+                CaseState::Receiving => "receiving",
+                CaseState::Assessing => "assessing",
+                CaseState::Assessed => "assessed",
+            },
+            delivery,
+            envelope_id,
+            received_at_ms: case.received_at_ms,
+            assessed_at_ms: case.assessed_at_ms,
+            model: assessment
+                .and_then(|it| it.model.as_ref())
+                .map(ToString::to_string),
+            engine,
+            precision,
+            findings: assessment
+                .map(|it| it.findings.iter().map(finding).collect())
+                .unwrap_or_default(),
+            quality: assessment.map(|it| match it.quality.grade {
+                QualityGrade::A => "A",
+                QualityGrade::B => "B",
+                QualityGrade::C => "C",
+            }),
+            urgency: assessment.map(|it| match it.urgency {
+                Urgency::Routine => "routine",
+                Urgency::Review => "review",
+                Urgency::Critical => "critical",
+            }),
+            reasons: assessment
+                .map(|it| it.reasons.iter().map(reason).collect())
+                .unwrap_or_default(),
+        }
+    }
+}
+
+fn finding(result: &FindingResult) -> FindingAnswer {
+    FindingAnswer {
+        code: result.code.to_string(),
+        score: result.score.value(),
+        call: match result.call {
+            Call::Positive => "positive",
+            Call::Negative => "negative",
+        },
+        confidence: result.confidence.value(),
+    }
+}
+
+fn reason(reason: &Reason) -> String {
+    match reason {
+        Reason::Confident => "confident".to_owned(),
+        Reason::UrgentFinding(code) => format!("urgent_finding:{code}"),
+        Reason::LowConfidence(code) => format!("low_confidence:{code}"),
+        Reason::PoorQuality => "poor_quality".to_owned(),
+        Reason::OutsideIntendedUse => "outside_intended_use".to_owned(),
+        Reason::NoModel => "no_model".to_owned(),
+        Reason::ModelFailed => "model_failed".to_owned(),
+    }
+}
+
+fn split(used: Option<EngineUse>) -> (Option<String>, Option<String>) {
+    used.map(|used| (used.engine, used.precision)).unzip()
+}

@@ -1,0 +1,46 @@
+//! The clinic's page: what came from the scanners, what the box makes of it, and how far it got, in big type.
+//!
+//! Plain HTML made here; it works without script by loading itself again. It reads the index of cases and never
+//! changes one; the only thing it decides is to let a scanner in. Nothing is fetched from elsewhere, and a patient's
+//! identity stands in page bodies only, never in an address, a header or a log line.
+//!
+//! How a request passes: `guard` (is it for us, is it from us) → `routes` → `card` and `top_bar` (sources to words)
+//! → `templates/`. How a change reaches the tablet: `changes` → `/events` → the page asks for its fragment again.
+
+mod config;
+pub(crate) use config::{Config, Language};
+
+mod sources;
+pub(crate) use sources::{DicomAddress, FindingName, FindingNames, Sources};
+
+mod server;
+pub(crate) use server::ClinicPage;
+
+mod routes;
+
+mod guard;
+
+mod request_language;
+
+mod pages;
+
+mod card;
+
+mod top_bar;
+
+mod wording;
+
+mod moment;
+
+mod texts;
+
+mod pictures;
+
+mod assets;
+
+mod changes;
+
+mod api;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,150 @@
+//! The templates and how an answer is made from one.
+
+use askama::Template;
+use axum::http::header::SET_COOKIE;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{Html, IntoResponse, Response};
+
+use super::Language;
+use super::assets::Addresses;
+use super::card::Card;
+use super::request_language::RequestLanguage;
+use super::server::App;
+use super::sources::DicomAddress;
+use super::texts::Texts;
+use super::top_bar::TopBar;
+
+/// What stands around every page.
+#[derive(Debug)]
+pub(super) struct Frame<'a> {
+    pub(super) language_tag: &'static str,
+    pub(super) language_code: &'static str,
+    pub(super) clinic: &'a str,
+    pub(super) version: &'static str,
+    pub(super) assets: &'a Addresses,
+}
+
+impl<'a> Frame<'a> {
+    pub(super) fn of(app: &'a App, language: Language) -> Self {
+        Self {
+            language_tag: language.tag(),
+            language_code: language.code(),
+            clinic: app.sources.clinic.as_str(),
+            version: env!("CARGO_PKG_VERSION"),
+            assets: &app.assets,
+        }
+    }
+}
+
+/// The cases of the list and how to see others.
+#[derive(Debug)]
+pub(super) struct List<'a> {
+    pub(super) cards: Vec<Card>,
+    /// Cases on this box, whatever the filter.
+    pub(super) total: usize,
+    pub(super) choices: Vec<Choice>,
+    pub(super) more: Option<More>,
+    /// Where the script asks for the list again.
+    pub(super) live: String,
+    pub(super) dicom: &'a DicomAddress,
+}
+
+/// One filter.
+#[derive(Debug)]
+pub(super) struct Choice {
+    pub(super) code: &'static str,
+    pub(super) word: String,
+    pub(super) count: usize,
+    pub(super) href: String,
+    pub(super) current: bool,
+}
+
+/// The link to older cases.
+#[derive(Debug)]
+pub(super) struct More {
+    pub(super) href: String,
+    pub(super) text: String,
+}
+
+#[derive(Debug, Template)]
+#[template(path = "list.html")]
+pub(super) struct ListPage<'a> {
+    pub(super) frame: Frame<'a>,
+    pub(super) t: &'a Texts,
+    pub(super) bar: TopBar,
+    pub(super) list: List<'a>,
+    /// A scanner has just been allowed.
+    pub(super) allowed: bool,
+}
+
+#[derive(Debug, Template)]
+#[template(path = "list_fragment.html")]
+pub(super) struct ListFragment<'a> {
+    pub(super) t: &'a Texts,
+    pub(super) bar: TopBar,
+    pub(super) list: List<'a>,
+}
+
+#[derive(Debug, Template)]
+#[template(path = "case.html")]
+pub(super) struct CasePage<'a> {
+    pub(super) frame: Frame<'a>,
+    pub(super) t: &'a Texts,
+    pub(super) card: Card,
+    pub(super) live: String,
+}
+
+#[derive(Debug, Template)]
+#[template(path = "case_fragment.html")]
+pub(super) struct CaseFragment<'a> {
+    pub(super) t: &'a Texts,
+    pub(super) card: Card,
+}
+
+#[derive(Debug, Template)]
+#[template(path = "message.html")]
+struct MessagePage<'a> {
+    frame: Frame<'a>,
+    t: &'a Texts,
+    heading: &'a str,
+    text: &'a str,
+}
+
+/// A page with one thing to say.
+pub(super) fn message(
+    app: &App,
+    language: Language,
+    status: StatusCode,
+    heading: &str,
+    text: &str,
+) -> Response {
+    let page = MessagePage {
+        frame: Frame::of(app, language),
+        t: app.library.of(language),
+        heading,
+        text,
+    };
+    (status, render(&page)).into_response()
+}
+
+/// A whole page: remembers a language that was just chosen.
+pub(super) fn page(template: &impl Template, asked: RequestLanguage) -> Response {
+    let mut response = render(template);
+    if let Some(cookie) = asked
+        .cookie()
+        .and_then(|cookie| HeaderValue::from_str(&cookie).ok())
+    {
+        response.headers_mut().append(SET_COOKIE, cookie);
+    }
+    response
+}
+
+pub(super) fn render(template: &impl Template) -> Response {
+    match template.render() {
+        Ok(html) => Html(html).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "A page could not be written.");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}

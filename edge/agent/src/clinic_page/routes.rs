@@ -1,0 +1,260 @@
+//! Who answers which address.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Form, Path, Query, State};
+use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+use barefoot_domain::Urgency;
+use serde::Deserialize;
+
+use super::card::Card;
+use super::pages::{self, CaseFragment, CasePage, Choice, Frame, List, ListFragment, ListPage, More};
+use super::request_language::RequestLanguage;
+use super::server::App;
+use super::texts::{Texts, fill};
+use super::top_bar::TopBar;
+use super::wording::Wording;
+use super::{Language, api, assets, changes, guard, pictures};
+use crate::clock;
+use crate::study_folder::StudyKey;
+
+/// Cards on the list before "show more" is pressed, and after.
+const SHOWN: usize = 50;
+const MOST_SHOWN: usize = 500;
+
+/// Cases looked at for the list and its counts.
+const LOOKED_AT: usize = 10_000;
+
+/// An AE title has 16 characters.
+const FORM_BYTES: usize = 4096;
+
+pub(super) fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/", get(list))
+        .route("/cases/fragment", get(list_fragment))
+        .route("/case/{key}", get(case))
+        .route("/case/{key}/fragment", get(case_fragment))
+        .route("/case/{key}/preview.jpg", get(pictures::preview))
+        .route("/case/{key}/heat_map.jpg", get(pictures::heat_map))
+        .route(
+            "/scanners/allow",
+            post(allow).layer(DefaultBodyLimit::max(FORM_BYTES)),
+        )
+        .route("/events", get(changes::events))
+        .route("/api/cases", get(api::cases))
+        .route("/api/status", get(api::status))
+        .route("/assets/page.css", get(assets::style))
+        .route("/assets/page.js", get(assets::script))
+        .route("/assets/icon.svg", get(assets::icon))
+        .fallback(missing)
+        .layer(from_fn_with_state(Arc::clone(&app), guard::guard))
+        .with_state(app)
+}
+
+/// Which cases the list shows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Show {
+    #[default]
+    All,
+    Critical,
+    Review,
+}
+
+impl Show {
+    const ALL: [Self; 3] = [Self::All, Self::Critical, Self::Review];
+
+    fn code(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Critical => "critical",
+            Self::Review => "review",
+        }
+    }
+
+    fn takes(self, urgency: Option<Urgency>) -> bool {
+        match self {
+            Self::All => true,
+            Self::Critical => urgency == Some(Urgency::Critical),
+            Self::Review => urgency == Some(Urgency::Review),
+        }
+    }
+
+    fn word(self, texts: &Texts) -> String {
+        match self {
+            Self::All => &texts.filter.all,
+            Self::Critical => &texts.filter.critical,
+            Self::Review => &texts.filter.review,
+        }
+        .clone()
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct ListQuery {
+    #[serde(default)]
+    show: Show,
+    limit: Option<usize>,
+    notice: Option<String>,
+}
+
+async fn list(
+    State(app): State<Arc<App>>,
+    asked: RequestLanguage,
+    Query(query): Query<ListQuery>,
+) -> Response {
+    let t = app.library.of(asked.language);
+    let page = ListPage {
+        frame: Frame::of(&app, asked.language),
+        t,
+        bar: TopBar::of(&app.sources, t, clock::now_ms()),
+        list: make_list(&app, asked.language, &query),
+        allowed: query.notice.as_deref() == Some("allowed"),
+    };
+    pages::page(&page, asked)
+}
+
+async fn list_fragment(
+    State(app): State<Arc<App>>,
+    asked: RequestLanguage,
+    Query(query): Query<ListQuery>,
+) -> Response {
+    let t = app.library.of(asked.language);
+    let bar = TopBar::of(&app.sources, t, clock::now_ms());
+    pages::render(&ListFragment {
+        t,
+        bar,
+        list: make_list(&app, asked.language, &query),
+    })
+}
+
+fn make_list<'a>(app: &'a App, language: Language, query: &ListQuery) -> List<'a> {
+    let texts = app.library.of(language);
+    let limit = query.limit.unwrap_or(SHOWN).clamp(1, MOST_SHOWN);
+    let cases = app.sources.cases.newest(LOOKED_AT);
+    let urgency_of = |case: &crate::case_index::CaseView| case.assessment.as_ref().map(|it| it.urgency);
+    let choices: Vec<Choice> = Show::ALL
+        .into_iter()
+        .map(|show| Choice {
+            code: show.code(),
+            word: show.word(texts),
+            count: cases.iter().filter(|case| show.takes(urgency_of(case))).count(),
+            href: format!("/?show={}", show.code()),
+            current: show == query.show,
+        })
+        .collect();
+    let all = choices
+        .iter()
+        .find(|choice| choice.current)
+        .map_or(0, |choice| choice.count);
+    let cards: Vec<Card> = cases
+        .iter()
+        .filter(|case| query.show.takes(urgency_of(case)))
+        .take(limit)
+        .map(|case| Card::of(case, wording(app, language)))
+        .collect();
+    let show = query.show.code();
+    let more = (cards.len() < all && limit < MOST_SHOWN).then(|| More {
+        href: format!("/?show={show}&limit={MOST_SHOWN}"),
+        text: fill(
+            &texts.page.more,
+            &[("shown", &cards.len().to_string()), ("all", &all.to_string())],
+        ),
+    });
+    List {
+        total: cases.len(),
+        cards,
+        choices,
+        more,
+        live: format!(
+            "/cases/fragment?lang={}&show={show}&limit={limit}",
+            language.code()
+        ),
+        dicom: &app.sources.dicom,
+    }
+}
+
+fn wording(app: &App, language: Language) -> Wording<'_> {
+    Wording {
+        texts: app.library.of(language),
+        language,
+        names: &app.sources.finding_names,
+        review_below: app.sources.review_below,
+    }
+}
+
+fn find_card(app: &App, key: &str, language: Language) -> Option<Card> {
+    let case = app.sources.cases.get(&StudyKey::parse(key)?)?;
+    Some(Card::of(&case, wording(app, language)))
+}
+
+async fn case(State(app): State<Arc<App>>, asked: RequestLanguage, Path(key): Path<String>) -> Response {
+    let Some(card) = find_card(&app, &key, asked.language) else {
+        return missing(State(app), asked).await;
+    };
+    let page = CasePage {
+        frame: Frame::of(&app, asked.language),
+        t: app.library.of(asked.language),
+        live: format!("/case/{}/fragment?lang={}", card.key, asked.language.code()),
+        card,
+    };
+    pages::page(&page, asked)
+}
+
+async fn case_fragment(
+    State(app): State<Arc<App>>,
+    asked: RequestLanguage,
+    Path(key): Path<String>,
+) -> Response {
+    match find_card(&app, &key, asked.language) {
+        Some(card) => pages::render(&CaseFragment {
+            t: app.library.of(asked.language),
+            card,
+        }),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+async fn missing(State(app): State<Arc<App>>, asked: RequestLanguage) -> Response {
+    let texts = &app.library.of(asked.language).error;
+    pages::message(
+        &app,
+        asked.language,
+        StatusCode::NOT_FOUND,
+        &texts.missing_heading,
+        &texts.missing,
+    )
+}
+
+#[derive(Debug, Deserialize)]
+struct AllowForm {
+    ae_title: String,
+}
+
+/// Lets a scanner in that was turned away before, and nobody else: the form can name only who has called.
+async fn allow(State(app): State<Arc<App>>, asked: RequestLanguage, Form(form): Form<AllowForm>) -> Response {
+    let scanners = app.sources.scanners.clone();
+    let written = tokio::task::spawn_blocking(move || {
+        let allowed = scanners.allow(&form.ae_title)?;
+        if allowed {
+            tracing::info!(scanner = ?form.ae_title, "A scanner was allowed from the clinic page.");
+        }
+        Ok::<_, std::io::Error>(allowed)
+    })
+    .await;
+    let error = match written {
+        Ok(Ok(true)) => return Redirect::to("/?notice=allowed").into_response(),
+        // Somebody else was faster, or the box has started anew; the list shows which.
+        Ok(Ok(false)) => return Redirect::to("/").into_response(),
+        Ok(Err(error)) => error,
+        Err(error) => std::io::Error::other(error),
+    };
+    tracing::error!(%error, "A scanner could not be allowed: the decision cannot be written.");
+    let texts = &app.library.of(asked.language).error;
+    let status = StatusCode::INTERNAL_SERVER_ERROR;
+    pages::message(&app, asked.language, status, &texts.failed_heading, &texts.failed)
+}

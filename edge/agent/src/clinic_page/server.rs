@@ -1,0 +1,117 @@
+//! Binds, serves, stops.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::assets::Addresses;
+use super::changes::{self, MAX_STREAMS};
+use super::texts::Library;
+use super::{Config, Language, Sources, routes};
+
+/// How long answers under way may take after the daemon was told to stop.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// What every request sees.
+#[derive(Debug)]
+pub(super) struct App {
+    pub(super) sources: Sources,
+    pub(super) library: Library,
+    pub(super) language: Language,
+    pub(super) assets: Addresses,
+    /// Bound to loopback: nobody outside this machine has a business here.
+    pub(super) loopback: bool,
+    /// Moves when an open page should ask again.
+    pub(super) pulse: watch::Sender<u64>,
+    /// One permit an open event stream.
+    pub(super) streams: Arc<Semaphore>,
+    pub(super) shutdown: CancellationToken,
+}
+
+impl App {
+    pub(super) fn new(
+        sources: Sources,
+        library: Library,
+        language: Language,
+        loopback: bool,
+        shutdown: CancellationToken,
+    ) -> Self {
+        Self {
+            sources,
+            library,
+            language,
+            assets: Addresses::new(),
+            loopback,
+            pulse: watch::Sender::new(0),
+            streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+            shutdown,
+        }
+    }
+}
+
+/// The clinic's page, bound and ready to run.
+#[derive(Debug)]
+pub(crate) struct ClinicPage {
+    listener: TcpListener,
+    library: Library,
+    language: Language,
+    sources: Sources,
+}
+
+impl ClinicPage {
+    /// # Errors
+    /// When the address is taken or not ours.
+    pub(crate) async fn bind(config: Config, sources: Sources) -> io::Result<Self> {
+        let library = Library::load()?;
+        let listener = TcpListener::bind(config.listen).await?;
+        if !listener.local_addr()?.ip().is_loopback() {
+            tracing::warn!(
+                listen = %config.listen,
+                "Other machines can reach the clinic page, which shows patients' names and asks for no password."
+            );
+        }
+        Ok(Self {
+            listener,
+            library,
+            language: config.language,
+            sources,
+        })
+    }
+
+    /// # Errors
+    /// When the operating system cannot say.
+    pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves until `shutdown`, then ends within [`GRACE`].
+    pub(crate) async fn run(self, shutdown: CancellationToken) {
+        // Where the address cannot be told, the stricter rule holds.
+        let loopback = self
+            .local_addr()
+            .map_or(true, |address| address.ip().is_loopback());
+        let app = Arc::new(App::new(
+            self.sources,
+            self.library,
+            self.language,
+            loopback,
+            shutdown.clone(),
+        ));
+        let serve = axum::serve(self.listener, routes::router(Arc::clone(&app)))
+            .with_graceful_shutdown(shutdown.clone().cancelled_owned());
+        let serve = async {
+            tokio::select! {
+                served = serve => if let Err(error) = served {
+                    tracing::error!(%error, "The clinic page stopped serving.");
+                },
+                () = async { shutdown.cancelled().await; tokio::time::sleep(GRACE).await } => {}
+            }
+        };
+        tokio::join!(changes::follow(&app.sources, &app.pulse, &shutdown), serve);
+    }
+}

@@ -1,0 +1,245 @@
+//! The page as a browser meets it: over a real socket.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use barefoot_domain::{
+    Assessment, Call, CaseId, ClinicId, EngineUse, FindingCode, FindingResult, ModelVersion, QualityGrade,
+    QualityVerdict, Reason, Score, StudyUid, Urgency,
+};
+use barefoot_queue::Queue;
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::{ClinicPage, Config, DicomAddress, FindingName, Language, Sources};
+use crate::case_index::{CaseIndex, CaseState, CaseView, Delivery};
+use crate::case_log::PatientText;
+use crate::scanners::Scanners;
+use crate::status::{ModelStatus, Status};
+use crate::study_folder::{StateDirectory, StudyKey};
+
+mod api;
+mod cases;
+mod events;
+mod guarding;
+mod one_case;
+mod state;
+
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// A running page and everything it reads.
+struct Clinic {
+    sources: Sources,
+    address: SocketAddr,
+    shutdown: CancellationToken,
+    page: JoinHandle<()>,
+    directory: TempDir,
+}
+
+struct Answer {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+impl Clinic {
+    async fn open() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path();
+        let queue = Queue::open(&root.join("queue"), barefoot_queue::Config::default()).unwrap();
+        let name = FindingName {
+            en: "Pneumonia".into(),
+            zh: "肺炎".into(),
+        };
+        let sources = Sources {
+            clinic: ClinicId::new("clinic-7").unwrap(),
+            cases: CaseIndex::default(),
+            scanners: Scanners::open(root.join("scanners.json"), [], false).unwrap(),
+            status: Status::new(queue),
+            state: StateDirectory::open(root).unwrap(),
+            review_below: 0.8,
+            finding_names: [(pneumonia(), name)].into_iter().collect(),
+            dicom: DicomAddress {
+                ae_title: "BAREFOOT".into(),
+                port: 11112,
+            },
+        };
+        let config = Config {
+            listen: (Ipv4Addr::LOCALHOST, 0).into(),
+            language: Language::Zh,
+        };
+        let page = ClinicPage::bind(config, sources.clone()).await.unwrap();
+        let address = page.local_addr().unwrap();
+        let shutdown = CancellationToken::new();
+        let page = tokio::spawn(page.run(shutdown.clone()));
+        Self {
+            sources,
+            address,
+            shutdown,
+            page,
+            directory,
+        }
+    }
+
+    fn put(&self, study_uid: &str, change: impl FnOnce(&mut CaseView)) -> StudyKey {
+        let mut case = assessed(study_uid);
+        change(&mut case);
+        let key = case.study.clone();
+        self.sources.cases.put(case);
+        key
+    }
+
+    fn knock(&self, ae_title: &str) -> bool {
+        self.sources.scanners.admit(
+            ae_title,
+            IpAddr::V4(Ipv4Addr::new(192, 168, 1, 9)),
+            1_764_000_000_000,
+        )
+    }
+
+    async fn connect(&self, request: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        stream
+    }
+
+    async fn ask(&self, line: &str, headers: &[&str], body: &str) -> Answer {
+        let mut request = format!(
+            "{line} HTTP/1.1\r\nConnection: close\r\nContent-Length: {}\r\n",
+            body.len()
+        );
+        if !headers.iter().any(|header| header.starts_with("Host:")) {
+            request.push_str(&format!("Host: {}\r\n", self.address));
+        }
+        for header in headers {
+            request.push_str(&format!("{header}\r\n"));
+        }
+        let mut stream = self.connect(&format!("{request}\r\n{body}")).await;
+        let mut bytes = Vec::new();
+        timeout(DEADLINE, stream.read_to_end(&mut bytes))
+            .await
+            .unwrap()
+            .unwrap();
+        let text = String::from_utf8_lossy(&bytes);
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        Answer {
+            status,
+            head: head.to_lowercase(),
+            body: body.to_owned(),
+        }
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        self.ask(&format!("GET {path}"), &[], "").await
+    }
+
+    async fn post(&self, path: &str, headers: &[&str], body: &str) -> Answer {
+        let mut all = vec!["Content-Type: application/x-www-form-urlencoded"];
+        all.extend_from_slice(headers);
+        self.ask(&format!("POST {path}"), &all, body).await
+    }
+
+    /// The list in one language.
+    async fn list(&self, language: &str) -> String {
+        let answer = self.get(&format!("/?lang={language}")).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        squeezed(&answer.body)
+    }
+
+    async fn close(self) {
+        self.shutdown.cancel();
+        timeout(DEADLINE, self.page).await.unwrap().unwrap();
+    }
+}
+
+/// Line breaks and indentation of the templates mean nothing.
+fn squeezed(html: &str) -> String {
+    html.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn pneumonia() -> FindingCode {
+    FindingCode::new("pneumonia").unwrap()
+}
+
+fn finding(call: Call, confidence: f32) -> FindingResult {
+    let confidence = Score::new(confidence).unwrap();
+    let score = if call == Call::Positive {
+        confidence
+    } else {
+        confidence.complement()
+    };
+    FindingResult {
+        code: pneumonia(),
+        score,
+        call,
+        confidence,
+    }
+}
+
+/// A routine chest X-ray without a finding, at the hub.
+fn assessed(study_uid: &str) -> CaseView {
+    CaseView {
+        study: StudyKey::of(&StudyUid::new(study_uid).unwrap()),
+        study_uid: study_uid.to_owned(),
+        case: CaseId::new("2.25.77").unwrap(),
+        version: 1,
+        modality: "DX".into(),
+        instances: 1,
+        patient: PatientText {
+            name: "王小东".into(),
+            id: "P-0042".into(),
+            sex: "M".into(),
+            birth_date: "19800131".into(),
+            guessed: false,
+        },
+        state: CaseState::Assessed,
+        received_at_ms: 1_764_000_000_000,
+        assessed_at_ms: Some(1_764_000_002_000),
+        assessment: Some(Assessment {
+            model: Some(ModelVersion {
+                id: "cxr".into(),
+                version: "0.1.0".into(),
+                demonstration: true,
+            }),
+            engine: Some(EngineUse {
+                engine: "tract".into(),
+                precision: "int8".into(),
+            }),
+            findings: vec![finding(Call::Negative, 0.97)],
+            quality: QualityVerdict {
+                grade: QualityGrade::A,
+                problems: vec![],
+            },
+            urgency: Urgency::Routine,
+            reasons: vec![Reason::Confident],
+        }),
+        has_preview: true,
+        has_heat_map: true,
+        delivery: Delivery::Receipted {
+            envelope_id: "01ENVELOPE".into(),
+        },
+        conflicts: 0,
+    }
+}
+
+/// Changes the assessment of a case that has one.
+fn assess(case: &mut CaseView, change: impl FnOnce(&mut Assessment)) {
+    change(case.assessment.as_mut().unwrap());
+}
+
+fn working_model() -> ModelStatus {
+    ModelStatus {
+        model: Some("cxr 0.1.0".into()),
+        demonstration: true,
+        engine: Some(EngineUse {
+            engine: "tract".into(),
+            precision: "int8".into(),
+        }),
+        problem: None,
+    }
+}

@@ -1,0 +1,184 @@
+//! The page's texts. One typed structure for both languages: a key that is missing, superfluous or misspelt is an
+//! error when the file is read, and one that is used without being there does not compile.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use serde::Deserialize;
+
+use super::Language;
+
+const ZH: &str = include_str!("../../assets/lang/zh.toml");
+const EN: &str = include_str!("../../assets/lang/en.toml");
+
+macro_rules! words {
+    ($($section:ident { $($key:ident),+ $(,)? })+) => {$(
+        #[derive(Debug, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub(super) struct $section {
+            $(pub(super) $key: String,)+
+        }
+    )+};
+}
+
+words! {
+    Page { title, decides, demonstration, stale, skip, language, back, allowed, empty_filter, more }
+    StatusTexts {
+        heading, clinic, connected, no_line, nothing_waits, waiting, model, no_model, no_model_why,
+        quarantined, quarantined_advice, attention,
+    }
+    Scanner { refused, attempts, advice, allow }
+    Age { moment, minutes, hours, days }
+    Filter { heading, all, critical, review }
+    Empty { heading, intro, ae_title, address, address_value, port, then, unknown }
+    UrgencyTexts {
+        critical, critical_hint, review, review_hint, routine, routine_hint, receiving, receiving_hint, assessing,
+        assessing_hint,
+    }
+    Finding { likely, possible, not_seen, not_seen_unsure, confidence, confidence_over }
+    ResultTexts { heading, not_assessed, earlier, why }
+    ReasonTexts {
+        confident, urgent_finding, low_confidence, poor_quality, outside_intended_use, no_model, model_failed,
+    }
+    Quality {
+        heading, a, b, c, blank, overexposed, underexposed, low_contrast, low_resolution, undecodable,
+    }
+    DeliveryTexts { heading, queued, receipted, refused }
+    Conflict { heading, text }
+    Patient { unnamed, guessed, guessed_hint, id, sex, birth_date, male, female, other }
+    Study {
+        heading, modality, unknown_modality, images, image, images_count, received, assessed, version, model, engine,
+        study_uid, case, case_hint,
+    }
+    Picture { alt, alt_heat, none, pending, heat_map, heat_hint }
+    ErrorTexts { missing_heading, missing, refused_heading, refused, failed_heading, failed }
+}
+
+/// All texts of one language.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Texts {
+    pub(super) page: Page,
+    pub(super) status: StatusTexts,
+    pub(super) scanner: Scanner,
+    pub(super) age: Age,
+    pub(super) filter: Filter,
+    pub(super) empty: Empty,
+    pub(super) urgency: UrgencyTexts,
+    pub(super) finding: Finding,
+    pub(super) result: ResultTexts,
+    pub(super) reason: ReasonTexts,
+    pub(super) quality: Quality,
+    pub(super) delivery: DeliveryTexts,
+    pub(super) conflict: Conflict,
+    pub(super) patient: Patient,
+    pub(super) study: Study,
+    pub(super) picture: Picture,
+    pub(super) error: ErrorTexts,
+    /// By DICOM modality code; a code that is not here is shown as it is.
+    pub(super) modality: BTreeMap<String, String>,
+}
+
+/// Both languages.
+#[derive(Debug)]
+pub(super) struct Library {
+    zh: Texts,
+    en: Texts,
+}
+
+impl Library {
+    /// # Errors
+    /// When an embedded language file is wrong; a test reads them, so a built program does not meet it.
+    pub(super) fn load() -> io::Result<Self> {
+        Ok(Self {
+            zh: read(ZH)?,
+            en: read(EN)?,
+        })
+    }
+
+    pub(super) fn of(&self, language: Language) -> &Texts {
+        match language {
+            Language::Zh => &self.zh,
+            Language::En => &self.en,
+        }
+    }
+}
+
+fn read(text: &str) -> io::Result<Texts> {
+    toml::from_str(text).map_err(io::Error::other)
+}
+
+/// Puts `values` into the `{…}` places of `text`, in one pass: a value that looks like a place stays a value.
+pub(super) fn fill(text: &str, values: &[(&str, &str)]) -> String {
+    let mut filled = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('{') {
+        filled.push_str(before);
+        let place = after.split_once('}');
+        let value = place.and_then(|(name, _)| values.iter().find(|(key, _)| *key == name));
+        match (place, value) {
+            (Some((_, behind)), Some((_, value))) => {
+                filled.push_str(value);
+                rest = behind;
+            }
+            _ => {
+                filled.push('{');
+                rest = after;
+            }
+        }
+    }
+    filled.push_str(rest);
+    filled
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    fn flat(text: &str) -> BTreeMap<String, String> {
+        let table: BTreeMap<String, BTreeMap<String, String>> = toml::from_str(text).unwrap();
+        table
+            .into_iter()
+            .flat_map(|(section, keys)| {
+                keys.into_iter()
+                    .map(move |(key, value)| (format!("{section}.{key}"), value))
+            })
+            .collect()
+    }
+
+    fn places(text: &str) -> BTreeSet<&str> {
+        text.split('{')
+            .skip(1)
+            .filter_map(|part| part.split_once('}').map(|(name, _)| name))
+            .collect()
+    }
+
+    #[test]
+    fn both_languages_have_every_text_and_the_same_places() {
+        Library::load().unwrap();
+        let (zh, en) = (flat(ZH), flat(EN));
+        assert_eq!(zh.keys().collect::<Vec<_>>(), en.keys().collect::<Vec<_>>());
+        for (key, text) in &zh {
+            assert!(
+                !text.trim().is_empty() && !en[key].trim().is_empty(),
+                "{key} is empty"
+            );
+            assert_eq!(places(text), places(&en[key]), "{key} has other places");
+        }
+    }
+
+    #[test]
+    fn a_wrong_language_file_is_refused() {
+        assert!(read(&EN.replace("skip =", "skipp =")).is_err());
+        assert!(read(&format!("{EN}\n[extra]\nkey = \"x\"")).is_err());
+    }
+
+    #[test]
+    fn values_are_filled_in_once() {
+        assert_eq!(fill("{a} and {b}", &[("a", "{b}"), ("b", "2")]), "{b} and 2");
+        assert_eq!(fill("left {open", &[("open", "x")]), "left {open");
+        assert_eq!(fill("{unknown}", &[]), "{unknown}");
+        assert_eq!(fill("无", &[]), "无");
+    }
+}

@@ -1,0 +1,108 @@
+//! The state of the box in words: line, queue, model, quarantine, scanners that were turned away.
+
+use super::Sources;
+use super::moment::{Moment, age};
+use super::texts::{Texts, fill};
+use crate::scanners::Stranger;
+
+#[derive(Debug)]
+pub(super) struct TopBar {
+    pub(super) connected: bool,
+    pub(super) line: String,
+    pub(super) waits: bool,
+    pub(super) queue: String,
+    pub(super) model: ModelLine,
+    /// `None` when nothing lies in quarantine.
+    pub(super) quarantine: Option<String>,
+    pub(super) strangers: Vec<StrangerLine>,
+}
+
+#[derive(Debug)]
+pub(super) struct ModelLine {
+    pub(super) works: bool,
+    pub(super) demonstration: bool,
+    pub(super) text: String,
+    pub(super) problem: Option<String>,
+}
+
+#[derive(Debug)]
+pub(super) struct StrangerLine {
+    pub(super) ae_title: String,
+    pub(super) text: String,
+    pub(super) attempts: String,
+    pub(super) last_seen: Option<Moment>,
+}
+
+impl TopBar {
+    pub(super) fn of(sources: &Sources, texts: &Texts, now_ms: i64) -> Self {
+        let connected = sources.status.connected();
+        let depth = sources.status.queue_depth();
+        let quarantined = sources.status.quarantined();
+        let queue = if depth.pending == 0 {
+            texts.status.nothing_waits.clone()
+        } else {
+            let waited = waited_ms(depth.oldest_queued_at_ms, now_ms).unwrap_or_default();
+            let waited = age(waited, texts);
+            fill(
+                &texts.status.waiting,
+                &[("n", &depth.pending.to_string()), ("age", &waited)],
+            )
+        };
+        Self {
+            connected,
+            line: if connected {
+                &texts.status.connected
+            } else {
+                &texts.status.no_line
+            }
+            .clone(),
+            waits: 0 < depth.pending,
+            queue,
+            model: model(sources, texts),
+            quarantine: (0 < quarantined)
+                .then(|| fill(&texts.status.quarantined, &[("n", &quarantined.to_string())])),
+            strangers: sources
+                .scanners
+                .strangers()
+                .iter()
+                .map(|one| stranger(one, texts))
+                .collect(),
+        }
+    }
+}
+
+/// How long the oldest record waits, in milliseconds; a clock that was set back makes it 0.
+pub(super) fn waited_ms(queued_at_ms: Option<u64>, now_ms: i64) -> Option<i64> {
+    let queued_at_ms = i64::try_from(queued_at_ms?).ok()?;
+    Some(now_ms.saturating_sub(queued_at_ms).max(0))
+}
+
+fn model(sources: &Sources, texts: &Texts) -> ModelLine {
+    let status = sources.status.model();
+    let t = &texts.status;
+    let text = match &status.model {
+        Some(model) => fill(&t.model, &[("model", model)]),
+        None => t.no_model.clone(),
+    };
+    ModelLine {
+        works: status.model.is_some(),
+        demonstration: status.model.is_some() && status.demonstration,
+        text,
+        problem: status
+            .problem
+            .map(|problem| fill(&t.no_model_why, &[("problem", &problem)])),
+    }
+}
+
+fn stranger(stranger: &Stranger, texts: &Texts) -> StrangerLine {
+    let address = stranger.address.to_string();
+    StrangerLine {
+        ae_title: stranger.ae_title.clone(),
+        text: fill(
+            &texts.scanner.refused,
+            &[("ae", &stranger.ae_title), ("address", &address)],
+        ),
+        attempts: fill(&texts.scanner.attempts, &[("n", &stranger.attempts.to_string())]),
+        last_seen: Moment::of(stranger.last_seen_ms),
+    }
+}
