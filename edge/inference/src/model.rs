@@ -60,6 +60,8 @@ pub enum AssessError {
         #[source]
         source: barefoot_imaging::render::Error,
     },
+    #[error("the picture holds something that is no number")]
+    PictureNoNumber,
     #[error("the engine failed")]
     Engine {
         #[source]
@@ -150,6 +152,10 @@ impl Model {
     pub fn assess(&self, image: &GrayImage) -> Result<Prediction, AssessError> {
         let input = preprocess::graph_input(image, &self.preprocessing)
             .map_err(|source| AssessError::Prepare { source })?;
+        // A graph may turn it into a number again, and then nobody would know.
+        if !input.iter().all(|value| value.is_finite()) {
+            return Err(AssessError::PictureNoNumber);
+        }
         let features = self
             .engine
             .run(&input)

@@ -32,8 +32,8 @@ pub fn statistics(image: &GrayImage) -> PixelStatistics {
     let mut histogram = vec![0_u32; LEVELS];
     let top = (LEVELS - 1) as f32;
     for level in &image.data {
-        // NaN becomes zero by the cast.
-        let bin = (level * top).round() as usize;
+        // Rounded by the cast, which makes NaN zero too.
+        let bin = (level * top + 0.5) as usize;
         if let Some(count) = histogram.get_mut(bin.min(LEVELS - 1)) {
             *count += 1;
         }

@@ -16,7 +16,10 @@ pub(crate) struct OrtEngine {
     precision: Precision,
 }
 
-/// The library, loaded once for the process, and what its sessions share.
+/// The library and what its sessions share. A process may have one environment and has it to its end.
+static LOADED: Mutex<Option<(PathBuf, Environment)>> = Mutex::new(None);
+
+/// ONNX Runtime, ready to load graphs.
 pub(crate) struct OrtLibrary {
     environment: Environment,
 }
@@ -27,11 +30,21 @@ impl OrtLibrary {
     pub(crate) fn load(configured: Option<&Path>) -> Result<Self, EngineError> {
         let path = find(configured)?;
         let unusable = |reason: String| EngineError::Library { reason };
-        let builder = ort::init_from(path).map_err(|error| unusable(error.to_string()))?;
+        let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((loaded, environment)) = loaded.as_ref() {
+            if *loaded != path {
+                return Err(unusable("another one is loaded; restart to change it".to_owned()));
+            }
+            return Ok(Self {
+                environment: environment.clone(),
+            });
+        }
+        let builder = ort::init_from(&path).map_err(|error| unusable(error.to_string()))?;
         let environment = builder
             .with_telemetry(false)
             .build()
             .map_err(|error| unusable(error.to_string()))?;
+        *loaded = Some((path, environment.clone()));
         Ok(Self { environment })
     }
 

@@ -53,6 +53,25 @@ fn both_precisions_give_onnx_runtimes_golden_answers_on_tract() {
 }
 
 #[test]
+fn onnx_runtime_gives_its_golden_answers_where_it_is_installed() {
+    if std::env::var_os("ORT_DYLIB_PATH").is_none() {
+        println!("ORT_DYLIB_PATH names no ONNX Runtime: skipped");
+        return;
+    }
+    let bundle = Bundle::load(&original()).unwrap();
+    // Twice: the library is loaded once for the process.
+    for wish in [PrecisionWish::F32, PrecisionWish::Int8] {
+        let choice = EngineChoice {
+            engine: EngineWish::Ort,
+            precision: wish,
+            ..EngineChoice::default()
+        };
+        let (_, selection) = Model::open(&bundle, &choice).unwrap();
+        assert_eq!(selection.chosen.engine, "ort");
+    }
+}
+
+#[test]
 fn an_engine_that_disagrees_is_refused_with_its_difference() {
     let bundle = copy();
     let json = fs::read_to_string(original().join("golden/golden.json")).unwrap();

@@ -70,7 +70,8 @@ fn bytes(image: &GrayImage) -> Vec<u8> {
 }
 
 fn to_byte(level: f32) -> u8 {
-    (level.clamp(0.0, 1.0) * 255.0).round() as u8
+    // Rounded by the cast.
+    (level.clamp(0.0, 1.0) * 255.0 + 0.5) as u8
 }
 
 fn jpeg(bytes: &[u8], width: u32, height: u32, colour: ExtendedColorType) -> Result<Vec<u8>, Error> {
