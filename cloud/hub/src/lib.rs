@@ -1,1 +1,31 @@
-//! The regional hub.
+//! The regional hub of Barefoot.
+//!
+//! It takes the results of its clinics over MQTT 5 with mutual TLS, commits them, answers each with a receipt, and
+//! shows them as they arrive. It never sees identity: a study is known here by its clinic's pseudonym only. It never
+//! acknowledges what is not committed, and whatever a clinic sends twice is stored once.
+//!
+//! Modules in the order a result passes them: `mqtt` (who calls, on which topic) → `ingest` (is it acceptable; one
+//! committer for all sessions) → `archive` (the database, the only module that knows it) → `results_page` (people
+//! and programs read). `presence` knows which clinics are connected, `changes` wakes the page.
+
+pub mod config;
+mod shutdown;
+mod state;
+
+mod mqtt;
+
+mod ingest;
+
+mod archive;
+
+mod changes;
+mod clock;
+mod presence;
+
+mod results_page;
+
+mod run;
+
+pub use config::Config;
+pub use run::{Error, run};
+pub use shutdown::Shutdown;

@@ -1,0 +1,125 @@
+//! Everything the hub keeps. The only module that knows there is a database.
+//!
+//! SQLite with WAL and `synchronous = FULL`: a commit that returned survives a power cut. Three calls make the whole
+//! surface ([`Archive::commit`], [`Archive::results`] and the small reads for counts and clinics), so that another
+//! database is a second set of these. Writes come from one committer, so writers never wait for each other.
+
+mod commit;
+mod read;
+mod schema;
+
+use std::path::Path;
+use std::time::Duration;
+
+use barefoot_domain::ClinicId;
+use barefoot_wire::StudyResult;
+use sqlx::SqlitePool;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+
+/// One writer and some readers.
+const CONNECTIONS: u32 = 5;
+
+/// What went wrong with the database.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(
+        "cannot open the database {path}: if the file is damaged, stop the hub, move it and its -wal and -shm files \
+         aside and restore the newest backup; if it is not, check the rights and the free space of its directory"
+    )]
+    Open { path: String, source: sqlx::Error },
+    #[error("cannot bring the database {path} to version {to}")]
+    Migrate {
+        path: String,
+        to: i64,
+        source: sqlx::Error,
+    },
+    #[error(
+        "the database {path} has version {found}, this program knows {known}: it was written by a newer hub, install that one"
+    )]
+    Newer { path: String, found: i64, known: i64 },
+    #[error("the database did not commit")]
+    Commit { source: sqlx::Error },
+    #[error("the database did not answer")]
+    Query { source: sqlx::Error },
+    #[error("a stored {what} cannot be read back")]
+    Stored { what: &'static str },
+}
+
+/// A handle; cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Archive {
+    pool: SqlitePool,
+}
+
+/// An accepted message on its way into the database.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Arrival {
+    pub(crate) clinic: ClinicId,
+    pub(crate) envelope_id: String,
+    pub(crate) sequence: u64,
+    pub(crate) sent_at_ms: i64,
+    pub(crate) result: StudyResult,
+}
+
+/// What became of an arrival.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// A new row.
+    Stored,
+    /// There already, with the same content.
+    Duplicate,
+    /// The envelope's id was used before for something else.
+    IdReused,
+    /// This version of the case is there with another content.
+    VersionTaken,
+}
+
+/// A result as it is kept.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct StoredResult {
+    pub(crate) clinic: ClinicId,
+    pub(crate) envelope_id: String,
+    pub(crate) committed_at_ms: i64,
+    /// The highest version of the same case.
+    pub(crate) newest_version: u32,
+    pub(crate) result: StudyResult,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) results: u64,
+    pub(crate) envelopes: u64,
+    pub(crate) duplicates: u64,
+    pub(crate) refused: u64,
+}
+
+impl Archive {
+    /// Opens or makes the database and brings it to this program's version.
+    pub(crate) async fn open(path: &Path) -> Result<Self, Error> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(10));
+        let shown = path.display().to_string();
+        let pool = SqlitePoolOptions::new()
+            .max_connections(CONNECTIONS)
+            .connect_with(options)
+            .await
+            .map_err(|source| Error::Open {
+                path: shown.clone(),
+                source,
+            })?;
+        schema::migrate(&pool, &shown).await?;
+        Ok(Self { pool })
+    }
+
+    pub(crate) async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,46 @@
+use sqlx::{AssertSqlSafe, SqlitePool};
+
+use super::Error;
+
+/// Version n is what stands after the first n of these. A released file is never edited; a change is a new file.
+const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_results.sql")];
+
+/// Each step is one transaction together with its version number: a cut leaves the older version, whole.
+pub(super) async fn migrate(pool: &SqlitePool, path: &str) -> Result<(), Error> {
+    let open = |source| Error::Open {
+        path: path.to_owned(),
+        source,
+    };
+    let found: i64 = sqlx::query_scalar("PRAGMA user_version")
+        .fetch_one(pool)
+        .await
+        .map_err(open)?;
+    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    if !(0..=known).contains(&found) {
+        return Err(Error::Newer {
+            path: path.to_owned(),
+            found,
+            known,
+        });
+    }
+    for (to, sql) in (1..).zip(MIGRATIONS).filter(|(to, _)| found < *to) {
+        let failed = |source| Error::Migrate {
+            path: path.to_owned(),
+            to,
+            source,
+        };
+        let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        sqlx::raw_sql(*sql)
+            .execute(&mut *transaction)
+            .await
+            .map_err(failed)?;
+        // A pragma takes no parameters; the number is ours.
+        sqlx::raw_sql(AssertSqlSafe(format!("PRAGMA user_version = {to}")))
+            .execute(&mut *transaction)
+            .await
+            .map_err(failed)?;
+        transaction.commit().await.map_err(failed)?;
+        tracing::info!(version = to, "The database was brought to a new version.");
+    }
+    Ok(())
+}

@@ -1,0 +1,135 @@
+use barefoot_domain::{
+    Assessment, Call, CaseId, FindingCode, FindingResult, ModelVersion, QualityGrade, QualityVerdict, Reason,
+    Score, Urgency,
+};
+
+use super::*;
+
+fn arrival(id: u32, case: u32, version: u32, score: f32) -> Arrival {
+    let score = Score::new(score).unwrap();
+    Arrival {
+        clinic: ClinicId::new("clinic-7").unwrap(),
+        envelope_id: format!("01ARZ3NDEKTSV4RRFF{id:08}"),
+        sequence: 1,
+        sent_at_ms: 5,
+        result: StudyResult {
+            case: CaseId::new(format!("2.25.{case}")).unwrap(),
+            version,
+            modality: "DX".into(),
+            instances: 1,
+            received_at_ms: 1,
+            assessed_at_ms: 2,
+            assessment: Assessment {
+                model: Some(ModelVersion {
+                    id: "m".into(),
+                    version: "1".into(),
+                    demonstration: true,
+                }),
+                engine: None,
+                findings: vec![FindingResult {
+                    code: FindingCode::new("pneumonia").unwrap(),
+                    score,
+                    call: Call::Positive,
+                    confidence: score,
+                }],
+                quality: QualityVerdict {
+                    grade: QualityGrade::A,
+                    problems: vec![],
+                },
+                urgency: Urgency::Critical,
+                reasons: vec![Reason::Confident],
+            },
+        },
+    }
+}
+
+async fn open(dir: &tempfile::TempDir) -> Archive {
+    Archive::open(&dir.path().join("barefoot.db")).await.unwrap()
+}
+
+#[tokio::test]
+async fn what_was_committed_is_there_once_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let archive = open(&dir).await;
+    let first = arrival(1, 1, 1, 0.5);
+    let outcomes = archive
+        .commit(&[first.clone(), first.clone(), arrival(2, 2, 1, 0.5)], 3, 10)
+        .await
+        .unwrap();
+    assert_eq!(outcomes, [Outcome::Stored, Outcome::Duplicate, Outcome::Stored]);
+    archive.close().await;
+
+    let archive = open(&dir).await;
+    assert_eq!(
+        archive.commit(std::slice::from_ref(&first), 0, 20).await.unwrap(),
+        [Outcome::Duplicate]
+    );
+    let results = archive.results(10).await.unwrap();
+    assert_eq!(results.len(), 2);
+    assert_eq!(results[1].result, first.result);
+    assert_eq!((results[1].committed_at_ms, results[1].newest_version), (10, 1));
+    let counts = Counts {
+        results: 2,
+        envelopes: 2,
+        duplicates: 2,
+        refused: 3,
+    };
+    assert_eq!(archive.counts().await.unwrap(), counts);
+    assert_eq!(archive.clinics().await.unwrap(), [(first.clinic, 10)]);
+}
+
+#[tokio::test]
+async fn one_row_per_version_of_a_case_and_no_silent_change() {
+    let dir = tempfile::tempdir().unwrap();
+    let archive = open(&dir).await;
+    let check = async |arrival: Arrival, expected: Outcome| {
+        assert_eq!(archive.commit(&[arrival], 0, 1).await.unwrap(), [expected]);
+    };
+    check(arrival(1, 1, 1, 0.5), Outcome::Stored).await;
+    check(arrival(2, 1, 1, 0.5), Outcome::Duplicate).await;
+    check(arrival(2, 1, 1, 0.5), Outcome::Duplicate).await;
+    check(arrival(3, 1, 1, 0.6), Outcome::VersionTaken).await;
+    check(arrival(1, 9, 1, 0.5), Outcome::IdReused).await;
+    check(arrival(4, 1, 2, 0.6), Outcome::Stored).await;
+    let mut foreign = arrival(1, 1, 1, 0.5);
+    foreign.clinic = ClinicId::new("clinic-8").unwrap();
+    check(foreign, Outcome::Stored).await;
+
+    let newest: Vec<_> = archive
+        .results(10)
+        .await
+        .unwrap()
+        .iter()
+        .map(|stored| (stored.result.version, stored.newest_version))
+        .collect();
+    assert_eq!(
+        newest,
+        [(1, 1), (2, 2), (1, 2)],
+        "newest first, a superseded version says so"
+    );
+}
+
+#[tokio::test]
+async fn a_database_that_cannot_be_used_says_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("barefoot.db");
+    std::fs::write(&path, b"this is no database, not even nearly one".repeat(100)).unwrap();
+    let error = Archive::open(&path).await.unwrap_err().to_string();
+    assert!(
+        error.contains("barefoot.db") && error.contains("restore the newest backup"),
+        "{error}"
+    );
+
+    std::fs::remove_file(&path).unwrap();
+    let archive = open(&dir).await;
+    sqlx::raw_sql("PRAGMA user_version = 99")
+        .execute(&archive.pool)
+        .await
+        .unwrap();
+    archive.close().await;
+    let error = Archive::open(&path).await.unwrap_err().to_string();
+    assert!(
+        error.contains("version 99") && error.contains("newer hub"),
+        "{error}"
+    );
+}

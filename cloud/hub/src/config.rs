@@ -1,0 +1,393 @@
+//! The hub's settings: one TOML file, every key documented in `hub.example.toml`.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use barefoot_trust::TlsPaths;
+use serde::Deserialize;
+
+/// A setting that cannot be used. Names file, line and key; a line is unknown only when the file cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("cannot read the configuration {file}")]
+    Read { file: String, source: std::io::Error },
+    #[error("{file}, line {line}, key `{key}`: {problem}")]
+    Setting {
+        file: String,
+        line: usize,
+        key: String,
+        problem: String,
+    },
+}
+
+/// All settings, checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Directory of the database and of what else the hub keeps.
+    pub directory: PathBuf,
+    pub mqtt: Mqtt,
+    pub tls: TlsPaths,
+    pub page: Page,
+}
+
+/// How clinics reach the hub.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mqtt {
+    Embedded(Embedded),
+    Broker { host: String, port: u16 },
+}
+
+/// The hub's own MQTT 5 endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Embedded {
+    pub listen: SocketAddr,
+    /// Most sessions at once. Default 4096.
+    pub max_sessions: usize,
+    /// Time for the TLS handshake and for CONNECT, milliseconds each. Default 10000.
+    pub connect_timeout_ms: u64,
+    /// Longest keep-alive granted, seconds. Default 300.
+    pub keep_alive_max_s: u16,
+}
+
+/// The results page.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Page {
+    pub listen: SocketAddr,
+    /// Until the reader chooses.
+    pub language: Language,
+    /// Minutes the page's times are ahead of UTC, within a day. Default 480 (China).
+    #[serde(default = "china")]
+    pub utc_offset_minutes: i32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Language {
+    Zh,
+    En,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    storage: StorageTable,
+    mqtt: MqttTable,
+    tls: TlsTable,
+    page: Page,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StorageTable {
+    directory: PathBuf,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MqttTable {
+    endpoint: EndpointKind,
+    listen: Option<SocketAddr>,
+    broker: Option<String>,
+    #[serde(default = "sessions")]
+    max_sessions: usize,
+    #[serde(default = "connect_timeout")]
+    connect_timeout_ms: u64,
+    #[serde(default = "keep_alive")]
+    keep_alive_max_s: u16,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum EndpointKind {
+    Embedded,
+    Broker,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TlsTable {
+    authority: PathBuf,
+    certificate: PathBuf,
+    key: PathBuf,
+}
+
+fn sessions() -> usize {
+    4096
+}
+
+fn connect_timeout() -> u64 {
+    10_000
+}
+
+fn keep_alive() -> u16 {
+    300
+}
+
+fn china() -> i32 {
+    480
+}
+
+impl Config {
+    /// # Errors
+    /// When the file cannot be read or a setting cannot be used.
+    pub fn load(path: &Path) -> Result<Self, Error> {
+        let file = path.display().to_string();
+        let text = fs::read_to_string(path).map_err(|source| Error::Read {
+            file: file.clone(),
+            source,
+        })?;
+        let base = path.parent().unwrap_or(Path::new(""));
+        Self::parse(&text, &file, base)
+    }
+
+    /// `file` stands in errors, relative paths are taken from `base`.
+    ///
+    /// # Errors
+    /// When a setting cannot be used.
+    pub fn parse(text: &str, file: &str, base: &Path) -> Result<Self, Error> {
+        let source = Source { text, file };
+        let read: File = toml::from_str(text).map_err(|error| source.refused(&error))?;
+        if 24 * 60 <= read.page.utc_offset_minutes.abs() {
+            return Err(source.error(
+                "page",
+                "utc_offset_minutes",
+                "must be within a day, -1439 to 1439",
+            ));
+        }
+        Ok(Self {
+            directory: base.join(read.storage.directory),
+            mqtt: source.mqtt(read.mqtt)?,
+            tls: TlsPaths {
+                authority: base.join(read.tls.authority),
+                certificate: base.join(read.tls.certificate),
+                key: base.join(read.tls.key),
+            },
+            page: read.page,
+        })
+    }
+}
+
+/// The text settings came from, to point at.
+struct Source<'a> {
+    text: &'a str,
+    file: &'a str,
+}
+
+impl Source<'_> {
+    fn mqtt(&self, table: MqttTable) -> Result<Mqtt, Error> {
+        match table.endpoint {
+            EndpointKind::Embedded => {
+                if table.broker.is_some() {
+                    return Err(self.error("mqtt", "broker", "is only for endpoint = \"broker\""));
+                }
+                let Some(listen) = table.listen else {
+                    return Err(self.error("mqtt", "listen", "is missing; endpoint = \"embedded\" needs it"));
+                };
+                for (key, zero) in [
+                    ("max_sessions", table.max_sessions == 0),
+                    ("connect_timeout_ms", table.connect_timeout_ms == 0),
+                    ("keep_alive_max_s", table.keep_alive_max_s == 0),
+                ] {
+                    if zero {
+                        return Err(self.error("mqtt", key, "must be at least 1"));
+                    }
+                }
+                Ok(Mqtt::Embedded(Embedded {
+                    listen,
+                    max_sessions: table.max_sessions,
+                    connect_timeout_ms: table.connect_timeout_ms,
+                    keep_alive_max_s: table.keep_alive_max_s,
+                }))
+            }
+            EndpointKind::Broker => {
+                if table.listen.is_some() {
+                    return Err(self.error("mqtt", "listen", "is only for endpoint = \"embedded\""));
+                }
+                let Some(broker) = table.broker else {
+                    return Err(self.error("mqtt", "broker", "is missing; endpoint = \"broker\" needs it"));
+                };
+                let parsed = broker
+                    .rsplit_once(':')
+                    .and_then(|(host, port)| Some((host, port.parse().ok()?)))
+                    .filter(|(host, port)| !host.is_empty() && *port != 0);
+                let Some((host, port)) = parsed else {
+                    return Err(self.error("mqtt", "broker", "must be host:port"));
+                };
+                // Brackets belong to an IPv6 address in `host:port`, not to the address.
+                let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+                Ok(Mqtt::Broker { host, port })
+            }
+        }
+    }
+
+    fn error(&self, table: &str, key: &str, problem: &str) -> Error {
+        Error::Setting {
+            file: self.file.to_owned(),
+            line: self.line_of(table, key),
+            key: format!("{table}.{key}"),
+            problem: problem.to_owned(),
+        }
+    }
+
+    /// What the parser refused; the key is read off the line it points at.
+    fn refused(&self, error: &toml::de::Error) -> Error {
+        let at = error.span().map_or(0, |span| span.start);
+        let before = self.text.get(..at).unwrap_or_default();
+        let line = before.lines().count().max(1) + usize::from(before.ends_with('\n'));
+        let content = self.text.lines().nth(line - 1).unwrap_or_default();
+        let key = content.split('=').next().unwrap_or_default().trim();
+        Error::Setting {
+            file: self.file.to_owned(),
+            line,
+            key: key.to_owned(),
+            problem: error.message().to_owned(),
+        }
+    }
+
+    /// The line of `key` in `[table]`, or of the table's header when the key is not there.
+    fn line_of(&self, table: &str, key: &str) -> usize {
+        let mut header = 1;
+        let mut inside = false;
+        for (line, content) in self
+            .text
+            .lines()
+            .enumerate()
+            .map(|(at, text)| (at + 1, text.trim()))
+        {
+            if content.starts_with('[') {
+                inside = content == format!("[{table}]");
+                if inside {
+                    header = line;
+                }
+            } else if inside && content.split('=').next().is_some_and(|name| name.trim() == key) {
+                return line;
+            }
+        }
+        header
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXAMPLE: &str = include_str!("../hub.example.toml");
+
+    fn parse(text: &str) -> Result<Config, Error> {
+        Config::parse(text, "hub.toml", Path::new("/etc/barefoot"))
+    }
+
+    #[test]
+    fn the_example_loads_and_its_comments_show_the_defaults() {
+        let plain = parse(EXAMPLE).unwrap();
+        let spelled_out: String = EXAMPLE
+            .lines()
+            .map(|line| match line.strip_prefix("# ") {
+                Some(rest) if rest.contains(" = ") && !rest.starts_with("broker") && !rest.ends_with('.') => {
+                    rest
+                }
+                _ => line,
+            })
+            .map(|line| format!("{line}\n"))
+            .collect();
+        assert!(
+            spelled_out.contains("\nmax_sessions = 4096\n")
+                && spelled_out.contains("\nutc_offset_minutes = 480\n")
+        );
+        assert_eq!(
+            format!("{plain:?}"),
+            format!("{:?}", parse(&spelled_out).unwrap())
+        );
+        assert_eq!(plain.directory, Path::new("/var/lib/barefoot-hub"));
+    }
+
+    #[test]
+    fn relative_paths_start_at_the_file() {
+        let config = parse(&EXAMPLE.replace("/etc/barefoot-hub/hub.key", "hub.key")).unwrap();
+        assert_eq!(config.tls.key, Path::new("/etc/barefoot/hub.key"));
+    }
+
+    #[test]
+    fn a_broker_is_a_host_and_a_port() {
+        let with = |broker: &str| {
+            parse(
+                &EXAMPLE
+                    .replace("endpoint = \"embedded\"\nlisten = \"0.0.0.0:8883\"", "")
+                    .replace("# broker = ", "broker = ")
+                    .replace("\nlisten = \"0.0.0.0:8883\"", "")
+                    .replace("\nendpoint = \"embedded\"", "\nendpoint = \"broker\"")
+                    .replace("broker.region.example:8883", broker),
+            )
+        };
+        let expect = |host: &str| Mqtt::Broker {
+            host: host.into(),
+            port: 1883,
+        };
+        assert_eq!(with("b.example:1883").unwrap().mqtt, expect("b.example"));
+        assert_eq!(with("[::1]:1883").unwrap().mqtt, expect("::1"));
+        for bad in ["b.example", ":1", "b:0", "b:70000"] {
+            assert!(with(bad).unwrap_err().to_string().contains("host:port"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn every_error_names_file_line_and_key() {
+        let line = |wanted: &str| EXAMPLE.lines().position(|line| line.starts_with(wanted)).unwrap() + 1;
+        let check = |text: String, at: usize, key: &str, problem: &str| {
+            let error = parse(&text).unwrap_err().to_string();
+            assert!(
+                error.starts_with(&format!("hub.toml, line {at}, key `{key}`: ")) && error.contains(problem),
+                "{error}"
+            );
+        };
+        let page = line("[page]");
+        check(
+            EXAMPLE.replace("language =", "langauge ="),
+            page + 4,
+            "langauge",
+            "unknown field",
+        );
+        check(
+            EXAMPLE.replace("\"zh\"\n#", "\"fr\"\n#"),
+            page + 4,
+            "language",
+            "zh",
+        );
+        check(
+            EXAMPLE.replace("127.0.0.1:8090", "8090"),
+            page + 2,
+            "listen",
+            "socket address",
+        );
+        check(
+            EXAMPLE.replace("\nlanguage = \"zh\"", ""),
+            page,
+            "[page]",
+            "language",
+        );
+        check(
+            EXAMPLE.replace("\nlisten = \"0.0.0.0:8883\"", ""),
+            line("[mqtt]"),
+            "mqtt.listen",
+            "missing",
+        );
+        check(
+            EXAMPLE.replace("# max_sessions = 4096", "max_sessions = 0"),
+            line("# max_sessions"),
+            "mqtt.max_sessions",
+            "at least 1",
+        );
+        check(
+            EXAMPLE.replace("# utc_offset_minutes = 480", "utc_offset_minutes = 1440"),
+            line("# utc_offset"),
+            "page.utc_offset_minutes",
+            "within a day",
+        );
+        assert!(matches!(
+            Config::load(Path::new("/nowhere/hub.toml")),
+            Err(Error::Read { .. })
+        ));
+    }
+}

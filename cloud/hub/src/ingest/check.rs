@@ -1,0 +1,57 @@
+use barefoot_domain::ClinicId;
+use barefoot_wire::topics::{Direction, Topic};
+use barefoot_wire::{decode_envelope, decode_result, v1};
+use prost::Message;
+
+use crate::archive::Arrival;
+
+/// The kind of message, and the topic's last part, that carries results.
+const RESULT: &str = "result";
+
+/// A message that will never be accepted as it is. The reason names fields and rules, never content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    /// What a receipt can name; `None` when not even the id is readable.
+    pub(crate) envelope_id: Option<String>,
+    pub(crate) reason: String,
+}
+
+/// Topic, envelope and body must be well formed and agree on the clinic and the kind.
+///
+/// The topic is trusted: the endpoint has compared it with the certificate, or the broker's rules have.
+pub(crate) fn check(topic: &Topic, payload: &[u8]) -> Result<Arrival, Refusal> {
+    let envelope = decode_envelope(payload).map_err(|error| Refusal {
+        envelope_id: readable_id(payload),
+        reason: error.to_string(),
+    })?;
+    let refuse = |reason: &str| Refusal {
+        envelope_id: Some(envelope.id.clone()),
+        reason: reason.to_owned(),
+    };
+    if topic.direction != Direction::Up {
+        return Err(refuse("the topic runs from hub to clinic"));
+    }
+    if ClinicId::new(&envelope.clinic).as_ref() != Ok(&topic.clinic) {
+        return Err(refuse("the envelope names another clinic than its topic"));
+    }
+    if topic.kind != RESULT || envelope.kind() != v1::Kind::Result {
+        return Err(refuse(
+            "this hub takes results only: topic and envelope must both say so",
+        ));
+    }
+    let result = decode_result(&envelope.body).map_err(|error| refuse(&error.to_string()))?;
+    Ok(Arrival {
+        clinic: topic.clinic.clone(),
+        envelope_id: envelope.id,
+        sequence: envelope.sequence,
+        sent_at_ms: envelope.sent_at_ms,
+        result,
+    })
+}
+
+/// The id of an envelope that was refused as a whole, of another schema for instance, so that its sender hears of it.
+fn readable_id(payload: &[u8]) -> Option<String> {
+    let id = v1::Envelope::decode(payload).ok()?.id;
+    let is_ulid = id.len() == 26 && id.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase());
+    is_ulid.then_some(id)
+}

@@ -1,0 +1,59 @@
+//! The daemon `barefoot-hub`: arguments, configuration, logs, run, exit code.
+
+mod logging;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use barefoot_hub::{Config, Shutdown};
+use clap::Parser;
+use sd_notify::NotifyState;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// As in sysexits.h: the configuration is wrong, starting again will not help.
+const EXIT_CONFIGURATION: u8 = 78;
+
+/// The regional hub of Barefoot.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// The configuration file (TOML).
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Only check the configuration: exit code 0 or 78.
+    #[arg(long)]
+    check_config: bool,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    logging::start();
+    match Config::load(&arguments.config) {
+        Err(error) => end(&error.into(), EXIT_CONFIGURATION),
+        Ok(_) if arguments.check_config => ExitCode::SUCCESS,
+        Ok(config) => serve(config).map_or_else(|error| end(&error, 1), |()| ExitCode::SUCCESS),
+    }
+}
+
+fn end(error: &anyhow::Error, code: u8) -> ExitCode {
+    tracing::error!("The hub cannot run: {error:#}.");
+    ExitCode::from(code)
+}
+
+#[tokio::main]
+async fn serve(config: Config) -> anyhow::Result<()> {
+    let shutdown = Shutdown::new();
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let asked = shutdown.clone();
+    tokio::spawn(async move {
+        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} };
+        // Outside systemd both notices do nothing.
+        let _ = sd_notify::notify(&[NotifyState::Stopping]);
+        asked.trigger();
+    });
+    let ready = || drop(sd_notify::notify(&[NotifyState::Ready]));
+    barefoot_hub::run(config, shutdown, ready)
+        .await
+        .context("stopped")
+}

@@ -1,0 +1,234 @@
+//! The external broker: the hub as its client.
+//!
+//! The broker's PUBACK to a clinic only says that the broker has the message. The hub acknowledges to the broker after
+//! its commit and publishes a receipt; a clinic that gets none sends again, whatever the broker kept or lost.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use barefoot_wire::topics::{self, Topic};
+use rumqttc::v5::mqttbytes::QoS;
+use rumqttc::v5::mqttbytes::v5::{Packet, Publish};
+use rumqttc::v5::{AsyncClient, ConnectionError, Event, EventLoop, MqttOptions};
+use rumqttc::{NetworkOptions, TlsConfiguration, Transport};
+use rustls::ClientConfig;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::{IN_FLIGHT, MAX_PACKET_BYTES, receipt_payload};
+use crate::Shutdown;
+use crate::ingest::{Answer, Ingest, Pending};
+use crate::presence::Presence;
+
+/// One session at the broker, whichever connection carries it.
+const CLIENT_ID: &str = "_hub";
+
+/// How long the broker keeps what arrives while the hub is away: it saves clinics a repetition, no promise rests on it.
+const SESSION_EXPIRY_S: u32 = 60 * 60;
+
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// A connection that held this long was a good one: the next pause is the first again.
+const GOOD_AFTER: Duration = Duration::from_secs(60);
+
+/// On shutdown: time to acknowledge what is being committed.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// Requests between the answering task and the connection. When full, the answering task waits; it never holds up the
+/// connection, which is what empties it.
+const REQUESTS: usize = 64;
+
+/// The hub's line to an external MQTT 5 broker.
+pub(crate) struct Broker {
+    options: MqttOptions,
+    shown: String,
+    ingest: Ingest,
+    presence: Presence,
+    shutdown: Shutdown,
+}
+
+/// A message with the committer, to be acknowledged with its answer.
+struct Taken {
+    topic: Topic,
+    publish: Publish,
+    pending: Pending,
+}
+
+/// Why a connection to the broker was given up.
+#[derive(Debug, thiserror::Error)]
+enum Broken {
+    #[error("the connection failed")]
+    Connection { source: Box<ConnectionError> },
+    #[error("the broker sends more unacknowledged messages than the hub takes")]
+    Overrun,
+    #[error("a message was not taken")]
+    NotTaken,
+    #[error("the subscription was refused: check the broker's rules for the user _hub")]
+    Subscription,
+}
+
+impl Broker {
+    pub(crate) fn new(
+        host: &str,
+        port: u16,
+        tls: Arc<ClientConfig>,
+        ingest: Ingest,
+        presence: Presence,
+        shutdown: Shutdown,
+    ) -> Self {
+        // Otherwise a receipt may wait for TCP to acknowledge the packet before it: 40 ms.
+        let mut network = NetworkOptions::new();
+        network.set_tcp_nodelay(true);
+        let mut options = MqttOptions::new(CLIENT_ID, host, port);
+        options
+            .set_network_options(network)
+            .set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(tls)))
+            .set_keep_alive(KEEP_ALIVE)
+            .set_clean_start(false)
+            .set_session_expiry_interval(Some(SESSION_EXPIRY_S))
+            .set_manual_acks(true)
+            .set_receive_maximum(Some(IN_FLIGHT))
+            .set_max_packet_size(Some(MAX_PACKET_BYTES))
+            .set_outgoing_inflight_upper_limit(IN_FLIGHT);
+        Self {
+            options,
+            shown: format!("{host}:{port}"),
+            ingest,
+            presence,
+            shutdown,
+        }
+    }
+
+    /// Reconnects until the shutdown. Every connection gets a new client: nothing of a broken one is carried over.
+    pub(crate) async fn run(self) {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let since = tokio::time::Instant::now();
+            let Err(broken) = self.connection().await else {
+                return;
+            };
+            let cause = std::error::Error::source(&broken).map(ToString::to_string);
+            tracing::warn!(broker = self.shown, error = %broken, cause, "The broker is not connected.");
+            if GOOD_AFTER < since.elapsed() {
+                pause = FIRST_PAUSE;
+            }
+            tokio::select! {
+                () = self.shutdown.triggered() => return,
+                () = tokio::time::sleep(pause) => {}
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// One connection; `Ok` on shutdown.
+    async fn connection(&self) -> Result<(), Broken> {
+        let (client, mut events) = AsyncClient::new(self.options.clone(), REQUESTS);
+        // The broker sends at most `IN_FLIGHT` messages before it sees acknowledgements, so this never fills; a broker
+        // that overruns it is disconnected.
+        let (taken, answering) = mpsc::channel(usize::from(IN_FLIGHT));
+        let mut answers = tokio::spawn(answer(client.clone(), answering));
+        let ended = self.exchange(&client, &mut events, &taken, &mut answers).await;
+        drop(taken);
+        if ended.is_ok() {
+            // Acknowledgements leave through the event loop, so it runs until the last is written.
+            let farewell = async {
+                loop {
+                    tokio::select! {
+                        _ = &mut answers => break,
+                        event = events.poll() => if event.is_err() { return },
+                    }
+                }
+                let _ = client.disconnect().await;
+                while events.poll().await.is_ok() {}
+            };
+            let _ = timeout(FAREWELL, farewell).await;
+        } else {
+            answers.abort();
+        }
+        ended
+    }
+
+    async fn exchange(
+        &self,
+        client: &AsyncClient,
+        events: &mut EventLoop,
+        taken: &mpsc::Sender<Taken>,
+        answers: &mut JoinHandle<()>,
+    ) -> Result<(), Broken> {
+        loop {
+            let event = tokio::select! {
+                () = self.shutdown.triggered() => return Ok(()),
+                // It ends before its channel only when a message was not taken.
+                _ = &mut *answers => return Err(Broken::NotTaken),
+                event = events.poll() => event.map_err(|source| Broken::Connection { source: Box::new(source) })?,
+            };
+            match event {
+                Event::Incoming(Packet::ConnAck(_)) => {
+                    tracing::info!(broker = self.shown, "The broker is connected.");
+                    client
+                        .try_subscribe(topics::up_filter_of_all(), QoS::AtLeastOnce)
+                        .map_err(|_| Broken::Subscription)?;
+                }
+                Event::Incoming(Packet::SubAck(ack)) => {
+                    use rumqttc::v5::mqttbytes::v5::SubscribeReasonCode::Success;
+                    if !ack.return_codes.iter().all(|code| matches!(code, Success(_))) {
+                        return Err(Broken::Subscription);
+                    }
+                }
+                Event::Incoming(Packet::Publish(publish)) => self.take(client, publish, taken).await?,
+                Event::Incoming(_) | Event::Outgoing(_) => {}
+            }
+        }
+    }
+
+    async fn take(
+        &self,
+        client: &AsyncClient,
+        publish: Publish,
+        taken: &mpsc::Sender<Taken>,
+    ) -> Result<(), Broken> {
+        let topic = std::str::from_utf8(&publish.topic).ok().and_then(topics::parse);
+        let Some(topic) = topic else {
+            tracing::warn!("A message on a topic outside the scheme was dropped: check the broker's rules.");
+            return client.try_ack(&publish).map_err(|_| Broken::Overrun);
+        };
+        self.presence.heard(&topic.clinic);
+        let pending = self
+            .ingest
+            .submit(&topic, &publish.payload)
+            .await
+            .map_err(|_| Broken::NotTaken)?;
+        taken
+            .try_send(Taken {
+                topic,
+                publish,
+                pending,
+            })
+            .map_err(|_| Broken::Overrun)
+    }
+}
+
+/// Acknowledges in the order of arrival, which is the order of commit. Ends at the first message that was not taken.
+async fn answer(client: AsyncClient, mut answering: mpsc::Receiver<Taken>) {
+    while let Some(message) = answering.recv().await {
+        let Ok(answer) = message.pending.await else {
+            return;
+        };
+        if let Answer::Receipt(receipt) = answer {
+            let clinic = &message.topic.clinic;
+            let payload = receipt_payload(clinic, &receipt);
+            let sent = client
+                .publish(topics::down_receipt(clinic), QoS::AtLeastOnce, false, payload)
+                .await;
+            if sent.is_err() {
+                return;
+            }
+        }
+        if client.ack(&message.publish).await.is_err() {
+            return;
+        }
+    }
+}

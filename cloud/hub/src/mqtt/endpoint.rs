@@ -1,0 +1,131 @@
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::ServerConfig;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::task::TaskTracker;
+
+use super::Error;
+use super::greeting::Doorman;
+use super::half_open::HalfOpen;
+use super::session::ClinicSession;
+use crate::Shutdown;
+use crate::config::Embedded;
+use crate::ingest::Ingest;
+use crate::presence::Presence;
+
+/// Sockets between accept and CONNACK; one more cuts the oldest.
+const MOST_HALF_OPEN: usize = 1024;
+
+/// When the process is out of file descriptors, accepting again at once would only spin.
+const PAUSE_AFTER_FAILED_ACCEPT: Duration = Duration::from_millis(100);
+
+/// On shutdown: time for sessions to answer running commits and say goodbye.
+const FAREWELL: Duration = Duration::from_secs(10);
+
+/// The hub's own MQTT 5 endpoint.
+pub(crate) struct Endpoint {
+    listener: TcpListener,
+    address: SocketAddr,
+    visits: Visits,
+}
+
+/// What each connection's task needs; cheap to clone.
+#[derive(Clone)]
+struct Visits {
+    tls: TlsAcceptor,
+    doorman: Doorman,
+    half_open: HalfOpen,
+    ingest: Ingest,
+    shutdown: Shutdown,
+}
+
+impl Endpoint {
+    pub(crate) async fn bind(
+        config: &Embedded,
+        tls: Arc<ServerConfig>,
+        presence: Presence,
+        ingest: Ingest,
+        shutdown: Shutdown,
+    ) -> Result<Self, Error> {
+        let failed = |source| Error::Listen {
+            address: config.listen,
+            source,
+        };
+        let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
+        Ok(Self {
+            address: listener.local_addr().map_err(failed)?,
+            listener,
+            visits: Visits {
+                tls: TlsAcceptor::from(tls),
+                doorman: Doorman {
+                    presence,
+                    time: Duration::from_millis(config.connect_timeout_ms),
+                    max_sessions: config.max_sessions,
+                    keep_alive_max_s: config.keep_alive_max_s,
+                },
+                half_open: HalfOpen::new(MOST_HALF_OPEN),
+                ingest,
+                shutdown,
+            },
+        })
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Accepts until the shutdown, then waits for the sessions to end.
+    pub(crate) async fn run(self) {
+        let connections = TaskTracker::new();
+        loop {
+            let accepted = tokio::select! {
+                () = self.visits.shutdown.triggered() => break,
+                accepted = self.listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((socket, peer)) => {
+                    connections.spawn(Box::pin(self.visits.clone().receive(socket, peer)));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "A connection could not be accepted.");
+                    tokio::time::sleep(PAUSE_AFTER_FAILED_ACCEPT).await;
+                }
+            }
+        }
+        drop(self.listener);
+        connections.close();
+        if timeout(FAREWELL, connections.wait()).await.is_err() {
+            tracing::warn!("Some sessions did not end in time and were dropped; their clinics send again.");
+        }
+    }
+}
+
+impl Visits {
+    async fn receive(self, socket: TcpStream, peer: SocketAddr) {
+        // Receipts are small and awaited; without this they may wait for an acknowledgement of TCP.
+        let _ = socket.set_nodelay(true);
+        let place = self.half_open.take_place();
+        let greeted = tokio::select! {
+            () = self.shutdown.triggered() => return,
+            () = place.lost() => return,
+            greeted = self.doorman.greet(socket, &self.tls) => greeted,
+        };
+        drop(place);
+        let (line, session, grant) = match greeted {
+            Ok(opened) => opened,
+            Err(error) => {
+                let cause = std::error::Error::source(&error).map(ToString::to_string);
+                tracing::info!(%peer, %error, cause, "A connection was not let in.");
+                return;
+            }
+        };
+        let clinic = session.clinic().clone();
+        tracing::info!(%clinic, %peer, "A clinic connected.");
+        let end = ClinicSession::run(line, session, grant, self.ingest, &self.shutdown).await;
+        tracing::info!(%clinic, ?end, "A clinic's session ended.");
+    }
+}

@@ -1,0 +1,51 @@
+//! How clinics reach the hub: MQTT 5 over mutual TLS, nothing else.
+//!
+//! `endpoint` is the hub's own MQTT 5 endpoint, for one kind of client: a clinic's box, known by its certificate,
+//! which publishes under its own `up` and listens to its own `down`. It is no general broker: nothing a clinic sends
+//! is ever routed to another one. `broker` is the other way: the hub is a client of an external MQTT 5 broker, whose
+//! rules then bind clinics to their topics.
+//!
+//! Both acknowledge a message only after its database commit, then send a receipt to `down/receipt`. Receipts are not
+//! kept for later: whoever misses one sends its message again and gets another.
+
+mod broker;
+mod endpoint;
+mod greeting;
+mod half_open;
+mod outgoing;
+mod receipts;
+mod rules;
+mod session;
+
+pub(crate) use broker::Broker;
+pub(crate) use endpoint::Endpoint;
+
+use barefoot_domain::ClinicId;
+use barefoot_wire::{MAX_ENVELOPE_BYTES, Receipt, receipt_envelope};
+use bytes::Bytes;
+use prost::Message;
+
+use crate::clock::now_ms;
+
+/// Most messages a clinic may have unacknowledged (Receive Maximum), and most receipts the hub has with it.
+const IN_FLIGHT: u16 = 256;
+
+/// The largest MQTT packet accepted: the largest envelope with its topic and properties.
+const MAX_PACKET_BYTES: u32 = MAX_ENVELOPE_BYTES as u32 + 1024;
+
+/// Why the line could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("cannot listen for clinics on {address}")]
+    Listen {
+        address: std::net::SocketAddr,
+        source: std::io::Error,
+    },
+}
+
+/// A receipt as it is published.
+fn receipt_payload(clinic: &ClinicId, receipt: &Receipt) -> Bytes {
+    let mut envelope = receipt_envelope(ulid::Ulid::generate().to_string(), clinic, receipt);
+    envelope.sent_at_ms = now_ms();
+    envelope.encode_to_vec().into()
+}

@@ -1,0 +1,234 @@
+//! From stored results to what the templates print. Pure: time zone and language are passed in.
+
+use askama::Template;
+use barefoot_domain::{Call, QualityGrade, Urgency};
+use time::macros::format_description;
+use time::{OffsetDateTime, UtcOffset};
+
+use super::words::Words;
+use crate::archive::StoredResult;
+use crate::presence::{ClinicState, Connection};
+
+/// The whole page.
+#[derive(Template)]
+#[template(path = "page.html")]
+pub(super) struct PageView {
+    pub(super) words: &'static Words,
+    pub(super) list: ListView,
+}
+
+/// The part that changes, also served alone for the script to swap in.
+#[derive(Template)]
+#[template(path = "list.html")]
+pub(super) struct ListView {
+    pub(super) words: &'static Words,
+    pub(super) clinics: Vec<ClinicView>,
+    pub(super) cards: Vec<Card>,
+    pub(super) total: u64,
+    /// Of the results shown, superseded ones left out.
+    pub(super) tally: Vec<Tally>,
+}
+
+pub(super) struct Tally {
+    pub(super) class: &'static str,
+    pub(super) word: &'static str,
+    pub(super) count: usize,
+}
+
+pub(super) struct ClinicView {
+    pub(super) name: String,
+    pub(super) state_class: &'static str,
+    pub(super) state: &'static str,
+    /// Left out for a clinic that is online now.
+    pub(super) last_seen: Option<String>,
+}
+
+pub(super) struct Card {
+    pub(super) id: String,
+    pub(super) urgency_class: &'static str,
+    pub(super) urgency: &'static str,
+    pub(super) superseded: bool,
+    pub(super) findings: Vec<FindingView>,
+    pub(super) reasons: Vec<String>,
+    pub(super) quality: &'static str,
+    pub(super) quality_problems: String,
+    pub(super) clinic: String,
+    pub(super) case_short: String,
+    pub(super) case_full: String,
+    pub(super) version: String,
+    pub(super) modality: String,
+    pub(super) images: String,
+    pub(super) received: String,
+    pub(super) received_iso: String,
+    pub(super) model: Option<String>,
+    pub(super) demonstration: bool,
+}
+
+pub(super) struct FindingView {
+    pub(super) name: String,
+    pub(super) positive: bool,
+    pub(super) call: &'static str,
+    pub(super) score: String,
+    pub(super) confidence_percent: u32,
+}
+
+pub(super) fn list(
+    words: &'static Words,
+    offset: UtcOffset,
+    clinics: Vec<ClinicState>,
+    results: &[StoredResult],
+    total: u64,
+) -> ListView {
+    let current: Vec<Urgency> = results
+        .iter()
+        .filter(|stored| !is_superseded(stored))
+        .map(|stored| stored.result.assessment.urgency)
+        .collect();
+    ListView {
+        words,
+        clinics: clinics
+            .into_iter()
+            .map(|state| clinic(words, offset, &state))
+            .collect(),
+        cards: results.iter().map(|stored| card(words, offset, stored)).collect(),
+        total,
+        tally: [Urgency::Critical, Urgency::Review, Urgency::Routine]
+            .into_iter()
+            .map(|urgency| Tally {
+                class: urgency_class(urgency),
+                word: words.urgency(urgency),
+                count: current.iter().filter(|other| **other == urgency).count(),
+            })
+            .collect(),
+    }
+}
+
+fn clinic(words: &'static Words, offset: UtcOffset, state: &ClinicState) -> ClinicView {
+    let (state_class, word) = match (state.connection, state.online) {
+        (Connection::Unseen, _) => ("unseen", ""),
+        (Connection::Seen, true) => ("online", words.online),
+        (Connection::Seen, false) => ("offline", words.offline),
+    };
+    ClinicView {
+        name: state.clinic.to_string(),
+        state_class,
+        state: word,
+        last_seen: (state_class != "online").then(|| local_time(state.last_seen_ms, offset)),
+    }
+}
+
+fn card(words: &'static Words, offset: UtcOffset, stored: &StoredResult) -> Card {
+    let result = &stored.result;
+    let assessment = &result.assessment;
+    let problems: Vec<_> = assessment
+        .quality
+        .problems
+        .iter()
+        .map(|problem| words.quality_problem(*problem))
+        .collect();
+    Card {
+        id: stored.envelope_id.clone(),
+        urgency_class: urgency_class(assessment.urgency),
+        urgency: words.urgency(assessment.urgency),
+        superseded: is_superseded(stored),
+        findings: assessment
+            .findings
+            .iter()
+            .map(|finding| FindingView {
+                name: words.finding(finding.code.as_str()).to_owned(),
+                positive: finding.call == Call::Positive,
+                call: words.call(finding.call),
+                score: format!("{:.2}", finding.score.value()),
+                confidence_percent: percent(finding.confidence.value()),
+            })
+            .collect(),
+        reasons: assessment
+            .reasons
+            .iter()
+            .map(|reason| words.reason(reason))
+            .collect(),
+        quality: match assessment.quality.grade {
+            QualityGrade::A => "A",
+            QualityGrade::B => "B",
+            QualityGrade::C => "C",
+        },
+        quality_problems: problems.join(" · "),
+        clinic: stored.clinic.to_string(),
+        case_short: short_case(result.case.as_str()),
+        case_full: result.case.to_string(),
+        version: words.version(result.version),
+        modality: words.modality(&result.modality).to_owned(),
+        images: words.images(result.instances),
+        received: local_time(stored.committed_at_ms, offset),
+        received_iso: iso_time(stored.committed_at_ms),
+        model: assessment.model.as_ref().map(ToString::to_string),
+        demonstration: assessment.model.as_ref().is_some_and(|model| model.demonstration),
+    }
+}
+
+fn is_superseded(stored: &StoredResult) -> bool {
+    stored.result.version < stored.newest_version
+}
+
+fn urgency_class(urgency: Urgency) -> &'static str {
+    match urgency {
+        Urgency::Critical => "critical",
+        Urgency::Review => "review",
+        Urgency::Routine => "routine",
+    }
+}
+
+/// Rounded down: "100 %" is for certainty only.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a score is within 0 and 1"
+)]
+fn percent(probability: f32) -> u32 {
+    (probability * 100.0) as u32
+}
+
+/// The last eight digits tell cases of a day apart; the whole pseudonym is in the element's title.
+fn short_case(case: &str) -> String {
+    let start = case.len().saturating_sub(8);
+    match (start, case.get(start..)) {
+        (0, _) | (_, None) => case.to_owned(),
+        (_, Some(tail)) => format!("…{tail}"),
+    }
+}
+
+fn local_time(ms: i64, offset: UtcOffset) -> String {
+    let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
+    moment(ms)
+        .and_then(|at| at.checked_to_offset(offset))
+        .and_then(|at| at.format(format).ok())
+        .unwrap_or_default()
+}
+
+fn iso_time(ms: i64) -> String {
+    let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
+    moment(ms)
+        .and_then(|at| at.format(format).ok())
+        .unwrap_or_default()
+}
+
+/// `None` for a time no calendar has.
+fn moment(ms: i64) -> Option<OffsetDateTime> {
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cases_are_short_times_are_local_and_nothing_is_rounded_up_to_certainty() {
+        assert_eq!(short_case("2.25.123456789012345"), "…89012345");
+        assert_eq!(short_case("2.25.1"), "2.25.1");
+        let china = UtcOffset::from_hms(8, 0, 0).unwrap();
+        assert_eq!(local_time(1_763_740_800_000, china), "2025-11-22 00:00:00");
+        assert_eq!(iso_time(1_763_740_800_000), "2025-11-21T16:00:00Z");
+        assert_eq!(local_time(i64::MAX, china), "");
+        assert_eq!((percent(0.999), percent(1.0)), (99, 100));
+    }
+}

@@ -1,0 +1,234 @@
+//! Every word the page shows, once per language. A translator needs this file only.
+
+use barefoot_domain::{Call, QualityProblem, Reason, Urgency};
+
+use crate::config::Language;
+
+#[derive(Debug)]
+pub(super) struct Words {
+    /// For the `lang` attribute.
+    pub(super) tag: &'static str,
+    pub(super) title: &'static str,
+    /// Stands on the page and on every result.
+    pub(super) assisted: &'static str,
+    pub(super) demonstration: &'static str,
+    pub(super) live: &'static str,
+    pub(super) not_live: &'static str,
+    pub(super) clinic: &'static str,
+    pub(super) clinics: &'static str,
+    pub(super) no_clinics: &'static str,
+    pub(super) online: &'static str,
+    pub(super) offline: &'static str,
+    pub(super) last_seen: &'static str,
+    pub(super) results: &'static str,
+    pub(super) newest: &'static str,
+    pub(super) empty: &'static str,
+    pub(super) empty_help: [&'static str; 3],
+    pub(super) score: &'static str,
+    pub(super) confidence: &'static str,
+    pub(super) no_finding: &'static str,
+    pub(super) quality: &'static str,
+    pub(super) case: &'static str,
+    pub(super) superseded: &'static str,
+    pub(super) no_model: &'static str,
+    pub(super) reasons: &'static str,
+    pub(super) received: &'static str,
+    pub(super) unknown_modality: &'static str,
+    pub(super) failed: &'static str,
+    language: Language,
+}
+
+pub(super) fn words(language: Language) -> &'static Words {
+    match language {
+        Language::Zh => &ZH,
+        Language::En => &EN,
+    }
+}
+
+static ZH: Words = Words {
+    tag: "zh-CN",
+    title: "区域中心 · 影像结果",
+    assisted: "人工智能辅助，最终由医生判断",
+    demonstration: "演示模型，不得用于临床",
+    live: "实时更新",
+    not_live: "连接已断开，正在重连",
+    clinic: "诊所",
+    clinics: "诊所",
+    no_clinics: "还没有诊所连接过",
+    online: "在线",
+    offline: "离线",
+    last_seen: "最近联系",
+    results: "结果",
+    newest: "最新在前",
+    empty: "还没有收到结果",
+    empty_help: [
+        "诊所的影像经过评估后，结果会自动出现在这里，无需刷新。",
+        "如果上方没有诊所在线：请检查诊所设备的网络、证书和中心地址。",
+        "线路中断期间的结果保存在诊所，恢复后会自动补传，不会丢失。",
+    ],
+    score: "评分",
+    confidence: "置信度",
+    no_finding: "没有模型结论",
+    quality: "影像质量",
+    case: "病例",
+    superseded: "已被新版本取代",
+    no_model: "未使用模型",
+    reasons: "依据",
+    received: "收到",
+    unknown_modality: "类型未知",
+    failed: "暂时无法读取结果，请稍后刷新。",
+    language: Language::Zh,
+};
+
+static EN: Words = Words {
+    tag: "en",
+    title: "Regional hub · results",
+    assisted: "AI-assisted, a clinician decides",
+    demonstration: "Demonstration, not for clinical use",
+    live: "Live",
+    not_live: "Connection lost, reconnecting",
+    clinic: "Clinic",
+    clinics: "Clinics",
+    no_clinics: "No clinic has connected yet",
+    online: "online",
+    offline: "offline",
+    last_seen: "last heard",
+    results: "Results",
+    newest: "newest first",
+    empty: "No results yet",
+    empty_help: [
+        "As soon as a clinic's image has been assessed, its result appears here by itself.",
+        "If no clinic is online above: check the network, the certificate and the hub's address on the clinic's box.",
+        "While a line is down the clinic keeps its results and sends them afterwards; none are lost.",
+    ],
+    score: "score",
+    confidence: "confidence",
+    no_finding: "No model finding",
+    quality: "Image quality",
+    case: "Case",
+    superseded: "Superseded by a newer version",
+    no_model: "no model used",
+    reasons: "Why",
+    received: "Received",
+    unknown_modality: "unknown type",
+    failed: "The results cannot be read right now. Reload in a moment.",
+    language: Language::En,
+};
+
+impl Words {
+    pub(super) fn urgency(&self, urgency: Urgency) -> &'static str {
+        match (self.language, urgency) {
+            (Language::Zh, Urgency::Critical) => "危急",
+            (Language::Zh, Urgency::Review) => "需复核",
+            (Language::Zh, Urgency::Routine) => "常规",
+            (Language::En, Urgency::Critical) => "Critical",
+            (Language::En, Urgency::Review) => "Review",
+            (Language::En, Urgency::Routine) => "Routine",
+        }
+    }
+
+    pub(super) fn call(&self, call: Call) -> &'static str {
+        match (self.language, call) {
+            (Language::Zh, Call::Positive) => "阳性",
+            (Language::Zh, Call::Negative) => "阴性",
+            (Language::En, Call::Positive) => "positive",
+            (Language::En, Call::Negative) => "negative",
+        }
+    }
+
+    /// A finding the table does not know shows its code.
+    pub(super) fn finding<'a>(&self, code: &'a str) -> &'a str {
+        let (zh, en) = match code {
+            "pneumonia" => ("肺炎", "Pneumonia"),
+            "tuberculosis" => ("肺结核", "Tuberculosis"),
+            "pneumothorax" => ("气胸", "Pneumothorax"),
+            "pleural_effusion" => ("胸腔积液", "Pleural effusion"),
+            "cardiomegaly" => ("心影增大", "Cardiomegaly"),
+            "lung_nodule" => ("肺结节", "Lung nodule"),
+            "fracture" => ("骨折", "Fracture"),
+            "intracranial_haemorrhage" => ("颅内出血", "Intracranial haemorrhage"),
+            other => return other,
+        };
+        match self.language {
+            Language::Zh => zh,
+            Language::En => en,
+        }
+    }
+
+    pub(super) fn modality<'a>(&self, modality: &'a str) -> &'a str {
+        let (zh, en) = match modality {
+            "" => (self.unknown_modality, self.unknown_modality),
+            "DX" | "CR" | "RG" => ("X线", "X-ray"),
+            "CT" => ("CT", "CT"),
+            "MR" => ("磁共振", "MR"),
+            "US" => ("超声", "Ultrasound"),
+            "MG" => ("乳腺X线", "Mammography"),
+            other => return other,
+        };
+        match self.language {
+            Language::Zh => zh,
+            Language::En => en,
+        }
+    }
+
+    pub(super) fn reason(&self, reason: &Reason) -> String {
+        let zh = self.language == Language::Zh;
+        let plain = match reason {
+            Reason::UrgentFinding(code) => {
+                let finding = self.finding(code.as_str());
+                return match self.language {
+                    Language::Zh => format!("发现危急征象：{finding}"),
+                    Language::En => format!("Urgent finding: {finding}"),
+                };
+            }
+            Reason::LowConfidence(code) => {
+                let finding = self.finding(code.as_str());
+                return match self.language {
+                    Language::Zh => format!("对“{finding}”的把握不足"),
+                    Language::En => format!("Low confidence in the call on {finding}"),
+                };
+            }
+            Reason::Confident if zh => "判断把握充分，影像合格",
+            Reason::Confident => "Confident calls on a good image",
+            Reason::PoorQuality if zh => "影像质量差",
+            Reason::PoorQuality => "Poor image quality",
+            Reason::OutsideIntendedUse if zh => "超出模型适用范围",
+            Reason::OutsideIntendedUse => "Outside the model's intended use",
+            Reason::NoModel if zh => "没有可用的模型",
+            Reason::NoModel => "No usable model",
+            Reason::ModelFailed if zh => "模型运行失败",
+            Reason::ModelFailed => "The model failed",
+        };
+        plain.to_owned()
+    }
+
+    pub(super) fn quality_problem(&self, problem: QualityProblem) -> &'static str {
+        let (zh, en) = match problem {
+            QualityProblem::Blank => ("近乎空白", "nearly blank"),
+            QualityProblem::Overexposed => ("曝光过度", "overexposed"),
+            QualityProblem::Underexposed => ("曝光不足", "underexposed"),
+            QualityProblem::LowContrast => ("对比度低", "low contrast"),
+            QualityProblem::LowResolution => ("分辨率低", "low resolution"),
+            QualityProblem::Undecodable => ("无法解码", "cannot be decoded"),
+        };
+        match self.language {
+            Language::Zh => zh,
+            Language::En => en,
+        }
+    }
+
+    pub(super) fn version(&self, version: u32) -> String {
+        match self.language {
+            Language::Zh => format!("第{version}版"),
+            Language::En => format!("version {version}"),
+        }
+    }
+
+    pub(super) fn images(&self, count: u32) -> String {
+        match (self.language, count) {
+            (Language::Zh, _) => format!("{count} 幅影像"),
+            (Language::En, 1) => "1 image".to_owned(),
+            (Language::En, _) => format!("{count} images"),
+        }
+    }
+}

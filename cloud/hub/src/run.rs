@@ -1,0 +1,151 @@
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use barefoot_trust::TlsIdentity;
+
+use crate::archive::{self, Archive};
+use crate::changes::Changes;
+use crate::config::{Config, Mqtt};
+use crate::ingest::{Committer, Ingest};
+use crate::mqtt::{self, Broker, Endpoint};
+use crate::presence::{Connection, Presence};
+use crate::results_page::{self, ResultsPage};
+use crate::shutdown::Shutdown;
+use crate::state::{self, StateDirectory};
+
+/// What ends the hub. All but `Page` and `Stopped` happen at the start, before anything was promised.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("the state directory is not usable")]
+    State {
+        #[from]
+        source: state::Error,
+    },
+    #[error("the archive is not usable")]
+    Archive {
+        #[from]
+        source: archive::Error,
+    },
+    #[error("the certificate settings under [tls] are not usable")]
+    Identity {
+        #[from]
+        source: barefoot_trust::Error,
+    },
+    #[error("the line to the clinics is not usable")]
+    Mqtt {
+        #[from]
+        source: mqtt::Error,
+    },
+    #[error("the results page is not usable")]
+    Page {
+        #[from]
+        source: results_page::Error,
+    },
+    #[error("a part of the hub stopped by itself: {part}")]
+    Stopped { part: &'static str },
+}
+
+/// One of the two ways clinics reach the hub.
+enum Line {
+    Embedded(Endpoint),
+    Broker(Box<Broker>),
+}
+
+/// Runs the hub until `shutdown`. `ready` is called once, when everything is bound.
+///
+/// # Errors
+/// When a part cannot start, or ends by itself.
+pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send) -> Result<(), Error> {
+    let identity = TlsIdentity::load(&config.tls)?;
+    let directory = StateDirectory::open(&config.directory)?;
+    let archive = Archive::open(&directory.database()).await?;
+    let changes = Changes::new();
+    let connection = match config.mqtt {
+        Mqtt::Embedded(_) => Connection::Seen,
+        Mqtt::Broker { .. } => Connection::Unseen,
+    };
+    let presence = Presence::new(changes.clone(), connection, archive.clinics().await?);
+    let (ingest, committer) = Committer::new(archive.clone(), changes.clone());
+
+    let line = open_line(&config.mqtt, &identity, &presence, ingest, &shutdown).await?;
+    let page = ResultsPage::bind(&config.page, archive.clone(), presence, changes, shutdown.clone()).await?;
+    let mut addresses = BTreeMap::<&'static str, SocketAddr>::from([("page", page.address())]);
+    if let Line::Embedded(endpoint) = &line {
+        addresses.insert("mqtt", endpoint.address());
+    }
+    let published = directory.publish_addresses(&addresses)?;
+    tracing::info!(?addresses, "The hub is ready.");
+    ready();
+
+    let mut line = tokio::spawn(line.run());
+    let mut committer = tokio::spawn(committer.run());
+    let mut page = tokio::spawn(page.run());
+    let ended = tokio::select! {
+        () = shutdown.triggered() => Ok(()),
+        _ = &mut line => Err(Error::Stopped { part: "the line to the clinics" }),
+        _ = &mut committer => Err(Error::Stopped { part: "the committer" }),
+        served = &mut page => match served {
+            Ok(Err(source)) => Err(source.into()),
+            _ => Err(Error::Stopped { part: "the results page" }),
+        },
+    };
+    let ended = if shutdown.is_triggered() { Ok(()) } else { ended };
+
+    // The line first: it holds the way to the committer, which ends when nothing can come any more.
+    shutdown.trigger();
+    for part in [&mut line, &mut committer] {
+        finish(part).await;
+    }
+    if !page.is_finished() {
+        let _ = page.await;
+    }
+    archive.close().await;
+    drop(published);
+    tracing::info!("The hub has stopped.");
+    ended
+}
+
+/// Waits for a part that may have ended before; each has its own time limit for the shutdown.
+async fn finish(part: &mut tokio::task::JoinHandle<()>) {
+    if !part.is_finished() {
+        let _ = part.await;
+    }
+}
+
+async fn open_line(
+    config: &Mqtt,
+    identity: &TlsIdentity,
+    presence: &Presence,
+    ingest: Ingest,
+    shutdown: &Shutdown,
+) -> Result<Line, Error> {
+    Ok(match config {
+        Mqtt::Embedded(embedded) => Line::Embedded(
+            Endpoint::bind(
+                embedded,
+                identity.server_config()?,
+                presence.clone(),
+                ingest,
+                shutdown.clone(),
+            )
+            .await?,
+        ),
+        Mqtt::Broker { host, port } => Line::Broker(Box::new(Broker::new(
+            host,
+            *port,
+            identity.client_config()?,
+            ingest,
+            presence.clone(),
+            shutdown.clone(),
+        ))),
+    })
+}
+
+impl Line {
+    async fn run(self) {
+        match self {
+            Self::Embedded(endpoint) => endpoint.run().await,
+            Self::Broker(broker) => broker.run().await,
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! The hub as clinics and people meet it: real sockets, real TLS, a client library that is not ours.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test's broken assumption must stop it"
+)]
+
+mod support;
+
+mod abuse;
+mod broker;
+mod page;
+mod program;
+mod results_arrive;
