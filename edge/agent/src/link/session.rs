@@ -140,6 +140,10 @@ fn options(link: &Link) -> MqttOptions {
         .set_max_packet_size(Some(MAX_PACKET_BYTES))
         .set_receive_maximum(Some(link.config.in_flight))
         .set_outgoing_inflight_upper_limit(link.config.in_flight);
+    // Small messages that somebody waits for.
+    let mut network = options.network_options();
+    network.set_tcp_nodelay(true);
+    options.set_network_options(network);
     options
 }
 

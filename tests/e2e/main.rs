@@ -1,0 +1,27 @@
+//! One image end to end, through the real programs. Each module is one promise.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test whose assumption breaks must stop"
+)]
+
+mod peers;
+
+mod story;
+
+mod image_reaches_hub;
+
+mod line_drops;
+
+mod processes_are_killed;
+
+mod bad_input_is_answered;
+
+mod other_peoples_tools;
+
+mod calls_equal_onnxruntime;
+
+mod pages_in_a_browser;
