@@ -80,7 +80,7 @@ impl Chest {
             consolidation: seed % 3 == 2,
             bits_stored: if seed % 4 == 3 { 14 } else { 12 },
             monochrome1: seed % 5 == 4,
-            charset: if seed % 2 == 0 {
+            charset: if seed.is_multiple_of(2) {
                 Charset::Gb18030
             } else {
                 Charset::Utf8

@@ -3,7 +3,7 @@
 //! Values are stepped over, never loaded, so a wild length costs nothing.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 /// A file that can be sent as it is.
@@ -29,7 +29,6 @@ pub enum Error {
     Meta,
 }
 
-const IMPLICIT_LITTLE_ENDIAN: &str = "1.2.840.10008.1.2";
 const EXPLICIT_BIG_ENDIAN: &str = "1.2.840.10008.1.2.2";
 const DEFLATED: &str = "1.2.840.10008.1.2.1.99";
 
@@ -94,17 +93,16 @@ impl DicomFile {
 
 /// A broken data set gives `None`: refusing it is the receiver's business, not the scanner's.
 fn study_uid(input: BufReader<File>, transfer_syntax: &str) -> Option<String> {
-    let explicit = transfer_syntax != IMPLICIT_LITTLE_ENDIAN;
-    let big_endian = transfer_syntax == EXPLICIT_BIG_ENDIAN;
     if transfer_syntax == DEFLATED {
-        let input = flate2::read::DeflateDecoder::new(input);
-        return Walk {
-            input,
-            explicit,
-            big_endian,
-        }
-        .find_study();
+        return find_study(BufReader::new(flate2::read::DeflateDecoder::new(input)), false);
     }
+    find_study(input, transfer_syntax == EXPLICIT_BIG_ENDIAN)
+}
+
+/// Whether VRs are written is seen in the first element: private transfer syntaxes differ, and some files lie.
+fn find_study(mut input: impl BufRead, big_endian: bool) -> Option<String> {
+    let start = input.fill_buf().ok()?;
+    let explicit = start.get(4..6)?.iter().all(u8::is_ascii_uppercase);
     Walk {
         input,
         explicit,

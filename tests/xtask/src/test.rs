@@ -32,7 +32,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     step("format", cargo().args(["fmt", "--all", "--check"]))?;
     step(
         "spelling",
-        tool("typos").args(["--config", "tests/interop/typos.toml"]),
+        Command::new(venv().join("bin/typos"))
+            .args(["--config", "tests/typos.toml"])
+            .current_dir(root()),
     )?;
     step(
         "lints",

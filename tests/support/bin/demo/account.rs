@@ -19,20 +19,27 @@ impl Account {
             let told = self.told.get(&number).copied();
             if let Some(error) = &one.error {
                 if told.is_none() {
-                    println!("  {}  NOT SENT: {error}", one.name);
+                    println!("  {}  NOT SENT: {error}", short(&one.name));
                     self.told.insert(number, Stage::Receipted);
                 }
                 continue;
             }
             let stage = seen.stage(one);
             let Some(case) = seen.case(one) else { continue };
+            let name = short(&one.name);
             if stage == Stage::Receipted && told < Some(Stage::Receipted) {
-                println!("  {}  {}", one.name, fate(case));
+                if told == Some(Stage::Assessed) {
+                    println!("  {name}  … → received by the hub → receipted");
+                } else {
+                    println!(
+                        "  {name}  sent → stored → assessed: {} → received by the hub → receipted",
+                        assessment(case)
+                    );
+                }
                 self.told.insert(number, stage);
             } else if line_down && stage == Stage::Assessed && told < Some(Stage::Assessed) {
                 println!(
-                    "  {}  sent → stored → assessed: {} → waits in the box's queue",
-                    one.name,
+                    "  {name}  sent → stored → assessed: {} → waits in the box's queue",
                     assessment(case)
                 );
                 self.told.insert(number, stage);
@@ -41,11 +48,10 @@ impl Account {
     }
 }
 
-fn fate(case: &EdgeCase) -> String {
-    format!(
-        "sent → stored → assessed: {} → received by the hub → receipted",
-        assessment(case)
-    )
+/// The last part of a path, in a column.
+fn short(name: &str) -> String {
+    let last = name.rsplit('/').next().unwrap_or(name);
+    format!("{last:<30}")
 }
 
 fn assessment(case: &EdgeCase) -> String {
@@ -60,18 +66,18 @@ fn assessment(case: &EdgeCase) -> String {
         findings.join(", ")
     };
     let reasons: Vec<String> = case.reasons.iter().map(|reason| in_words(reason)).collect();
-    let urgency = case.urgency.as_deref().unwrap_or("no");
-    format!("{findings}, {urgency} urgency because {}", reasons.join(" and "))
+    let urgency = case.urgency.as_deref().unwrap_or("no urgency");
+    format!("{findings}, {urgency}: {}", reasons.join(" and "))
 }
 
 /// The reason codes of the case list.
 fn in_words(reason: &str) -> String {
     let (code, finding) = reason.split_once(':').unwrap_or((reason, ""));
     match code {
-        "confident" => "the model is confident and the picture good".to_owned(),
+        "confident" => "confident, good picture".to_owned(),
         "urgent_finding" => format!("{finding} is urgent"),
-        "low_confidence" => format!("the model is unsure about {finding}"),
-        "poor_quality" => "the picture is poor".to_owned(),
+        "low_confidence" => format!("unsure about {finding}"),
+        "poor_quality" => "poor picture".to_owned(),
         "outside_intended_use" => "no model is meant for this kind of study".to_owned(),
         "no_model" => "no model is installed".to_owned(),
         "model_failed" => "the model failed on it".to_owned(),
@@ -85,10 +91,7 @@ mod tests {
 
     #[test]
     fn reasons_are_words() {
-        assert_eq!(
-            in_words("low_confidence:pneumonia"),
-            "the model is unsure about pneumonia"
-        );
+        assert_eq!(in_words("low_confidence:pneumonia"), "unsure about pneumonia");
         assert_eq!(in_words("something_new"), "something_new");
     }
 }

@@ -131,7 +131,7 @@ impl Summary {
                 "file": one.name,
                 "model": case.and_then(|case| case.model.clone()),
                 "finding": finding.map(|finding| finding.code.clone()),
-                "score": finding.map(|finding| finding.score),
+                "score": finding.map(|finding| rounded(finding.score)),
                 "call": finding.map(|finding| finding.call.clone()),
                 "urgency": case.and_then(|case| case.urgency.clone()),
                 "reasons": case.map(|case| case.reasons.clone()).unwrap_or_default(),
@@ -177,4 +177,9 @@ impl Summary {
             self.lost()
         )
     }
+}
+
+/// As many digits as mean something.
+fn rounded(score: f32) -> f64 {
+    (f64::from(score) * 1e6).round() / 1e6
 }

@@ -89,6 +89,12 @@ impl Script {
     async fn tell(&self, mut pictures: Vec<Picture>, stage: &mut Set) -> anyhow::Result<Summary> {
         let count = pictures.len();
         println!("Sending {count} image{}.", if count == 1 { "" } else { "s" });
+        if self.files.is_empty() {
+            println!(
+                "They are drawn: they show the way an image takes, and the model's calls on them mean nothing."
+            );
+            println!("Your own go in with --files PATH…\n");
+        }
         let log = Log::default();
         let mut account = Account::default();
         let after_cut = match self.offline_for {
@@ -111,9 +117,15 @@ impl Script {
         }
         let patience = PATIENCE + PATIENCE_PER_FILE * u32::try_from(count).unwrap_or(u32::MAX);
         let deadline = Instant::now() + patience;
+        let mut draining = self.offline_for.is_some();
         loop {
             let (sent, seen) = look(stage, &log).await?;
             account.tell(&sent, &seen, false);
+            if draining {
+                let waiting = stage.edge.status().await?.queue.pending;
+                println!("  -- {} --", waits(waiting));
+                draining = waiting != 0;
+            }
             let arrived = |one: &Sent| one.error.is_some() || seen.stage(one) == Stage::Receipted;
             if sent.iter().all(arrived) || deadline < Instant::now() {
                 return Ok(Summary::new(&sent, &seen));
@@ -169,6 +181,14 @@ async fn look(stage: &mut Set, log: &Log) -> anyhow::Result<(Vec<Sent>, Seen)> {
     let results = stage.hub.results().await?;
     let seen = Seen::new(&sent, cases, &results);
     Ok((sent, seen))
+}
+
+fn waits(pending: u64) -> String {
+    match pending {
+        0 => "no result waits in the box's queue".to_owned(),
+        1 => "1 result waits in the box's queue".to_owned(),
+        more => format!("{more} results wait in the box's queue"),
+    }
 }
 
 /// Long lists are asked for less often.
