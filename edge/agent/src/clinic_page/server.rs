@@ -89,7 +89,7 @@ impl ClinicPage {
         self.listener.local_addr()
     }
 
-    /// Serves until `shutdown`, then ends within [`GRACE`].
+    /// Serves until `shutdown`, then ends within two seconds.
     pub(crate) async fn run(self, shutdown: CancellationToken) {
         // Where the address cannot be told, the stricter rule holds.
         let loopback = self

@@ -178,7 +178,7 @@ impl Wording<'_> {
     }
 }
 
-/// The text's `as` is safe: a probability times hundred.
+/// Rounded down; the cast loses nothing, because the value is a whole number from 0 to 100.
 fn whole_percent(probability: f32) -> u32 {
     // The addend undoes what f32 loses of a decimal such as 0.58.
     (f64::from(probability) * 100.0 + 0.001).floor().clamp(0.0, 100.0) as u32
