@@ -21,7 +21,8 @@ pub(crate) struct Story {
     pub(crate) edge: Edge,
     pub(crate) hub: Hub,
     pub(crate) line: Line,
-    pub(crate) broker: Option<Broker>,
+    /// Kept running until the story ends.
+    _broker: Option<Broker>,
     // Last, so that its folder goes after the programs that use it.
     pub(crate) region: Region,
 }
@@ -59,7 +60,7 @@ impl Story {
             edge,
             hub,
             line,
-            broker,
+            _broker: broker,
             region,
         }
     }

@@ -26,6 +26,10 @@ fn tool(name: &str, package: &str) -> Option<PathBuf> {
         .into_iter()
         .find(|path| path.is_file());
     if found.is_none() {
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "{name} must be there in CI: `cargo xtask test` installs {package}"
+        );
         eprintln!("SKIPPED: {name} is missing; install the package {package} or run `cargo xtask test`.");
     }
     found

@@ -54,6 +54,7 @@ mod tests {
         let mut statistics = PixelStatistics {
             p01: 0.02,
             p50: 0.5,
+            mean: 0.5,
             p99: 0.95,
             black_fraction: 0.1,
             white_fraction: 0.01,

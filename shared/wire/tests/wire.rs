@@ -1,5 +1,7 @@
 //! The wire holds: generated code is fresh, messages round trip, hostile bytes are refused without a panic.
 
+#![allow(clippy::expect_used, reason = "a test whose assumption breaks must stop")]
+
 use std::fs;
 use std::path::Path;
 
