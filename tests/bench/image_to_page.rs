@@ -1,5 +1,9 @@
-//! How long a clinic waits: from the box's acknowledgement of an image (its last byte is on disk) to the result in
-//! the case list of the clinic page. The settling time is set to zero, so that only work is measured.
+//! How long a clinic waits, beside Orthanc on the same images in the same run, image by image in turn.
+//!
+//! - `store`: the whole association, from the call to the release.
+//! - `page`: from the last byte sent to what the page shows: for us the assessed case in the list, for Orthanc, which
+//!   assesses nothing, the picture. The settling time is set to zero, so that only work counts. Pages are asked every
+//!   25 ms.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,81 +17,93 @@ use barefoot_test_support::wait::wait_for;
 use barefoot_test_support::{Charset, Instance};
 use serde_json::json;
 
-use crate::report::{Report, latencies, medians};
+use crate::orthanc::Orthanc;
+use crate::report::{Report, latencies};
 
 pub(crate) const NAME: &str = "image-to-page";
 
-/// Each round starts both programs afresh.
-const ROUNDS: u64 = 3;
-const IMAGES: u64 = 20;
+const IMAGES: u64 = 40;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) async fn run() -> anyhow::Result<Report> {
-    let mut rounds = Vec::new();
-    let mut waits: BTreeMap<&str, Vec<Duration>> = BTreeMap::new();
-    let mut runs = Vec::new();
-    for round in 1..=ROUNDS {
-        let figures = one_round(round, &mut waits).await?;
-        println!("  round {round}: {}", json!(figures));
-        runs.push(json!({ "round": round, "figures": figures }));
-        rounds.push(figures);
-    }
-    let mut ours = medians(&rounds);
-    // Single images are what a clinic waits for: their spread is over all rounds.
-    for (kind, waits) in &waits {
-        let millis: Vec<f64> = waits.iter().map(|wait| wait.as_secs_f64() * 1000.0).collect();
-        runs.push(json!({ "picture": kind, "ms": millis }));
-        for (figure, value) in latencies(waits) {
-            ours.insert(format!("{kind}_{figure}"), value);
-        }
-    }
-    for name in ["barefoot-edge", "barefoot-hub"] {
-        let program = std::env::current_exe()?.with_file_name(name);
-        let bytes = program.metadata().context("the programs lie side by side")?.len();
-        ours.insert(format!("{name}_binary_mib"), bytes as f64 / 1_048_576.0);
-    }
-    Ok(Report::new(NAME, ours, BTreeMap::new(), runs))
-}
-
-async fn one_round(
-    round: u64,
-    waits: &mut BTreeMap<&'static str, Vec<Duration>>,
-) -> anyhow::Result<BTreeMap<String, f64>> {
     let region = Region::new()?;
-    let mut figures = BTreeMap::new();
+    let (mut ours, mut theirs) = (BTreeMap::new(), BTreeMap::new());
+    let mut runs = Vec::new();
+
     let mut hub = region.hub("en", "127.0.0.1:0")?;
-    figures.insert("hub_start_ms".to_owned(), started(&mut hub).await?);
+    ours.insert("hub_start_ms".to_owned(), started(&mut hub).await?);
     let options = EdgeOptions {
         after_release_ms: 0,
         ..EdgeOptions::default()
     };
     let mut edge = region.edge("bench", hub.address("mqtt")?, &options)?;
-    figures.insert("edge_start_ms".to_owned(), started(&mut edge).await?);
+    ours.insert("start_ms".to_owned(), started(&mut edge).await?);
+    let (orthanc, start) = Orthanc::start(region.folder()).await?;
+    theirs.insert("start_ms".to_owned(), milliseconds(start));
     // Start-up work is over when nothing is asked of them any more.
     tokio::time::sleep(Duration::from_secs(2)).await;
-    figures.insert("hub_idle_mib".to_owned(), resident_mib(&hub)?);
-    figures.insert("edge_idle_mib".to_owned(), resident_mib(&edge)?);
+    ours.insert("hub_idle_mib".to_owned(), memory(pid(&hub)?, "VmRSS")?);
+    ours.insert("idle_mib".to_owned(), memory(pid(&edge)?, "VmRSS")?);
+    theirs.insert("idle_mib".to_owned(), memory(orthanc.pid(), "VmRSS")?);
+
+    let mut sent = 0;
     for kind in ["dx_2500x3000", "ct_512x512"] {
+        let mut waits: BTreeMap<&str, Vec<Duration>> = BTreeMap::new();
         for number in 1..=IMAGES {
-            let instance = picture(kind, round * IMAGES + number);
-            let waited = one(&edge, &instance, region.folder()).await?;
-            waits.entry(kind).or_default().push(waited);
+            let instance = picture(kind, number);
+            let path = region.folder().join("bench.dcm");
+            instance.save(&path)?;
+            sent += 1;
+            let (store, page) = to_us(&edge, &instance, &path).await?;
+            let (their_store, their_page) = to_orthanc(&orthanc, sent, &path).await?;
+            runs.push(json!({
+                "picture": kind,
+                "ours": { "store_ms": milliseconds(store), "page_ms": milliseconds(page) },
+                "orthanc": { "store_ms": milliseconds(their_store), "page_ms": milliseconds(their_page) },
+            }));
+            for (what, wait) in [
+                ("our store", store),
+                ("our page", page),
+                ("their store", their_store),
+                ("their page", their_page),
+            ] {
+                waits.entry(what).or_default().push(wait);
+            }
+        }
+        for (side, figures) in [("our", &mut ours), ("their", &mut theirs)] {
+            for what in ["store", "page"] {
+                let key = format!("{side} {what}");
+                for (figure, value) in latencies(waits.get(key.as_str()).map_or(&[], Vec::as_slice)) {
+                    figures.insert(format!("{kind}_{what}_{figure}"), value);
+                }
+            }
         }
     }
-    figures.insert("edge_peak_mib".to_owned(), peak_mib(&edge)?);
+    ours.insert("peak_mib".to_owned(), memory(pid(&edge)?, "VmHWM")?);
+    theirs.insert("peak_mib".to_owned(), memory(orthanc.pid(), "VmHWM")?);
     edge.stop().await?;
     hub.stop().await?;
-    Ok(figures)
+    for name in ["barefoot-edge", "barefoot-hub"] {
+        let program = std::env::current_exe()?.with_file_name(name);
+        let bytes = program.metadata().context("the programs lie side by side")?.len();
+        ours.insert(format!("{name}_binary_mib"), bytes as f64 / 1_048_576.0);
+    }
+    Ok(Report::new(
+        NAME,
+        ours,
+        BTreeMap::from([("orthanc".to_owned(), theirs)]),
+        runs,
+    ))
 }
 
 fn picture(kind: &str, number: u64) -> Instance {
     if kind.starts_with("ct") {
-        let slice = CtSlice {
+        return CtSlice {
             seed: number,
             number: 1,
             charset: Charset::Utf8,
-        };
-        return slice.instance();
+        }
+        .instance();
     }
     Chest {
         seed: number,
@@ -97,23 +113,9 @@ fn picture(kind: &str, number: u64) -> Instance {
     .instance()
 }
 
-async fn one(edge: &Edge, instance: &Instance, folder: &Path) -> anyhow::Result<Duration> {
-    let path = folder.join("bench.dcm");
-    instance.save(&path)?;
-    let file = DicomFile::open(&path)?;
-    let scanner = Scanner::new(edge.address("dicom")?, "BAREFOOT", "SIM_DR1");
-    let mut acknowledged = None;
-    let mut error = None;
-    scanner
-        .send(&[file], |outcome| {
-            acknowledged = Some(Instant::now());
-            error = outcome.error;
-        })
-        .await;
-    if let Some(error) = error {
-        anyhow::bail!("the box did not take the image: {error}");
-    }
-    let acknowledged = acknowledged.context("one image, one outcome")?;
+/// Time to store, and from then to the result on the page.
+async fn to_us(edge: &Edge, instance: &Instance, path: &Path) -> anyhow::Result<(Duration, Duration)> {
+    let (store, last_byte) = send(edge.address("dicom")?, path).await?;
     wait_for("the result on the page", PATIENCE, async || {
         let cases = edge.cases().await.map_err(|error| error.to_string())?;
         let case = cases.iter().find(|case| case.study_uid == instance.study_uid);
@@ -124,25 +126,50 @@ async fn one(edge: &Edge, instance: &Instance, folder: &Path) -> anyhow::Result<
         }
     })
     .await?;
-    Ok(acknowledged.elapsed())
+    Ok((store, last_byte.elapsed()))
+}
+
+async fn to_orthanc(orthanc: &Orthanc, number: usize, path: &Path) -> anyhow::Result<(Duration, Duration)> {
+    let (store, last_byte) = send(&orthanc.dicom, path).await?;
+    orthanc.picture_of(number).await?;
+    Ok((store, last_byte.elapsed()))
+}
+
+/// The time of the association, and when the last byte was sent.
+async fn send(address: &str, path: &Path) -> anyhow::Result<(Duration, Instant)> {
+    let file = DicomFile::open(path)?;
+    let scanner = Scanner::new(address, "BAREFOOT", "SIM_DR1");
+    let begun = Instant::now();
+    let mut last_byte = None;
+    let mut error = None;
+    scanner
+        .send(&[file], |outcome| {
+            last_byte = outcome.last_byte_at;
+            error = outcome.error;
+        })
+        .await;
+    let store = begun.elapsed();
+    if let Some(error) = error {
+        anyhow::bail!("the image was not taken: {error}");
+    }
+    Ok((store, last_byte.context("one image, one outcome")?))
 }
 
 async fn started(daemon: &mut Daemon) -> anyhow::Result<f64> {
     let begun = Instant::now();
     daemon.start().await?;
-    Ok(begun.elapsed().as_secs_f64() * 1000.0)
+    Ok(milliseconds(begun.elapsed()))
 }
 
-fn resident_mib(daemon: &Daemon) -> anyhow::Result<f64> {
-    memory(daemon, "VmRSS")
+fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
 }
 
-fn peak_mib(daemon: &Daemon) -> anyhow::Result<f64> {
-    memory(daemon, "VmHWM")
+fn pid(daemon: &Daemon) -> anyhow::Result<u32> {
+    daemon.pid().context("it runs")
 }
 
-fn memory(daemon: &Daemon, key: &str) -> anyhow::Result<f64> {
-    let pid = daemon.pid().context("it runs")?;
+fn memory(pid: u32, key: &str) -> anyhow::Result<f64> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = text
         .lines()

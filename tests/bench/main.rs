@@ -4,6 +4,8 @@ mod report;
 
 mod image_to_page;
 
+mod orthanc;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::process::ExitCode;
@@ -15,7 +17,7 @@ type Run = fn() -> Pin<Box<dyn Future<Output = anyhow::Result<Report>>>>;
 /// Name, what it measures, and how.
 const ALL: [(&str, &str, Run); 1] = [(
     image_to_page::NAME,
-    "from the acknowledgement of an image to its result on the clinic page; start-up, idle memory, sizes",
+    "store and image-to-page times beside Orthanc; start-up, memory, sizes",
     || Box::pin(image_to_page::run()),
 )];
 

@@ -15,7 +15,7 @@ use serde_json::Value;
 pub(crate) struct Report {
     pub(crate) name: &'static str,
     pub(crate) machine: Machine,
-    /// Our figures: medians over the runs.
+    /// Our figures: percentiles over the runs, or single values.
     pub(crate) ours: BTreeMap<String, f64>,
     /// Each peer's figures of the same names, measured in the same runs.
     pub(crate) peers: BTreeMap<String, BTreeMap<String, f64>>,
@@ -167,18 +167,6 @@ fn aligned(title: &str, rows: &[Vec<String>]) -> String {
         text.push_str(&format!("  {}\n", cells.join("   ").trim_end()));
     }
     text
-}
-
-/// The median of figures of the same name over runs.
-pub(crate) fn medians(runs: &[BTreeMap<String, f64>]) -> BTreeMap<String, f64> {
-    let names: std::collections::BTreeSet<&String> = runs.iter().flat_map(BTreeMap::keys).collect();
-    names
-        .into_iter()
-        .filter_map(|name| {
-            let values: Vec<f64> = runs.iter().filter_map(|run| run.get(name).copied()).collect();
-            Some((name.clone(), percentile(&values, 50.0)?))
-        })
-        .collect()
 }
 
 /// The value at or below which `percent` of the values lie (nearest rank); `None` without values.

@@ -11,7 +11,7 @@ mod part10;
 pub use part10::{DicomFile, Error as FileError};
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dicom_ul::association::{AsyncClientAssociation, ClientAssociationOptions};
 use dicom_ul::pdu::{PDataValue, PDataValueType, Pdu, PresentationContextResultReason};
@@ -60,6 +60,8 @@ pub struct Outcome {
     pub status: Option<u16>,
     /// Why the file was not stored; `None` when it was.
     pub error: Option<String>,
+    /// When the last byte was handed to the network; `None` when it never was.
+    pub last_byte_at: Option<Instant>,
 }
 
 type Association = AsyncClientAssociation<TcpStream>;
@@ -166,6 +168,7 @@ impl Scanner {
                         file: file.clone(),
                         status: None,
                         error: Some(text.clone()),
+                        last_byte_at: None,
                     });
                 }
             }
@@ -197,17 +200,19 @@ impl Scanner {
                         "not accepted by the receiver: SOP class {} in transfer syntax {}",
                         file.sop_class, file.transfer_syntax
                     )),
+                    last_byte_at: None,
                 });
                 continue;
             };
             // Message ids repeat after 65,536 images: no answer is outstanding by then.
             let message = u16::try_from(number % 65_536).unwrap_or_default();
-            let status = self.store(&mut association, context, message, file).await?;
+            let (status, last_byte_at) = self.store(&mut association, context, message, file).await?;
             report(Outcome {
                 file: file.clone(),
                 status: Some(status),
                 error: (!dimse::is_accepted(status))
                     .then(|| format!("{} (status 0x{status:04X})", dimse::status_name(status))),
+                last_byte_at: Some(last_byte_at),
             });
         }
         self.release(association).await
@@ -219,7 +224,7 @@ impl Scanner {
         context: u8,
         message: u16,
         file: &DicomFile,
-    ) -> Result<u16, Error> {
+    ) -> Result<(u16, Instant), Error> {
         let reading = |source: std::io::Error| self.broken("reading the file", source);
         let mut input = File::open(&file.path).await.map_err(reading)?;
         let length = input.metadata().await.map_err(reading)?.len();
@@ -249,7 +254,11 @@ impl Scanner {
                 break;
             }
         }
-        self.answer(association, message, "a C-STORE").await
+        let last_byte_at = Instant::now();
+        Ok((
+            self.answer(association, message, "a C-STORE").await?,
+            last_byte_at,
+        ))
     }
 
     fn options(&self) -> ClientAssociationOptions<'_> {

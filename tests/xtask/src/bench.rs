@@ -1,3 +1,4 @@
+use crate::machine::{FOR_BENCHMARKS, provide_packages};
 use crate::step::{Failure, cargo, step};
 
 /// Benchmarks are measured on what would be shipped: the release profile.
@@ -5,6 +6,8 @@ use crate::step::{Failure, cargo, step};
 /// # Errors
 /// When it does not build, or the benchmark fails.
 pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
+    let (flags, names): (Vec<_>, Vec<_>) = arguments.iter().partition(|word| word.starts_with('-'));
+    provide_packages(&FOR_BENCHMARKS, flags.iter().any(|flag| *flag == "--yes"))?;
     step(
         "build for the benchmarks",
         cargo().args(["build", "--release", "--workspace", "--bins"]),
@@ -14,6 +17,6 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
         "benchmarks",
         std::process::Command::new(program)
             .current_dir(crate::step::root())
-            .args(arguments),
+            .args(names),
     )
 }

@@ -6,8 +6,11 @@ use std::process::{Command, Stdio};
 
 use crate::step::{Failure, root, step};
 
-/// A program the tests run, and the Debian package it comes in.
-const PROGRAMS: [(&str, &str); 6] = [
+/// A program, and the Debian package it comes in.
+type Program = (&'static str, &'static str);
+
+/// What the tests run.
+pub(crate) const FOR_TESTS: [Program; 6] = [
     ("storescu", "dcmtk"),
     ("dciodvfy", "dicom3tools"),
     ("mosquitto", "mosquitto"),
@@ -15,6 +18,9 @@ const PROGRAMS: [(&str, &str); 6] = [
     ("python3", "python3"),
     ("cc", "build-essential"),
 ];
+
+/// The peers of the benchmarks.
+pub(crate) const FOR_BENCHMARKS: [Program; 1] = [("Orthanc", "orthanc")];
 
 /// A file the tests need, and its package.
 const FILES: [(&str, &str); 1] = [(
@@ -32,8 +38,8 @@ pub(crate) fn has(program: &str) -> bool {
         .any(|folder| folder.join(program).is_file())
 }
 
-fn missing_packages() -> Vec<&'static str> {
-    let programs = PROGRAMS
+fn missing_packages(wanted: &[Program]) -> Vec<&'static str> {
+    let programs = wanted
         .iter()
         .filter(|(program, _)| !has(program))
         .map(|(_, package)| *package);
@@ -61,14 +67,14 @@ fn has_venv_module() -> bool {
 ///
 /// # Errors
 /// When something is missing and cannot or may not be installed.
-pub(crate) fn provide_packages(agreed: bool) -> Result<(), Failure> {
-    let missing = missing_packages();
+pub(crate) fn provide_packages(wanted: &[Program], agreed: bool) -> Result<(), Failure> {
+    let missing = missing_packages(wanted);
     if missing.is_empty() {
         return Ok(());
     }
     let list = missing.join(" ");
     let by_hand = format!(
-        "The tests need these Debian packages: {list}\nInstall them (apt-get install {list}), or what your system calls them, and start again."
+        "These Debian packages are needed: {list}\nInstall them (apt-get install {list}), or what your system calls them, and start again."
     );
     if !has("apt-get") {
         return Err(format!("This machine has no apt-get. {by_hand}"));
@@ -77,7 +83,7 @@ pub(crate) fn provide_packages(agreed: bool) -> Result<(), Failure> {
     if !root_user && !has("sudo") {
         return Err(format!("Only root can install packages here. {by_hand}"));
     }
-    println!("The tests need these Debian packages, which are missing here: {list}");
+    println!("These Debian packages are needed and missing here: {list}");
     if !agreed && !confirmed("Install them now with apt-get?") {
         return Err(format!("Nothing was installed. {by_hand}"));
     }

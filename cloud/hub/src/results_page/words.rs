@@ -189,7 +189,7 @@ impl Words {
                 };
             }
             Reason::Confident if zh => "判断把握充分，影像合格",
-            Reason::Confident => "Confident calls on a good image",
+            Reason::Confident => "Confident calls on a usable image",
             Reason::PoorQuality if zh => "影像质量差",
             Reason::PoorQuality => "Poor image quality",
             Reason::OutsideIntendedUse if zh => "超出模型适用范围",
