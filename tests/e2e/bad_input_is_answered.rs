@@ -154,6 +154,16 @@ async fn other_content_under_the_same_identifier_is_kept_apart() {
             .count(),
         1
     );
+    let flagged = wait_for("the case to go to review for it", SOON, async || {
+        let case = story.case_of(&first).await.unwrap();
+        let reasons = case["reasons"].as_array().unwrap();
+        if reasons.iter().any(|reason| reason == "identity_conflict") {
+            Ok(case)
+        } else {
+            Err(case.to_string())
+        }
+    });
+    assert_eq!(flagged.await.unwrap()["urgency"], "review");
     story.all_receipted(1).await;
 }
 

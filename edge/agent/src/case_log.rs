@@ -24,6 +24,9 @@ pub(crate) enum Entry {
         instances: Vec<String>,
         modality: String,
         patient: PatientText,
+        /// Images of another patient than the first one's, and different images under one identifier.
+        #[serde(default)]
+        conflicts: usize,
     },
     /// The version was assessed. `result` is the hex of the protobuf `StudyResult` that goes to the hub under
     /// `envelope_id`.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use barefoot_domain::StudyUid;
+use barefoot_domain::{Assessment, StudyUid};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::study_folder::StudyKey;
@@ -91,8 +91,18 @@ pub(crate) struct SettledStudy {
     pub version: u32,
     pub study_uid: StudyUid,
     pub received_at_ms: i64,
+    /// Images of different patients, or different images under one identifier.
+    pub identity_conflict: bool,
     /// Every image of this version, oldest first.
     pub instances: Vec<PathBuf>,
+}
+
+/// What came out of assessing a version.
+#[derive(Debug)]
+pub(crate) struct AssessedStudy {
+    pub(crate) assessment: Assessment,
+    /// The pictures that could be made: `preview`, `heat_map`.
+    pub(crate) pictures: Vec<String>,
 }
 
 /// The hub's receipt as the link understood it.

@@ -18,6 +18,7 @@ use barefoot_trust::PseudonymKey;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use ulid::Ulid;
 
 use crate::addresses::AddressFile;
 use crate::assess::Assessor;
@@ -358,10 +359,8 @@ impl Parts {
             "A study was assessed."
         );
         let book = Arc::clone(&self.book);
-        let record = move || {
-            let (assessment, pictures) = (assessed.assessment.clone(), assessed.pictures.clone());
-            book.record_assessed(&version, assessment, pictures, now_ms())
-        };
+        let (envelope_id, assessed_at_ms) = (Ulid::generate().to_string(), now_ms());
+        let record = move || book.record_assessed(&version, &assessed, &envelope_id, assessed_at_ms);
         let Some(outgoing) = until_done("record an assessment", shutdown, record).await else {
             return true;
         };

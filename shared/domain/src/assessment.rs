@@ -107,7 +107,7 @@ pub enum Urgency {
 /// Why the urgency is what it is. Every assessment names at least one.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reason {
-    /// All calls are confident, the picture is good, the study is within intended use.
+    /// All calls are confident, the picture is good enough, the study is within intended use.
     Confident,
     /// An urgent finding stands above its operating point.
     UrgentFinding(FindingCode),
@@ -121,6 +121,8 @@ pub enum Reason {
     NoModel,
     /// A model took the study and failed.
     ModelFailed,
+    /// The study holds images of different patients, or different images under one identifier.
+    IdentityConflict,
 }
 
 /// What the box concluded about one version of a study.

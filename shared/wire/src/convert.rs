@@ -266,6 +266,7 @@ fn reason_to_wire(reason: &Reason) -> v1::Reason {
         Reason::OutsideIntendedUse => (Code::OutsideIntendedUse, None),
         Reason::NoModel => (Code::NoModel, None),
         Reason::ModelFailed => (Code::ModelFailed, None),
+        Reason::IdentityConflict => (Code::IdentityConflict, None),
     };
     v1::Reason {
         code: code.into(),
@@ -377,6 +378,7 @@ fn reason_from_wire(reason: v1::Reason) -> Result<Reason, DecodeError> {
         Code::OutsideIntendedUse => Reason::OutsideIntendedUse,
         Code::NoModel => Reason::NoModel,
         Code::ModelFailed => Reason::ModelFailed,
+        Code::IdentityConflict => Reason::IdentityConflict,
         Code::Unspecified => return Err(DecodeError::Field { field: "reason.code" }),
     })
 }

@@ -69,6 +69,7 @@ fn reason() -> impl Strategy<Value = Reason> {
         Just(Reason::OutsideIntendedUse),
         Just(Reason::NoModel),
         Just(Reason::ModelFailed),
+        Just(Reason::IdentityConflict),
     ]
 }
 

@@ -130,5 +130,6 @@ fn reason(reason: &Reason) -> String {
         Reason::OutsideIntendedUse => "outside_intended_use".to_owned(),
         Reason::NoModel => "no_model".to_owned(),
         Reason::ModelFailed => "model_failed".to_owned(),
+        Reason::IdentityConflict => "identity_conflict".to_owned(),
     }
 }

@@ -198,6 +198,8 @@ impl Words {
             Reason::NoModel => "No usable model",
             Reason::ModelFailed if zh => "模型运行失败",
             Reason::ModelFailed => "The model failed",
+            Reason::IdentityConflict if zh => "患者身份或影像编号不一致",
+            Reason::IdentityConflict => "Conflicting patients or identifiers",
         };
         plain.to_owned()
     }

@@ -15,7 +15,12 @@ pub(super) enum Answer {
 /// `critical` before `review` before `routine`, with every reason that holds. AI failure never hides a study: whatever
 /// was not confidently answered goes to review.
 #[must_use]
-pub(super) fn decide(review_below: f32, quality: &QualityVerdict, answer: &Answer) -> (Urgency, Vec<Reason>) {
+pub(super) fn decide(
+    review_below: f32,
+    quality: &QualityVerdict,
+    identity_conflict: bool,
+    answer: &Answer,
+) -> (Urgency, Vec<Reason>) {
     let mut reasons = Vec::new();
     let mut urgency = Urgency::Routine;
     let mut hold = |reason, at_least: Urgency| {
@@ -39,6 +44,9 @@ pub(super) fn decide(review_below: f32, quality: &QualityVerdict, answer: &Answe
     }
     if quality.grade == QualityGrade::C {
         hold(Reason::PoorQuality, Urgency::Review);
+    }
+    if identity_conflict {
+        hold(Reason::IdentityConflict, Urgency::Review);
     }
     if reasons.is_empty() {
         reasons.push(Reason::Confident);
@@ -70,14 +78,21 @@ mod tests {
     }
 
     fn check(answer: &Answer, grade: QualityGrade) -> (Urgency, Vec<Reason>) {
-        decide(
-            0.8,
-            &QualityVerdict {
-                grade,
-                problems: vec![],
-            },
-            answer,
-        )
+        decide(0.8, &verdict(grade), false, answer)
+    }
+
+    fn verdict(grade: QualityGrade) -> QualityVerdict {
+        QualityVerdict {
+            grade,
+            problems: vec![],
+        }
+    }
+
+    #[test]
+    fn a_confident_call_on_whose_patient_is_unclear_goes_to_review() {
+        let answer = Answer::Findings(vec![finding(0.99, Call::Positive, false)]);
+        let decided = decide(0.8, &verdict(QualityGrade::A), true, &answer);
+        assert_eq!(decided, (Urgency::Review, vec![Reason::IdentityConflict]));
     }
 
     #[test]

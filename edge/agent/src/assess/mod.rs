@@ -17,7 +17,7 @@ use barefoot_imaging::statistics::{PixelStatistics, statistics};
 use barefoot_inference::{Model, Prediction};
 use serde::Deserialize;
 
-use crate::handoff::SettledStudy;
+use crate::handoff::{AssessedStudy, SettledStudy};
 use decision::{Answer, decide};
 
 /// The longest side of a picture on a page, pixels.
@@ -67,13 +67,6 @@ pub(crate) struct Assessor {
     grade: Grade,
 }
 
-/// What came out, with the pictures that could be made.
-#[derive(Debug)]
-pub(crate) struct Assessed {
-    pub assessment: Assessment,
-    pub pictures: Vec<String>,
-}
-
 /// One picture with all that was learned from it.
 struct Read {
     image: GrayImage,
@@ -94,7 +87,7 @@ impl Assessor {
 
     /// Blocking and busy: for a thread of its own. Pictures go to `pictures`.
     #[must_use]
-    pub(crate) fn assess(&self, settled: &SettledStudy, pictures: &Path) -> Assessed {
+    pub(crate) fn assess(&self, settled: &SettledStudy, pictures: &Path) -> AssessedStudy {
         let objects: Vec<(PathBuf, Header)> = settled
             .instances
             .iter()
@@ -127,7 +120,7 @@ impl Assessor {
         taken: &[&(PathBuf, Header)],
         settled: &SettledStudy,
         pictures: &Path,
-    ) -> Assessed {
+    ) -> AssessedStudy {
         let mut undecodable = false;
         let mut reads = Vec::new();
         for (path, header) in taken {
@@ -147,7 +140,7 @@ impl Assessor {
         } else {
             Answer::Findings(findings.clone())
         };
-        let (urgency, reasons) = decide(self.review_below, &quality, &answer);
+        let (urgency, reasons) = decide(self.review_below, &quality, settled.identity_conflict, &answer);
         let engine = key
             .and_then(|read| read.prediction.as_ref())
             .map(|prediction| prediction.engine.clone());
@@ -163,7 +156,7 @@ impl Assessor {
             let map = read.prediction.as_ref().map(|prediction| &prediction.heat_map);
             save_pictures(&read.image, map, pictures)
         });
-        Assessed {
+        AssessedStudy {
             assessment,
             pictures: made,
         }
@@ -192,7 +185,7 @@ impl Assessor {
         objects: &[(PathBuf, Header)],
         settled: &SettledStudy,
         pictures: &Path,
-    ) -> Assessed {
+    ) -> AssessedStudy {
         let with_pixels: Vec<_> = objects.iter().filter(|(_, header)| header.has_pixels()).collect();
         let middle = with_pixels.get(with_pixels.len() / 2);
         let image = middle.and_then(
@@ -207,7 +200,7 @@ impl Assessor {
         // The exposure rules are for the pictures a model takes; here it only counts whether there is one to look at.
         let undecodable = middle.is_some() && image.is_none();
         let quality = worst(std::iter::empty(), undecodable);
-        let (urgency, reasons) = decide(self.review_below, &quality, &answer);
+        let (urgency, reasons) = decide(self.review_below, &quality, settled.identity_conflict, &answer);
         let assessment = Assessment {
             model: None,
             engine: None,
@@ -217,7 +210,7 @@ impl Assessor {
             reasons,
         };
         let made = image.map_or_else(Vec::new, |image| save_pictures(&image, None, pictures));
-        Assessed {
+        AssessedStudy {
             assessment,
             pictures: made,
         }

@@ -8,17 +8,16 @@ mod recovery;
 
 use std::io;
 
-use barefoot_domain::{Assessment, CaseId, ClinicId, StudyUid, Urgency};
+use barefoot_domain::{CaseId, ClinicId, StudyUid, Urgency};
 use barefoot_imaging::header::{self, Header};
 use barefoot_queue::Lane;
 use barefoot_trust::PseudonymKey;
 use barefoot_wire::{StudyResult, encode_result, result_envelope};
 use prost::Message;
-use ulid::Ulid;
 
 use crate::case_index::{CaseIndex, CaseState, CaseView, Delivery};
 use crate::case_log::{self, Entry, PatientText};
-use crate::handoff::{HubReceipt, SettledStudy, StoredInstance};
+use crate::handoff::{AssessedStudy, HubReceipt, SettledStudy, StoredInstance};
 use crate::study_folder::{StateDirectory, StudyKey, hex};
 use folder::Folder;
 use identity::{modality_of, patient_of, same_patient};
@@ -121,11 +120,26 @@ impl CaseBook {
         let folder = self.list(study).map_err(|source| Error::Folder { source })?;
         let last = replay.entries.iter().rev().find_map(|entry| match entry {
             Entry::Settled {
-                version, instances, ..
-            } => Some((*version, instances)),
+                version,
+                instances,
+                conflicts,
+                ..
+            } => Some((*version, instances, *conflicts)),
             _ => None,
         });
-        if folder.instances.is_empty() || last.is_some_and(|(_, instances)| *instances == folder.instances) {
+        // A version that was written down but not assessed (a crash, a failed sync) is taken up, not made again.
+        let unchanged = last
+            .filter(|(_, instances, conflicts)| {
+                **instances == folder.instances && folder.conflicts <= *conflicts
+            })
+            .map(|(version, ..)| version);
+        let assessed = |wanted| {
+            replay
+                .entries
+                .iter()
+                .any(|entry| matches!(entry, Entry::Assessed { version, .. } if *version == wanted))
+        };
+        if folder.instances.is_empty() || unchanged.is_some_and(assessed) {
             self.index.update(study, |view| view.state = CaseState::Assessed);
             return Ok(None);
         }
@@ -135,23 +149,25 @@ impl CaseBook {
             .filter_map(|name| self.header(study, name))
             .collect();
         let Some(first) = headers.first() else {
-            return Err(Error::Folder {
-                source: io::Error::other("none of the study's images can be read"),
-            });
+            // Repeating would hold up every other study; the case stays visible as it is.
+            tracing::error!(%study, "None of a study's images can be read any more; a person must look.");
+            return Ok(None);
         };
         let patient = patient_of(first);
         let strangers = headers
             .iter()
             .filter(|header| !same_patient(&patient_of(header), &patient))
             .count();
+        let conflicts = folder.conflicts + strangers;
         if 0 < strangers {
             tracing::error!(%study, images = strangers, "One study holds images of different patients: a person must look.");
         }
         let settled = SettledStudy {
             study: study.clone(),
-            version: last.map_or(0, |(version, _)| version) + 1,
+            version: unchanged.unwrap_or_else(|| last.map_or(0, |(version, ..)| version) + 1),
             study_uid: first.study_uid().clone(),
             received_at_ms: folder.received_at_ms,
+            identity_conflict: 0 < conflicts,
             instances: folder
                 .instances
                 .iter()
@@ -167,22 +183,25 @@ impl CaseBook {
             instances: folder.instances,
             modality: modality.clone(),
             patient: patient.clone(),
+            conflicts,
         };
         self.log(study, &[entry])?;
-        self.put_settled(&settled, &modality, patient, folder.conflicts + strangers);
+        self.put_settled(&settled, &modality, patient, conflicts);
         Ok(Some(settled))
     }
 
     /// Writes down an assessment together with the name of the envelope that carries it, so that a crash between here
     /// and the queue sends the same envelope, not a second one.
+    /// An attempt that failed may have reached the disk all the same: try again with the same `envelope_id` and time, and
+    /// nothing is doubled.
     ///
     /// # Errors
     /// When the log cannot be written; try again later.
     pub(crate) fn record_assessed(
         &self,
         settled: &SettledStudy,
-        assessment: Assessment,
-        pictures: Vec<String>,
+        assessed: &AssessedStudy,
+        envelope_id: &str,
         now_ms: i64,
     ) -> Result<Outgoing, Error> {
         let modality = self
@@ -197,18 +216,18 @@ impl CaseBook {
             instances: u32::try_from(settled.instances.len()).unwrap_or(u32::MAX),
             received_at_ms: settled.received_at_ms,
             assessed_at_ms: now_ms,
-            assessment,
+            assessment: assessed.assessment.clone(),
         };
-        let envelope_id = Ulid::generate().to_string();
+        let envelope_id = envelope_id.to_owned();
         let entry = Entry::Assessed {
             version: settled.version,
             at_ms: now_ms,
             envelope_id: envelope_id.clone(),
             result: hex(encode_result(&result).iter()),
-            pictures: pictures.clone(),
+            pictures: assessed.pictures.clone(),
         };
         self.log(&settled.study, &[entry])?;
-        self.put_assessed(&settled.study, &result, &pictures, &envelope_id);
+        self.put_assessed(&settled.study, &result, &assessed.pictures, &envelope_id);
         Ok(self.outgoing(settled.study.clone(), envelope_id, &result))
     }
 

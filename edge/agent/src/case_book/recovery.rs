@@ -52,7 +52,7 @@ impl CaseBook {
         }
         let folder = self.list(study)?;
         let mut settled: Option<SettledStudy> = None;
-        let mut covered = BTreeSet::new();
+        let (mut covered, mut known_conflicts) = (BTreeSet::new(), 0);
         let mut assessed = 0;
         let mut open: Vec<Outgoing> = Vec::new();
         for entry in entries {
@@ -64,6 +64,7 @@ impl CaseBook {
                     instances,
                     modality,
                     patient,
+                    conflicts,
                     ..
                 } => {
                     let Ok(study_uid) = StudyUid::new(study_uid) else {
@@ -72,14 +73,16 @@ impl CaseBook {
                     let directory = self.state.instances(study);
                     let files = instances.iter().map(|name| directory.join(name)).collect();
                     covered = instances.into_iter().collect();
+                    known_conflicts = conflicts;
                     let version = SettledStudy {
                         study: study.clone(),
                         version,
                         study_uid,
                         received_at_ms,
+                        identity_conflict: 0 < conflicts,
                         instances: files,
                     };
-                    self.put_settled(&version, &modality, patient, folder.conflicts);
+                    self.put_settled(&version, &modality, patient, conflicts.max(folder.conflicts));
                     settled = Some(version);
                 }
                 Entry::Assessed {
@@ -112,7 +115,8 @@ impl CaseBook {
             }
         }
         recovery.undelivered.append(&mut open);
-        let has_new = folder.instances.iter().any(|name| !covered.contains(name));
+        let has_new =
+            known_conflicts < folder.conflicts || folder.instances.iter().any(|name| !covered.contains(name));
         if has_new {
             let stored = StoredInstance {
                 study: study.clone(),

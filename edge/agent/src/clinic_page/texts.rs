@@ -39,6 +39,7 @@ words! {
     ResultTexts { heading, not_assessed, earlier, why }
     ReasonTexts {
         confident, urgent_finding, low_confidence, poor_quality, outside_intended_use, no_model, model_failed,
+        identity_conflict,
     }
     Quality {
         heading, a, b, c, blank, overexposed, underexposed, low_contrast, low_resolution, undecodable,

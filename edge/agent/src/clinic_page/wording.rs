@@ -108,6 +108,7 @@ impl Wording<'_> {
             Reason::OutsideIntendedUse => t.outside_intended_use.clone(),
             Reason::NoModel => t.no_model.clone(),
             Reason::ModelFailed => t.model_failed.clone(),
+            Reason::IdentityConflict => t.identity_conflict.clone(),
         }
     }
 

@@ -285,6 +285,7 @@ pub enum ReasonCode {
     OutsideIntendedUse = 5,
     NoModel = 6,
     ModelFailed = 7,
+    IdentityConflict = 8,
 }
 impl ReasonCode {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -301,6 +302,7 @@ impl ReasonCode {
             Self::OutsideIntendedUse => "REASON_CODE_OUTSIDE_INTENDED_USE",
             Self::NoModel => "REASON_CODE_NO_MODEL",
             Self::ModelFailed => "REASON_CODE_MODEL_FAILED",
+            Self::IdentityConflict => "REASON_CODE_IDENTITY_CONFLICT",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -314,6 +316,7 @@ impl ReasonCode {
             "REASON_CODE_OUTSIDE_INTENDED_USE" => Some(Self::OutsideIntendedUse),
             "REASON_CODE_NO_MODEL" => Some(Self::NoModel),
             "REASON_CODE_MODEL_FAILED" => Some(Self::ModelFailed),
+            "REASON_CODE_IDENTITY_CONFLICT" => Some(Self::IdentityConflict),
             _ => None,
         }
     }

@@ -81,6 +81,7 @@ fn in_words(reason: &str) -> String {
         "outside_intended_use" => "no model is meant for this kind of study".to_owned(),
         "no_model" => "no model is installed".to_owned(),
         "model_failed" => "the model failed on it".to_owned(),
+        "identity_conflict" => "its images name different patients or share an identifier".to_owned(),
         other => other.to_owned(),
     }
 }
