@@ -205,7 +205,11 @@ async fn a_hub_that_is_down_from_the_start_stops_nothing() {
     story.all_assessed(2).await;
     assert!(story.edge.stop().await.unwrap().success());
     story.edge.start().await.unwrap();
-    assert_eq!(story.edge_status().await["queue"]["pending"], 2);
+    let refilled = wait_for("the queue to hold both again", SOON, async || {
+        let pending = story.edge_status().await["queue"]["pending"].clone();
+        if pending == 2 { Ok(()) } else { Err(pending) }
+    });
+    refilled.await.unwrap();
     story.hub.start().await.unwrap();
     story.line.lead_to(story.hub.address("mqtt").unwrap());
     story.all_receipted(2).await;

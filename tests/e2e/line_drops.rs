@@ -27,9 +27,15 @@ async fn outage(story: Story) {
         waiting, 4,
         "the clinic has its answers, the queue has the results"
     );
-    let status = story.edge_status().await;
-    assert_eq!(status["queue"]["pending"], 4);
-    assert!(status["queue"]["oldest_ms"].is_u64());
+    let queued = wait_for("the queue to hold them", SOON, async || {
+        let queue = story.edge_status().await["queue"].clone();
+        if queue["pending"] == 4 {
+            Ok(queue)
+        } else {
+            Err(queue)
+        }
+    });
+    assert!(queued.await.unwrap()["oldest_ms"].is_u64());
     let noticed = wait_for("the page to say that the line is down", SOON, async || {
         let link = story.edge_status().await["link"].clone();
         if link == "connecting" { Ok(()) } else { Err(link) }

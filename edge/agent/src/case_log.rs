@@ -24,9 +24,12 @@ pub(crate) enum Entry {
         instances: Vec<String>,
         modality: String,
         patient: PatientText,
-        /// Images of another patient than the first one's, and different images under one identifier.
+        /// Copies with other content under the same identifier.
         #[serde(default)]
         conflicts: usize,
+        /// Images of another patient than the first one's.
+        #[serde(default)]
+        strangers: usize,
     },
     /// The version was assessed. `result` is the hex of the protobuf `StudyResult` that goes to the hub under
     /// `envelope_id`.
@@ -50,6 +53,16 @@ pub(crate) enum Entry {
         envelope_id: String,
         reason: String,
     },
+}
+
+impl Entry {
+    /// The version it is about; 0 for the hub's word, which names an envelope.
+    pub(crate) fn version(&self) -> u32 {
+        match self {
+            Self::Settled { version, .. } | Self::Assessed { version, .. } => *version,
+            Self::Receipted { .. } | Self::Refused { .. } => 0,
+        }
+    }
 }
 
 /// Who the study is about, as the clinic page shows it. Redacted in Debug.
@@ -82,7 +95,6 @@ pub(crate) struct Replay {
 /// # Errors
 /// When writing or syncing fails; the entries may then be there or not.
 pub(crate) fn append(path: &Path, entries: &[Entry]) -> io::Result<()> {
-    let created = !path.exists();
     let mut file = OpenOptions::new()
         .create(true)
         .append(true)
@@ -99,10 +111,8 @@ pub(crate) fn append(path: &Path, entries: &[Entry]) -> io::Result<()> {
     }
     file.write_all(text.as_bytes())?;
     file.sync_data()?;
-    if created && let Some(directory) = path.parent() {
-        crate::study_folder::sync_directory(directory)?;
-    }
-    Ok(())
+    // Every time: an attempt that failed here may have left a file whose name is not safe yet.
+    path.parent().map_or(Ok(()), crate::study_folder::sync_directory)
 }
 
 fn ends_with_newline(file: &File) -> io::Result<bool> {

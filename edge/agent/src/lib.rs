@@ -31,6 +31,7 @@ mod addresses;
 mod case_index;
 mod case_log;
 mod clock;
+mod error_chain;
 mod handoff;
 mod model;
 mod scanners;

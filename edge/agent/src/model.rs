@@ -3,6 +3,7 @@
 use barefoot_inference::{Bundle, BundleError, EngineChoice, Model, OpenError, Outcome, Selection};
 
 use crate::config::ModelConfig;
+use crate::error_chain::chain;
 use crate::status::{ModelStatus, Status};
 
 #[derive(Debug, thiserror::Error)]
@@ -75,16 +76,4 @@ fn log_selection(selection: &Selection) {
         precision = selection.chosen.precision,
         "The model is ready."
     );
-}
-
-/// An error with its causes, one sentence.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

@@ -7,9 +7,9 @@
 //!                              receipts ────────┘  clinic_page   ◀────┘
 //! ```
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+mod bookkeeping;
+
+use std::sync::Arc;
 
 use barefoot_domain::FindingCode;
 use barefoot_inference::Bundle;
@@ -18,24 +18,23 @@ use barefoot_trust::PseudonymKey;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use ulid::Ulid;
 
 use crate::addresses::AddressFile;
 use crate::assess::Assessor;
-use crate::case_book::{CaseBook, Outgoing, Recovery};
+use crate::case_book::CaseBook;
 use crate::case_index::CaseIndex;
 use crate::clinic_page::{ClinicPage, DicomAddress, FindingName, Sources};
-use crate::clock::now_ms;
 use crate::config::Config;
-use crate::handoff::{HubReceipt, SettledStudy, StudyInput};
+use crate::handoff::StudyInput;
 use crate::link::Link;
 use crate::model::open_model;
 use crate::scanners::Scanners;
 use crate::spool::Spool;
 use crate::status::Status;
 use crate::storage_scp::{Opener, StorageScp, UnknownScanners};
-use crate::study_folder::{StateDirectory, StudyKey};
+use crate::study_folder::StateDirectory;
 use crate::{quality, study};
+use bookkeeping::Bookkeeping;
 
 /// Stored instances not yet seen by the study stage. When full, the answer to the scanner waits.
 const STORED: usize = 1024;
@@ -43,8 +42,6 @@ const STORED: usize = 1024;
 const SETTLED: usize = 64;
 /// Receipts not yet written down. When full, the link waits, and the hub with it.
 const RECEIPTS: usize = 256;
-/// Pause before something that failed on the disk is tried again.
-const RETRY: Duration = Duration::from_secs(5);
 
 /// Why the daemon cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +52,10 @@ pub enum Error {
     Scanners { path: String, source: std::io::Error },
     #[error("the key for pseudonyms cannot be used")]
     Pseudonyms { source: barefoot_trust::Error },
+    #[error(
+        "{path} is missing though there are studies: restore it from the backup, a new key gives old studies new names"
+    )]
+    PseudonymsMissing { path: String },
     #[error("the queue cannot be opened")]
     Queue { source: barefoot_queue::Error },
     #[error("the link to the hub cannot be set up")]
@@ -80,8 +81,18 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
         source,
     };
     let state = StateDirectory::open(directory).map_err(in_state)?;
-    let pseudonyms = PseudonymKey::load_or_create(&directory.join("pseudonym.key"))
-        .map_err(|source| Error::Pseudonyms { source })?;
+    let key = directory.join("pseudonym.key");
+    if !key.exists()
+        && std::fs::read_dir(state.studies())
+            .map_err(in_state)?
+            .next()
+            .is_some()
+    {
+        return Err(Error::PseudonymsMissing {
+            path: key.display().to_string(),
+        });
+    }
+    let pseudonyms = PseudonymKey::load_or_create(&key).map_err(|source| Error::Pseudonyms { source })?;
     let queue = open_queue(&state)?;
     let status = Status::new(queue.clone());
     let scanners = open_scanners(&config)?;
@@ -89,17 +100,16 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
     let cases = CaseIndex::default();
     let book = CaseBook::new(state.clone(), config.clinic.clone(), pseudonyms, cases.clone());
     let recovery = book.recover().map_err(in_state)?;
-    let parts = Parts {
-        book: Arc::new(book),
-        queue: queue.clone(),
-        waiting: Arc::default(),
-    };
-    let (unsettled, unassessed) = parts.resume(recovery)?;
+    let book = Arc::new(book);
 
     let (stored_in, stored) = mpsc::channel(STORED);
     let (study_in, study_out) = mpsc::channel(STORED);
     let (settled_in, settled) = mpsc::channel(SETTLED);
     let (receipts_in, receipts) = mpsc::channel(RECEIPTS);
+    let keeping = Bookkeeping::new(Arc::clone(&book), queue.clone(), settled_in.clone());
+    keeping
+        .resume(&recovery)
+        .map_err(|source| Error::Queue { source })?;
 
     let opened = open_model(&config.model, &status).await;
     let finding_names = opened
@@ -157,19 +167,15 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
     let mut tasks = JoinSet::new();
     tasks.spawn(link.run(shutdown.clone()));
     tasks.spawn(page.run(shutdown.clone()));
-    tasks.spawn(parts.clone().take_receipts(receipts, shutdown.clone()));
-    tasks.spawn(
-        parts
-            .clone()
-            .assess(assessor, state, unassessed, settled, shutdown.clone()),
-    );
+    tasks.spawn(keeping.clone().take_receipts(receipts, shutdown.clone()));
+    tasks.spawn(keeping.assess(assessor, state, recovery.unassessed, settled, shutdown.clone()));
     tasks.spawn(study::run(config.study, study_out, settled_in, shutdown.clone()));
-    for instance in unsettled {
+    for instance in recovery.unsettled {
         // The study stage runs already, so this cannot block for ever.
         let _ = study_in.send(StudyInput::Stored(instance)).await;
     }
     tasks.spawn(show_arrivals(
-        Arc::clone(&parts.book),
+        Arc::clone(&book),
         stored,
         study_in,
         shutdown.clone(),
@@ -253,213 +259,6 @@ async fn show_arrivals(
         }
         if studies.send(input).await.is_err() {
             return;
-        }
-    }
-}
-
-/// What assessing and receipting share.
-#[derive(Clone)]
-struct Parts {
-    book: Arc<CaseBook>,
-    queue: Queue,
-    /// Which study an unreceipted envelope belongs to. As large as the queue, no larger.
-    waiting: Arc<Mutex<HashMap<String, StudyKey>>>,
-}
-
-impl Parts {
-    /// Takes up what the last run left: the queue is made to hold exactly the results without a receipt.
-    fn resume(
-        &self,
-        recovery: Recovery,
-    ) -> Result<(Vec<crate::handoff::StoredInstance>, Vec<SettledStudy>), Error> {
-        for envelope_id in &recovery.done {
-            self.queue
-                .receipt(envelope_id)
-                .map_err(|source| Error::Queue { source })?;
-        }
-        let undelivered = recovery.undelivered.len();
-        for outgoing in recovery.undelivered {
-            self.enqueue(&outgoing)
-                .map_err(|source| Error::Queue { source })?;
-        }
-        tracing::info!(
-            undelivered,
-            unassessed = recovery.unassessed.len(),
-            unsettled = recovery.unsettled.len(),
-            "The last run's open ends are taken up."
-        );
-        Ok((recovery.unsettled, recovery.unassessed))
-    }
-
-    fn enqueue(&self, outgoing: &Outgoing) -> Result<(), barefoot_queue::Error> {
-        self.waiting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(outgoing.envelope_id.clone(), outgoing.study.clone());
-        let now = u64::try_from(now_ms()).unwrap_or_default();
-        self.queue
-            .append(outgoing.lane, &outgoing.envelope_id, &outgoing.envelope, now)?;
-        Ok(())
-    }
-
-    /// Studies one after the other: the model has the processor to itself.
-    async fn assess(
-        self,
-        assessor: Arc<Assessor>,
-        state: StateDirectory,
-        unassessed: Vec<SettledStudy>,
-        mut settled: mpsc::Receiver<StudyKey>,
-        shutdown: CancellationToken,
-    ) {
-        for version in unassessed {
-            if !self.assess_version(&assessor, &state, version, &shutdown).await {
-                return;
-            }
-        }
-        loop {
-            let study = tokio::select! {
-                () = shutdown.cancelled() => return,
-                study = settled.recv() => match study {
-                    Some(study) => study,
-                    None => return,
-                },
-            };
-            let book = Arc::clone(&self.book);
-            let settle = move || book.settle(&study, now_ms());
-            if let Some(Some(version)) = until_done("settle a study", &shutdown, settle).await
-                && !self.assess_version(&assessor, &state, version, &shutdown).await
-            {
-                return;
-            }
-        }
-    }
-
-    /// `false` when the daemon cannot go on.
-    async fn assess_version(
-        &self,
-        assessor: &Arc<Assessor>,
-        state: &StateDirectory,
-        version: SettledStudy,
-        shutdown: &CancellationToken,
-    ) -> bool {
-        let (assessor, pictures) = (
-            Arc::clone(assessor),
-            state.pictures(&version.study, version.version),
-        );
-        let settled = version.clone();
-        let Ok(assessed) = tokio::task::spawn_blocking(move || assessor.assess(&settled, &pictures)).await
-        else {
-            tracing::error!(study = %version.study, "Assessing stopped; the next start tries again.");
-            return false;
-        };
-        tracing::info!(
-            study = %version.study,
-            version = version.version,
-            urgency = ?assessed.assessment.urgency,
-            "A study was assessed."
-        );
-        let book = Arc::clone(&self.book);
-        let (envelope_id, assessed_at_ms) = (Ulid::generate().to_string(), now_ms());
-        let record = move || book.record_assessed(&version, &assessed, &envelope_id, assessed_at_ms);
-        let Some(outgoing) = until_done("record an assessment", shutdown, record).await else {
-            return true;
-        };
-        let parts = self.clone();
-        let queued = tokio::task::spawn_blocking(move || parts.enqueue(&outgoing)).await;
-        match queued {
-            Ok(Ok(())) => true,
-            Ok(Err(error)) => {
-                // A queue that failed to commit must be opened anew; the next start fills it from the case logs.
-                tracing::error!(%error, "The queue failed; the daemon ends and must be started again.");
-                false
-            }
-            Err(_) => false,
-        }
-    }
-
-    /// The log first, then the queue: a crash between the two leaves a record that the next start removes.
-    async fn take_receipts(self, mut receipts: mpsc::Receiver<HubReceipt>, shutdown: CancellationToken) {
-        loop {
-            let receipt = tokio::select! {
-                () = shutdown.cancelled() => return,
-                receipt = receipts.recv() => match receipt {
-                    Some(receipt) => receipt,
-                    None => return,
-                },
-            };
-            let parts = self.clone();
-            let taken = tokio::task::spawn_blocking(move || parts.take_receipt(&receipt)).await;
-            if !matches!(taken, Ok(true)) {
-                tracing::warn!("A receipt could not be written down; the hub will repeat it.");
-            }
-        }
-    }
-
-    fn take_receipt(&self, receipt: &HubReceipt) -> bool {
-        let study = self
-            .waiting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&receipt.envelope_id);
-        // Without a study it was receipted before (the hub answers every copy): only the queue may still hold it.
-        if let Some(study) = study
-            && let Err(error) = self.book.record_receipt(&study, receipt, now_ms())
-        {
-            let cause = std::error::Error::source(&error)
-                .map(ToString::to_string)
-                .unwrap_or_default();
-            tracing::error!(%study, %error, cause, "A receipt could not be logged.");
-            self.waiting
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .insert(receipt.envelope_id.clone(), study);
-            return false;
-        }
-        let removed = match &receipt.refused {
-            Some(reason) => {
-                tracing::error!(
-                    envelope = receipt.envelope_id,
-                    reason,
-                    "The hub refused a result; it was set aside for a person."
-                );
-                self.queue.set_aside(&receipt.envelope_id, reason)
-            }
-            None => self.queue.receipt(&receipt.envelope_id),
-        };
-        removed.is_ok()
-    }
-}
-
-/// Repeats blocking work until it succeeds: a full or failing disk must delay a study, not drop it. `None` only at
-/// shutdown; the next start takes it up from the folder.
-async fn until_done<T, E>(
-    what: &'static str,
-    shutdown: &CancellationToken,
-    work: impl FnMut() -> Result<T, E> + Send + 'static,
-) -> Option<T>
-where
-    T: Send + 'static,
-    E: std::error::Error + Send + 'static,
-{
-    let work = Arc::new(Mutex::new(work));
-    loop {
-        let attempt = Arc::clone(&work);
-        let outcome = tokio::task::spawn_blocking(move || {
-            let mut work = attempt.lock().unwrap_or_else(PoisonError::into_inner);
-            (*work)()
-        })
-        .await;
-        match outcome {
-            Ok(Ok(value)) => return Some(value),
-            Ok(Err(error)) => {
-                let cause = error.source().map(ToString::to_string).unwrap_or_default();
-                tracing::error!(what, %error, cause, "The disk must be seen to; trying again.");
-            }
-            Err(_) => tracing::error!(what, "The work panicked; trying again."),
-        }
-        tokio::select! {
-            () = shutdown.cancelled() => return None,
-            () = tokio::time::sleep(RETRY) => {}
         }
     }
 }

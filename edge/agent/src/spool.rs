@@ -5,9 +5,11 @@
 //! the instance's size. A hard link, not a rename, gives the final name: it fails when the name is taken, so nothing
 //! that was stored can be overwritten.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use barefoot_imaging::header::{self, Header};
 use dicom_object::FileMetaTableBuilder;
@@ -22,6 +24,9 @@ use crate::study_folder::{StateDirectory, StudyKey, hex, instance_stem, sync_dir
 
 /// Chunks (of at most one PDU, 256 KiB) between the network and the disk. When full, the scanner waits.
 const CHUNKS_IN_FLIGHT: usize = 8;
+
+/// Studies whose folders are known to be safe; beyond this the memory starts anew.
+const MAX_DURABLE_STUDIES: usize = 10_000;
 
 /// Where instances are kept and when the disk counts as full.
 #[derive(Debug, Clone, Deserialize)]
@@ -45,6 +50,7 @@ pub(crate) struct Spool {
     min_free_bytes: u64,
     stored: mpsc::Sender<StudyInput>,
     status: Status,
+    durable_studies: Arc<Mutex<HashSet<StudyKey>>>,
 }
 
 impl Spool {
@@ -69,6 +75,7 @@ impl Spool {
             min_free_bytes,
             stored,
             status,
+            durable_studies: Arc::default(),
         })
     }
 
@@ -101,6 +108,12 @@ impl Spool {
         outcome
     }
 
+    fn durable_studies(&self) -> MutexGuard<'_, HashSet<StudyKey>> {
+        self.durable_studies
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn has_space(&self) -> bool {
         match rustix::fs::statvfs(self.state.root()) {
             Ok(disk) => self.min_free_bytes <= disk.f_bavail.saturating_mul(disk.f_frsize),
@@ -120,9 +133,10 @@ impl Spool {
         let digest = write_part10(path, incoming, chunks)?;
         let header = match header::read_header(path) {
             Ok(header) => header,
+            Err(header::Error::Read { source }) => return Err(disk(source)),
             Err(error) => {
                 tracing::warn!(scanner = incoming.calling_ae, reason = %error, "A data set was put in quarantine.");
-                return Err(self.quarantine(path));
+                return Err(self.quarantine(path, &digest));
             }
         };
         check_announced(incoming, &header)?;
@@ -137,25 +151,31 @@ impl Spool {
         }
         if kept != Kept::Duplicate {
             self.status.count_stored();
-            let stored = StoredInstance {
-                study,
-                association: Some(incoming.association),
-            };
-            // At shutdown nobody listens any more: the next start finds the instance in its folder.
-            let _ = self.stored.blocking_send(StudyInput::Stored(stored));
         }
+        // A duplicate too: the first copy may have been linked by an attempt that failed right after.
+        let stored = StoredInstance {
+            study,
+            association: Some(incoming.association),
+        };
+        // At shutdown nobody listens any more: the next start finds the instance in its folder.
+        let _ = self.stored.blocking_send(StudyInput::Stored(stored));
         Ok(kept)
     }
 
-    fn quarantine(&self, path: &Path) -> NotKept {
+    /// Named by its content: the same damaged object sent again and again is kept once.
+    fn quarantine(&self, path: &Path, digest: &[u8]) -> NotKept {
         let directory = self.state.quarantine();
-        let kept = fs::rename(path, directory.join(format!("{}.dcm", Ulid::generate())))
-            .and_then(|()| sync_directory(&directory));
-        match kept {
+        let name = directory.join(format!("{}.dcm", hex(digest.iter().take(16))));
+        let kept = match fs::hard_link(path, name) {
             Ok(()) => {
                 self.status.count_quarantined(1);
-                NotKept::Quarantined
+                Ok(())
             }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            Err(error) => Err(error),
+        };
+        match kept.and_then(|()| sync_directory(&directory)) {
+            Ok(()) => NotKept::Quarantined,
             Err(source) => disk(source),
         }
     }
@@ -163,11 +183,7 @@ impl Spool {
     /// Gives the file its final name, durably, unless that name is taken.
     fn link(&self, path: &Path, study: &StudyKey, header: &Header, digest: &[u8]) -> io::Result<Kept> {
         let instances = self.state.instances(study);
-        if !instances.is_dir() {
-            fs::create_dir_all(&instances)?;
-            sync_directory(&self.state.study(study))?;
-            sync_directory(&self.state.studies())?;
-        }
+        fs::create_dir_all(&instances)?;
         let stem = instance_stem(header.sop_instance_uid());
         let name = instances.join(format!("{stem}.dcm"));
         let kept = match fs::hard_link(path, &name) {
@@ -186,8 +202,18 @@ impl Spool {
             }
             Err(error) => return Err(error),
         };
-        // Also for a duplicate: the first copy's success may not have been answered yet.
+        // Also for a duplicate, whose first copy may not be safe yet; and the folders above, until this process has seen
+        // that done: another association may have made them a moment ago.
         sync_directory(&instances)?;
+        if !self.durable_studies().contains(study) {
+            sync_directory(&self.state.study(study))?;
+            sync_directory(&self.state.studies())?;
+            let mut durable = self.durable_studies();
+            if MAX_DURABLE_STUDIES <= durable.len() {
+                durable.clear();
+            }
+            durable.insert(study.clone());
+        }
         Ok(kept)
     }
 }

@@ -87,6 +87,9 @@ impl StateDirectory {
             fs::create_dir_all(directory)?;
         }
         sync_directory(root)?;
+        if let Some(parent) = root.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            sync_directory(parent)?;
+        }
         Ok(state)
     }
 

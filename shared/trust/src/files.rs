@@ -21,15 +21,21 @@ pub(crate) fn write_new_public(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     write_new(path, bytes, 0o644)
 }
 
+/// Whole or not at all: written under another name, synced, then linked, which fails when the name is taken.
 fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Error> {
+    let temporary = path.with_extension("new");
     let attempt = || {
+        let _ = fs::remove_file(&temporary);
         let mut file = OpenOptions::new()
             .write(true)
             .create_new(true)
             .mode(mode)
-            .open(path)?;
+            .open(&temporary)?;
         file.write_all(bytes)?;
         file.sync_all()?;
+        let linked = fs::hard_link(&temporary, path);
+        fs::remove_file(&temporary)?;
+        linked?;
         if let Some(directory) = path
             .parent()
             .filter(|directory| !directory.as_os_str().is_empty())

@@ -3,13 +3,17 @@
 //! Whatever fails here (a picture that cannot be decoded, a model that errs or panics) ends in an assessment that sends
 //! the study to review. It never ends in no assessment.
 
+mod attempts;
+
 mod decision;
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-use barefoot_domain::{Assessment, FindingResult, QualityGrade, QualityProblem, QualityVerdict};
+use barefoot_domain::{
+    Assessment, EngineUse, FindingResult, QualityGrade, QualityProblem, QualityVerdict, Reason,
+};
 use barefoot_imaging::header::{self, Header};
 use barefoot_imaging::pixels::{self, GrayImage};
 use barefoot_imaging::render::{self, HeatMap};
@@ -18,10 +22,14 @@ use barefoot_inference::{Model, Prediction};
 use serde::Deserialize;
 
 use crate::handoff::{AssessedStudy, SettledStudy};
-use decision::{Answer, decide};
+use decision::decide;
 
 /// The longest side of a picture on a page, pixels.
 const PICTURE_SIDE: u32 = 1024;
+
+/// Begun but never ended this often, a study has taken the whole daemon along (memory, an abort in a codec): it is then
+/// sent to review without being read.
+const MAX_ATTEMPTS: u32 = 3;
 
 /// When a person must look.
 #[derive(Debug, Clone, Deserialize)]
@@ -67,12 +75,16 @@ pub(crate) struct Assessor {
     grade: Grade,
 }
 
-/// One picture with all that was learned from it.
-struct Read {
-    image: GrayImage,
+/// What the pictures of a study add up to. Only the picture to show is kept: a study may have hundreds.
+struct Sum {
     quality: QualityVerdict,
-    /// `None` when the model failed on it.
-    prediction: Option<Prediction>,
+    /// Each finding where it stands out most (a finding on one view is a finding of the study), and whether its bundle
+    /// calls it urgent there.
+    findings: Vec<(FindingResult, bool)>,
+    gaps: Vec<Reason>,
+    engine: Option<EngineUse>,
+    /// The picture to show, the highest score of any finding on it, and where the model looked.
+    shown: Option<(f32, GrayImage, Option<HeatMap>)>,
 }
 
 impl Assessor {
@@ -88,131 +100,156 @@ impl Assessor {
     /// Blocking and busy: for a thread of its own. Pictures go to `pictures`.
     #[must_use]
     pub(crate) fn assess(&self, settled: &SettledStudy, pictures: &Path) -> AssessedStudy {
-        let objects: Vec<(PathBuf, Header)> = settled
-            .instances
-            .iter()
-            .filter_map(|path| match header::read_header(path) {
-                Ok(header) => Some((path.clone(), header)),
+        let attempt = attempts::begin(pictures);
+        let mut sum = Sum::new();
+        if settled.identity_conflict {
+            sum.gaps.push(Reason::IdentityConflict);
+        }
+        if MAX_ATTEMPTS < attempt {
+            tracing::error!(study = %settled.study, attempt, "Assessing this study ended the daemon before; it goes to review unread.");
+            sum.gap(Reason::ModelFailed);
+        } else {
+            self.read_all(settled, &mut sum);
+        }
+        let assessed = self.conclude(sum, pictures);
+        attempts::end(pictures);
+        assessed
+    }
+
+    fn read_all(&self, settled: &SettledStudy, sum: &mut Sum) {
+        let mut objects: Vec<(&PathBuf, Header)> = Vec::new();
+        for path in &settled.instances {
+            match header::read_header(path) {
+                Ok(header) => objects.push((path, header)),
                 Err(error) => {
                     // It was readable when it was stored: the disk is failing, or somebody changed the file.
                     tracing::error!(study = %settled.study, %error, "A stored image cannot be read any more.");
-                    None
-                }
-            })
-            .collect();
-        let taken: Vec<&(PathBuf, Header)> = match &self.model {
-            Some(model) => objects
-                .iter()
-                .filter(|(_, header)| model.takes(header).is_ok())
-                .collect(),
-            None => Vec::new(),
-        };
-        match &self.model {
-            Some(model) if !taken.is_empty() => self.answer(model, &taken, settled, pictures),
-            Some(_) => self.unanswered(Answer::OutsideIntendedUse, &objects, settled, pictures),
-            None => self.unanswered(Answer::NoModel, &objects, settled, pictures),
-        }
-    }
-
-    fn answer(
-        &self,
-        model: &Model,
-        taken: &[&(PathBuf, Header)],
-        settled: &SettledStudy,
-        pictures: &Path,
-    ) -> AssessedStudy {
-        let mut undecodable = false;
-        let mut reads = Vec::new();
-        for (path, header) in taken {
-            match guarded(|| pixels::load_gray(path, header)) {
-                Ok(image) => reads.push(self.read(model, image, settled)),
-                Err(reason) => {
-                    tracing::warn!(study = %settled.study, reason, "A picture could not be decoded; the study goes to review.");
-                    undecodable = true;
+                    sum.undecodable();
                 }
             }
         }
-        let quality = worst(reads.iter().map(|read| &read.quality), undecodable);
-        let key = key_read(&reads);
-        let findings: Vec<(FindingResult, bool)> = merged(&reads);
-        let answer = if findings.is_empty() || reads.iter().any(|read| read.prediction.is_none()) {
-            Answer::Failed
-        } else {
-            Answer::Findings(findings.clone())
-        };
-        let (urgency, reasons) = decide(self.review_below, &quality, settled.identity_conflict, &answer);
-        let engine = key
-            .and_then(|read| read.prediction.as_ref())
-            .map(|prediction| prediction.engine.clone());
+        objects.retain(|(_, header)| header.has_pixels());
+        let taken = |header: &Header| self.model.as_ref().filter(|model| model.takes(header).is_ok());
+        if self.model.is_none() {
+            sum.gap(Reason::NoModel);
+        } else if objects.is_empty() || objects.iter().any(|(_, header)| taken(header).is_none()) {
+            sum.gap(Reason::OutsideIntendedUse);
+        }
+        if !objects.iter().any(|(_, header)| taken(header).is_some()) {
+            // Nothing for a model: still a picture for the clinic, from the middle of the study.
+            let middle = objects.len() / 2;
+            objects = objects.into_iter().skip(middle).take(1).collect();
+        }
+        for (path, header) in &objects {
+            match guarded(|| pixels::load_gray(path, header)) {
+                Ok(image) => match taken(header) {
+                    Some(model) => self.read(model, image, settled, sum),
+                    None => sum.show(-1.0, image, None),
+                },
+                Err(reason) => {
+                    tracing::warn!(study = %settled.study, reason, "A picture could not be decoded; the study goes to review.");
+                    sum.undecodable();
+                }
+            }
+        }
+    }
+
+    /// The exposure rules are for the pictures a model takes.
+    fn read(&self, model: &Model, image: GrayImage, settled: &SettledStudy, sum: &mut Sum) {
+        sum.graded(&(self.grade)(&statistics(&image), image.width, image.height));
+        match guarded(|| model.assess(&image)) {
+            Ok(prediction) => sum.predicted(image, prediction),
+            Err(reason) => {
+                tracing::error!(study = %settled.study, reason, "The model failed on a picture; the study goes to review.");
+                sum.gap(Reason::ModelFailed);
+                sum.show(-1.0, image, None);
+            }
+        }
+    }
+
+    fn conclude(&self, mut sum: Sum, pictures: &Path) -> AssessedStudy {
+        sum.quality.problems.sort_unstable();
+        sum.quality.problems.dedup();
+        let (urgency, reasons) = decide(self.review_below, &sum.quality, &sum.findings, sum.gaps);
+        let answered = !sum.findings.is_empty();
         let assessment = Assessment {
-            model: Some(model.version().clone()),
-            engine,
-            findings: findings.into_iter().map(|(finding, _)| finding).collect(),
-            quality,
+            model: self
+                .model
+                .as_ref()
+                .filter(|_| answered)
+                .map(|model| model.version().clone()),
+            engine: sum.engine,
+            findings: sum.findings.into_iter().map(|(finding, _)| finding).collect(),
+            quality: sum.quality,
             urgency,
             reasons,
         };
-        let made = key.map_or_else(Vec::new, |read| {
-            let map = read.prediction.as_ref().map(|prediction| &prediction.heat_map);
-            save_pictures(&read.image, map, pictures)
+        let made = sum.shown.map_or_else(Vec::new, |(_, image, map)| {
+            save_pictures(&image, map.as_ref(), pictures)
         });
         AssessedStudy {
             assessment,
             pictures: made,
         }
     }
+}
 
-    fn read(&self, model: &Model, image: GrayImage, settled: &SettledStudy) -> Read {
-        let quality = (self.grade)(&statistics(&image), image.width, image.height);
-        let prediction = match guarded(|| model.assess(&image)) {
-            Ok(prediction) => Some(prediction),
-            Err(reason) => {
-                tracing::error!(study = %settled.study, reason, "The model failed on a picture; the study goes to review.");
-                None
-            }
+impl Sum {
+    fn new() -> Self {
+        let quality = QualityVerdict {
+            grade: QualityGrade::A,
+            problems: Vec::new(),
         };
-        Read {
-            image,
+        Self {
             quality,
-            prediction,
+            findings: Vec::new(),
+            gaps: Vec::new(),
+            engine: None,
+            shown: None,
         }
     }
 
-    /// No model answers: still a picture for the clinic, and an expert looks.
-    fn unanswered(
-        &self,
-        answer: Answer,
-        objects: &[(PathBuf, Header)],
-        settled: &SettledStudy,
-        pictures: &Path,
-    ) -> AssessedStudy {
-        let with_pixels: Vec<_> = objects.iter().filter(|(_, header)| header.has_pixels()).collect();
-        let middle = with_pixels.get(with_pixels.len() / 2);
-        let image = middle.and_then(
-            |(path, header)| match guarded(|| pixels::load_gray(path, header)) {
-                Ok(image) => Some(image),
-                Err(reason) => {
-                    tracing::info!(study = %settled.study, reason, "No picture could be made of the study.");
-                    None
-                }
-            },
-        );
-        // The exposure rules are for the pictures a model takes; here it only counts whether there is one to look at.
-        let undecodable = middle.is_some() && image.is_none();
-        let quality = worst(std::iter::empty(), undecodable);
-        let (urgency, reasons) = decide(self.review_below, &quality, settled.identity_conflict, &answer);
-        let assessment = Assessment {
-            model: None,
-            engine: None,
-            findings: Vec::new(),
-            quality,
-            urgency,
-            reasons,
-        };
-        let made = image.map_or_else(Vec::new, |image| save_pictures(&image, None, pictures));
-        AssessedStudy {
-            assessment,
-            pictures: made,
+    fn gap(&mut self, reason: Reason) {
+        if !self.gaps.contains(&reason) {
+            self.gaps.push(reason);
+        }
+    }
+
+    /// The study is as good as its worst picture.
+    fn graded(&mut self, verdict: &QualityVerdict) {
+        self.quality.grade = self.quality.grade.max(verdict.grade);
+        self.quality.problems.extend(&verdict.problems);
+    }
+
+    fn undecodable(&mut self) {
+        self.graded(&QualityVerdict {
+            grade: QualityGrade::C,
+            problems: vec![QualityProblem::Undecodable],
+        });
+    }
+
+    fn predicted(&mut self, image: GrayImage, prediction: Prediction) {
+        let mut highest = 0.0f32;
+        for finding in &prediction.findings {
+            highest = highest.max(finding.score.value());
+            let one = (finding.clone(), prediction.urgent.contains(&finding.code));
+            match self
+                .findings
+                .iter_mut()
+                .find(|(known, _)| known.code == finding.code)
+            {
+                Some(known) if known.0.score < finding.score => *known = one,
+                Some(_) => {}
+                None => self.findings.push(one),
+            }
+        }
+        self.engine = Some(prediction.engine);
+        self.show(highest, image, Some(prediction.heat_map));
+    }
+
+    fn show(&mut self, score: f32, image: GrayImage, map: Option<HeatMap>) {
+        if self.shown.as_ref().is_none_or(|(best, ..)| *best < score) {
+            self.shown = Some((score, image, map));
         }
     }
 }
@@ -224,53 +261,6 @@ fn guarded<T, E: std::fmt::Display>(work: impl FnOnce() -> Result<T, E>) -> Resu
         Ok(Err(error)) => Err(error.to_string()),
         Err(_) => Err("it panicked".to_owned()),
     }
-}
-
-/// The study is as good as its worst picture.
-fn worst<'a>(verdicts: impl Iterator<Item = &'a QualityVerdict>, undecodable: bool) -> QualityVerdict {
-    let mut sum = QualityVerdict {
-        grade: QualityGrade::A,
-        problems: Vec::new(),
-    };
-    for verdict in verdicts {
-        sum.grade = sum.grade.max(verdict.grade);
-        sum.problems.extend(&verdict.problems);
-    }
-    if undecodable {
-        sum.grade = QualityGrade::C;
-        sum.problems.push(QualityProblem::Undecodable);
-    }
-    sum.problems.sort_unstable();
-    sum.problems.dedup();
-    sum
-}
-
-/// The picture to show: the one with the highest score of any finding.
-fn key_read(reads: &[Read]) -> Option<&Read> {
-    let highest = |read: &Read| {
-        read.prediction
-            .iter()
-            .flat_map(|prediction| &prediction.findings)
-            .map(|finding| finding.score.value())
-            .fold(-1.0, f32::max)
-    };
-    reads.iter().max_by(|a, b| highest(a).total_cmp(&highest(b)))
-}
-
-/// Each finding where it stands out most: a finding on one view is a finding of the study.
-fn merged(reads: &[Read]) -> Vec<(FindingResult, bool)> {
-    let mut merged: Vec<(FindingResult, bool)> = Vec::new();
-    for prediction in reads.iter().filter_map(|read| read.prediction.as_ref()) {
-        for finding in &prediction.findings {
-            let one = (finding.clone(), prediction.urgent.contains(&finding.code));
-            match merged.iter_mut().find(|(known, _)| known.code == finding.code) {
-                Some(known) if known.0.score < finding.score => *known = one,
-                Some(_) => {}
-                None => merged.push(one),
-            }
-        }
-    }
-    merged
 }
 
 /// Pictures are a convenience that can be made again: a failure costs the picture, not the assessment.

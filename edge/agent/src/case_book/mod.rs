@@ -127,12 +127,14 @@ impl CaseBook {
             } => Some((*version, instances, *conflicts)),
             _ => None,
         });
-        // A version that was written down but not assessed (a crash, a failed sync) is taken up, not made again.
+        // A version that was written down but not assessed (a crash, a failed sync) is taken up, not made again. Where
+        // lines are damaged nobody knows what the hub has under that number: then only a new one is safe.
         let unchanged = last
             .filter(|(_, instances, conflicts)| {
                 **instances == folder.instances && folder.conflicts <= *conflicts
             })
             .map(|(version, ..)| version);
+        let highest = replay.entries.iter().map(Entry::version).max().unwrap_or(0);
         let assessed = |wanted| {
             replay
                 .entries
@@ -158,16 +160,15 @@ impl CaseBook {
             .iter()
             .filter(|header| !same_patient(&patient_of(header), &patient))
             .count();
-        let conflicts = folder.conflicts + strangers;
         if 0 < strangers {
             tracing::error!(%study, images = strangers, "One study holds images of different patients: a person must look.");
         }
         let settled = SettledStudy {
             study: study.clone(),
-            version: unchanged.unwrap_or_else(|| last.map_or(0, |(version, ..)| version) + 1),
+            version: unchanged.filter(|_| replay.damaged == 0).unwrap_or(highest + 1),
             study_uid: first.study_uid().clone(),
             received_at_ms: folder.received_at_ms,
-            identity_conflict: 0 < conflicts,
+            identity_conflict: 0 < folder.conflicts + strangers,
             instances: folder
                 .instances
                 .iter()
@@ -183,10 +184,11 @@ impl CaseBook {
             instances: folder.instances,
             modality: modality.clone(),
             patient: patient.clone(),
-            conflicts,
+            conflicts: folder.conflicts,
+            strangers,
         };
         self.log(study, &[entry])?;
-        self.put_settled(&settled, &modality, patient, conflicts);
+        self.put_settled(&settled, &modality, patient, folder.conflicts + strangers);
         Ok(Some(settled))
     }
 

@@ -22,8 +22,10 @@ pub(crate) struct Recovery {
     pub unassessed: Vec<SettledStudy>,
     /// Results without a receipt.
     pub undelivered: Vec<Outgoing>,
-    /// Envelopes the hub has spoken on; the queue may still hold them.
-    pub done: Vec<String>,
+    /// Results the hub will not take, with its reason: they stay set aside.
+    pub refused: Vec<(Outgoing, String)>,
+    /// Envelopes the hub has committed; the queue may still hold them.
+    pub receipted: Vec<String>,
 }
 
 impl CaseBook {
@@ -65,6 +67,7 @@ impl CaseBook {
                     modality,
                     patient,
                     conflicts,
+                    strangers,
                     ..
                 } => {
                     let Ok(study_uid) = StudyUid::new(study_uid) else {
@@ -79,10 +82,15 @@ impl CaseBook {
                         version,
                         study_uid,
                         received_at_ms,
-                        identity_conflict: 0 < conflicts,
+                        identity_conflict: 0 < conflicts + strangers,
                         instances: files,
                     };
-                    self.put_settled(&version, &modality, patient, conflicts.max(folder.conflicts));
+                    self.put_settled(
+                        &version,
+                        &modality,
+                        patient,
+                        conflicts.max(folder.conflicts) + strangers,
+                    );
                     settled = Some(version);
                 }
                 Entry::Assessed {
@@ -103,14 +111,20 @@ impl CaseBook {
                 Entry::Receipted { envelope_id, .. } => {
                     self.put_delivery(study, &envelope_id, None);
                     open.retain(|outgoing| outgoing.envelope_id != envelope_id);
-                    recovery.done.push(envelope_id);
+                    recovery.receipted.push(envelope_id);
                 }
                 Entry::Refused {
                     envelope_id, reason, ..
                 } => {
-                    self.put_delivery(study, &envelope_id, Some(reason));
-                    open.retain(|outgoing| outgoing.envelope_id != envelope_id);
-                    recovery.done.push(envelope_id);
+                    self.put_delivery(study, &envelope_id, Some(reason.clone()));
+                    let (refused, rest) = open
+                        .into_iter()
+                        .partition(|outgoing| outgoing.envelope_id == envelope_id);
+                    open = rest;
+                    let refused: Vec<Outgoing> = refused;
+                    recovery
+                        .refused
+                        .extend(refused.into_iter().map(|outgoing| (outgoing, reason.clone())));
                 }
             }
         }
@@ -125,6 +139,14 @@ impl CaseBook {
             self.instance_stored(&stored);
             recovery.unsettled.push(stored);
         } else if let Some(version) = settled.filter(|settled| assessed < settled.version) {
+            if 0 < damaged {
+                // Its assessment may be among the damaged lines and at the hub: only a new version is free.
+                recovery.unsettled.push(StoredInstance {
+                    study: study.clone(),
+                    association: None,
+                });
+                return Ok(());
+            }
             self.index.update(study, |view| view.state = CaseState::Assessing);
             recovery.unassessed.push(version);
         }

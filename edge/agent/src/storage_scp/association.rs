@@ -30,6 +30,8 @@ pub(super) enum Error {
     Establish {
         source: Box<dicom_ul::association::Error>,
     },
+    #[error("the peer asked for no association in time")]
+    Slow,
     #[error("presentation context ids are doubled, even or too many")]
     Contexts,
     #[error("the peer sent nothing for {seconds} s")]
@@ -81,7 +83,7 @@ pub(super) async fn serve(
         .ae_title(config.ae_title.as_str())
         .max_pdu_length(config.max_pdu_bytes)
         .strict(true)
-        .read_timeout(config.establish_timeout())
+        .read_timeout(config.idle_timeout())
         .write_timeout(config.idle_timeout());
     for (uid, _) in sop_classes::STORAGE {
         options = options.with_abstract_syntax(*uid);
@@ -90,9 +92,9 @@ pub(super) async fn serve(
     for (uid, _) in sop_classes::TRANSFER_SYNTAXES {
         options = options.with_transfer_syntax(*uid);
     }
-    let mut inner = options
-        .establish_async(socket)
+    let mut inner = timeout(config.establish_timeout(), options.establish_async(socket))
         .await
+        .map_err(|_| Error::Slow)?
         .map_err(|source| Error::Establish {
             source: Box::new(source),
         })?;

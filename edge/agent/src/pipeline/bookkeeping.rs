@@ -1,0 +1,270 @@
+//! What must be written down before the next thing may happen: a version before it is assessed, an assessment before it
+//! is queued, a receipt before its record goes.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use barefoot_queue::Queue;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use ulid::Ulid;
+
+use crate::assess::Assessor;
+use crate::case_book::{CaseBook, Outgoing, Recovery};
+use crate::clock::now_ms;
+use crate::error_chain::chain;
+use crate::handoff::{HubReceipt, SettledStudy};
+use crate::study_folder::{StateDirectory, StudyKey};
+
+/// Pause before something that failed on the disk is tried again.
+const RETRY: Duration = Duration::from_secs(5);
+
+#[derive(Clone)]
+pub(crate) struct Bookkeeping {
+    book: Arc<CaseBook>,
+    queue: Queue,
+    /// Studies to settle once more after a failure.
+    again: mpsc::Sender<StudyKey>,
+    /// Which study an unreceipted envelope belongs to. As large as the queue, no larger.
+    waiting: Arc<Mutex<HashMap<String, StudyKey>>>,
+}
+
+impl Bookkeeping {
+    /// `again` leads back to the studies that have settled.
+    pub(crate) fn new(book: Arc<CaseBook>, queue: Queue, again: mpsc::Sender<StudyKey>) -> Self {
+        Self {
+            book,
+            queue,
+            again,
+            waiting: Arc::default(),
+        }
+    }
+
+    /// Takes up what the last run left: the queue is made to hold exactly the results without the hub's word.
+    ///
+    /// # Errors
+    /// When the queue fails.
+    pub(crate) fn resume(&self, recovery: &Recovery) -> Result<(), barefoot_queue::Error> {
+        for envelope_id in &recovery.receipted {
+            self.queue.receipt(envelope_id)?;
+        }
+        for outgoing in &recovery.undelivered {
+            self.enqueue(outgoing)?;
+        }
+        for (outgoing, reason) in &recovery.refused {
+            self.enqueue(outgoing)?;
+            self.queue.set_aside(&outgoing.envelope_id, reason)?;
+        }
+        tracing::info!(
+            undelivered = recovery.undelivered.len(),
+            unassessed = recovery.unassessed.len(),
+            unsettled = recovery.unsettled.len(),
+            "The last run's open ends are taken up."
+        );
+        Ok(())
+    }
+
+    fn enqueue(&self, outgoing: &Outgoing) -> Result<(), barefoot_queue::Error> {
+        self.waiting()
+            .insert(outgoing.envelope_id.clone(), outgoing.study.clone());
+        if self.queue.contains(&outgoing.envelope_id)? {
+            return Ok(());
+        }
+        let now = u64::try_from(now_ms()).unwrap_or_default();
+        self.queue
+            .append(outgoing.lane, &outgoing.envelope_id, &outgoing.envelope, now)?;
+        Ok(())
+    }
+
+    /// Studies one after the other: the model has the processor to itself.
+    pub(crate) async fn assess(
+        self,
+        assessor: Arc<Assessor>,
+        state: StateDirectory,
+        unassessed: Vec<SettledStudy>,
+        mut settled: mpsc::Receiver<StudyKey>,
+        shutdown: CancellationToken,
+    ) {
+        for version in unassessed {
+            if !self.assess_version(&assessor, &state, version, &shutdown).await {
+                return;
+            }
+        }
+        loop {
+            let study = tokio::select! {
+                () = shutdown.cancelled() => return,
+                study = settled.recv() => match study {
+                    Some(study) => study,
+                    None => return,
+                },
+            };
+            let (book, key) = (Arc::clone(&self.book), study.clone());
+            let version = match tokio::task::spawn_blocking(move || book.settle(&key, now_ms())).await {
+                Ok(Ok(Some(version))) => version,
+                Ok(Ok(None)) => continue,
+                Ok(Err(error)) => {
+                    tracing::error!(%study, error = chain(&error), "A study could not be settled; the others go on, it is tried again.");
+                    self.settle_again(study, &shutdown);
+                    continue;
+                }
+                Err(_) => {
+                    tracing::error!(%study, "Settling a study panicked; the others go on, it is tried again.");
+                    self.settle_again(study, &shutdown);
+                    continue;
+                }
+            };
+            if !self.assess_version(&assessor, &state, version, &shutdown).await {
+                return;
+            }
+        }
+    }
+
+    /// One study that cannot be read must not hold up the others.
+    fn settle_again(&self, study: StudyKey, shutdown: &CancellationToken) {
+        let (again, shutdown) = (self.again.clone(), shutdown.clone());
+        tokio::spawn(async move {
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                () = tokio::time::sleep(RETRY) => {
+                    let _ = again.send(study).await;
+                }
+            }
+        });
+    }
+
+    /// `false` when the daemon cannot go on.
+    async fn assess_version(
+        &self,
+        assessor: &Arc<Assessor>,
+        state: &StateDirectory,
+        version: SettledStudy,
+        shutdown: &CancellationToken,
+    ) -> bool {
+        let (assessor, pictures) = (
+            Arc::clone(assessor),
+            state.pictures(&version.study, version.version),
+        );
+        let settled = version.clone();
+        let Ok(assessed) = tokio::task::spawn_blocking(move || assessor.assess(&settled, &pictures)).await
+        else {
+            tracing::error!(study = %version.study, "Assessing stopped; the next start tries again.");
+            return false;
+        };
+        tracing::info!(
+            study = %version.study,
+            version = version.version,
+            urgency = ?assessed.assessment.urgency,
+            "A study was assessed."
+        );
+        let book = Arc::clone(&self.book);
+        let (envelope_id, assessed_at_ms) = (Ulid::generate().to_string(), now_ms());
+        let record = move || book.record_assessed(&version, &assessed, &envelope_id, assessed_at_ms);
+        let Some(outgoing) = until_done("record an assessment", shutdown, record).await else {
+            return true;
+        };
+        let parts = self.clone();
+        let queued = tokio::task::spawn_blocking(move || parts.enqueue(&outgoing)).await;
+        match queued {
+            Ok(Ok(())) => true,
+            Ok(Err(error)) => {
+                // A queue that failed to commit must be opened anew; the next start fills it from the case logs.
+                tracing::error!(%error, "The queue failed; the daemon ends and must be started again.");
+                false
+            }
+            Err(_) => false,
+        }
+    }
+
+    /// The log first, then the queue: a crash between the two leaves a record that the next start removes. A receipt that
+    /// cannot be written down holds back those behind it, and in the end the hub.
+    pub(crate) async fn take_receipts(
+        self,
+        mut receipts: mpsc::Receiver<HubReceipt>,
+        shutdown: CancellationToken,
+    ) {
+        loop {
+            let receipt = tokio::select! {
+                () = shutdown.cancelled() => return,
+                receipt = receipts.recv() => match receipt {
+                    Some(receipt) => receipt,
+                    None => return,
+                },
+            };
+            let (book, parts) = (Arc::clone(&self.book), self.clone());
+            let study = self.waiting().get(&receipt.envelope_id).cloned();
+            // Without a study it was receipted before (the hub answers every copy): only the queue may still hold it.
+            if let Some(study) = study {
+                let (receipt, at_ms) = (receipt.clone(), now_ms());
+                let record = move || book.record_receipt(&study, &receipt, at_ms);
+                if until_done("write down a receipt", &shutdown, record)
+                    .await
+                    .is_none()
+                {
+                    return;
+                }
+            }
+            let removed = tokio::task::spawn_blocking(move || parts.remove(&receipt)).await;
+            if !matches!(removed, Ok(Ok(_))) {
+                tracing::error!("The queue failed; the daemon ends and must be started again.");
+                return;
+            }
+        }
+    }
+
+    fn remove(&self, receipt: &HubReceipt) -> Result<bool, barefoot_queue::Error> {
+        self.waiting().remove(&receipt.envelope_id);
+        match &receipt.refused {
+            Some(reason) => {
+                tracing::error!(
+                    envelope = receipt.envelope_id,
+                    reason,
+                    "The hub refused a result; it was set aside for a person."
+                );
+                self.queue.set_aside(&receipt.envelope_id, reason)
+            }
+            None => self.queue.receipt(&receipt.envelope_id),
+        }
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, HashMap<String, StudyKey>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Repeats blocking work until it succeeds: a full or failing disk must delay a study, not drop it. `None` only at
+/// shutdown; the next start takes it up from the folder.
+async fn until_done<T, E>(
+    what: &'static str,
+    shutdown: &CancellationToken,
+    work: impl FnMut() -> Result<T, E> + Send + 'static,
+) -> Option<T>
+where
+    T: Send + 'static,
+    E: std::error::Error + Send + 'static,
+{
+    let work = Arc::new(Mutex::new(work));
+    loop {
+        let attempt = Arc::clone(&work);
+        let outcome = tokio::task::spawn_blocking(move || {
+            let mut work = attempt.lock().unwrap_or_else(PoisonError::into_inner);
+            (*work)()
+        })
+        .await;
+        match outcome {
+            Ok(Ok(value)) => return Some(value),
+            Ok(Err(error)) => {
+                tracing::error!(
+                    what,
+                    error = chain(&error),
+                    "The disk must be seen to; trying again."
+                );
+            }
+            Err(_) => tracing::error!(what, "The work panicked; trying again."),
+        }
+        tokio::select! {
+            () = shutdown.cancelled() => return None,
+            () = tokio::time::sleep(RETRY) => {}
+        }
+    }
+}
