@@ -135,6 +135,8 @@ impl Summary {
                 "call": finding.map(|finding| finding.call.clone()),
                 "urgency": case.and_then(|case| case.urgency.clone()),
                 "reasons": case.map(|case| case.reasons.clone()).unwrap_or_default(),
+                "engine": case.and_then(|case| case.engine.clone()),
+                "precision": case.and_then(|case| case.precision.clone()),
             }));
         }
         summary
