@@ -301,7 +301,8 @@ impl CaseBook {
             assessment: earlier.as_ref().and_then(|view| view.assessment.clone()),
             has_preview: false,
             has_heat_map: false,
-            delivery: earlier.map_or(Delivery::None, |view| view.delivery.clone()),
+            // Delivery is the newest version's: what the hub said of an earlier one must not stand beside this one.
+            delivery: Delivery::None,
             conflicts,
         });
     }
