@@ -7,7 +7,6 @@
     reason = "a test's broken assumption must stop it"
 )]
 
-mod kill;
 mod known_errors;
 mod model;
 mod threads;
