@@ -1,4 +1,5 @@
-//! The pipeline's calls on pictures are onnxruntime's calls on the same pictures: same label, score within 0.02.
+//! The pipeline's calls on pictures, wrapped and sent by dcmtk's storescu, are onnxruntime's calls on the same pictures:
+//! same label, score within 0.02.
 
 use std::collections::HashMap;
 use std::fs;
@@ -12,7 +13,7 @@ use barefoot_test_support::sources::prepare;
 use barefoot_test_support::wrap::Wrapping;
 use serde_json::Value;
 
-use crate::peers::{python, run, text};
+use crate::peers::{peer, python, run, text};
 use crate::story::{Story, data};
 
 const TOLERANCE: f64 = 0.02;
@@ -34,6 +35,7 @@ async fn calls_equal(precision: &'static str) {
     let options = EdgeOptions {
         engine: "tract",
         precision,
+        scanners: vec!["DCMTK".into()],
         ..EdgeOptions::default()
     };
     let story = Story::begin(&options).await;
@@ -43,7 +45,12 @@ async fn calls_equal(precision: &'static str) {
         .enumerate()
         .map(|(number, path)| prepare(path, &wrapping, folder.path(), number).unwrap().file)
         .collect();
-    story.store(&sent).await;
+    let (host, port) = story.edge.address("dicom").unwrap().split_once(':').unwrap();
+    let mut storescu = Command::new(peer("storescu", "dcmtk"));
+    storescu.args(["-aet", "DCMTK", "-aec", "BAREFOOT", host, port]);
+    storescu.args(sent.iter().map(|file| &file.path));
+    let output = run(storescu).await;
+    assert!(output.status.success(), "{}", text(&output));
     story.all_receipted(sent.len()).await;
     let theirs = onnxruntime_scores(&pictures, precision).await;
     let operating_point = operating_point();
