@@ -125,6 +125,22 @@ pub enum Reason {
     IdentityConflict,
 }
 
+/// The reason's code, as programs read it at both ends: `low_confidence:pneumonia`.
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Confident => f.write_str("confident"),
+            Self::UrgentFinding(code) => write!(f, "urgent_finding:{code}"),
+            Self::LowConfidence(code) => write!(f, "low_confidence:{code}"),
+            Self::PoorQuality => f.write_str("poor_quality"),
+            Self::OutsideIntendedUse => f.write_str("outside_intended_use"),
+            Self::NoModel => f.write_str("no_model"),
+            Self::ModelFailed => f.write_str("model_failed"),
+            Self::IdentityConflict => f.write_str("identity_conflict"),
+        }
+    }
+}
+
 /// What the box concluded about one version of a study.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Assessment {

@@ -1,6 +1,6 @@
 //! The same results for programs. Own types: what programs read changes only on purpose.
 
-use barefoot_domain::{Call, QualityGrade, Reason, Urgency};
+use barefoot_domain::{Call, QualityGrade, Urgency};
 use serde::Serialize;
 
 use crate::archive::{Counts, StoredResult};
@@ -117,19 +117,6 @@ fn result(stored: &StoredResult) -> ResultJson {
             Urgency::Review => "review",
             Urgency::Critical => "critical",
         },
-        reasons: assessment.reasons.iter().map(reason).collect(),
-    }
-}
-
-fn reason(reason: &Reason) -> String {
-    match reason {
-        Reason::Confident => "confident".to_owned(),
-        Reason::UrgentFinding(code) => format!("urgent_finding:{code}"),
-        Reason::LowConfidence(code) => format!("low_confidence:{code}"),
-        Reason::PoorQuality => "poor_quality".to_owned(),
-        Reason::OutsideIntendedUse => "outside_intended_use".to_owned(),
-        Reason::NoModel => "no_model".to_owned(),
-        Reason::ModelFailed => "model_failed".to_owned(),
-        Reason::IdentityConflict => "identity_conflict".to_owned(),
+        reasons: assessment.reasons.iter().map(ToString::to_string).collect(),
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Query, State};
-use barefoot_domain::{Call, EngineUse, FindingResult, QualityGrade, Reason, Urgency};
+use barefoot_domain::{Call, EngineUse, FindingResult, QualityGrade, Urgency};
 use serde::{Deserialize, Serialize};
 
 use super::server::App;
@@ -154,7 +154,7 @@ impl CaseAnswer {
                 Urgency::Critical => "critical",
             }),
             reasons: assessment
-                .map(|it| it.reasons.iter().map(reason).collect())
+                .map(|it| it.reasons.iter().map(ToString::to_string).collect())
                 .unwrap_or_default(),
         }
     }
@@ -169,19 +169,6 @@ fn finding(result: &FindingResult) -> FindingAnswer {
             Call::Negative => "negative",
         },
         confidence: result.confidence.value(),
-    }
-}
-
-fn reason(reason: &Reason) -> String {
-    match reason {
-        Reason::Confident => "confident".to_owned(),
-        Reason::UrgentFinding(code) => format!("urgent_finding:{code}"),
-        Reason::LowConfidence(code) => format!("low_confidence:{code}"),
-        Reason::PoorQuality => "poor_quality".to_owned(),
-        Reason::OutsideIntendedUse => "outside_intended_use".to_owned(),
-        Reason::NoModel => "no_model".to_owned(),
-        Reason::ModelFailed => "model_failed".to_owned(),
-        Reason::IdentityConflict => "identity_conflict".to_owned(),
     }
 }
 
