@@ -1,0 +1,2 @@
+//! Federated learning as pure maths and rules. No network, no clock, no disk.
+
