@@ -9,7 +9,7 @@ use rcgen::{
 };
 use time::{Duration, OffsetDateTime};
 
-use crate::{Error, files};
+use crate::{Error, Person, Role, files};
 
 const CERTIFICATE_FILE: &str = "authority.crt";
 const KEY_FILE: &str = "authority.key";
@@ -114,6 +114,26 @@ impl Authority {
         valid: Duration,
     ) -> Result<Issued, Error> {
         let mut params = named(clinic.as_str(), now, valid);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        self.issue(params)
+    }
+
+    /// A certificate for a person who works at the hub from afar. It can only call, and is nobody's box.
+    ///
+    /// # Errors
+    /// When `name` is not 1 to 64 of letters, digits, `.`, `_`, `-`, or the random source or the signature fails.
+    pub fn issue_person(
+        &self,
+        role: Role,
+        name: &str,
+        now: OffsetDateTime,
+        valid: Duration,
+    ) -> Result<Issued, Error> {
+        let person = Person::new(role, name)?;
+        let mut params = named(&person.name, now, valid);
+        params
+            .distinguished_name
+            .push(DnType::OrganizationalUnitName, role.unit());
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         self.issue(params)
     }

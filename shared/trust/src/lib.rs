@@ -3,7 +3,7 @@
 //! - [`Authority`] issues the certificates of a region: one for the hub, one for each clinic's box.
 //! - [`TlsIdentity`] is a certificate chain with its key and the authority it trusts, read from PEM files. It makes the
 //!   only rustls configurations of the project; the one crypto provider is ring.
-//! - [`clinic_of`] reads the clinic from a peer's certificate.
+//! - [`peer_of`] reads from a certificate who calls: a clinic's box or a person with a role.
 //! - [`PseudonymKey`] gives a study its name outside the clinic.
 
 mod files;
@@ -12,7 +12,10 @@ mod authority;
 pub use authority::{Authority, Issued};
 
 mod tls;
-pub use tls::{TlsIdentity, TlsPaths, clinic_of};
+pub use tls::{TlsIdentity, TlsPaths};
+
+mod peer;
+pub use peer::{Peer, Person, Role, clinic_of, peer_of};
 
 mod pseudonym;
 pub use pseudonym::PseudonymKey;
@@ -48,4 +51,8 @@ pub enum Error {
     Certificate,
     #[error("the peer's certificate must name exactly one common name that is a clinic id")]
     NoClinic,
+    #[error("the certificate's organizational unit must be one: maintainer or expert")]
+    Role,
+    #[error("a person's name in a certificate is 1 to 64 of letters, digits, '.', '_', '-'")]
+    PersonName,
 }

@@ -6,9 +6,11 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig, crypto};
-use x509_parser::prelude::FromDer;
 
-use crate::{Error, files};
+use crate::{Error, clinic_of, files};
+
+/// ALPN's name for HTTP/2 (RFC 7540 section 3.1).
+const HTTP2: &[u8] = b"h2";
 
 /// Where the PEM files lie.
 #[derive(Debug, Clone)]
@@ -59,6 +61,20 @@ impl TlsIdentity {
     /// # Errors
     /// When certificate and key do not fit together.
     pub fn server_config(&self) -> Result<Arc<ServerConfig>, Error> {
+        self.make_server_config().map(Arc::new)
+    }
+
+    /// As [`Self::server_config`], for a port that speaks HTTP/2 (gRPC).
+    ///
+    /// # Errors
+    /// When certificate and key do not fit together.
+    pub fn http2_server_config(&self) -> Result<Arc<ServerConfig>, Error> {
+        let mut config = self.make_server_config()?;
+        config.alpn_protocols = vec![HTTP2.to_vec()];
+        Ok(Arc::new(config))
+    }
+
+    fn make_server_config(&self) -> Result<ServerConfig, Error> {
         let provider = Arc::new(crypto::ring::default_provider());
         let verifier =
             WebPkiClientVerifier::builder_with_provider(Arc::clone(&self.roots), Arc::clone(&provider))
@@ -72,7 +88,7 @@ impl TlsIdentity {
                     .with_single_cert(self.chain.clone(), self.key.clone_key())
             })
             .map_err(|source| Error::Rustls { source })?;
-        Ok(Arc::new(config))
+        Ok(config)
     }
 
     /// For a call to the hub or its broker.
@@ -80,6 +96,20 @@ impl TlsIdentity {
     /// # Errors
     /// When certificate and key do not fit together.
     pub fn client_config(&self) -> Result<Arc<ClientConfig>, Error> {
+        self.make_client_config().map(Arc::new)
+    }
+
+    /// As [`Self::client_config`], for a call by HTTP/2 (gRPC).
+    ///
+    /// # Errors
+    /// When certificate and key do not fit together.
+    pub fn http2_client_config(&self) -> Result<Arc<ClientConfig>, Error> {
+        let mut config = self.make_client_config()?;
+        config.alpn_protocols = vec![HTTP2.to_vec()];
+        Ok(Arc::new(config))
+    }
+
+    fn make_client_config(&self) -> Result<ClientConfig, Error> {
         let provider = Arc::new(crypto::ring::default_provider());
         let config = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS13])
@@ -89,7 +119,7 @@ impl TlsIdentity {
                     .with_client_auth_cert(self.chain.clone(), self.key.clone_key())
             })
             .map_err(|source| Error::Rustls { source })?;
-        Ok(Arc::new(config))
+        Ok(config)
     }
 
     /// The clinic this identity's own certificate names.
@@ -114,21 +144,6 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
         return Err(wrong());
     }
     Ok(certificates)
-}
-
-/// The clinic a peer's (already verified) certificate names: exactly one common name, a clinic id.
-///
-/// # Errors
-/// When there is none, more than one (two readers could then disagree who it is), or it is no clinic id.
-pub fn clinic_of(certificate: &CertificateDer<'_>) -> Result<ClinicId, Error> {
-    let (_, parsed) =
-        x509_parser::certificate::X509Certificate::from_der(certificate).map_err(|_| Error::Certificate)?;
-    let mut names = parsed.subject().iter_common_name();
-    let (Some(name), None) = (names.next(), names.next()) else {
-        return Err(Error::NoClinic);
-    };
-    let name = name.as_str().map_err(|_| Error::NoClinic)?;
-    ClinicId::new(name).map_err(|_| Error::NoClinic)
 }
 
 #[cfg(test)]

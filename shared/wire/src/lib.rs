@@ -1,6 +1,7 @@
 //! What travels between clinic and hub.
 //!
-//! The protobuf schema is `proto/results.proto`; the Rust in `gen/` is committed and a test regenerates and compares
+//! The protobuf schema is in `proto/`: `results` travels over MQTT; `federation`, `releases` and `operator` are gRPC
+//! services. The Rust in `gen/` is committed and a test regenerates and compares
 //! it, so building needs no protobuf compiler. `convert` is the one place where wire and domain types meet, and
 //! where what came from outside is checked. `topics` owns the MQTT topic scheme.
 
@@ -8,7 +9,9 @@
 #[allow(
     missing_debug_implementations,
     unreachable_pub,
+    unused_qualifications,
     clippy::all,
+    clippy::indexing_slicing,
     reason = "generated code"
 )]
 pub mod v1 {

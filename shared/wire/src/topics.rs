@@ -33,6 +33,18 @@ pub fn down_receipt(clinic: &ClinicId) -> String {
     format!("{ROOT}/{clinic}/down/receipt")
 }
 
+/// An expert's corrections for the clinic.
+#[must_use]
+pub fn down_correction(clinic: &ClinicId) -> String {
+    format!("{ROOT}/{clinic}/down/correction")
+}
+
+/// The clinic's receipts for what came down.
+#[must_use]
+pub fn up_receipt(clinic: &ClinicId) -> String {
+    format!("{ROOT}/{clinic}/up/receipt")
+}
+
 /// The filter a box subscribes to: everything for itself, nothing else.
 #[must_use]
 pub fn down_filter(clinic: &ClinicId) -> String {

@@ -19,10 +19,17 @@ use proptest::prelude::*;
 #[test]
 fn generated_code_is_fresh() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let descriptors = protox::compile(["results.proto"], [root.join("proto")]).expect("the schema compiles");
+    let files = [
+        "results.proto",
+        "federation.proto",
+        "releases.proto",
+        "operator.proto",
+    ];
+    let descriptors = protox::compile(files, [root.join("proto")]).expect("the schema compiles");
     let out = tempfile::tempdir().unwrap();
-    prost_build::Config::new()
+    tonic_prost_build::configure()
         .out_dir(out.path())
+        .bytes(".barefoot.v1.Chunk")
         .compile_fds(descriptors)
         .expect("code is generated");
     let fresh = fs::read_to_string(out.path().join("barefoot.v1.rs")).unwrap();

@@ -115,8 +115,10 @@ pub enum Kind {
     Unspecified = 0,
     /// Edge to hub, body is StudyResult.
     Result = 1,
-    /// Hub to edge, body is Receipt.
+    /// Either way, body is Receipt: the other end has the envelope named in it.
     Receipt = 2,
+    /// Hub to edge, body is Correction.
+    Correction = 3,
 }
 impl Kind {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -128,6 +130,7 @@ impl Kind {
             Self::Unspecified => "KIND_UNSPECIFIED",
             Self::Result => "KIND_RESULT",
             Self::Receipt => "KIND_RECEIPT",
+            Self::Correction => "KIND_CORRECTION",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -136,6 +139,7 @@ impl Kind {
             "KIND_UNSPECIFIED" => Some(Self::Unspecified),
             "KIND_RESULT" => Some(Self::Result),
             "KIND_RECEIPT" => Some(Self::Receipt),
+            "KIND_CORRECTION" => Some(Self::Correction),
             _ => None,
         }
     }
@@ -350,5 +354,3874 @@ impl Outcome {
             "OUTCOME_REFUSED" => Some(Self::Refused),
             _ => None,
         }
+    }
+}
+/// SHA-256 of a chunk's bytes, 32 bytes each.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ChunkIds {
+    #[prost(bytes = "vec", repeated, tag = "1")]
+    pub id: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+}
+/// At most 1 MiB; named by its own hash.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Chunk {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub content: ::prost::bytes::Bytes,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PushSummary {
+    #[prost(uint32, tag = "1")]
+    pub stored: u32,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TensorSpec {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(uint64, repeated, tag = "2")]
+    pub shape: ::prost::alloc::vec::Vec<u64>,
+}
+/// Named tensors, flattened in this order; chunk i holds values [i * 262144, (i + 1) * 262144).
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Parameters {
+    #[prost(message, repeated, tag = "1")]
+    pub tensors: ::prost::alloc::vec::Vec<TensorSpec>,
+    #[prost(enumeration = "Encoding", tag = "2")]
+    pub encoding: i32,
+    #[prost(bytes = "vec", repeated, tag = "3")]
+    pub chunk: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RoundId {
+    #[prost(string, tag = "1")]
+    pub run: ::prost::alloc::string::String,
+    /// 1 for the first.
+    #[prost(uint32, tag = "2")]
+    pub round: u32,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PullTaskRequest {
+    /// Models this clinic could train: id and the SHA-256 (hex) of each backbone artefact it can run.
+    #[prost(message, repeated, tag = "1")]
+    pub model: ::prost::alloc::vec::Vec<TrainableModel>,
+    #[prost(string, tag = "2")]
+    pub client_version: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TrainableModel {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub version: ::prost::alloc::string::String,
+    #[prost(string, repeated, tag = "3")]
+    pub backbone: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Task {
+    #[prost(oneof = "task::Task", tags = "1, 2, 3, 4, 5, 6")]
+    pub task: ::core::option::Option<task::Task>,
+}
+/// Nested message and enum types in `Task`.
+pub mod task {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Task {
+        #[prost(message, tag = "1")]
+        Idle(super::Idle),
+        #[prost(message, tag = "2")]
+        Keys(super::KeysTask),
+        #[prost(message, tag = "3")]
+        Shares(super::SharesTask),
+        #[prost(message, tag = "4")]
+        Fit(super::FitTask),
+        #[prost(message, tag = "5")]
+        Unmask(super::UnmaskTask),
+        #[prost(message, tag = "6")]
+        Evaluate(super::EvaluateTask),
+    }
+}
+/// Nothing to do; ask again after this long.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Idle {
+    #[prost(uint32, tag = "1")]
+    pub retry_after_ms: u32,
+}
+/// What a clinic must know to decide whether it takes part, the same at every stage of a round.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RoundTerms {
+    #[prost(message, optional, tag = "1")]
+    pub id: ::core::option::Option<RoundId>,
+    #[prost(string, tag = "2")]
+    pub model_id: ::prost::alloc::string::String,
+    /// The version the run started from.
+    #[prost(string, tag = "3")]
+    pub base_version: ::prost::alloc::string::String,
+    /// SHA-256 (hex) of the backbone artefacts whose features count as the same.
+    #[prost(string, repeated, tag = "4")]
+    pub backbone: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The global parameters of this round, F32.
+    #[prost(message, optional, tag = "5")]
+    pub global: ::core::option::Option<Parameters>,
+    /// Hub time; time left is what counts.
+    #[prost(uint64, tag = "6")]
+    pub stage_ends_in_ms: u64,
+    /// Fewest clinics whose updates make a round.
+    #[prost(uint32, tag = "7")]
+    pub quorum: u32,
+    #[prost(message, optional, tag = "8")]
+    pub privacy: ::core::option::Option<PrivacyTerms>,
+    #[prost(message, optional, tag = "9")]
+    pub fit: ::core::option::Option<FitSettings>,
+    /// Rounds of the run in all.
+    #[prost(uint32, tag = "10")]
+    pub rounds: u32,
+}
+#[derive(Clone, Copy, PartialEq, ::prost::Message)]
+pub struct PrivacyTerms {
+    /// L2 norm every update is clipped to; 0 where none is asked for.
+    #[prost(double, tag = "1")]
+    pub clip_norm: f64,
+    /// Standard deviation of the noise on the sum, in clip norms; 0 where none is asked for.
+    #[prost(double, tag = "2")]
+    pub noise_multiplier: f64,
+    #[prost(bool, tag = "3")]
+    pub secure_aggregation: bool,
+}
+#[derive(Clone, Copy, PartialEq, ::prost::Message)]
+pub struct FitSettings {
+    #[prost(uint32, tag = "1")]
+    pub epochs: u32,
+    #[prost(double, tag = "2")]
+    pub learning_rate: f64,
+    #[prost(double, tag = "3")]
+    pub l2: f64,
+    /// FedProx's mu; 0 for none.
+    #[prost(double, tag = "4")]
+    pub proximal_mu: f64,
+    #[prost(bool, tag = "5")]
+    pub class_weights: bool,
+    #[prost(enumeration = "Encoding", tag = "6")]
+    pub encoding: i32,
+    /// Fewer labelled examples than this: decline.
+    #[prost(uint32, tag = "7")]
+    pub minimum_examples: u32,
+    /// Claims above it count as this many.
+    #[prost(uint32, tag = "8")]
+    pub example_cap: u32,
+    #[prost(uint32, tag = "9")]
+    pub batch_size: u32,
+    #[prost(double, tag = "10")]
+    pub momentum: f64,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct KeysTask {
+    #[prost(message, optional, tag = "1")]
+    pub terms: ::core::option::Option<RoundTerms>,
+}
+/// Who is in the round. A clinic checks each signature itself: the hub cannot invent clinics.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Advert {
+    #[prost(string, tag = "1")]
+    pub clinic: ::prost::alloc::string::String,
+    #[prost(bytes = "vec", tag = "2")]
+    pub mask_public: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "vec", tag = "3")]
+    pub channel_public: ::prost::alloc::vec::Vec<u8>,
+    /// The clinic's certificate (DER) and its signature over the advert.
+    #[prost(bytes = "vec", tag = "4")]
+    pub certificate: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "vec", tag = "5")]
+    pub signature: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SharesTask {
+    #[prost(message, optional, tag = "1")]
+    pub terms: ::core::option::Option<RoundTerms>,
+    #[prost(message, repeated, tag = "2")]
+    pub roster: ::prost::alloc::vec::Vec<Advert>,
+    /// Clinics whose masks must be recoverable; below it nothing is revealed.
+    #[prost(uint32, tag = "3")]
+    pub threshold: u32,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SealedShare {
+    #[prost(string, tag = "1")]
+    pub from: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub to: ::prost::alloc::string::String,
+    #[prost(bytes = "vec", tag = "3")]
+    pub ciphertext: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct FitTask {
+    #[prost(message, optional, tag = "1")]
+    pub terms: ::core::option::Option<RoundTerms>,
+    /// With secure aggregation: the shares sealed for this clinic, one from each clinic that is still in.
+    #[prost(message, repeated, tag = "2")]
+    pub inbox: ::prost::alloc::vec::Vec<SealedShare>,
+}
+/// The round's masked updates are in: help to remove the masks of `dropped` and the self-masks of `survivors`.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UnmaskTask {
+    #[prost(message, optional, tag = "1")]
+    pub id: ::core::option::Option<RoundId>,
+    #[prost(string, repeated, tag = "2")]
+    pub survivors: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct EvaluateTask {
+    #[prost(message, optional, tag = "1")]
+    pub terms: ::core::option::Option<RoundTerms>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct KeysReply {
+    #[prost(message, optional, tag = "1")]
+    pub id: ::core::option::Option<RoundId>,
+    #[prost(message, optional, tag = "2")]
+    pub advert: ::core::option::Option<Advert>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SharesReply {
+    #[prost(message, optional, tag = "1")]
+    pub id: ::core::option::Option<RoundId>,
+    #[prost(message, repeated, tag = "2")]
+    pub share: ::prost::alloc::vec::Vec<SealedShare>,
+    /// Lets the hub detect a wrong share of the self-mask later.
+    #[prost(bytes = "vec", tag = "3")]
+    pub self_mask_commitment: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct FitReply {
+    #[prost(message, optional, tag = "1")]
+    pub id: ::core::option::Option<RoundId>,
+    #[prost(message, optional, tag = "2")]
+    pub update: ::core::option::Option<Parameters>,
+    #[prost(uint32, tag = "3")]
+    pub examples: u32,
+    /// Not sent under secure aggregation or noise: they would leak what those hide.
+    #[prost(message, repeated, tag = "4")]
+    pub metric: ::prost::alloc::vec::Vec<Metric>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Metric {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(double, tag = "2")]
+    pub value: f64,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct EvaluateReply {
+    #[prost(message, optional, tag = "1")]
+    pub id: ::core::option::Option<RoundId>,
+    #[prost(uint32, tag = "2")]
+    pub examples: u32,
+    #[prost(message, repeated, tag = "3")]
+    pub metric: ::prost::alloc::vec::Vec<Metric>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UnmaskShare {
+    #[prost(string, tag = "1")]
+    pub clinic: ::prost::alloc::string::String,
+    /// Share of the clinic's self-mask seed (survivor) or of its mask key (dropped out), never both.
+    #[prost(oneof = "unmask_share::Share", tags = "2, 3")]
+    pub share: ::core::option::Option<unmask_share::Share>,
+}
+/// Nested message and enum types in `UnmaskShare`.
+pub mod unmask_share {
+    /// Share of the clinic's self-mask seed (survivor) or of its mask key (dropped out), never both.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Share {
+        #[prost(bytes, tag = "2")]
+        SelfMask(::prost::alloc::vec::Vec<u8>),
+        #[prost(bytes, tag = "3")]
+        MaskKey(::prost::alloc::vec::Vec<u8>),
+    }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct UnmaskReply {
+    #[prost(message, optional, tag = "1")]
+    pub id: ::core::option::Option<RoundId>,
+    #[prost(message, repeated, tag = "2")]
+    pub share: ::prost::alloc::vec::Vec<UnmaskShare>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeclineReply {
+    #[prost(message, optional, tag = "1")]
+    pub id: ::core::option::Option<RoundId>,
+    #[prost(enumeration = "DeclineReason", tag = "2")]
+    pub reason: i32,
+}
+/// The hub's word on a reply, given after its commit.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Answer {
+    #[prost(bool, tag = "1")]
+    pub accepted: bool,
+    /// When refused: a stable code and a sentence for the log.
+    #[prost(string, tag = "2")]
+    pub code: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub reason: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Encoding {
+    Unspecified = 0,
+    F32 = 1,
+    F16 = 2,
+    /// Scales stand inside the chunk.
+    Int8 = 3,
+    /// Unsigned 32-bit, masked by secure aggregation.
+    Masked = 4,
+}
+impl Encoding {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "ENCODING_UNSPECIFIED",
+            Self::F32 => "ENCODING_F32",
+            Self::F16 => "ENCODING_F16",
+            Self::Int8 => "ENCODING_INT8",
+            Self::Masked => "ENCODING_MASKED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "ENCODING_UNSPECIFIED" => Some(Self::Unspecified),
+            "ENCODING_F32" => Some(Self::F32),
+            "ENCODING_F16" => Some(Self::F16),
+            "ENCODING_INT8" => Some(Self::Int8),
+            "ENCODING_MASKED" => Some(Self::Masked),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum DeclineReason {
+    Unspecified = 0,
+    NoPolicy = 1,
+    Policy = 2,
+    Budget = 3,
+    TooFewExamples = 4,
+    OtherModel = 5,
+    Failed = 6,
+}
+impl DeclineReason {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "DECLINE_REASON_UNSPECIFIED",
+            Self::NoPolicy => "DECLINE_REASON_NO_POLICY",
+            Self::Policy => "DECLINE_REASON_POLICY",
+            Self::Budget => "DECLINE_REASON_BUDGET",
+            Self::TooFewExamples => "DECLINE_REASON_TOO_FEW_EXAMPLES",
+            Self::OtherModel => "DECLINE_REASON_OTHER_MODEL",
+            Self::Failed => "DECLINE_REASON_FAILED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "DECLINE_REASON_UNSPECIFIED" => Some(Self::Unspecified),
+            "DECLINE_REASON_NO_POLICY" => Some(Self::NoPolicy),
+            "DECLINE_REASON_POLICY" => Some(Self::Policy),
+            "DECLINE_REASON_BUDGET" => Some(Self::Budget),
+            "DECLINE_REASON_TOO_FEW_EXAMPLES" => Some(Self::TooFewExamples),
+            "DECLINE_REASON_OTHER_MODEL" => Some(Self::OtherModel),
+            "DECLINE_REASON_FAILED" => Some(Self::Failed),
+            _ => None,
+        }
+    }
+}
+/// Generated client implementations.
+pub mod federation_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Federated rounds. The clinic starts every call; its identity is its certificate's, never a field.
+    /// Words are Flower's: a run has rounds, a round has fit and evaluate.
+    #[derive(Debug, Clone)]
+    pub struct FederationClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> FederationClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> FederationClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            FederationClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// What this clinic should do next. Asking again gives the same answer until it is done or the stage has ended.
+        pub async fn pull_task(
+            &mut self,
+            request: impl tonic::IntoRequest<super::PullTaskRequest>,
+        ) -> std::result::Result<tonic::Response<super::Task>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/barefoot.v1.Federation/PullTask",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("barefoot.v1.Federation", "PullTask"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Which of these chunks the hub does not hold yet; an upload resumes with them.
+        pub async fn missing_chunks(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ChunkIds>,
+        ) -> std::result::Result<tonic::Response<super::ChunkIds>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/barefoot.v1.Federation/MissingChunks",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("barefoot.v1.Federation", "MissingChunks"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Chunks are on disk when this answers. One the round did not ask for, or whose hash is wrong, is refused.
+        pub async fn push_chunks(
+            &mut self,
+            request: impl tonic::IntoStreamingRequest<Message = super::Chunk>,
+        ) -> std::result::Result<tonic::Response<super::PushSummary>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/barefoot.v1.Federation/PushChunks",
+            );
+            let mut req = request.into_streaming_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("barefoot.v1.Federation", "PushChunks"));
+            self.inner.client_streaming(req, path, codec).await
+        }
+        pub async fn pull_chunks(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ChunkIds>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::Chunk>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/barefoot.v1.Federation/PullChunks",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("barefoot.v1.Federation", "PullChunks"));
+            self.inner.server_streaming(req, path, codec).await
+        }
+        /// Replies are idempotent: the same reply again gives the same answer, another one is refused.
+        pub async fn submit_fit(
+            &mut self,
+            request: impl tonic::IntoRequest<super::FitReply>,
+        ) -> std::result::Result<tonic::Response<super::Answer>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/barefoot.v1.Federation/SubmitFit",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("barefoot.v1.Federation", "SubmitFit"));
+            self.inner.unary(req, path, codec).await
+        }
+        pub async fn submit_evaluate(
+            &mut self,
+            request: impl tonic::IntoRequest<super::EvaluateReply>,
+        ) -> std::result::Result<tonic::Response<super::Answer>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/barefoot.v1.Federation/SubmitEvaluate",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("barefoot.v1.Federation", "SubmitEvaluate"));
+            self.inner.unary(req, path, codec).await
+        }
+        pub async fn submit_keys(
+            &mut self,
+            request: impl tonic::IntoRequest<super::KeysReply>,
+        ) -> std::result::Result<tonic::Response<super::Answer>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/barefoot.v1.Federation/SubmitKeys",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("barefoot.v1.Federation", "SubmitKeys"));
+            self.inner.unary(req, path, codec).await
+        }
+        pub async fn submit_shares(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SharesReply>,
+        ) -> std::result::Result<tonic::Response<super::Answer>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/barefoot.v1.Federation/SubmitShares",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("barefoot.v1.Federation", "SubmitShares"));
+            self.inner.unary(req, path, codec).await
+        }
+        pub async fn submit_unmask(
+            &mut self,
+            request: impl tonic::IntoRequest<super::UnmaskReply>,
+        ) -> std::result::Result<tonic::Response<super::Answer>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/barefoot.v1.Federation/SubmitUnmask",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("barefoot.v1.Federation", "SubmitUnmask"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// The clinic will not take part in this round; the round does not wait for it.
+        pub async fn decline(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DeclineReply>,
+        ) -> std::result::Result<tonic::Response<super::Answer>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/barefoot.v1.Federation/Decline",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("barefoot.v1.Federation", "Decline"));
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod federation_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with FederationServer.
+    #[async_trait]
+    pub trait Federation: std::marker::Send + std::marker::Sync + 'static {
+        /// What this clinic should do next. Asking again gives the same answer until it is done or the stage has ended.
+        async fn pull_task(
+            &self,
+            request: tonic::Request<super::PullTaskRequest>,
+        ) -> std::result::Result<tonic::Response<super::Task>, tonic::Status>;
+        /// Which of these chunks the hub does not hold yet; an upload resumes with them.
+        async fn missing_chunks(
+            &self,
+            request: tonic::Request<super::ChunkIds>,
+        ) -> std::result::Result<tonic::Response<super::ChunkIds>, tonic::Status>;
+        /// Chunks are on disk when this answers. One the round did not ask for, or whose hash is wrong, is refused.
+        async fn push_chunks(
+            &self,
+            request: tonic::Request<tonic::Streaming<super::Chunk>>,
+        ) -> std::result::Result<tonic::Response<super::PushSummary>, tonic::Status>;
+        /// Server streaming response type for the PullChunks method.
+        type PullChunksStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::Chunk, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        async fn pull_chunks(
+            &self,
+            request: tonic::Request<super::ChunkIds>,
+        ) -> std::result::Result<tonic::Response<Self::PullChunksStream>, tonic::Status>;
+        /// Replies are idempotent: the same reply again gives the same answer, another one is refused.
+        async fn submit_fit(
+            &self,
+            request: tonic::Request<super::FitReply>,
+        ) -> std::result::Result<tonic::Response<super::Answer>, tonic::Status>;
+        async fn submit_evaluate(
+            &self,
+            request: tonic::Request<super::EvaluateReply>,
+        ) -> std::result::Result<tonic::Response<super::Answer>, tonic::Status>;
+        async fn submit_keys(
+            &self,
+            request: tonic::Request<super::KeysReply>,
+        ) -> std::result::Result<tonic::Response<super::Answer>, tonic::Status>;
+        async fn submit_shares(
+            &self,
+            request: tonic::Request<super::SharesReply>,
+        ) -> std::result::Result<tonic::Response<super::Answer>, tonic::Status>;
+        async fn submit_unmask(
+            &self,
+            request: tonic::Request<super::UnmaskReply>,
+        ) -> std::result::Result<tonic::Response<super::Answer>, tonic::Status>;
+        /// The clinic will not take part in this round; the round does not wait for it.
+        async fn decline(
+            &self,
+            request: tonic::Request<super::DeclineReply>,
+        ) -> std::result::Result<tonic::Response<super::Answer>, tonic::Status>;
+    }
+    /// Federated rounds. The clinic starts every call; its identity is its certificate's, never a field.
+    /// Words are Flower's: a run has rounds, a round has fit and evaluate.
+    #[derive(Debug)]
+    pub struct FederationServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> FederationServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for FederationServer<T>
+    where
+        T: Federation,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/barefoot.v1.Federation/PullTask" => {
+                    #[allow(non_camel_case_types)]
+                    struct PullTaskSvc<T: Federation>(pub Arc<T>);
+                    impl<
+                        T: Federation,
+                    > tonic::server::UnaryService<super::PullTaskRequest>
+                    for PullTaskSvc<T> {
+                        type Response = super::Task;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::PullTaskRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Federation>::pull_task(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = PullTaskSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/barefoot.v1.Federation/MissingChunks" => {
+                    #[allow(non_camel_case_types)]
+                    struct MissingChunksSvc<T: Federation>(pub Arc<T>);
+                    impl<T: Federation> tonic::server::UnaryService<super::ChunkIds>
+                    for MissingChunksSvc<T> {
+                        type Response = super::ChunkIds;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ChunkIds>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Federation>::missing_chunks(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = MissingChunksSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/barefoot.v1.Federation/PushChunks" => {
+                    #[allow(non_camel_case_types)]
+                    struct PushChunksSvc<T: Federation>(pub Arc<T>);
+                    impl<
+                        T: Federation,
+                    > tonic::server::ClientStreamingService<super::Chunk>
+                    for PushChunksSvc<T> {
+                        type Response = super::PushSummary;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<tonic::Streaming<super::Chunk>>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Federation>::push_chunks(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = PushChunksSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.client_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/barefoot.v1.Federation/PullChunks" => {
+                    #[allow(non_camel_case_types)]
+                    struct PullChunksSvc<T: Federation>(pub Arc<T>);
+                    impl<
+                        T: Federation,
+                    > tonic::server::ServerStreamingService<super::ChunkIds>
+                    for PullChunksSvc<T> {
+                        type Response = super::Chunk;
+                        type ResponseStream = T::PullChunksStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ChunkIds>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Federation>::pull_chunks(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = PullChunksSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/barefoot.v1.Federation/SubmitFit" => {
+                    #[allow(non_camel_case_types)]
+                    struct SubmitFitSvc<T: Federation>(pub Arc<T>);
+                    impl<T: Federation> tonic::server::UnaryService<super::FitReply>
+                    for SubmitFitSvc<T> {
+                        type Response = super::Answer;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::FitReply>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Federation>::submit_fit(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SubmitFitSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/barefoot.v1.Federation/SubmitEvaluate" => {
+                    #[allow(non_camel_case_types)]
+                    struct SubmitEvaluateSvc<T: Federation>(pub Arc<T>);
+                    impl<T: Federation> tonic::server::UnaryService<super::EvaluateReply>
+                    for SubmitEvaluateSvc<T> {
+                        type Response = super::Answer;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::EvaluateReply>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Federation>::submit_evaluate(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SubmitEvaluateSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/barefoot.v1.Federation/SubmitKeys" => {
+                    #[allow(non_camel_case_types)]
+                    struct SubmitKeysSvc<T: Federation>(pub Arc<T>);
+                    impl<T: Federation> tonic::server::UnaryService<super::KeysReply>
+                    for SubmitKeysSvc<T> {
+                        type Response = super::Answer;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::KeysReply>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Federation>::submit_keys(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SubmitKeysSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/barefoot.v1.Federation/SubmitShares" => {
+                    #[allow(non_camel_case_types)]
+                    struct SubmitSharesSvc<T: Federation>(pub Arc<T>);
+                    impl<T: Federation> tonic::server::UnaryService<super::SharesReply>
+                    for SubmitSharesSvc<T> {
+                        type Response = super::Answer;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SharesReply>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Federation>::submit_shares(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SubmitSharesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/barefoot.v1.Federation/SubmitUnmask" => {
+                    #[allow(non_camel_case_types)]
+                    struct SubmitUnmaskSvc<T: Federation>(pub Arc<T>);
+                    impl<T: Federation> tonic::server::UnaryService<super::UnmaskReply>
+                    for SubmitUnmaskSvc<T> {
+                        type Response = super::Answer;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::UnmaskReply>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Federation>::submit_unmask(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SubmitUnmaskSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/barefoot.v1.Federation/Decline" => {
+                    #[allow(non_camel_case_types)]
+                    struct DeclineSvc<T: Federation>(pub Arc<T>);
+                    impl<T: Federation> tonic::server::UnaryService<super::DeclineReply>
+                    for DeclineSvc<T> {
+                        type Response = super::Answer;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DeclineReply>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Federation>::decline(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DeclineSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for FederationServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "barefoot.v1.Federation";
+    impl<T> tonic::server::NamedService for FederationServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReadFileRequest {
+    #[prost(string, tag = "1")]
+    pub path: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "2")]
+    pub offset: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FilePart {
+    #[prost(bytes = "vec", tag = "1")]
+    pub content: ::prost::alloc::vec::Vec<u8>,
+    /// Length of the whole file; in the first part.
+    #[prost(uint64, tag = "2")]
+    pub total: u64,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct BoxReport {
+    /// The version that answers now; empty when none does.
+    #[prost(string, tag = "1")]
+    pub model_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub active_version: ::prost::alloc::string::String,
+    /// The one on its way or last tried, with its state and, where it was refused or rolled back, why (stable code).
+    #[prost(string, tag = "3")]
+    pub candidate_version: ::prost::alloc::string::String,
+    #[prost(enumeration = "SlotState", tag = "4")]
+    pub candidate_state: i32,
+    #[prost(string, tag = "5")]
+    pub problem: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "6")]
+    pub health: ::core::option::Option<Health>,
+    #[prost(string, tag = "7")]
+    pub client_version: ::prost::alloc::string::String,
+}
+/// Counted since the active version answers; the shadow's since the shadow runs. No study is named.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Health {
+    #[prost(uint64, tag = "1")]
+    pub assessed: u64,
+    #[prost(uint64, tag = "2")]
+    pub failed: u64,
+    #[prost(uint64, tag = "3")]
+    pub reviewed: u64,
+    #[prost(uint64, tag = "4")]
+    pub positive: u64,
+    #[prost(double, tag = "5")]
+    pub latency_p50_ms: f64,
+    #[prost(double, tag = "6")]
+    pub latency_p95_ms: f64,
+    #[prost(uint64, tag = "7")]
+    pub shadow_assessed: u64,
+    #[prost(uint64, tag = "8")]
+    pub shadow_failed: u64,
+    /// Calls that differ between shadow and active.
+    #[prost(uint64, tag = "9")]
+    pub shadow_disagreed: u64,
+    #[prost(double, tag = "10")]
+    pub shadow_latency_p95_ms: f64,
+    /// Histogram of scores (10 equal bins), active and shadow: drift is computed at the hub.
+    #[prost(uint64, repeated, tag = "11")]
+    pub scores: ::prost::alloc::vec::Vec<u64>,
+    #[prost(uint64, repeated, tag = "12")]
+    pub shadow_scores: ::prost::alloc::vec::Vec<u64>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Desired {
+    /// Empty: keep what runs.
+    #[prost(string, tag = "1")]
+    pub model_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub version: ::prost::alloc::string::String,
+    #[prost(enumeration = "Action", tag = "3")]
+    pub action: i32,
+    /// How many shadow assessments before activation, at least; 0 activates at once.
+    #[prost(uint32, tag = "4")]
+    pub shadow_studies: u32,
+    /// Assessments without failure before it is marked good.
+    #[prost(uint32, tag = "5")]
+    pub trial_studies: u32,
+    #[prost(uint32, tag = "6")]
+    pub retry_after_ms: u32,
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum SlotState {
+    Unspecified = 0,
+    Downloading = 1,
+    Verified = 2,
+    /// Runs beside the active model, shows nothing.
+    Shadow = 3,
+    /// Answers, not yet marked good.
+    Trial = 4,
+    Good = 5,
+    Refused = 6,
+    RolledBack = 7,
+}
+impl SlotState {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "SLOT_STATE_UNSPECIFIED",
+            Self::Downloading => "SLOT_STATE_DOWNLOADING",
+            Self::Verified => "SLOT_STATE_VERIFIED",
+            Self::Shadow => "SLOT_STATE_SHADOW",
+            Self::Trial => "SLOT_STATE_TRIAL",
+            Self::Good => "SLOT_STATE_GOOD",
+            Self::Refused => "SLOT_STATE_REFUSED",
+            Self::RolledBack => "SLOT_STATE_ROLLED_BACK",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "SLOT_STATE_UNSPECIFIED" => Some(Self::Unspecified),
+            "SLOT_STATE_DOWNLOADING" => Some(Self::Downloading),
+            "SLOT_STATE_VERIFIED" => Some(Self::Verified),
+            "SLOT_STATE_SHADOW" => Some(Self::Shadow),
+            "SLOT_STATE_TRIAL" => Some(Self::Trial),
+            "SLOT_STATE_GOOD" => Some(Self::Good),
+            "SLOT_STATE_REFUSED" => Some(Self::Refused),
+            "SLOT_STATE_ROLLED_BACK" => Some(Self::RolledBack),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Action {
+    Unspecified = 0,
+    Keep = 1,
+    /// Download, verify, golden test, shadow, activate, mark good.
+    Install = 2,
+    /// Go back to `version`, which the box had marked good before.
+    RollBack = 3,
+}
+impl Action {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "ACTION_UNSPECIFIED",
+            Self::Keep => "ACTION_KEEP",
+            Self::Install => "ACTION_INSTALL",
+            Self::RollBack => "ACTION_ROLL_BACK",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "ACTION_UNSPECIFIED" => Some(Self::Unspecified),
+            "ACTION_KEEP" => Some(Self::Keep),
+            "ACTION_INSTALL" => Some(Self::Install),
+            "ACTION_ROLL_BACK" => Some(Self::RollBack),
+            _ => None,
+        }
+    }
+}
+/// Generated client implementations.
+pub mod releases_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Releases for boxes. The repository follows The Update Framework; the box believes nothing here but signatures.
+    #[derive(Debug, Clone)]
+    pub struct ReleasesClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> ReleasesClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> ReleasesClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            ReleasesClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// A file of the repository: `metadata/<name>.json` or `targets/<path>`. Resumes at `offset`.
+        pub async fn read_file(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ReadFileRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::FilePart>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/barefoot.v1.Releases/ReadFile",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("barefoot.v1.Releases", "ReadFile"));
+            self.inner.server_streaming(req, path, codec).await
+        }
+        /// The box tells how it is; the hub answers what it should run.
+        pub async fn report(
+            &mut self,
+            request: impl tonic::IntoRequest<super::BoxReport>,
+        ) -> std::result::Result<tonic::Response<super::Desired>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/barefoot.v1.Releases/Report",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("barefoot.v1.Releases", "Report"));
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod releases_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with ReleasesServer.
+    #[async_trait]
+    pub trait Releases: std::marker::Send + std::marker::Sync + 'static {
+        /// Server streaming response type for the ReadFile method.
+        type ReadFileStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::FilePart, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// A file of the repository: `metadata/<name>.json` or `targets/<path>`. Resumes at `offset`.
+        async fn read_file(
+            &self,
+            request: tonic::Request<super::ReadFileRequest>,
+        ) -> std::result::Result<tonic::Response<Self::ReadFileStream>, tonic::Status>;
+        /// The box tells how it is; the hub answers what it should run.
+        async fn report(
+            &self,
+            request: tonic::Request<super::BoxReport>,
+        ) -> std::result::Result<tonic::Response<super::Desired>, tonic::Status>;
+    }
+    /// Releases for boxes. The repository follows The Update Framework; the box believes nothing here but signatures.
+    #[derive(Debug)]
+    pub struct ReleasesServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> ReleasesServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for ReleasesServer<T>
+    where
+        T: Releases,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/barefoot.v1.Releases/ReadFile" => {
+                    #[allow(non_camel_case_types)]
+                    struct ReadFileSvc<T: Releases>(pub Arc<T>);
+                    impl<
+                        T: Releases,
+                    > tonic::server::ServerStreamingService<super::ReadFileRequest>
+                    for ReadFileSvc<T> {
+                        type Response = super::FilePart;
+                        type ResponseStream = T::ReadFileStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ReadFileRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Releases>::read_file(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ReadFileSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/barefoot.v1.Releases/Report" => {
+                    #[allow(non_camel_case_types)]
+                    struct ReportSvc<T: Releases>(pub Arc<T>);
+                    impl<T: Releases> tonic::server::UnaryService<super::BoxReport>
+                    for ReportSvc<T> {
+                        type Response = super::Desired;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::BoxReport>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Releases>::report(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ReportSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for ReleasesServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "barefoot.v1.Releases";
+    impl<T> tonic::server::NamedService for ReleasesServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Done {}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RegisterModelRequest {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub version: ::prost::alloc::string::String,
+    #[prost(string, repeated, tag = "3")]
+    pub backbone: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(message, repeated, tag = "4")]
+    pub finding: ::prost::alloc::vec::Vec<FindingSetting>,
+    #[prost(message, optional, tag = "5")]
+    pub parameters: ::core::option::Option<Parameters>,
+    /// The chunks of `parameters`, in order (a head is small).
+    #[prost(bytes = "vec", repeated, tag = "6")]
+    pub content: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct FindingSetting {
+    #[prost(string, tag = "1")]
+    pub code: ::prost::alloc::string::String,
+    #[prost(double, tag = "2")]
+    pub temperature: f64,
+    #[prost(double, tag = "3")]
+    pub operating_point: f64,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RegisterModelReply {
+    #[prost(bool, tag = "1")]
+    pub known_before: bool,
+}
+/// What RegisterTestSet's chunks add up to.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct TestSet {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// `evaluation` (locked, gates) or `calibration` (temperature and operating point may be fitted to it).
+    #[prost(string, tag = "2")]
+    pub purpose: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub model_id: ::prost::alloc::string::String,
+    /// The backbone artefact the features were made with.
+    #[prost(string, tag = "4")]
+    pub backbone: ::prost::alloc::string::String,
+    #[prost(string, repeated, tag = "5")]
+    pub finding: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(uint32, tag = "6")]
+    pub channels: u32,
+    #[prost(message, repeated, tag = "7")]
+    pub case: ::prost::alloc::vec::Vec<TestCase>,
+    #[prost(string, tag = "8")]
+    pub source: ::prost::alloc::string::String,
+}
+/// Pooled features, labels in the order of `finding`, and what subgroups it belongs to. No identity.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct TestCase {
+    #[prost(float, repeated, tag = "1")]
+    pub feature: ::prost::alloc::vec::Vec<f32>,
+    #[prost(bool, repeated, tag = "2")]
+    pub present: ::prost::alloc::vec::Vec<bool>,
+    /// `sex=F`, `age=0-17`, `clinic=…`, `device=…`.
+    #[prost(string, repeated, tag = "3")]
+    pub subgroup: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RegisterTestSetReply {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub sha256: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "3")]
+    pub cases: u32,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RegisterPlanRequest {
+    #[prost(string, tag = "1")]
+    pub toml: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RegisterPlanReply {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub sha256: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RunSettings {
+    #[prost(string, tag = "1")]
+    pub model_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub base_version: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "3")]
+    pub rounds: u32,
+    /// Flower's name, such as `FedAvg`, and its parameters by name.
+    #[prost(string, tag = "4")]
+    pub strategy: ::prost::alloc::string::String,
+    #[prost(message, repeated, tag = "5")]
+    pub strategy_parameter: ::prost::alloc::vec::Vec<Metric>,
+    /// Fewest clinics for a round, and the number with which a stage ends early (0: only at its deadline).
+    #[prost(uint32, tag = "6")]
+    pub quorum: u32,
+    #[prost(uint32, tag = "7")]
+    pub target: u32,
+    /// Each stage's time limit.
+    #[prost(uint64, tag = "8")]
+    pub stage_ms: u64,
+    #[prost(enumeration = "LatePolicy", tag = "9")]
+    pub late: i32,
+    #[prost(message, optional, tag = "10")]
+    pub privacy: ::core::option::Option<PrivacyTerms>,
+    #[prost(double, tag = "11")]
+    pub delta: f64,
+    #[prost(message, optional, tag = "12")]
+    pub fit: ::core::option::Option<FitSettings>,
+    /// Refuse updates whose norm is above this; 0 for the outlier rule alone.
+    #[prost(double, tag = "13")]
+    pub norm_limit: f64,
+    /// Name of the registered plan; without one the candidate cannot be released.
+    #[prost(string, tag = "14")]
+    pub plan: ::prost::alloc::string::String,
+    /// A failed round is tried again this often before the run fails.
+    #[prost(uint32, tag = "15")]
+    pub retries: u32,
+    /// Start from zero instead of the base version's parameters.
+    #[prost(bool, tag = "16")]
+    pub from_zero: bool,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RunName {
+    #[prost(string, tag = "1")]
+    pub run: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListRunsRequest {}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RunList {
+    #[prost(message, repeated, tag = "1")]
+    pub run: ::prost::alloc::vec::Vec<RunView>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RunView {
+    #[prost(string, tag = "1")]
+    pub run: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "2")]
+    pub settings: ::core::option::Option<RunSettings>,
+    /// `running`, `finished`, `failed`, `stopped`.
+    #[prost(string, tag = "3")]
+    pub state: ::prost::alloc::string::String,
+    #[prost(string, tag = "4")]
+    pub reason: ::prost::alloc::string::String,
+    #[prost(message, repeated, tag = "5")]
+    pub round: ::prost::alloc::vec::Vec<RoundView>,
+    #[prost(double, tag = "6")]
+    pub epsilon_spent: f64,
+    /// The candidate, once there is one.
+    #[prost(string, tag = "7")]
+    pub candidate_version: ::prost::alloc::string::String,
+    #[prost(int64, tag = "8")]
+    pub started_at_ms: i64,
+    #[prost(int64, tag = "9")]
+    pub ended_at_ms: i64,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RoundView {
+    #[prost(uint32, tag = "1")]
+    pub round: u32,
+    #[prost(uint32, tag = "2")]
+    pub attempt: u32,
+    /// `keys`, `shares`, `fitting`, `unmasking`, `aggregating`, `evaluating`, `finished`, `failed`.
+    #[prost(string, tag = "3")]
+    pub stage: ::prost::alloc::string::String,
+    #[prost(string, tag = "4")]
+    pub reason: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "5")]
+    pub accepted: u32,
+    #[prost(uint32, tag = "6")]
+    pub declined: u32,
+    #[prost(message, repeated, tag = "7")]
+    pub refused: ::prost::alloc::vec::Vec<RefusalView>,
+    /// Federated evaluation, weighted by examples, and the hub's own on registered evaluation sets.
+    #[prost(message, repeated, tag = "8")]
+    pub metric: ::prost::alloc::vec::Vec<Metric>,
+    #[prost(int64, tag = "9")]
+    pub started_at_ms: i64,
+    #[prost(int64, tag = "10")]
+    pub ended_at_ms: i64,
+    #[prost(double, tag = "11")]
+    pub epsilon_spent: f64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RefusalView {
+    #[prost(string, tag = "1")]
+    pub clinic: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub code: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub reason: ::prost::alloc::string::String,
+    #[prost(int64, tag = "4")]
+    pub at_ms: i64,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListModelsRequest {}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ModelList {
+    #[prost(message, repeated, tag = "1")]
+    pub model: ::prost::alloc::vec::Vec<ModelView>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ModelName {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub version: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ModelView {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub version: ::prost::alloc::string::String,
+    /// `base`, `candidate`, `refused` (by the gate), `passed`, `released`, `withdrawn`.
+    #[prost(string, tag = "3")]
+    pub state: ::prost::alloc::string::String,
+    #[prost(string, tag = "4")]
+    pub run: ::prost::alloc::string::String,
+    #[prost(int64, tag = "5")]
+    pub made_at_ms: i64,
+    #[prost(uint32, tag = "6")]
+    pub boxes: u32,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GateReport {
+    #[prost(bool, tag = "1")]
+    pub passed: bool,
+    #[prost(string, tag = "2")]
+    pub json: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub html: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Candidate {
+    #[prost(message, optional, tag = "1")]
+    pub name: ::core::option::Option<ModelName>,
+    #[prost(string, tag = "2")]
+    pub base_version: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "3")]
+    pub parameters: ::core::option::Option<Parameters>,
+    #[prost(message, repeated, tag = "4")]
+    pub finding: ::prost::alloc::vec::Vec<FindingSetting>,
+    #[prost(string, tag = "5")]
+    pub provenance_json: ::prost::alloc::string::String,
+    #[prost(string, tag = "6")]
+    pub report_sha256: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReleasePart {
+    /// Path in the repository; a file's parts follow each other.
+    #[prost(string, tag = "1")]
+    pub path: ::prost::alloc::string::String,
+    #[prost(bytes = "vec", tag = "2")]
+    pub content: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StartRolloutRequest {
+    #[prost(message, optional, tag = "1")]
+    pub model: ::core::option::Option<ModelName>,
+    /// TOML: canary, rings, soak and limits.
+    #[prost(string, tag = "2")]
+    pub plan_toml: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RolloutView {
+    #[prost(message, optional, tag = "1")]
+    pub model: ::core::option::Option<ModelName>,
+    /// `canary`, `ring`, `fleet`, `finished`, `halted`, `rolling_back`, `rolled_back`.
+    #[prost(string, tag = "2")]
+    pub state: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub reason: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "4")]
+    pub ring: u32,
+    #[prost(message, repeated, tag = "5")]
+    pub r#box: ::prost::alloc::vec::Vec<BoxView>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BoxView {
+    #[prost(string, tag = "1")]
+    pub clinic: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "2")]
+    pub ring: u32,
+    #[prost(string, tag = "3")]
+    pub active_version: ::prost::alloc::string::String,
+    #[prost(enumeration = "SlotState", tag = "4")]
+    pub candidate_state: i32,
+    #[prost(string, tag = "5")]
+    pub problem: ::prost::alloc::string::String,
+    #[prost(int64, tag = "6")]
+    pub seen_at_ms: i64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RecordCorrectionRequest {
+    #[prost(string, tag = "1")]
+    pub clinic: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub case_id: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "3")]
+    pub version: u32,
+    #[prost(string, tag = "4")]
+    pub finding: ::prost::alloc::string::String,
+    #[prost(bool, tag = "5")]
+    pub present: bool,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RecordCorrectionReply {
+    #[prost(string, tag = "1")]
+    pub correction_id: ::prost::alloc::string::String,
+}
+/// Hub to edge, KIND_CORRECTION: an expert's word on a finding.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Correction {
+    #[prost(string, tag = "1")]
+    pub correction_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub case_id: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "3")]
+    pub version: u32,
+    #[prost(string, tag = "4")]
+    pub finding: ::prost::alloc::string::String,
+    #[prost(bool, tag = "5")]
+    pub present: bool,
+    #[prost(int64, tag = "6")]
+    pub recorded_at_ms: i64,
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum LatePolicy {
+    Unspecified = 0,
+    /// Refused with code `late`; the clinic goes on with the next round.
+    Drop = 1,
+    /// Accepted until the aggregation has begun.
+    AcceptUntilAggregation = 2,
+}
+impl LatePolicy {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "LATE_POLICY_UNSPECIFIED",
+            Self::Drop => "LATE_POLICY_DROP",
+            Self::AcceptUntilAggregation => "LATE_POLICY_ACCEPT_UNTIL_AGGREGATION",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "LATE_POLICY_UNSPECIFIED" => Some(Self::Unspecified),
+            "LATE_POLICY_DROP" => Some(Self::Drop),
+            "LATE_POLICY_ACCEPT_UNTIL_AGGREGATION" => Some(Self::AcceptUntilAggregation),
+            _ => None,
+        }
+    }
+}
+/// Generated client implementations.
+pub mod maintenance_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// For model maintainers (certificates with organizational unit `maintainer`); barefootctl is the client.
+    #[derive(Debug, Clone)]
+    pub struct MaintenanceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> MaintenanceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> MaintenanceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            MaintenanceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// The model that answers today becomes the base of runs.
+        pub async fn register_model(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RegisterModelRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RegisterModelReply>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/barefoot.v1.Maintenance/RegisterModel",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("barefoot.v1.Maintenance", "RegisterModel"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Locked: the same name cannot be registered with another content.
+        pub async fn register_test_set(
+            &mut self,
+            request: impl tonic::IntoStreamingRequest<Message = super::Chunk>,
+        ) -> std::result::Result<
+            tonic::Response<super::RegisterTestSetReply>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/barefoot.v1.Maintenance/RegisterTestSet",
+            );
+            let mut req = request.into_streaming_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("barefoot.v1.Maintenance", "RegisterTestSet"));
+            self.inner.client_streaming(req, path, codec).await
+        }
+        /// The plan of allowed changes; kept with its hash before a run starts. TOML.
+        pub async fn register_plan(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RegisterPlanRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RegisterPlanReply>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/barefoot.v1.Maintenance/RegisterPlan",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("barefoot.v1.Maintenance", "RegisterPlan"));
+            self.inner.unary(req, path, codec).await
+        }
+        pub async fn start_run(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RunSettings>,
+        ) -> std::result::Result<tonic::Response<super::RunName>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/barefoot.v1.Maintenance/StartRun",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("barefoot.v1.Maintenance", "StartRun"));
+            self.inner.unary(req, path, codec).await
+        }
+        pub async fn stop_run(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RunName>,
+        ) -> std::result::Result<tonic::Response<super::Done>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/barefoot.v1.Maintenance/StopRun",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("barefoot.v1.Maintenance", "StopRun"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// One message at once, then one for every change, until the run has ended.
+        pub async fn watch_run(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RunName>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::RunView>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/barefoot.v1.Maintenance/WatchRun",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("barefoot.v1.Maintenance", "WatchRun"));
+            self.inner.server_streaming(req, path, codec).await
+        }
+        pub async fn list_runs(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListRunsRequest>,
+        ) -> std::result::Result<tonic::Response<super::RunList>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/barefoot.v1.Maintenance/ListRuns",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("barefoot.v1.Maintenance", "ListRuns"));
+            self.inner.unary(req, path, codec).await
+        }
+        pub async fn list_models(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListModelsRequest>,
+        ) -> std::result::Result<tonic::Response<super::ModelList>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/barefoot.v1.Maintenance/ListModels",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("barefoot.v1.Maintenance", "ListModels"));
+            self.inner.unary(req, path, codec).await
+        }
+        pub async fn get_report(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ModelName>,
+        ) -> std::result::Result<tonic::Response<super::GateReport>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/barefoot.v1.Maintenance/GetReport",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("barefoot.v1.Maintenance", "GetReport"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// The candidate's parameters; refused unless it passed the gate.
+        pub async fn get_candidate(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ModelName>,
+        ) -> std::result::Result<tonic::Response<super::Candidate>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/barefoot.v1.Maintenance/GetCandidate",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("barefoot.v1.Maintenance", "GetCandidate"));
+            self.inner.unary(req, path, codec).await
+        }
+        pub async fn pull_candidate_chunks(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ChunkIds>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::Chunk>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/barefoot.v1.Maintenance/PullCandidateChunks",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("barefoot.v1.Maintenance", "PullCandidateChunks"),
+                );
+            self.inner.server_streaming(req, path, codec).await
+        }
+        /// Files of a signed repository (metadata and targets). Checked against the root the hub was given, then published whole.
+        pub async fn publish_release(
+            &mut self,
+            request: impl tonic::IntoStreamingRequest<Message = super::ReleasePart>,
+        ) -> std::result::Result<tonic::Response<super::Done>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/barefoot.v1.Maintenance/PublishRelease",
+            );
+            let mut req = request.into_streaming_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("barefoot.v1.Maintenance", "PublishRelease"));
+            self.inner.client_streaming(req, path, codec).await
+        }
+        pub async fn start_rollout(
+            &mut self,
+            request: impl tonic::IntoRequest<super::StartRolloutRequest>,
+        ) -> std::result::Result<tonic::Response<super::Done>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/barefoot.v1.Maintenance/StartRollout",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("barefoot.v1.Maintenance", "StartRollout"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Stops going further; boxes keep what they run.
+        pub async fn halt_rollout(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ModelName>,
+        ) -> std::result::Result<tonic::Response<super::Done>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/barefoot.v1.Maintenance/HaltRollout",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("barefoot.v1.Maintenance", "HaltRollout"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Every box goes back to what it had marked good before.
+        pub async fn roll_back(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ModelName>,
+        ) -> std::result::Result<tonic::Response<super::Done>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/barefoot.v1.Maintenance/RollBack",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("barefoot.v1.Maintenance", "RollBack"));
+            self.inner.unary(req, path, codec).await
+        }
+        pub async fn get_rollout(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ModelName>,
+        ) -> std::result::Result<tonic::Response<super::RolloutView>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/barefoot.v1.Maintenance/GetRollout",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("barefoot.v1.Maintenance", "GetRollout"));
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod maintenance_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with MaintenanceServer.
+    #[async_trait]
+    pub trait Maintenance: std::marker::Send + std::marker::Sync + 'static {
+        /// The model that answers today becomes the base of runs.
+        async fn register_model(
+            &self,
+            request: tonic::Request<super::RegisterModelRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RegisterModelReply>,
+            tonic::Status,
+        >;
+        /// Locked: the same name cannot be registered with another content.
+        async fn register_test_set(
+            &self,
+            request: tonic::Request<tonic::Streaming<super::Chunk>>,
+        ) -> std::result::Result<
+            tonic::Response<super::RegisterTestSetReply>,
+            tonic::Status,
+        >;
+        /// The plan of allowed changes; kept with its hash before a run starts. TOML.
+        async fn register_plan(
+            &self,
+            request: tonic::Request<super::RegisterPlanRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RegisterPlanReply>,
+            tonic::Status,
+        >;
+        async fn start_run(
+            &self,
+            request: tonic::Request<super::RunSettings>,
+        ) -> std::result::Result<tonic::Response<super::RunName>, tonic::Status>;
+        async fn stop_run(
+            &self,
+            request: tonic::Request<super::RunName>,
+        ) -> std::result::Result<tonic::Response<super::Done>, tonic::Status>;
+        /// Server streaming response type for the WatchRun method.
+        type WatchRunStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::RunView, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// One message at once, then one for every change, until the run has ended.
+        async fn watch_run(
+            &self,
+            request: tonic::Request<super::RunName>,
+        ) -> std::result::Result<tonic::Response<Self::WatchRunStream>, tonic::Status>;
+        async fn list_runs(
+            &self,
+            request: tonic::Request<super::ListRunsRequest>,
+        ) -> std::result::Result<tonic::Response<super::RunList>, tonic::Status>;
+        async fn list_models(
+            &self,
+            request: tonic::Request<super::ListModelsRequest>,
+        ) -> std::result::Result<tonic::Response<super::ModelList>, tonic::Status>;
+        async fn get_report(
+            &self,
+            request: tonic::Request<super::ModelName>,
+        ) -> std::result::Result<tonic::Response<super::GateReport>, tonic::Status>;
+        /// The candidate's parameters; refused unless it passed the gate.
+        async fn get_candidate(
+            &self,
+            request: tonic::Request<super::ModelName>,
+        ) -> std::result::Result<tonic::Response<super::Candidate>, tonic::Status>;
+        /// Server streaming response type for the PullCandidateChunks method.
+        type PullCandidateChunksStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::Chunk, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        async fn pull_candidate_chunks(
+            &self,
+            request: tonic::Request<super::ChunkIds>,
+        ) -> std::result::Result<
+            tonic::Response<Self::PullCandidateChunksStream>,
+            tonic::Status,
+        >;
+        /// Files of a signed repository (metadata and targets). Checked against the root the hub was given, then published whole.
+        async fn publish_release(
+            &self,
+            request: tonic::Request<tonic::Streaming<super::ReleasePart>>,
+        ) -> std::result::Result<tonic::Response<super::Done>, tonic::Status>;
+        async fn start_rollout(
+            &self,
+            request: tonic::Request<super::StartRolloutRequest>,
+        ) -> std::result::Result<tonic::Response<super::Done>, tonic::Status>;
+        /// Stops going further; boxes keep what they run.
+        async fn halt_rollout(
+            &self,
+            request: tonic::Request<super::ModelName>,
+        ) -> std::result::Result<tonic::Response<super::Done>, tonic::Status>;
+        /// Every box goes back to what it had marked good before.
+        async fn roll_back(
+            &self,
+            request: tonic::Request<super::ModelName>,
+        ) -> std::result::Result<tonic::Response<super::Done>, tonic::Status>;
+        async fn get_rollout(
+            &self,
+            request: tonic::Request<super::ModelName>,
+        ) -> std::result::Result<tonic::Response<super::RolloutView>, tonic::Status>;
+    }
+    /// For model maintainers (certificates with organizational unit `maintainer`); barefootctl is the client.
+    #[derive(Debug)]
+    pub struct MaintenanceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> MaintenanceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for MaintenanceServer<T>
+    where
+        T: Maintenance,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/barefoot.v1.Maintenance/RegisterModel" => {
+                    #[allow(non_camel_case_types)]
+                    struct RegisterModelSvc<T: Maintenance>(pub Arc<T>);
+                    impl<
+                        T: Maintenance,
+                    > tonic::server::UnaryService<super::RegisterModelRequest>
+                    for RegisterModelSvc<T> {
+                        type Response = super::RegisterModelReply;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RegisterModelRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Maintenance>::register_model(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RegisterModelSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/barefoot.v1.Maintenance/RegisterTestSet" => {
+                    #[allow(non_camel_case_types)]
+                    struct RegisterTestSetSvc<T: Maintenance>(pub Arc<T>);
+                    impl<
+                        T: Maintenance,
+                    > tonic::server::ClientStreamingService<super::Chunk>
+                    for RegisterTestSetSvc<T> {
+                        type Response = super::RegisterTestSetReply;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<tonic::Streaming<super::Chunk>>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Maintenance>::register_test_set(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RegisterTestSetSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.client_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/barefoot.v1.Maintenance/RegisterPlan" => {
+                    #[allow(non_camel_case_types)]
+                    struct RegisterPlanSvc<T: Maintenance>(pub Arc<T>);
+                    impl<
+                        T: Maintenance,
+                    > tonic::server::UnaryService<super::RegisterPlanRequest>
+                    for RegisterPlanSvc<T> {
+                        type Response = super::RegisterPlanReply;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RegisterPlanRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Maintenance>::register_plan(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RegisterPlanSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/barefoot.v1.Maintenance/StartRun" => {
+                    #[allow(non_camel_case_types)]
+                    struct StartRunSvc<T: Maintenance>(pub Arc<T>);
+                    impl<T: Maintenance> tonic::server::UnaryService<super::RunSettings>
+                    for StartRunSvc<T> {
+                        type Response = super::RunName;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RunSettings>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Maintenance>::start_run(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = StartRunSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/barefoot.v1.Maintenance/StopRun" => {
+                    #[allow(non_camel_case_types)]
+                    struct StopRunSvc<T: Maintenance>(pub Arc<T>);
+                    impl<T: Maintenance> tonic::server::UnaryService<super::RunName>
+                    for StopRunSvc<T> {
+                        type Response = super::Done;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RunName>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Maintenance>::stop_run(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = StopRunSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/barefoot.v1.Maintenance/WatchRun" => {
+                    #[allow(non_camel_case_types)]
+                    struct WatchRunSvc<T: Maintenance>(pub Arc<T>);
+                    impl<
+                        T: Maintenance,
+                    > tonic::server::ServerStreamingService<super::RunName>
+                    for WatchRunSvc<T> {
+                        type Response = super::RunView;
+                        type ResponseStream = T::WatchRunStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RunName>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Maintenance>::watch_run(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = WatchRunSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/barefoot.v1.Maintenance/ListRuns" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListRunsSvc<T: Maintenance>(pub Arc<T>);
+                    impl<
+                        T: Maintenance,
+                    > tonic::server::UnaryService<super::ListRunsRequest>
+                    for ListRunsSvc<T> {
+                        type Response = super::RunList;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListRunsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Maintenance>::list_runs(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListRunsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/barefoot.v1.Maintenance/ListModels" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListModelsSvc<T: Maintenance>(pub Arc<T>);
+                    impl<
+                        T: Maintenance,
+                    > tonic::server::UnaryService<super::ListModelsRequest>
+                    for ListModelsSvc<T> {
+                        type Response = super::ModelList;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListModelsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Maintenance>::list_models(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListModelsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/barefoot.v1.Maintenance/GetReport" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetReportSvc<T: Maintenance>(pub Arc<T>);
+                    impl<T: Maintenance> tonic::server::UnaryService<super::ModelName>
+                    for GetReportSvc<T> {
+                        type Response = super::GateReport;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ModelName>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Maintenance>::get_report(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetReportSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/barefoot.v1.Maintenance/GetCandidate" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetCandidateSvc<T: Maintenance>(pub Arc<T>);
+                    impl<T: Maintenance> tonic::server::UnaryService<super::ModelName>
+                    for GetCandidateSvc<T> {
+                        type Response = super::Candidate;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ModelName>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Maintenance>::get_candidate(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetCandidateSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/barefoot.v1.Maintenance/PullCandidateChunks" => {
+                    #[allow(non_camel_case_types)]
+                    struct PullCandidateChunksSvc<T: Maintenance>(pub Arc<T>);
+                    impl<
+                        T: Maintenance,
+                    > tonic::server::ServerStreamingService<super::ChunkIds>
+                    for PullCandidateChunksSvc<T> {
+                        type Response = super::Chunk;
+                        type ResponseStream = T::PullCandidateChunksStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ChunkIds>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Maintenance>::pull_candidate_chunks(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = PullCandidateChunksSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/barefoot.v1.Maintenance/PublishRelease" => {
+                    #[allow(non_camel_case_types)]
+                    struct PublishReleaseSvc<T: Maintenance>(pub Arc<T>);
+                    impl<
+                        T: Maintenance,
+                    > tonic::server::ClientStreamingService<super::ReleasePart>
+                    for PublishReleaseSvc<T> {
+                        type Response = super::Done;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<tonic::Streaming<super::ReleasePart>>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Maintenance>::publish_release(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = PublishReleaseSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.client_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/barefoot.v1.Maintenance/StartRollout" => {
+                    #[allow(non_camel_case_types)]
+                    struct StartRolloutSvc<T: Maintenance>(pub Arc<T>);
+                    impl<
+                        T: Maintenance,
+                    > tonic::server::UnaryService<super::StartRolloutRequest>
+                    for StartRolloutSvc<T> {
+                        type Response = super::Done;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::StartRolloutRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Maintenance>::start_rollout(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = StartRolloutSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/barefoot.v1.Maintenance/HaltRollout" => {
+                    #[allow(non_camel_case_types)]
+                    struct HaltRolloutSvc<T: Maintenance>(pub Arc<T>);
+                    impl<T: Maintenance> tonic::server::UnaryService<super::ModelName>
+                    for HaltRolloutSvc<T> {
+                        type Response = super::Done;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ModelName>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Maintenance>::halt_rollout(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = HaltRolloutSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/barefoot.v1.Maintenance/RollBack" => {
+                    #[allow(non_camel_case_types)]
+                    struct RollBackSvc<T: Maintenance>(pub Arc<T>);
+                    impl<T: Maintenance> tonic::server::UnaryService<super::ModelName>
+                    for RollBackSvc<T> {
+                        type Response = super::Done;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ModelName>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Maintenance>::roll_back(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RollBackSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/barefoot.v1.Maintenance/GetRollout" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetRolloutSvc<T: Maintenance>(pub Arc<T>);
+                    impl<T: Maintenance> tonic::server::UnaryService<super::ModelName>
+                    for GetRolloutSvc<T> {
+                        type Response = super::RolloutView;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ModelName>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Maintenance>::get_rollout(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetRolloutSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for MaintenanceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "barefoot.v1.Maintenance";
+    impl<T> tonic::server::NamedService for MaintenanceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// Generated client implementations.
+pub mod corrections_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// For experts (organizational unit `expert`).
+    #[derive(Debug, Clone)]
+    pub struct CorrectionsClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> CorrectionsClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> CorrectionsClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            CorrectionsClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// An expert's word on a finding of a case; travels to the case's clinic.
+        pub async fn record_correction(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RecordCorrectionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RecordCorrectionReply>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/barefoot.v1.Corrections/RecordCorrection",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("barefoot.v1.Corrections", "RecordCorrection"));
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod corrections_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with CorrectionsServer.
+    #[async_trait]
+    pub trait Corrections: std::marker::Send + std::marker::Sync + 'static {
+        /// An expert's word on a finding of a case; travels to the case's clinic.
+        async fn record_correction(
+            &self,
+            request: tonic::Request<super::RecordCorrectionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RecordCorrectionReply>,
+            tonic::Status,
+        >;
+    }
+    /// For experts (organizational unit `expert`).
+    #[derive(Debug)]
+    pub struct CorrectionsServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> CorrectionsServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for CorrectionsServer<T>
+    where
+        T: Corrections,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/barefoot.v1.Corrections/RecordCorrection" => {
+                    #[allow(non_camel_case_types)]
+                    struct RecordCorrectionSvc<T: Corrections>(pub Arc<T>);
+                    impl<
+                        T: Corrections,
+                    > tonic::server::UnaryService<super::RecordCorrectionRequest>
+                    for RecordCorrectionSvc<T> {
+                        type Response = super::RecordCorrectionReply;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RecordCorrectionRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Corrections>::record_correction(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RecordCorrectionSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for CorrectionsServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "barefoot.v1.Corrections";
+    impl<T> tonic::server::NamedService for CorrectionsServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
     }
 }
