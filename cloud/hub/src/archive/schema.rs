@@ -3,7 +3,13 @@ use sqlx::{AssertSqlSafe, SqlitePool};
 use super::Error;
 
 /// Version n is what stands after the first n of these. A released file is never edited; a change is a new file.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_results.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_results.sql"),
+    include_str!("migrations/0002_federation.sql"),
+    include_str!("migrations/0003_models.sql"),
+    include_str!("migrations/0004_rollouts.sql"),
+    include_str!("migrations/0005_corrections.sql"),
+];
 
 /// Each step is one transaction together with its version number: a cut leaves the older version, whole.
 pub(super) async fn migrate(pool: &SqlitePool, path: &str) -> Result<(), Error> {

@@ -1,0 +1,1 @@
+-- Federated runs and their rounds.

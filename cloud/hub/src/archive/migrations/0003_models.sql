@@ -1,0 +1,1 @@
+-- Models, test sets, plans, gate reports.

@@ -1,0 +1,1 @@
+-- Releases, rollouts and what each box runs.

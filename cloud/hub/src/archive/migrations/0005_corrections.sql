@@ -1,0 +1,1 @@
+-- Experts' corrections and what travels down to clinics.
