@@ -7,7 +7,7 @@ use barefoot_domain::ClinicId;
 use barefoot_inference::{EngineWish, PrecisionWish};
 use serde::{Deserialize, Deserializer};
 
-use crate::{assess, clinic_page, link, spool, storage_scp, study};
+use crate::{assess, clinic_page, hub_services, link, spool, storage_scp, study};
 
 /// Everything a site decides.
 #[derive(Debug, Clone, Deserialize)]
@@ -25,6 +25,9 @@ pub struct Config {
     pub decision: assess::Config,
     pub link: link::Config,
     pub page: clinic_page::Config,
+    /// Without it: no rounds, and no releases from the hub.
+    #[serde(default)]
+    pub services: Option<hub_services::Config>,
 }
 
 /// Which model answers and on what.
@@ -68,7 +71,13 @@ impl Config {
             path: path.to_owned(),
             message: error.to_string(),
         })?;
-        let checks = [config.dicom.check(), config.decision.check(), config.link.check()];
+        let services = config.services.as_ref();
+        let checks = [
+            config.dicom.check(),
+            config.decision.check(),
+            config.link.check(),
+            services.map_or(Ok(()), hub_services::Config::check),
+        ];
         for check in checks {
             check.map_err(|message| Error::Value {
                 path: path.to_owned(),

@@ -27,11 +27,14 @@ mod link;
 
 mod clinic_page;
 
+mod hub_services;
+
 mod addresses;
 mod case_index;
 mod case_log;
 mod clock;
 mod error_chain;
+mod finding_names;
 mod handoff;
 mod model;
 mod scanners;

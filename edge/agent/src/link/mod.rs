@@ -53,6 +53,18 @@ pub struct Tls {
     pub key: PathBuf,
 }
 
+impl Tls {
+    /// Where our identity lies; the hub's services use the same.
+    #[must_use]
+    pub(crate) fn paths(&self) -> TlsPaths {
+        TlsPaths {
+            authority: self.authority.clone(),
+            certificate: self.certificate.clone(),
+            key: self.key.clone(),
+        }
+    }
+}
+
 fn default_receipt_timeout_s() -> u64 {
     30
 }
@@ -129,12 +141,7 @@ impl Link {
         status: Status,
     ) -> Result<Self, Error> {
         let (host, port) = config.host_and_port().ok_or(Error::Address)?;
-        let paths = TlsPaths {
-            authority: config.tls.authority.clone(),
-            certificate: config.tls.certificate.clone(),
-            key: config.tls.key.clone(),
-        };
-        let identity = TlsIdentity::load(&paths).map_err(|source| Error::Identity { source })?;
+        let identity = TlsIdentity::load(&config.tls.paths()).map_err(|source| Error::Identity { source })?;
         let certificate = identity.clinic().map_err(|source| Error::Identity { source })?;
         if certificate != clinic {
             return Err(Error::Clinic {
