@@ -1,79 +1,73 @@
-//! Opens the model at start. A bundle that does not work never stops the daemon: studies then go to review.
+//! The models at work in this box: the one that answers and the one that runs beside it, shared by all who need them.
+//!
+//! A study takes the model once and keeps it to its end, so a change of model drops no study and mixes none.
 
-use barefoot_inference::{Bundle, BundleError, EngineChoice, Model, OpenError, Outcome, Selection};
+mod opening;
 
-use crate::config::ModelConfig;
-use crate::error_chain::chain;
-use crate::status::{ModelStatus, Status};
+use std::sync::{Arc, PoisonError, RwLock};
 
-#[derive(Debug, thiserror::Error)]
-enum Unusable {
-    #[error("the model bundle cannot be used")]
-    Bundle { source: BundleError },
-    #[error("the model cannot be trusted on this box")]
-    Engine { source: OpenError },
+use barefoot_domain::FindingCode;
+use barefoot_inference::Model;
+
+use crate::finding_names::FindingName;
+use crate::status::ModelStatus;
+
+pub(crate) use opening::{Unusable, open, open_model};
+
+/// A model that answers, or runs beside the one that does.
+#[derive(Debug)]
+pub(crate) struct ActiveModel {
+    pub(crate) model: Model,
+    /// What its bundle calls its findings.
+    pub(crate) names: Vec<(FindingCode, FindingName)>,
 }
 
-/// The model, where one works, and its bundle. What came of it stands in `status` and in the log.
-pub(crate) async fn open_model(config: &ModelConfig, status: &Status) -> Option<(Model, Bundle)> {
-    let config = config.clone();
-    let opened = tokio::task::spawn_blocking(move || open(&config)).await;
-    let problem = match opened {
-        Ok(Ok((model, bundle, selection))) => {
-            log_selection(&selection);
-            let version = model.version();
-            status.set_model(ModelStatus {
-                model: Some(version.to_string()),
-                demonstration: version.demonstration,
-                engine: Some(model.engine().clone()),
-                problem: None,
-            });
-            return Some((model, bundle));
-        }
-        Ok(Err(error)) => chain(&error),
-        Err(_) => "opening the model panicked".to_owned(),
-    };
-    tracing::error!(
-        problem,
-        "No model works; every study goes to review until that is mended."
-    );
-    status.set_model(ModelStatus {
-        problem: Some(problem),
-        ..ModelStatus::default()
-    });
-    None
+#[derive(Debug, Default)]
+struct Slots {
+    active: RwLock<Option<Arc<ActiveModel>>>,
+    shadow: RwLock<Option<Arc<ActiveModel>>>,
 }
 
-fn open(config: &ModelConfig) -> Result<(Model, Bundle, Selection), Unusable> {
-    let bundle = Bundle::load(&config.bundle).map_err(|source| Unusable::Bundle { source })?;
-    let choice = EngineChoice {
-        engine: config.engine,
-        precision: config.precision,
-        onnxruntime: config.onnxruntime.clone(),
-        ..EngineChoice::default()
-    };
-    let (model, selection) = Model::open(&bundle, &choice).map_err(|source| Unusable::Engine { source })?;
-    Ok((model, bundle, selection))
-}
+/// Which models are at work. Cheap to clone; every clone sees the same.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ModelHandle(Arc<Slots>);
 
-fn log_selection(selection: &Selection) {
-    for candidate in &selection.considered {
-        let (engine, precision) = (&candidate.engine, &candidate.precision);
-        match &candidate.outcome {
-            Outcome::Passed {
-                median_ms,
-                worst_difference,
-            } => {
-                tracing::info!(%engine, %precision, median_ms, worst_difference, "An engine passed the golden test.");
-            }
-            Outcome::Refused { reason } => {
-                tracing::warn!(%engine, %precision, reason, "An engine is not used.");
-            }
+impl ActiveModel {
+    /// How it stands on the clinic page while it answers.
+    pub(crate) fn status(&self) -> ModelStatus {
+        let version = self.model.version();
+        ModelStatus {
+            model: Some(version.to_string()),
+            demonstration: version.demonstration,
+            engine: Some(self.model.engine().clone()),
+            problem: None,
         }
     }
-    tracing::info!(
-        engine = selection.chosen.engine,
-        precision = selection.chosen.precision,
-        "The model is ready."
-    );
+}
+
+impl ModelHandle {
+    /// The model that answers; `None` where none works: every study then goes to review.
+    #[must_use]
+    pub(crate) fn active(&self) -> Option<Arc<ActiveModel>> {
+        read(&self.0.active)
+    }
+
+    /// The model that runs beside it and shows nothing.
+    #[must_use]
+    pub(crate) fn shadow(&self) -> Option<Arc<ActiveModel>> {
+        read(&self.0.shadow)
+    }
+
+    /// Studies that have begun end with the model they began with.
+    pub(crate) fn set_active(&self, model: Option<Arc<ActiveModel>>) {
+        *self.0.active.write().unwrap_or_else(PoisonError::into_inner) = model;
+    }
+
+    pub(crate) fn set_shadow(&self, model: Option<Arc<ActiveModel>>) {
+        *self.0.shadow.write().unwrap_or_else(PoisonError::into_inner) = model;
+    }
+}
+
+fn read(slot: &RwLock<Option<Arc<ActiveModel>>>) -> Option<Arc<ActiveModel>> {
+    slot.read().unwrap_or_else(PoisonError::into_inner).clone()
 }

@@ -11,8 +11,6 @@ mod bookkeeping;
 
 use std::sync::Arc;
 
-use barefoot_domain::FindingCode;
-use barefoot_inference::Bundle;
 use barefoot_queue::{Opened, Queue};
 use barefoot_trust::PseudonymKey;
 use tokio::sync::mpsc;
@@ -23,11 +21,12 @@ use crate::addresses::AddressFile;
 use crate::assess::Assessor;
 use crate::case_book::CaseBook;
 use crate::case_index::CaseIndex;
-use crate::clinic_page::{ClinicPage, DicomAddress, FindingName, Sources};
+use crate::clinic_page::{ClinicPage, DicomAddress, Sources};
 use crate::config::Config;
+use crate::finding_names::FindingNames;
 use crate::handoff::StudyInput;
 use crate::link::Link;
-use crate::model::open_model;
+use crate::model::{ModelHandle, open_model};
 use crate::scanners::Scanners;
 use crate::spool::Spool;
 use crate::status::Status;
@@ -111,13 +110,12 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
         .resume(&recovery)
         .map_err(|source| Error::Queue { source })?;
 
-    let opened = open_model(&config.model, &status).await;
-    let finding_names = opened
-        .iter()
-        .flat_map(|(_, bundle)| finding_names(bundle))
-        .collect();
-    let model = opened.map(|(model, _)| model);
-    let assessor = Arc::new(Assessor::new(&config.decision, model, quality::grade));
+    let finding_names = FindingNames::default();
+    let models = ModelHandle::default();
+    let model = open_model(&config.model, &status).await;
+    finding_names.learn(model.iter().flat_map(|model| model.names.clone()));
+    models.set_active(model);
+    let assessor = Arc::new(Assessor::new(&config.decision, models, quality::grade));
 
     let spool =
         Spool::open(&config.storage, state.clone(), stored_in.clone(), status.clone()).map_err(in_state)?;
@@ -224,18 +222,6 @@ fn open_scanners(config: &Config) -> Result<Scanners, Error> {
         .map(|scanner| scanner.ae_title.clone());
     let accept_all = config.dicom.unknown_scanners == UnknownScanners::Accept;
     Scanners::open(file, known, accept_all).map_err(|source| Error::Scanners { path, source })
-}
-
-fn finding_names(bundle: &Bundle) -> impl Iterator<Item = (FindingCode, FindingName)> {
-    bundle.finding_names().map(|(code, en, zh)| {
-        (
-            code.clone(),
-            FindingName {
-                en: en.to_owned(),
-                zh: zh.to_owned(),
-            },
-        )
-    })
 }
 
 /// Every arrival shows at once, then goes to the study stage.

@@ -22,6 +22,7 @@ use barefoot_inference::{Model, Prediction};
 use serde::Deserialize;
 
 use crate::handoff::{AssessedStudy, SettledStudy};
+use crate::model::{ActiveModel, ModelHandle};
 use decision::decide;
 
 /// The longest side of a picture on a page, pixels.
@@ -69,8 +70,7 @@ pub(crate) type Grade = fn(&PixelStatistics, u32, u32) -> QualityVerdict;
 /// The stage; one for the daemon.
 #[derive(Debug)]
 pub(crate) struct Assessor {
-    /// None when no bundle works: every study then goes to review.
-    model: Option<Model>,
+    models: ModelHandle,
     review_below: f32,
     grade: Grade,
 }
@@ -89,9 +89,9 @@ struct Sum {
 
 impl Assessor {
     #[must_use]
-    pub(crate) fn new(config: &Config, model: Option<Model>, grade: Grade) -> Self {
+    pub(crate) fn new(config: &Config, models: ModelHandle, grade: Grade) -> Self {
         Self {
-            model,
+            models,
             review_below: config.review_below,
             grade,
         }
@@ -101,6 +101,9 @@ impl Assessor {
     #[must_use]
     pub(crate) fn assess(&self, settled: &SettledStudy, pictures: &Path) -> AssessedStudy {
         let attempt = attempts::begin(pictures);
+        // Once a study: a model that comes in between answers from the next one on.
+        let model = self.models.active();
+        let model = model.as_deref();
         let mut sum = Sum::new();
         if settled.identity_conflict {
             sum.gaps.push(Reason::IdentityConflict);
@@ -109,14 +112,14 @@ impl Assessor {
             tracing::error!(study = %settled.study, attempt, "Assessing this study ended the daemon before; it goes to review unread.");
             sum.gap(Reason::ModelFailed);
         } else {
-            self.read_all(settled, &mut sum);
+            self.read_all(model, settled, &mut sum);
         }
-        let assessed = self.conclude(sum, pictures);
+        let assessed = self.conclude(model, sum, pictures);
         attempts::end(pictures);
         assessed
     }
 
-    fn read_all(&self, settled: &SettledStudy, sum: &mut Sum) {
+    fn read_all(&self, model: Option<&ActiveModel>, settled: &SettledStudy, sum: &mut Sum) {
         let mut objects: Vec<(&PathBuf, Header)> = Vec::new();
         for path in &settled.instances {
             match header::read_header(path) {
@@ -129,8 +132,12 @@ impl Assessor {
             }
         }
         objects.retain(|(_, header)| header.has_pixels());
-        let taken = |header: &Header| self.model.as_ref().filter(|model| model.takes(header).is_ok());
-        if self.model.is_none() {
+        let taken = |header: &Header| {
+            model
+                .map(|active| &active.model)
+                .filter(|model| model.takes(header).is_ok())
+        };
+        if model.is_none() {
             sum.gap(Reason::NoModel);
         } else if objects.is_empty() || objects.iter().any(|(_, header)| taken(header).is_none()) {
             sum.gap(Reason::OutsideIntendedUse);
@@ -167,17 +174,15 @@ impl Assessor {
         }
     }
 
-    fn conclude(&self, mut sum: Sum, pictures: &Path) -> AssessedStudy {
+    fn conclude(&self, model: Option<&ActiveModel>, mut sum: Sum, pictures: &Path) -> AssessedStudy {
         sum.quality.problems.sort_unstable();
         sum.quality.problems.dedup();
         let (urgency, reasons) = decide(self.review_below, &sum.quality, &sum.findings, sum.gaps);
         let answered = !sum.findings.is_empty();
         let assessment = Assessment {
-            model: self
-                .model
-                .as_ref()
+            model: model
                 .filter(|_| answered)
-                .map(|model| model.version().clone()),
+                .map(|active| active.model.version().clone()),
             engine: sum.engine,
             findings: sum.findings.into_iter().map(|(finding, _)| finding).collect(),
             quality: sum.quality,

@@ -11,7 +11,7 @@ mod config;
 pub(crate) use config::{Config, Language};
 
 mod sources;
-pub(crate) use sources::{DicomAddress, FindingName, FindingNames, Sources};
+pub(crate) use sources::{DicomAddress, Sources};
 
 mod server;
 pub(crate) use server::ClinicPage;

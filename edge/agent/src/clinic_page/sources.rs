@@ -1,9 +1,7 @@
-use std::collections::BTreeMap;
+use barefoot_domain::ClinicId;
 
-use barefoot_domain::{ClinicId, FindingCode};
-
-use super::Language;
 use crate::case_index::CaseIndex;
+use crate::finding_names::FindingNames;
 use crate::scanners::Scanners;
 use crate::status::Status;
 use crate::study_folder::StateDirectory;
@@ -28,33 +26,4 @@ pub(crate) struct Sources {
 pub(crate) struct DicomAddress {
     pub ae_title: String,
     pub port: u16,
-}
-
-/// A finding in the words of its bundle's manifest.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct FindingName {
-    pub en: String,
-    pub zh: String,
-}
-
-/// Finding codes to words. A code without words is shown as it is: an old case may name a finding that no installed
-/// bundle knows any more.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct FindingNames(BTreeMap<FindingCode, FindingName>);
-
-impl FromIterator<(FindingCode, FindingName)> for FindingNames {
-    fn from_iter<T: IntoIterator<Item = (FindingCode, FindingName)>>(names: T) -> Self {
-        Self(names.into_iter().collect())
-    }
-}
-
-impl FindingNames {
-    #[must_use]
-    pub(crate) fn word<'a>(&'a self, code: &'a FindingCode, language: Language) -> &'a str {
-        match (self.0.get(code), language) {
-            (Some(name), Language::Zh) => &name.zh,
-            (Some(name), Language::En) => &name.en,
-            (None, _) => code.as_str(),
-        }
-    }
 }

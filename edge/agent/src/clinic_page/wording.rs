@@ -1,10 +1,13 @@
 //! What the box concluded, in words. Pure: the domain and the texts in, sentences out.
 
-use barefoot_domain::{Call, FindingResult, QualityGrade, QualityProblem, Reason, Score, Urgency};
+use barefoot_domain::{
+    Call, FindingCode, FindingResult, QualityGrade, QualityProblem, Reason, Score, Urgency,
+};
 
+use super::Language;
 use super::texts::{Texts, fill};
-use super::{FindingNames, Language};
 use crate::case_index::{CaseState, Delivery};
+use crate::finding_names::FindingNames;
 
 /// Everything the words depend on beside the case itself.
 #[derive(Debug, Clone, Copy)]
@@ -71,11 +74,18 @@ impl Wording<'_> {
             (Call::Negative, true) => ("not-seen", &t.not_seen),
             (Call::Negative, false) => ("unsure", &t.not_seen_unsure),
         };
-        let finding = self.names.word(&result.code, self.language);
         FindingLine {
             class,
-            text: fill(text, &[("finding", finding)]),
+            text: fill(text, &[("finding", &self.name(&result.code))]),
             confidence: self.confidence(result.confidence),
+        }
+    }
+
+    fn name(&self, code: &FindingCode) -> String {
+        match (self.names.get(code), self.language) {
+            (Some(name), Language::Zh) => name.zh,
+            (Some(name), Language::En) => name.en,
+            (None, _) => code.as_str().to_owned(),
         }
     }
 
@@ -93,14 +103,11 @@ impl Wording<'_> {
         let t = &self.texts.reason;
         match reason {
             Reason::Confident => t.confident.clone(),
-            Reason::UrgentFinding(code) => fill(
-                &t.urgent_finding,
-                &[("finding", self.names.word(code, self.language))],
-            ),
+            Reason::UrgentFinding(code) => fill(&t.urgent_finding, &[("finding", &self.name(code))]),
             Reason::LowConfidence(code) => fill(
                 &t.low_confidence,
                 &[
-                    ("finding", self.names.word(code, self.language)),
+                    ("finding", &self.name(code)),
                     ("percent", &whole_percent(self.review_below).to_string()),
                 ],
             ),
@@ -195,10 +202,9 @@ pub(super) fn date(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::FindingName;
     use super::super::texts::Library;
     use super::*;
-    use barefoot_domain::FindingCode;
+    use crate::finding_names::FindingName;
 
     fn line(language: Language, call: Call, confidence: f32) -> (String, String) {
         let library = Library::load().unwrap();

@@ -15,9 +15,10 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::{ClinicPage, Config, DicomAddress, FindingName, Language, Sources};
+use super::{ClinicPage, Config, DicomAddress, Language, Sources};
 use crate::case_index::{CaseIndex, CaseState, CaseView, Delivery};
 use crate::case_log::PatientText;
+use crate::finding_names::FindingName;
 use crate::scanners::Scanners;
 use crate::status::{ModelStatus, Status};
 use crate::study_folder::{StateDirectory, StudyKey};
