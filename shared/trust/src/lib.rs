@@ -4,6 +4,7 @@
 //! - [`TlsIdentity`] is a certificate chain with its key and the authority it trusts, read from PEM files. It makes the
 //!   only rustls configurations of the project; the one crypto provider is ring.
 //! - [`peer_of`] reads from a certificate who calls: a clinic's box or a person with a role.
+//! - [`TlsIdentity::sign`] and [`TlsIdentity::verify_signed`]: a clinic's word that another can check without the hub.
 //! - [`PseudonymKey`] gives a study its name outside the clinic.
 
 mod files;
@@ -16,6 +17,9 @@ pub use tls::{TlsIdentity, TlsPaths};
 
 mod peer;
 pub use peer::{Peer, Person, Role, clinic_of, peer_of};
+
+mod advert;
+pub use advert::Signature;
 
 mod pseudonym;
 pub use pseudonym::PseudonymKey;
@@ -55,4 +59,12 @@ pub enum Error {
     Role,
     #[error("a person's name in a certificate is 1 to 64 of letters, digits, '.', '_', '-'")]
     PersonName,
+    #[error("the identity's key is of a kind that cannot sign here: have its certificate issued again")]
+    SigningKey,
+    #[error("the signer's certificate is not one of the authority's that is valid now")]
+    Untrusted { source: webpki::Error },
+    #[error("the signer's certificate names another clinic")]
+    OtherClinic,
+    #[error("the certificate's key did not sign these bytes")]
+    BadSignature,
 }

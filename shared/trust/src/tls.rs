@@ -23,9 +23,9 @@ pub struct TlsPaths {
 
 /// A certificate with its key, and the authority it trusts. TLS 1.3 only: both ends are ours.
 pub struct TlsIdentity {
-    roots: Arc<RootCertStore>,
-    chain: Vec<CertificateDer<'static>>,
-    key: PrivateKeyDer<'static>,
+    pub(crate) roots: Arc<RootCertStore>,
+    pub(crate) chain: Vec<CertificateDer<'static>>,
+    pub(crate) key: PrivateKeyDer<'static>,
 }
 
 impl std::fmt::Debug for TlsIdentity {
