@@ -1,2 +1,3 @@
 //! Federated learning as pure maths and rules. No network, no clock, no disk.
 
+pub mod privacy;
