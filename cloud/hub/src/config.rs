@@ -29,6 +29,10 @@ pub struct Config {
     pub mqtt: Mqtt,
     pub tls: TlsPaths,
     pub page: Page,
+    /// Absent: no gRPC port, so neither rounds nor releases.
+    pub grpc: Option<Grpc>,
+    /// Absent: no release can be published.
+    pub releases: Option<Releases>,
 }
 
 /// How clinics reach the hub.
@@ -48,6 +52,27 @@ pub struct Embedded {
     pub connect_timeout_ms: u64,
     /// Longest keep-alive granted, seconds. Default 300.
     pub keep_alive_max_s: u16,
+}
+
+/// The gRPC port: rounds, releases, maintenance, corrections.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Grpc {
+    pub listen: SocketAddr,
+    /// Most connections at once. Default 4096.
+    #[serde(default = "connections")]
+    pub max_connections: usize,
+    /// Time for the TLS handshake, milliseconds. Default 10000.
+    #[serde(default = "connect_timeout")]
+    pub connect_timeout_ms: u64,
+}
+
+/// Releases for the boxes.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Releases {
+    /// The trusted root metadata (TUF `root.json`) that published repositories are checked against.
+    pub root: PathBuf,
 }
 
 /// The results page.
@@ -76,6 +101,8 @@ struct File {
     mqtt: MqttTable,
     tls: TlsTable,
     page: Page,
+    grpc: Option<Grpc>,
+    releases: Option<Releases>,
 }
 
 #[derive(Deserialize)]
@@ -114,6 +141,10 @@ struct TlsTable {
 }
 
 fn sessions() -> usize {
+    4096
+}
+
+fn connections() -> usize {
     4096
 }
 
@@ -165,6 +196,10 @@ impl Config {
                 key: base.join(read.tls.key),
             },
             page: read.page,
+            grpc: source.grpc(read.grpc)?,
+            releases: read.releases.map(|releases| Releases {
+                root: base.join(releases.root),
+            }),
         })
     }
 }
@@ -220,6 +255,21 @@ impl Source<'_> {
                 Ok(Mqtt::Broker { host, port })
             }
         }
+    }
+
+    fn grpc(&self, table: Option<Grpc>) -> Result<Option<Grpc>, Error> {
+        let Some(table) = table else {
+            return Ok(None);
+        };
+        for (key, zero) in [
+            ("max_connections", table.max_connections == 0),
+            ("connect_timeout_ms", table.connect_timeout_ms == 0),
+        ] {
+            if zero {
+                return Err(self.error("grpc", key, "must be at least 1"));
+            }
+        }
+        Ok(Some(table))
     }
 
     fn error(&self, table: &str, key: &str, problem: &str) -> Error {

@@ -14,9 +14,13 @@ mod state;
 
 mod mqtt;
 
+mod grpc;
+
 mod ingest;
 
 mod archive;
+
+mod dispatch;
 
 mod changes;
 mod clock;

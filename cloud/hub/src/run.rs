@@ -6,6 +6,8 @@ use barefoot_trust::TlsIdentity;
 use crate::archive::{self, Archive};
 use crate::changes::Changes;
 use crate::config::{Config, Mqtt};
+use crate::dispatch::{CorrectionsService, Dispatch};
+use crate::grpc::{self, Listener, Maintenance, Services};
 use crate::ingest::{Committer, Ingest};
 use crate::mqtt::{self, Broker, Endpoint};
 use crate::presence::{Connection, Presence};
@@ -36,6 +38,11 @@ pub enum Error {
         #[from]
         source: mqtt::Error,
     },
+    #[error("the gRPC port is not usable")]
+    Grpc {
+        #[from]
+        source: grpc::Error,
+    },
     #[error("the results page is not usable")]
     Page {
         #[from]
@@ -65,13 +72,24 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
         Mqtt::Broker { .. } => Connection::Unseen,
     };
     let presence = Presence::new(changes.clone(), connection, archive.clinics().await?);
-    let (ingest, committer) = Committer::new(archive.clone(), changes.clone());
+    let dispatch = Dispatch::new(archive.clone());
+    let (ingest, committer) = Committer::new(archive.clone(), changes.clone(), dispatch.clone());
 
-    let line = open_line(&config.mqtt, &identity, &presence, ingest, &shutdown).await?;
+    let services = Services::default()
+        .corrections(CorrectionsService(dispatch.clone()))
+        .maintenance(Maintenance::default());
+    let line = open_line(&config.mqtt, &identity, &presence, ingest, dispatch, &shutdown).await?;
+    let port = match &config.grpc {
+        Some(grpc) => Some(Listener::bind(grpc, identity.http2_server_config()?, shutdown.clone()).await?),
+        None => None,
+    };
     let page = ResultsPage::bind(&config.page, archive.clone(), presence, changes, shutdown.clone()).await?;
     let mut addresses = BTreeMap::<&'static str, SocketAddr>::from([("page", page.address())]);
     if let Line::Embedded(endpoint) = &line {
         addresses.insert("mqtt", endpoint.address());
+    }
+    if let Some(port) = &port {
+        addresses.insert("grpc", port.address());
     }
     let published = directory.publish_addresses(&addresses)?;
     tracing::info!(?addresses, "The hub is ready.");
@@ -80,10 +98,12 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
     let mut line = tokio::spawn(line.run());
     let mut committer = tokio::spawn(committer.run());
     let mut page = tokio::spawn(page.run());
+    let mut port = tokio::spawn(serve(port, services, shutdown.clone()));
     let ended = tokio::select! {
         () = shutdown.triggered() => Ok(()),
         _ = &mut line => Err(Error::Stopped { part: "the line to the clinics" }),
         _ = &mut committer => Err(Error::Stopped { part: "the committer" }),
+        _ = &mut port => Err(Error::Stopped { part: "the gRPC port" }),
         served = &mut page => match served {
             Ok(Err(source)) => Err(source.into()),
             _ => Err(Error::Stopped { part: "the results page" }),
@@ -93,7 +113,7 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
 
     // The line first: it holds the way to the committer, which ends when nothing can come any more.
     shutdown.trigger();
-    for part in [&mut line, &mut committer] {
+    for part in [&mut line, &mut committer, &mut port] {
         finish(part).await;
     }
     if !page.is_finished() {
@@ -112,11 +132,20 @@ async fn finish(part: &mut tokio::task::JoinHandle<()>) {
     }
 }
 
+/// The gRPC port's part; without a port it only waits for the shutdown.
+async fn serve(port: Option<Listener>, services: Services, shutdown: Shutdown) {
+    match port {
+        Some(port) => port.run(services).await,
+        None => shutdown.triggered().await,
+    }
+}
+
 async fn open_line(
     config: &Mqtt,
     identity: &TlsIdentity,
     presence: &Presence,
     ingest: Ingest,
+    dispatch: Dispatch,
     shutdown: &Shutdown,
 ) -> Result<Line, Error> {
     Ok(match config {
@@ -126,6 +155,7 @@ async fn open_line(
                 identity.server_config()?,
                 presence.clone(),
                 ingest,
+                dispatch,
                 shutdown.clone(),
             )
             .await?,
@@ -135,6 +165,7 @@ async fn open_line(
             *port,
             identity.client_config()?,
             ingest,
+            dispatch,
             presence.clone(),
             shutdown.clone(),
         ))),
