@@ -1,0 +1,21 @@
+//! Which versions of which models there are, what each was proven on, and which may go on.
+//!
+//! A maintainer registers the base (what boxes run), locked test sets and a plan of allowed changes. A run turns the
+//! base into a candidate; the `gate` measures it beside its base on the test sets and holds it against the plan.
+//! Only a candidate within all bounds can be fetched for signing. Life: [`ModelState`].
+//!
+//! `head` and `gate` decide and touch nothing; `Registry` fetches, asks them and writes down.
+
+mod error;
+mod model;
+mod provenance;
+mod record;
+mod registry;
+mod state;
+mod version;
+
+pub(crate) use error::Error;
+pub(crate) use model::{BaseModel, FindingSetting};
+pub(crate) use provenance::{PlanPin, Provenance, ProvenanceRecord, RoundTaken};
+pub(crate) use registry::Registry;
+pub(crate) use state::{ModelEvent, ModelState};
