@@ -397,6 +397,9 @@ pub struct RoundId {
     /// 1 for the first.
     #[prost(uint32, tag = "2")]
     pub round: u32,
+    /// 1 for the first; a failed round is tried again from the start, with fresh keys.
+    #[prost(uint32, tag = "3")]
+    pub attempt: u32,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct PullTaskRequest {
