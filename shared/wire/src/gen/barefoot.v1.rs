@@ -476,6 +476,9 @@ pub struct RoundTerms {
     /// Rounds of the run in all.
     #[prost(uint32, tag = "10")]
     pub rounds: u32,
+    /// With secure aggregation: the most clinics of the round. Its threshold is the quorum.
+    #[prost(uint32, tag = "11")]
+    pub participants: u32,
 }
 #[derive(Clone, Copy, PartialEq, ::prost::Message)]
 pub struct PrivacyTerms {
@@ -552,6 +555,11 @@ pub struct SealedShare {
     pub to: ::prost::alloc::string::String,
     #[prost(bytes = "vec", tag = "3")]
     pub ciphertext: ::prost::alloc::vec::Vec<u8>,
+    /// With these the hub tells a wrong share from a right one; not passed on to other clinics.
+    #[prost(bytes = "vec", tag = "4")]
+    pub mask_commitment: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "vec", tag = "5")]
+    pub seed_commitment: ::prost::alloc::vec::Vec<u8>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct FitTask {
@@ -585,11 +593,12 @@ pub struct KeysReply {
 pub struct SharesReply {
     #[prost(message, optional, tag = "1")]
     pub id: ::core::option::Option<RoundId>,
+    /// One for every clinic of the roster, in the order of their ids, the sender included.
     #[prost(message, repeated, tag = "2")]
     pub share: ::prost::alloc::vec::Vec<SealedShare>,
-    /// Lets the hub detect a wrong share of the self-mask later.
+    /// Of the self-mask's seed itself.
     #[prost(bytes = "vec", tag = "3")]
-    pub self_mask_commitment: ::prost::alloc::vec::Vec<u8>,
+    pub seed_commitment: ::prost::alloc::vec::Vec<u8>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct FitReply {
