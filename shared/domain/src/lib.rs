@@ -16,3 +16,6 @@ mod assessment;
 pub use assessment::{
     Assessment, Call, EngineUse, FindingCode, FindingResult, ModelVersion, Reason, Score, Urgency,
 };
+
+mod correction;
+pub use correction::Correction;

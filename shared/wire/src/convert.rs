@@ -69,7 +69,7 @@ pub fn receipt_envelope(id: String, clinic: &ClinicId, receipt: &Receipt) -> v1:
     envelope(id, clinic, v1::Kind::Receipt, encode_receipt(receipt))
 }
 
-fn envelope(id: String, clinic: &ClinicId, kind: v1::Kind, body: Vec<u8>) -> v1::Envelope {
+pub(crate) fn envelope(id: String, clinic: &ClinicId, kind: v1::Kind, body: Vec<u8>) -> v1::Envelope {
     v1::Envelope {
         schema: SCHEMA,
         id,
@@ -104,7 +104,7 @@ pub fn decode_envelope(bytes: &[u8]) -> Result<v1::Envelope, DecodeError> {
     Ok(envelope)
 }
 
-fn is_ulid(text: &str) -> bool {
+pub(crate) fn is_ulid(text: &str) -> bool {
     text.len() == 26 && text.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase())
 }
 

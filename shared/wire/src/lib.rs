@@ -25,3 +25,6 @@ pub use convert::{
     DecodeError, MAX_ENVELOPE_BYTES, Receipt, ReceiptOutcome, SCHEMA, StudyResult, decode_envelope,
     decode_receipt, decode_result, encode_receipt, encode_result, receipt_envelope, result_envelope,
 };
+
+mod correction;
+pub use correction::{correction_envelope, decode_correction};

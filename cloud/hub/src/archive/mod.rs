@@ -5,8 +5,11 @@
 //! database is a second set of these. Writes come from one committer, so writers never wait for each other.
 
 mod commit;
+mod corrections;
 mod read;
 mod schema;
+
+pub(crate) use corrections::{NewCorrection, Waiting};
 
 use std::path::Path;
 use std::time::Duration;

@@ -1,12 +1,14 @@
 use std::time::Duration;
 
+use barefoot_domain::ClinicId;
 use barefoot_wire::{Receipt, ReceiptOutcome};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Answer, Ingest, Refusal, Submission};
+use super::{Answer, Ingest, Message, Refusal, Submission};
 use crate::archive::{Archive, Arrival, Error, Outcome};
 use crate::changes::Changes;
 use crate::clock::now_ms;
+use crate::dispatch::Dispatch;
 
 /// Most messages in one transaction: enough to share a sync, few enough to keep the wait short.
 const GROUP: usize = 256;
@@ -22,6 +24,7 @@ const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
 pub(crate) struct Committer {
     archive: Archive,
     changes: Changes,
+    dispatch: Dispatch,
     submissions: mpsc::Receiver<Submission>,
 }
 
@@ -29,11 +32,12 @@ pub(crate) struct Committer {
 type Accepted = (Arrival, oneshot::Sender<Answer>);
 
 impl Committer {
-    pub(crate) fn new(archive: Archive, changes: Changes) -> (Ingest, Self) {
+    pub(crate) fn new(archive: Archive, changes: Changes, dispatch: Dispatch) -> (Ingest, Self) {
         let (ingest, submissions) = Ingest::channel();
         let committer = Self {
             archive,
             changes,
+            dispatch,
             submissions,
         };
         (ingest, committer)
@@ -47,15 +51,30 @@ impl Committer {
             let mut refused = Vec::new();
             for submission in group.drain(..) {
                 match submission.checked {
-                    Ok(arrival) => accepted.push((arrival, submission.answer)),
+                    Ok(Message::Result(arrival)) => accepted.push((*arrival, submission.answer)),
+                    Ok(Message::Receipt(receipt)) => {
+                        self.note(&submission.clinic, &receipt, submission.answer).await;
+                    }
                     Err(refusal) => {
                         tracing::warn!(clinic = %submission.clinic, reason = refusal.reason, "A message was refused.");
                         refused.push((refusal, submission.answer));
                     }
                 }
             }
-            self.commit(accepted, refused).await;
+            if !(accepted.is_empty() && refused.is_empty()) {
+                self.commit(accepted, refused).await;
+            }
             self.changes.announce();
+        }
+    }
+
+    /// A receipt that cannot be written down is not acknowledged: the clinic is told again, and receipts again.
+    async fn note(&self, clinic: &ClinicId, receipt: &Receipt, answer: oneshot::Sender<Answer>) {
+        match self.dispatch.settle(clinic, receipt).await {
+            Ok(()) => {
+                let _ = answer.send(Answer::Noted);
+            }
+            Err(error) => report(&error, 1),
         }
     }
 

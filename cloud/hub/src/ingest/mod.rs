@@ -12,10 +12,8 @@ use barefoot_wire::Receipt;
 use barefoot_wire::topics::Topic;
 use tokio::sync::{mpsc, oneshot};
 
-pub(crate) use check::{Refusal, check};
+pub(crate) use check::{Message, Refusal, check};
 pub(crate) use committer::Committer;
-
-use crate::archive::Arrival;
 
 /// Messages waiting for the committer, all sessions together. When full, sessions stop reading from their sockets
 /// until there is room: TCP then holds the clinics back.
@@ -28,7 +26,7 @@ pub(crate) struct Ingest(mpsc::Sender<Submission>);
 #[derive(Debug)]
 struct Submission {
     clinic: ClinicId,
-    checked: Result<Arrival, Refusal>,
+    checked: Result<Message, Refusal>,
     answer: oneshot::Sender<Answer>,
 }
 
@@ -37,6 +35,8 @@ struct Submission {
 pub(crate) enum Answer {
     /// Committed or refused for good; this goes back to the clinic.
     Receipt(Receipt),
+    /// The clinic's own receipt was taken; nothing goes back.
+    Noted,
     /// Refused, and no envelope id could be read that a receipt could name.
     Unreadable,
 }

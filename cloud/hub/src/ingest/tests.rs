@@ -2,11 +2,12 @@ use barefoot_domain::{Assessment, CaseId, QualityGrade, QualityVerdict, Reason, 
 use barefoot_wire::topics::{self, Direction};
 use barefoot_wire::{MAX_ENVELOPE_BYTES, ReceiptOutcome, StudyResult, result_envelope, v1};
 use proptest::prelude::*;
-use prost::Message;
+use prost::Message as _;
 
 use super::*;
 use crate::archive::Archive;
 use crate::changes::Changes;
+use crate::dispatch::Dispatch;
 
 const ID: &str = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
 
@@ -44,7 +45,10 @@ fn envelope() -> v1::Envelope {
 #[test]
 fn only_a_result_of_the_topics_clinic_is_accepted() {
     let check_envelope = |envelope: v1::Envelope| check(&topic(), &envelope.encode_to_vec());
-    assert_eq!(check_envelope(envelope()).unwrap().envelope_id, ID);
+    let Message::Result(accepted) = check_envelope(envelope()).unwrap() else {
+        panic!("a result is a result");
+    };
+    assert_eq!(accepted.envelope_id, ID);
 
     let refused = |envelope: v1::Envelope, id: Option<&str>, reason: &str| {
         let refusal = check_envelope(envelope).unwrap_err();
@@ -66,7 +70,7 @@ fn only_a_result_of_the_topics_clinic_is_accepted() {
             ..envelope()
         },
         Some(ID),
-        "results only",
+        "results and receipts only",
     );
     refused(
         v1::Envelope {
@@ -74,7 +78,7 @@ fn only_a_result_of_the_topics_clinic_is_accepted() {
             ..envelope()
         },
         Some(ID),
-        "results only",
+        "results and receipts only",
     );
     refused(
         v1::Envelope {
@@ -140,7 +144,7 @@ proptest! {
 async fn the_committer_answers_everything_submitted_before_it_ends() {
     let dir = tempfile::tempdir().unwrap();
     let archive = Archive::open(&dir.path().join("barefoot.db")).await.unwrap();
-    let (ingest, committer) = Committer::new(archive.clone(), Changes::new());
+    let (ingest, committer) = Committer::new(archive.clone(), Changes::new(), Dispatch::new(archive.clone()));
     let mut pending = Vec::new();
     for payload in [
         envelope().encode_to_vec(),
@@ -166,7 +170,7 @@ async fn the_committer_answers_everything_submitted_before_it_ends() {
 async fn a_failing_database_answers_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let archive = Archive::open(&dir.path().join("barefoot.db")).await.unwrap();
-    let (ingest, committer) = Committer::new(archive.clone(), Changes::new());
+    let (ingest, committer) = Committer::new(archive.clone(), Changes::new(), Dispatch::new(archive.clone()));
     archive.close().await;
     let pending = ingest
         .submit(&topic(), &envelope().encode_to_vec())

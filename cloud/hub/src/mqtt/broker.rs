@@ -3,6 +3,7 @@
 //! The broker's PUBACK to a clinic only says that the broker has the message. The hub acknowledges to the broker after
 //! its commit and publishes a receipt; a clinic that gets none sends again, whatever the broker kept or lost.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,10 +15,11 @@ use rumqttc::{NetworkOptions, TlsConfiguration, Transport};
 use rustls::ClientConfig;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
-use super::{IN_FLIGHT, MAX_PACKET_BYTES, receipt_payload};
+use super::{IN_FLIGHT, MAX_PACKET_BYTES, receipt_payload, stamped};
 use crate::Shutdown;
+use crate::dispatch::{Dispatch, RESEND};
 use crate::ingest::{Answer, Ingest, Pending};
 use crate::presence::Presence;
 
@@ -46,6 +48,7 @@ pub(crate) struct Broker {
     options: MqttOptions,
     shown: String,
     ingest: Ingest,
+    dispatch: Dispatch,
     presence: Presence,
     shutdown: Shutdown,
 }
@@ -76,6 +79,7 @@ impl Broker {
         port: u16,
         tls: Arc<ClientConfig>,
         ingest: Ingest,
+        dispatch: Dispatch,
         presence: Presence,
         shutdown: Shutdown,
     ) -> Self {
@@ -97,6 +101,7 @@ impl Broker {
             options,
             shown: format!("{host}:{port}"),
             ingest,
+            dispatch,
             presence,
             shutdown,
         }
@@ -106,7 +111,7 @@ impl Broker {
     pub(crate) async fn run(self) {
         let mut pause = FIRST_PAUSE;
         loop {
-            let since = tokio::time::Instant::now();
+            let since = Instant::now();
             let Err(broken) = self.connection().await else {
                 return;
             };
@@ -130,8 +135,10 @@ impl Broker {
         // that overruns it is disconnected.
         let (taken, answering) = mpsc::channel(usize::from(IN_FLIGHT));
         let mut answers = tokio::spawn(answer(client.clone(), answering));
+        let telling = tokio::spawn(tell(client.clone(), self.dispatch.clone()));
         let ended = self.exchange(&client, &mut events, &taken, &mut answers).await;
         drop(taken);
+        telling.abort();
         if ended.is_ok() {
             // Acknowledgements leave through the event loop, so it runs until the last is written.
             let farewell = async {
@@ -229,6 +236,46 @@ async fn answer(client: AsyncClient, mut answering: mpsc::Receiver<Taken>) {
         }
         if client.ack(&message.publish).await.is_err() {
             return;
+        }
+    }
+}
+
+/// Sends what clinics have not receipted, at once and again every [`RESEND`]. Ends with the connection.
+async fn tell(client: AsyncClient, dispatch: Dispatch) {
+    let mut news = dispatch.changed();
+    let mut told: HashMap<String, Instant> = HashMap::new();
+    let mut tick = tokio::time::interval(RESEND);
+    loop {
+        tokio::select! {
+            _ = tick.tick() => {}
+            changed = news.changed() => if changed.is_err() { return },
+        }
+        let now = Instant::now();
+        told.retain(|_, sent_at| now < *sent_at + RESEND);
+        let clinics = match dispatch.clinics_to_tell().await {
+            Ok(clinics) => clinics,
+            Err(error) => {
+                tracing::error!(%error, "What waits for clinics cannot be read; it is tried again.");
+                continue;
+            }
+        };
+        for clinic in clinics {
+            for waiting in dispatch.unsettled(&clinic).await.unwrap_or_default() {
+                if told.contains_key(&waiting.envelope_id) {
+                    continue;
+                }
+                let Some(payload) = stamped(&waiting.envelope) else {
+                    tracing::error!(%clinic, envelope = waiting.envelope_id, "A stored message is no envelope; a person must look.");
+                    continue;
+                };
+                let sent = client
+                    .publish(topics::down_correction(&clinic), QoS::AtLeastOnce, false, payload)
+                    .await;
+                if sent.is_err() {
+                    return;
+                }
+                told.insert(waiting.envelope_id, now);
+            }
         }
     }
 }

@@ -14,6 +14,7 @@ use super::half_open::HalfOpen;
 use super::session::ClinicSession;
 use crate::Shutdown;
 use crate::config::Embedded;
+use crate::dispatch::Dispatch;
 use crate::ingest::Ingest;
 use crate::presence::Presence;
 
@@ -40,6 +41,7 @@ struct Visits {
     doorman: Doorman,
     half_open: HalfOpen,
     ingest: Ingest,
+    dispatch: Dispatch,
     shutdown: Shutdown,
 }
 
@@ -49,6 +51,7 @@ impl Endpoint {
         tls: Arc<ServerConfig>,
         presence: Presence,
         ingest: Ingest,
+        dispatch: Dispatch,
         shutdown: Shutdown,
     ) -> Result<Self, Error> {
         let failed = |source| Error::Listen {
@@ -69,6 +72,7 @@ impl Endpoint {
                 },
                 half_open: HalfOpen::new(MOST_HALF_OPEN),
                 ingest,
+                dispatch,
                 shutdown,
             },
         })
@@ -125,7 +129,7 @@ impl Visits {
         };
         let clinic = session.clinic().clone();
         tracing::info!(%clinic, %peer, "A clinic connected.");
-        let end = ClinicSession::run(line, session, grant, self.ingest, &self.shutdown).await;
+        let end = ClinicSession::run(line, session, grant, self.ingest, self.dispatch, &self.shutdown).await;
         tracing::info!(%clinic, ?end, "A clinic's session ended.");
     }
 }

@@ -6,28 +6,29 @@
 //! rules then bind clinics to their topics.
 //!
 //! Both acknowledge a message only after its database commit, then send a receipt to `down/receipt`. Receipts are not
-//! kept for later: whoever misses one sends its message again and gets another.
+//! kept for later: whoever misses one sends its message again and gets another. What the hub itself has to tell a
+//! clinic comes from `dispatch`, which keeps it until the clinic's receipt on `up/receipt`.
 
 mod broker;
 mod endpoint;
 mod greeting;
 mod half_open;
 mod outgoing;
-mod receipts;
 mod rules;
 mod session;
+mod window;
 
 pub(crate) use broker::Broker;
 pub(crate) use endpoint::Endpoint;
 
 use barefoot_domain::ClinicId;
-use barefoot_wire::{MAX_ENVELOPE_BYTES, Receipt, receipt_envelope};
+use barefoot_wire::{MAX_ENVELOPE_BYTES, Receipt, receipt_envelope, v1};
 use bytes::Bytes;
 use prost::Message;
 
 use crate::clock::now_ms;
 
-/// Most messages a clinic may have unacknowledged (Receive Maximum), and most receipts the hub has with it.
+/// Most messages a clinic may have unacknowledged (Receive Maximum), and most the hub has with it.
 const IN_FLIGHT: u16 = 256;
 
 /// The largest MQTT packet accepted: the largest envelope with its topic and properties.
@@ -48,4 +49,11 @@ fn receipt_payload(clinic: &ClinicId, receipt: &Receipt) -> Bytes {
     let mut envelope = receipt_envelope(ulid::Ulid::generate().to_string(), clinic, receipt);
     envelope.sent_at_ms = now_ms();
     envelope.encode_to_vec().into()
+}
+
+/// A kept message as it is published; `None` when the kept bytes are no envelope.
+fn stamped(envelope: &[u8]) -> Option<Bytes> {
+    let mut envelope = v1::Envelope::decode(envelope).ok()?;
+    envelope.sent_at_ms = now_ms();
+    Some(envelope.encode_to_vec().into())
 }

@@ -25,8 +25,8 @@ pub(super) const MAX_FILTERS: usize = 16;
 pub(super) struct Grant {
     /// Silence after which the session is cut: 1.5 times the keep-alive (MQTT 5 section 3.1.2.10).
     pub(super) silence: Duration,
-    /// The most receipts in flight.
-    pub(super) receipts: u16,
+    /// The most messages to it in flight.
+    pub(super) in_flight: u16,
 }
 
 /// The answer to a CONNECT of `clinic`, with what was granted when it is a success.
@@ -59,7 +59,7 @@ pub(super) fn answer_connect(
     };
     let grant = Grant {
         silence: Duration::from_secs(u64::from(keep_alive_s)) * 3 / 2,
-        receipts: connect
+        in_flight: connect
             .receive_max
             .map_or(IN_FLIGHT, |most| most.get().min(IN_FLIGHT)),
     };
@@ -186,13 +186,12 @@ impl Subscriptions {
         self.held.len() < before
     }
 
-    /// The quality of service for receipts; `None` when the session did not ask for them.
-    pub(super) fn receipts(&self) -> Option<QoS> {
-        let receipt = topics::down_receipt(&self.clinic);
+    /// The quality of service for `topic`; `None` when the session did not ask for it.
+    pub(super) fn quality(&self, topic: &str) -> Option<QoS> {
         let all = topics::down_filter(&self.clinic);
         self.held
             .iter()
-            .filter(|(filter, _)| **filter == *receipt || **filter == *all)
+            .filter(|(filter, _)| **filter == *topic || **filter == *all)
             .map(|(_, qos)| *qos)
             .max()
     }
@@ -243,7 +242,7 @@ mod tests {
         assert!(!ack.retain_available && !ack.shared_subscription_available);
         let expected = Grant {
             silence: Duration::from_secs(450),
-            receipts: 9,
+            in_flight: 9,
         };
         assert_eq!(grant, Some(expected));
     }
@@ -325,11 +324,14 @@ mod tests {
             status(&["#"; MAX_FILTERS + 1]),
             Err(DisconnectReasonCode::QuotaExceeded)
         );
-        assert_eq!(subscriptions.receipts(), None);
+        assert_eq!(subscriptions.quality(&topics::down_receipt(&clinic())), None);
         let all = ByteString::from("barefoot/v1/clinic-7/down/#");
         subscriptions.add(&all, QoS::AtMostOnce);
-        assert_eq!(subscriptions.receipts(), Some(QoS::AtMostOnce));
+        assert_eq!(
+            subscriptions.quality(&topics::down_receipt(&clinic())),
+            Some(QoS::AtMostOnce)
+        );
         assert!(subscriptions.remove(&all) && !subscriptions.remove(&all));
-        assert_eq!(subscriptions.receipts(), None);
+        assert_eq!(subscriptions.quality(&topics::down_receipt(&clinic())), None);
     }
 }

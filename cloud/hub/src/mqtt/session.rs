@@ -1,10 +1,8 @@
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::num::NonZeroU16;
 use std::time::Duration;
 
-use barefoot_wire::Receipt;
-use barefoot_wire::topics::down_receipt;
-use bytes::Bytes;
+use barefoot_wire::topics::{down_correction, down_receipt};
 use bytestring::ByteString;
 use futures_util::StreamExt;
 use futures_util::stream::SplitStream;
@@ -15,14 +13,16 @@ use rmqtt_codec::v5::{
     Disconnect, DisconnectReasonCode, Packet, PublishAck, PublishAckReason, ToReasonCode, Unsubscribe,
     UnsubscribeAck, UnsubscribeAckReason,
 };
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::greeting::Line;
 use super::outgoing::{Outgoing, Stuck};
-use super::receipts::{Overflow, ReceiptWindow};
 use super::rules::{Grant, MAX_FILTERS, Subscriptions, check_publish, own_up_topic};
-use super::{IN_FLIGHT, receipt_payload};
+use super::window::{Down, Overflow, Window};
+use super::{IN_FLIGHT, receipt_payload, stamped};
 use crate::Shutdown;
+use crate::dispatch::{Dispatch, RESEND};
 use crate::ingest::{Answer, Ingest, NotTaken, Pending};
 use crate::presence;
 
@@ -74,7 +74,10 @@ pub(super) struct ClinicSession {
     ingest: Ingest,
     outgoing: Outgoing,
     subscriptions: Subscriptions,
-    receipts: ReceiptWindow,
+    window: Window,
+    dispatch: Dispatch,
+    /// What the dispatch gave, by envelope id, and when it was sent.
+    told: HashMap<String, Instant>,
     /// Messages with the committer, in the order they came: it answers in the same order. A message of QoS 0 has no
     /// packet id. At most `IN_FLIGHT`, more cut the session.
     pending: VecDeque<(Option<NonZeroU16>, Pending)>,
@@ -87,12 +90,15 @@ impl ClinicSession {
         session: presence::Session,
         grant: Grant,
         ingest: Ingest,
+        dispatch: Dispatch,
         shutdown: &Shutdown,
     ) -> End {
         let (sink, mut stream) = line.split();
         let mut this = Self {
             subscriptions: Subscriptions::new(session.clinic().clone()),
-            receipts: ReceiptWindow::new(grant.receipts),
+            window: Window::new(grant.in_flight),
+            told: HashMap::new(),
+            dispatch,
             outgoing: Outgoing::spawn(sink),
             pending: VecDeque::new(),
             session,
@@ -124,6 +130,8 @@ impl ClinicSession {
         shutdown: &Shutdown,
     ) -> Result<std::convert::Infallible, End> {
         let mut silent_at = Instant::now() + self.grant.silence;
+        let mut news = self.dispatch.changed();
+        let mut tell_at = Instant::now() + RESEND;
         loop {
             tokio::select! {
                 biased;
@@ -131,6 +139,11 @@ impl ClinicSession {
                 () = self.session.taken_over() => return Err(DisconnectReasonCode::SessionTakenOver.into()),
                 () = self.outgoing.broken() => return Err(End::Lost),
                 (id, answer) = next_answer(&mut self.pending) => self.answer(id, answer?)?,
+                () = changed(&mut news) => self.tell().await?,
+                () = sleep_until(tell_at) => {
+                    tell_at = Instant::now() + RESEND;
+                    self.tell().await?;
+                }
                 read = timeout_at(silent_at, stream.next()) => {
                     let packet = read_packet(read)?;
                     silent_at = Instant::now() + self.grant.silence;
@@ -144,20 +157,18 @@ impl ClinicSession {
     async fn take(&mut self, packet: Packet) -> Result<(), End> {
         match packet {
             Packet::Publish(publish) => self.take_message(*publish).await,
-            Packet::PublishAck(ack) => {
-                let next = self.receipts.acknowledged(ack.packet_id);
-                if let Some((id, payload)) = next {
-                    self.send_receipt(Some(id), payload)?;
-                }
-                Ok(())
-            }
+            Packet::PublishAck(ack) => match self.window.acknowledged(ack.packet_id) {
+                Some((id, message)) => self.send_down(Some(id), message),
+                None => Ok(()),
+            },
             Packet::PingRequest => Ok(self.outgoing.send(Packet::PingResponse)?),
             Packet::Subscribe(subscribe) => {
                 let ack = self.subscriptions.subscribe(&subscribe)?;
                 if ack.status.iter().any(|status| 0x80 <= u8::from(*status)) {
                     tracing::warn!(clinic = %self.session.clinic(), "A clinic may not subscribe to all it asked for.");
                 }
-                Ok(self.outgoing.send(ack)?)
+                self.outgoing.send(ack)?;
+                self.tell().await
             }
             Packet::Unsubscribe(unsubscribe) => self.unsubscribe(&unsubscribe),
             Packet::Disconnect(_) => Err(End::Goodbye),
@@ -192,8 +203,11 @@ impl ClinicSession {
         match answer {
             Answer::Receipt(receipt) => {
                 self.acknowledge(id, PublishAckReason::Success)?;
-                self.queue_receipt(&receipt)
+                let topic = down_receipt(self.session.clinic()).into();
+                let payload = receipt_payload(self.session.clinic(), &receipt);
+                self.queue_down(Down { topic, payload })
             }
+            Answer::Noted => self.acknowledge(id, PublishAckReason::Success),
             Answer::Unreadable => self.acknowledge(id, PublishAckReason::PayloadFormatInvalid),
         }
     }
@@ -209,19 +223,51 @@ impl ClinicSession {
         })?)
     }
 
-    fn queue_receipt(&mut self, receipt: &Receipt) -> Result<(), End> {
-        let payload = receipt_payload(self.session.clinic(), receipt);
-        match self.subscriptions.receipts() {
+    /// Sends what the clinic has not receipted and was not sent lately.
+    async fn tell(&mut self) -> Result<(), End> {
+        let clinic = self.session.clinic().clone();
+        let topic = ByteString::from(down_correction(&clinic));
+        if self.subscriptions.quality(&topic).is_none() {
+            return Ok(());
+        }
+        let unsettled = match self.dispatch.unsettled(&clinic).await {
+            Ok(unsettled) => unsettled,
+            Err(error) => {
+                tracing::error!(%clinic, %error, "What waits for a clinic cannot be read; it is tried again.");
+                return Ok(());
+            }
+        };
+        let now = Instant::now();
+        self.told.retain(|_, sent_at| now < *sent_at + RESEND);
+        for waiting in unsettled {
+            if self.told.contains_key(&waiting.envelope_id) {
+                continue;
+            }
+            let Some(payload) = stamped(&waiting.envelope) else {
+                tracing::error!(%clinic, envelope = waiting.envelope_id, "A stored message is no envelope; a person must look.");
+                continue;
+            };
+            self.told.insert(waiting.envelope_id, now);
+            self.queue_down(Down {
+                topic: topic.clone(),
+                payload,
+            })?;
+        }
+        Ok(())
+    }
+
+    fn queue_down(&mut self, message: Down) -> Result<(), End> {
+        match self.subscriptions.quality(&message.topic) {
             None => Ok(()),
-            Some(QoS::AtMostOnce) => self.send_receipt(None, payload),
-            Some(_) => match self.receipts.push(payload)? {
-                Some((id, payload)) => self.send_receipt(Some(id), payload),
+            Some(QoS::AtMostOnce) => self.send_down(None, message),
+            Some(_) => match self.window.push(message)? {
+                Some((id, message)) => self.send_down(Some(id), message),
                 None => Ok(()),
             },
         }
     }
 
-    fn send_receipt(&self, packet_id: Option<NonZeroU16>, payload: Bytes) -> Result<(), End> {
+    fn send_down(&self, packet_id: Option<NonZeroU16>, message: Down) -> Result<(), End> {
         let publish = Publish {
             dup: false,
             retain: false,
@@ -229,9 +275,9 @@ impl ClinicSession {
                 Some(_) => QoS::AtLeastOnce,
                 None => QoS::AtMostOnce,
             },
-            topic: ByteString::from(down_receipt(self.session.clinic())),
+            topic: message.topic,
             packet_id,
-            payload,
+            payload: message.payload,
             properties: None,
         };
         Ok(self.outgoing.send(publish)?)
@@ -287,6 +333,13 @@ async fn next_answer(
     let answer = oldest.await.map_err(|_| NotTaken);
     pending.pop_front();
     (id, answer)
+}
+
+/// Never returns once the dispatch is gone: the session ends for another reason then.
+async fn changed(news: &mut watch::Receiver<u64>) {
+    if news.changed().await.is_err() {
+        std::future::pending().await
+    }
 }
 
 type Read = Option<Result<(MqttPacket, u32), DecodeError>>;
