@@ -19,6 +19,7 @@ mod grpc;
 mod ingest;
 
 mod archive;
+mod chunks;
 
 mod dispatch;
 

@@ -1,0 +1,96 @@
+use super::*;
+
+const LIMIT: u64 = 10_000;
+
+fn open(directory: &Path) -> ChunkStore {
+    ChunkStore::open(directory, LIMIT).unwrap()
+}
+
+async fn sweep(store: &ChunkStore, needed: &[ChunkId]) -> Option<u64> {
+    let needed = Ok::<_, ()>(needed.iter().copied().collect());
+    store.sweep(std::future::ready(needed)).await.map(Result::unwrap)
+}
+
+#[tokio::test]
+async fn what_was_stored_is_there_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let content = Bytes::from_static(b"values");
+    let id = open(dir.path()).put(content.clone()).await.unwrap();
+    let store = open(dir.path());
+    assert!(store.has(&id));
+    assert_eq!(store.read(id).await.unwrap(), content);
+    assert_eq!(store.0.stored.load(Ordering::Relaxed), 6);
+    assert!(matches!(
+        store.read(ChunkId::of(b"other")).await,
+        Err(Error::Read { .. })
+    ));
+}
+
+#[tokio::test]
+async fn an_uncommitted_batch_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let mut batch = store.batch();
+    let id = batch.add(b"never").unwrap();
+    assert_eq!(batch.waiting(), 1);
+    drop(batch);
+    assert!(!store.has(&id));
+    assert_eq!(store.0.stored.load(Ordering::Relaxed), 0);
+    // As a killed hub leaves it.
+    fs::write(dir.path().join(UNFINISHED).join("7"), b"half").unwrap();
+    let store = open(dir.path());
+    assert_eq!(store.0.stored.load(Ordering::Relaxed), 0);
+    assert!(
+        fs::read_dir(dir.path().join(UNFINISHED))
+            .unwrap()
+            .next()
+            .is_none()
+    );
+}
+
+#[tokio::test]
+async fn the_same_chunk_is_stored_once_and_counted_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let (mut one, mut other) = (store.batch(), store.batch());
+    let id = one.add(b"same").unwrap();
+    assert_eq!(other.add(b"same").unwrap(), id);
+    one.commit().unwrap();
+    other.commit().unwrap();
+    store.put(Bytes::from_static(b"same")).await.unwrap();
+    assert_eq!(store.0.stored.load(Ordering::Relaxed), 4);
+    assert_eq!(list(dir.path()).unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn limits_hold_and_damage_shows() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    assert!(matches!(store.put(Bytes::new()).await, Err(Error::Size)));
+    assert!(matches!(
+        store.put(vec![0; MAX_CHUNK_BYTES + 1].into()).await,
+        Err(Error::Size)
+    ));
+    let id = store.put(vec![1; 9_999].into()).await.unwrap();
+    assert!(matches!(
+        store.put(vec![2; 2].into()).await,
+        Err(Error::Full { limit: LIMIT })
+    ));
+    store.put(vec![2; 1].into()).await.unwrap();
+    fs::write(store.path(&id), b"something else").unwrap();
+    assert!(matches!(store.read(id).await, Err(Error::Damaged { .. })));
+}
+
+#[tokio::test]
+async fn a_sweep_removes_what_nobody_needs_and_waits_for_holders() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let keep = store.put(Bytes::from_static(b"keep")).await.unwrap();
+    let drop_it = store.put(Bytes::from_static(b"unneeded")).await.unwrap();
+    let hold = store.hold().await;
+    assert_eq!(sweep(&store, &[keep]).await, None);
+    drop(hold);
+    assert_eq!(sweep(&store, &[keep]).await, Some(1));
+    assert!(store.has(&keep) && !store.has(&drop_it));
+    assert_eq!(store.0.stored.load(Ordering::Relaxed), 4);
+}
