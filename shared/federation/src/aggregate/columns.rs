@@ -47,7 +47,6 @@ impl Columns {
         let network = network(clients.len());
         Self {
             rule,
-            sorted: Vec::with_capacity(clients.len()),
             rows: Rows::new(clients),
             network,
         }
@@ -68,12 +67,7 @@ impl Columns {
         place: Place,
         into: &mut [f64],
     ) -> Result<(), AggregateError> {
-        let Self {
-            rule,
-            rows,
-            network,
-            sorted,
-        } = self;
+        let Self { rule, rows, network } = self;
         rows.tiles(updates, place, |start, sorted| {
             sort_columns(sorted, network);
             let combined = match *rule {

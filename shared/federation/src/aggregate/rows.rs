@@ -24,10 +24,12 @@ impl Rows {
     pub(super) fn new(clients: Vec<usize>) -> Self {
         let fitting = BUDGET / size_of::<f32>() / clients.len().max(1) / BLOCK_VALUES * BLOCK_VALUES;
         let width = fitting.clamp(BLOCK_VALUES, BLOCK);
+        let tile = Vec::with_capacity(clients.len());
         Self {
             values: vec![0.0; width * clients.len()],
             clients,
             width,
+            tile,
         }
     }
 
@@ -36,8 +38,9 @@ impl Rows {
         &self.clients
     }
 
-    /// Reads `place` piece by piece and hands over tile by tile: where in `place` its values begin, and a
-    /// row of each client, free to be reordered. Only the first of a tile's values count when `place` ends within it; the rest are 0.
+    /// Reads `place` piece by piece and hands over tile by tile: where in `place` its values begin, and a row of
+    /// each client, free to be reordered. Where `place` ends within a tile, the values beyond are 0 and count
+    /// nothing.
     pub(super) fn tiles(
         &mut self,
         updates: &mut dyn Updates,
