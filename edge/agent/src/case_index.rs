@@ -9,6 +9,7 @@ use barefoot_domain::{Assessment, CaseId};
 use tokio::sync::watch;
 
 use crate::case_log::PatientText;
+use crate::labels::Labels;
 use crate::study_folder::StudyKey;
 
 /// How far a case has come.
@@ -51,6 +52,8 @@ pub(crate) struct CaseView {
     pub delivery: Delivery,
     /// Images under one UID with different content: a person must look.
     pub conflicts: usize,
+    /// What people said about it.
+    pub labels: Labels,
 }
 
 /// Cheap to clone; all clones see the same cases.
@@ -100,6 +103,14 @@ impl CaseIndex {
             .unwrap_or_else(PoisonError::into_inner)
             .get(study)
             .cloned()
+    }
+
+    /// The study a pseudonym stands for.
+    #[must_use]
+    pub(crate) fn study_of(&self, case: &CaseId) -> Option<StudyKey> {
+        let cases = self.cases.read().unwrap_or_else(PoisonError::into_inner);
+        let found = cases.values().find(|view| view.case == *case)?;
+        Some(found.study.clone())
     }
 
     /// The newest `limit` cases by arrival, newest first.

@@ -10,6 +10,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::labels::LabelSource;
+
 /// Entries of this daemon. A field is only ever added, with a default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -53,14 +55,26 @@ pub(crate) enum Entry {
         envelope_id: String,
         reason: String,
     },
+    /// Somebody said whether a finding is there.
+    Label {
+        at_ms: i64,
+        correction_id: String,
+        source: LabelSource,
+        /// The version looked at.
+        labelled_version: u32,
+        finding: String,
+        present: bool,
+    },
+    /// The patient's word on whether the box may learn from the study.
+    Learning { at_ms: i64, allowed: bool },
 }
 
 impl Entry {
-    /// The version it is about; 0 for the hub's word, which names an envelope.
+    /// The version it makes or assesses; 0 for what people and the hub say, which makes none.
     pub(crate) fn version(&self) -> u32 {
         match self {
             Self::Settled { version, .. } | Self::Assessed { version, .. } => *version,
-            Self::Receipted { .. } | Self::Refused { .. } => 0,
+            Self::Receipted { .. } | Self::Refused { .. } | Self::Label { .. } | Self::Learning { .. } => 0,
         }
     }
 }

@@ -36,6 +36,7 @@ mod clock;
 mod error_chain;
 mod finding_names;
 mod handoff;
+mod labels;
 mod model;
 mod scanners;
 mod status;

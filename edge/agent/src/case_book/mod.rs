@@ -4,9 +4,11 @@
 
 mod folder;
 mod identity;
+mod labelling;
 mod recovery;
 
 use std::io;
+use std::sync::Mutex;
 
 use barefoot_domain::{CaseId, ClinicId, StudyUid, Urgency};
 use barefoot_imaging::header::{self, Header};
@@ -18,6 +20,7 @@ use prost::Message;
 use crate::case_index::{CaseIndex, CaseState, CaseView, Delivery};
 use crate::case_log::{self, Entry, PatientText};
 use crate::handoff::{AssessedStudy, HubReceipt, SettledStudy, StoredInstance};
+use crate::labels::Labels;
 use crate::study_folder::{StateDirectory, StudyKey, hex};
 use folder::Folder;
 use identity::{modality_of, patient_of, same_patient};
@@ -30,6 +33,10 @@ pub(crate) enum Error {
     Folder { source: io::Error },
     #[error("the case log cannot be written")]
     Log { source: io::Error },
+    #[error("there is no such study, or no such version of it")]
+    Unknown,
+    #[error("the study has more labels than can be meant")]
+    TooManyLabels,
 }
 
 /// A result on its way to the hub.
@@ -48,6 +55,8 @@ pub(crate) struct CaseBook {
     clinic: ClinicId,
     pseudonyms: PseudonymKey,
     index: CaseIndex,
+    /// One label at a time: whether it is new is decided before it is written.
+    labelling: Mutex<()>,
 }
 
 impl CaseBook {
@@ -63,6 +72,7 @@ impl CaseBook {
             clinic,
             pseudonyms,
             index,
+            labelling: Mutex::default(),
         }
     }
 
@@ -107,6 +117,7 @@ impl CaseBook {
             has_heat_map: false,
             delivery: Delivery::None,
             conflicts: folder.conflicts,
+            labels: Labels::default(),
         });
     }
 
@@ -304,6 +315,7 @@ impl CaseBook {
             // Delivery is the newest version's: what the hub said of an earlier one must not stand beside this one.
             delivery: Delivery::None,
             conflicts,
+            labels: earlier.map(|view| view.labels.clone()).unwrap_or_default(),
         });
     }
 

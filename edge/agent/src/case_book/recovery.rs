@@ -113,6 +113,7 @@ impl CaseBook {
                     open.retain(|outgoing| outgoing.envelope_id != envelope_id);
                     recovery.receipted.push(envelope_id);
                 }
+                Entry::Label { .. } | Entry::Learning { .. } => self.put_word(study, &entry),
                 Entry::Refused {
                     envelope_id, reason, ..
                 } => {

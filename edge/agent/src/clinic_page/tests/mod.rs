@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::{ClinicPage, Config, DicomAddress, Language, Sources};
 use crate::case_index::{CaseIndex, CaseState, CaseView, Delivery};
 use crate::case_log::PatientText;
+use crate::labels::Labels;
 use crate::finding_names::FindingName;
 use crate::scanners::Scanners;
 use crate::status::{ModelStatus, Status};
@@ -225,6 +226,7 @@ fn assessed(study_uid: &str) -> CaseView {
             envelope_id: "01ENVELOPE".into(),
         },
         conflicts: 0,
+        labels: Labels::default(),
     }
 }
 
