@@ -25,3 +25,7 @@ pub mod hygiene;
 pub mod strategy;
 
 pub mod privacy;
+
+pub mod secagg;
+
+pub mod round;
