@@ -27,6 +27,8 @@ mod changes;
 mod clock;
 mod presence;
 
+mod web;
+
 mod results_page;
 
 mod run;

@@ -11,9 +11,10 @@ use crate::grpc::{self, Listener, Maintenance, Services};
 use crate::ingest::{Committer, Ingest};
 use crate::mqtt::{self, Broker, Endpoint};
 use crate::presence::{Connection, Presence};
-use crate::results_page::{self, ResultsPage};
+use crate::results_page;
 use crate::shutdown::Shutdown;
 use crate::state::{self, StateDirectory};
+use crate::web::{self, Web};
 
 /// What ends the hub. All but `Page` and `Stopped` happen at the start, before anything was promised.
 #[derive(Debug, thiserror::Error)]
@@ -43,10 +44,10 @@ pub enum Error {
         #[from]
         source: grpc::Error,
     },
-    #[error("the results page is not usable")]
+    #[error("the pages are not usable")]
     Page {
         #[from]
-        source: results_page::Error,
+        source: web::Error,
     },
     #[error("a part of the hub stopped by itself: {part}")]
     Stopped { part: &'static str },
@@ -83,8 +84,9 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
         Some(grpc) => Some(Listener::bind(grpc, identity.http2_server_config()?, shutdown.clone()).await?),
         None => None,
     };
-    let page = ResultsPage::bind(&config.page, archive.clone(), presence, changes, shutdown.clone()).await?;
-    let mut addresses = BTreeMap::<&'static str, SocketAddr>::from([("page", page.address())]);
+    let web = Web::bind(&config.page, changes, shutdown.clone()).await?;
+    let pages = results_page::router(archive.clone(), presence, web.look());
+    let mut addresses = BTreeMap::<&'static str, SocketAddr>::from([("page", web.address())]);
     if let Line::Embedded(endpoint) = &line {
         addresses.insert("mqtt", endpoint.address());
     }
@@ -97,7 +99,7 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
 
     let mut line = tokio::spawn(line.run());
     let mut committer = tokio::spawn(committer.run());
-    let mut page = tokio::spawn(page.run());
+    let mut page = tokio::spawn(web.run(pages));
     let mut port = tokio::spawn(serve(port, services, shutdown.clone()));
     let ended = tokio::select! {
         () = shutdown.triggered() => Ok(()),
@@ -106,7 +108,7 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
         _ = &mut port => Err(Error::Stopped { part: "the gRPC port" }),
         served = &mut page => match served {
             Ok(Err(source)) => Err(source.into()),
-            _ => Err(Error::Stopped { part: "the results page" }),
+            _ => Err(Error::Stopped { part: "the pages" }),
         },
     };
     let ended = if shutdown.is_triggered() { Ok(()) } else { ended };

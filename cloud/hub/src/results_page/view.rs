@@ -2,12 +2,12 @@
 
 use askama::Template;
 use barefoot_domain::{Call, QualityGrade, Urgency};
-use time::macros::format_description;
-use time::{OffsetDateTime, UtcOffset};
+use time::UtcOffset;
 
 use super::words::Words;
 use crate::archive::StoredResult;
 use crate::presence::{ClinicState, Connection};
+use crate::web::{iso_time, local_time};
 
 /// The whole page.
 #[derive(Template)]
@@ -197,38 +197,14 @@ fn short_case(case: &str) -> String {
     }
 }
 
-fn local_time(ms: i64, offset: UtcOffset) -> String {
-    let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
-    moment(ms)
-        .and_then(|at| at.checked_to_offset(offset))
-        .and_then(|at| at.format(format).ok())
-        .unwrap_or_default()
-}
-
-fn iso_time(ms: i64) -> String {
-    let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
-    moment(ms)
-        .and_then(|at| at.format(format).ok())
-        .unwrap_or_default()
-}
-
-/// `None` for a time no calendar has.
-fn moment(ms: i64) -> Option<OffsetDateTime> {
-    OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn cases_are_short_times_are_local_and_nothing_is_rounded_up_to_certainty() {
+    fn cases_are_short_and_nothing_is_rounded_up_to_certainty() {
         assert_eq!(short_case("2.25.123456789012345"), "…89012345");
         assert_eq!(short_case("2.25.1"), "2.25.1");
-        let china = UtcOffset::from_hms(8, 0, 0).unwrap();
-        assert_eq!(local_time(1_763_740_800_000, china), "2025-11-22 00:00:00");
-        assert_eq!(iso_time(1_763_740_800_000), "2025-11-21T16:00:00Z");
-        assert_eq!(local_time(i64::MAX, china), "");
         assert_eq!((percent(0.999), percent(1.0)), (99, 100));
     }
 }

@@ -21,6 +21,8 @@ pub(super) struct Words {
     pub(super) offline: &'static str,
     pub(super) last_seen: &'static str,
     pub(super) results: &'static str,
+    /// The way to the page of runs and models.
+    pub(super) models: &'static str,
     pub(super) newest: &'static str,
     pub(super) empty: &'static str,
     pub(super) empty_help: [&'static str; 3],
@@ -59,6 +61,7 @@ static ZH: Words = Words {
     offline: "离线",
     last_seen: "最近联系",
     results: "结果",
+    models: "模型与训练",
     newest: "最新在前",
     empty: "还没有收到结果",
     empty_help: [
@@ -94,6 +97,7 @@ static EN: Words = Words {
     offline: "offline",
     last_seen: "last heard",
     results: "Results",
+    models: "Models and runs",
     newest: "newest first",
     empty: "No results yet",
     empty_help: [

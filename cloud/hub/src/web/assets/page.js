@@ -16,6 +16,11 @@ function shownIds() {
   return new Set(Array.from(list.querySelectorAll("article"), (card) => card.dataset.id));
 }
 
+// What the reader has unfolded stays so.
+function openParts() {
+  return Array.from(list.querySelectorAll("details[id][open]"), (part) => part.id);
+}
+
 // One request at a time; what changes meanwhile is fetched by one more.
 async function refresh() {
   if (fetching) {
@@ -26,12 +31,19 @@ async function refresh() {
   try {
     do {
       again = false;
-      const response = await fetch("/list" + location.search, { cache: "no-store" });
+      const response = await fetch(list.dataset.source + location.search, { cache: "no-store" });
       if (!response.ok) {
         throw new Error("the list answered " + response.status);
       }
       const before = shownIds();
+      const open = openParts();
       list.innerHTML = await response.text();
+      for (const id of open) {
+        const part = document.getElementById(id);
+        if (part) {
+          part.open = true;
+        }
+      }
       for (const card of list.querySelectorAll("article")) {
         card.classList.toggle("fresh", !before.has(card.dataset.id));
       }

@@ -9,7 +9,7 @@ use crate::config::Language;
 
 /// The reader's choice of language: `?lang=` first, then the cookie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Chosen {
+pub(crate) enum Chosen {
     /// In the address: to be remembered.
     Now(Language),
     Before(Language),
@@ -17,7 +17,7 @@ pub(super) enum Chosen {
 }
 
 impl Chosen {
-    pub(super) fn or(self, default: Language) -> Language {
+    pub(crate) fn or(self, default: Language) -> Language {
         match self {
             Self::Now(language) | Self::Before(language) => language,
             Self::Never => default,
@@ -25,7 +25,7 @@ impl Chosen {
     }
 
     /// Sets the cookie when the choice is new; it holds nothing but the language.
-    pub(super) fn remember(self, mut response: Response) -> Response {
+    pub(crate) fn remember(self, mut response: Response) -> Response {
         let cookie = match self {
             Self::Now(Language::Zh) => "lang=zh; Path=/; Max-Age=31536000; SameSite=Lax; HttpOnly",
             Self::Now(Language::En) => "lang=en; Path=/; Max-Age=31536000; SameSite=Lax; HttpOnly",

@@ -8,7 +8,7 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, stream};
 
-use super::Site;
+use super::Followers;
 
 /// However fast results arrive, a page fetches its list at most this often.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(250);
@@ -17,12 +17,12 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(250);
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// One `changed` at once (the page may have missed some before it connected), then one after each change.
-pub(super) async fn events(State(site): State<Site>) -> Response {
-    let Ok(follower) = Arc::clone(&site.followers).try_acquire_owned() else {
+pub(super) async fn events(State(line): State<Followers>) -> Response {
+    let Ok(follower) = Arc::clone(&line.places).try_acquire_owned() else {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     };
     let hello = stream::iter([Event::default().retry(Duration::from_secs(2))]);
-    let mut changes = site.changes.subscribe();
+    let mut changes = line.changes.subscribe();
     changes.mark_changed();
     // The pause follows an event, so a lone change is told at once. A `watch` holds the newest value only, so changes
     // during the pause become one event.
@@ -33,7 +33,7 @@ pub(super) async fn events(State(site): State<Site>) -> Response {
         let event = Event::default().event("changed").data(count.to_string());
         Some((event, (changes, SHORTEST_PAUSE)))
     });
-    let shutdown = site.shutdown.clone();
+    let shutdown = line.shutdown.clone();
     let events = hello
         .chain(changes)
         .take_until(async move { shutdown.triggered().await })
