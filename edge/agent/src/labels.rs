@@ -3,7 +3,7 @@
 //! Durable in the case log, visible in the case index. An expert's word stands above the clinic's; of two from the same
 //! source the later stands.
 
-use barefoot_domain::FindingCode;
+use barefoot_domain::{Correction, FindingCode};
 use serde::{Deserialize, Serialize};
 
 /// Findings a study may carry labels for; more is nonsense and would grow a log without end.
@@ -29,6 +29,20 @@ pub(crate) struct Label {
     pub version: u32,
     pub finding: FindingCode,
     pub present: bool,
+}
+
+impl Label {
+    /// The expert's word as it came from the hub.
+    #[must_use]
+    pub(crate) fn from_expert(correction: &Correction) -> Self {
+        Self {
+            correction_id: correction.id.clone(),
+            source: LabelSource::Expert,
+            version: correction.version,
+            finding: correction.finding.clone(),
+            present: correction.present,
+        }
+    }
 }
 
 /// Everything said about one study.

@@ -7,14 +7,19 @@ use barefoot_imaging::render::HeatMap;
 use crate::bundle::{Finding, HeadWeights};
 use crate::engine::FeatureMap;
 
-/// Calibrated scores, finding by finding; `None` where the graph gave something that is no number.
-pub(crate) fn scores(features: &FeatureMap, head: &HeadWeights, findings: &[Finding]) -> Option<Vec<Score>> {
+/// The mean of every channel: global average pooling.
+pub(crate) fn pooled(features: &FeatureMap) -> Vec<f32> {
     let cells = features.height * features.width;
-    let pooled: Vec<f32> = features
+    features
         .data
         .chunks_exact(cells)
         .map(|channel| channel.iter().sum::<f32>() / cells as f32)
-        .collect();
+        .collect()
+}
+
+/// Calibrated scores, finding by finding; `None` where the graph gave something that is no number.
+pub(crate) fn scores(features: &FeatureMap, head: &HeadWeights, findings: &[Finding]) -> Option<Vec<Score>> {
+    let pooled = pooled(features);
     let rows = head.weight.chunks_exact(head.channels).zip(&head.bias);
     rows.zip(findings)
         .map(|((weights, bias), finding)| {

@@ -17,5 +17,5 @@ mod selection;
 
 pub use bundle::{Bundle, BundleError};
 pub use engine::{EngineError, EngineKind, Precision};
-pub use model::{AssessError, Language, Model, NotTaken, OpenError, Prediction};
+pub use model::{AssessError, Language, Model, NotTaken, OpenError, PooledFeatures, Prediction};
 pub use selection::{Considered, EngineChoice, EngineWish, Outcome, PrecisionWish, Selection};

@@ -1,12 +1,12 @@
 use std::fmt;
 
-use barefoot_domain::{Call, EngineUse, FindingCode, FindingResult, ModelVersion};
+use barefoot_domain::{Call, EngineUse, FindingCode, FindingResult, ModelVersion, Score};
 use barefoot_imaging::header::Header;
 use barefoot_imaging::pixels::GrayImage;
 use barefoot_imaging::render::HeatMap;
 
 use crate::bundle::{Bundle, Finding, HeadWeights, Preprocessing, Takes};
-use crate::engine::{Engine, EngineError};
+use crate::engine::{Engine, EngineError, FeatureMap};
 use crate::selection::{self, Considered, EngineChoice, Outcome, Selection};
 use crate::{head, preprocess};
 
@@ -19,6 +19,7 @@ pub struct Model {
     head: HeadWeights,
     engine: Box<dyn Engine>,
     engine_use: EngineUse,
+    backbone: String,
 }
 
 impl fmt::Debug for Model {
@@ -84,6 +85,15 @@ pub struct Prediction {
     pub engine: EngineUse,
 }
 
+/// One picture as the head sees it: what federated rounds learn from instead of the picture.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PooledFeatures {
+    /// One value a channel.
+    pub values: Vec<f32>,
+    /// Calibrated scores of this model's head, in the bundle's order.
+    pub scores: Vec<Score>,
+}
+
 /// The languages finding names come in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Language {
@@ -107,6 +117,7 @@ impl Model {
             head: bundle.head.clone(),
             engine,
             engine_use: selection.chosen.clone(),
+            backbone: selection.backbone.clone(),
         };
         Ok((model, selection))
     }
@@ -147,19 +158,57 @@ impl Model {
         Ok(())
     }
 
+    /// SHA-256 of the artefact that answers, in lower-case hex. Features of equal artefacts mean the same.
+    #[must_use]
+    pub fn backbone(&self) -> &str {
+        &self.backbone
+    }
+
+    /// What the model looks for, in the order of the head's rows.
+    pub fn findings(&self) -> impl ExactSizeIterator<Item = &FindingCode> {
+        self.findings.iter().map(|finding| &finding.code)
+    }
+
+    /// Values of one picture's pooled features.
+    #[must_use]
+    pub fn channels(&self) -> usize {
+        self.head.channels
+    }
+
+    /// The head's weights, finding by finding, and its biases.
+    #[must_use]
+    pub fn head(&self) -> (&[f32], &[f32]) {
+        (&self.head.weight, &self.head.bias)
+    }
+
     /// # Errors
     /// When the picture, the engine or its answer is unusable.
-    pub fn assess(&self, image: &GrayImage) -> Result<Prediction, AssessError> {
+    pub fn pooled_features(&self, image: &GrayImage) -> Result<PooledFeatures, AssessError> {
+        let features = self.features(image)?;
+        let scores = head::scores(&features, &self.head, &self.findings).ok_or(AssessError::NoNumber)?;
+        let values = head::pooled(&features);
+        if !values.iter().all(|value| value.is_finite()) {
+            return Err(AssessError::NoNumber);
+        }
+        Ok(PooledFeatures { values, scores })
+    }
+
+    fn features(&self, image: &GrayImage) -> Result<FeatureMap, AssessError> {
         let input = preprocess::graph_input(image, &self.preprocessing)
             .map_err(|source| AssessError::Prepare { source })?;
         // A graph may turn it into a number again, and then nobody would know.
         if !input.iter().all(|value| value.is_finite()) {
             return Err(AssessError::PictureNoNumber);
         }
-        let features = self
-            .engine
+        self.engine
             .run(&input)
-            .map_err(|source| AssessError::Engine { source })?;
+            .map_err(|source| AssessError::Engine { source })
+    }
+
+    /// # Errors
+    /// When the picture, the engine or its answer is unusable.
+    pub fn assess(&self, image: &GrayImage) -> Result<Prediction, AssessError> {
+        let features = self.features(image)?;
         let scores = head::scores(&features, &self.head, &self.findings).ok_or(AssessError::NoNumber)?;
         let findings: Vec<FindingResult> = self
             .findings

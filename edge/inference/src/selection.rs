@@ -87,6 +87,8 @@ pub struct Considered {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Selection {
     pub chosen: EngineUse,
+    /// SHA-256 of the artefact that answers, in lower-case hex: features of the same artefact may be learnt from together.
+    pub backbone: String,
     pub considered: Vec<Considered>,
 }
 
@@ -97,7 +99,7 @@ pub(crate) fn select(
 ) -> Result<(Box<dyn Engine>, Selection), Vec<Considered>> {
     let inputs = golden::inputs(bundle).map_err(|error| chain(&error));
     let mut considered = Vec::new();
-    let mut best: Option<(Box<dyn Engine>, f32)> = None;
+    let mut best: Option<(Box<dyn Engine>, String, f32)> = None;
     for candidate in load_all(bundle, choice) {
         let tried = match (candidate.loaded, &inputs) {
             (Err(reason), _) => Err(reason),
@@ -108,8 +110,8 @@ pub(crate) fn select(
             Err(reason) => Outcome::Refused { reason },
             Ok(passed) => {
                 let rank = rank(passed.engine.as_ref(), passed.fastest_ms);
-                if best.as_ref().is_none_or(|(_, least)| rank < *least) {
-                    best = Some((passed.engine, rank));
+                if best.as_ref().is_none_or(|(_, _, least)| rank < *least) {
+                    best = Some((passed.engine, candidate.sha256, rank));
                 }
                 Outcome::Passed {
                     median_ms: passed.median_ms,
@@ -125,12 +127,17 @@ pub(crate) fn select(
     }
     match best {
         None => Err(considered),
-        Some((engine, _)) => {
+        Some((engine, backbone, _)) => {
             let chosen = EngineUse {
                 engine: engine.kind().as_str().to_owned(),
                 precision: engine.precision().as_str().to_owned(),
             };
-            Ok((engine, Selection { chosen, considered }))
+            let selection = Selection {
+                chosen,
+                backbone,
+                considered,
+            };
+            Ok((engine, selection))
         }
     }
 }
@@ -180,7 +187,7 @@ impl Prepared {
         contract: Contract,
         threads: usize,
     ) -> Result<Box<dyn Engine>, EngineError> {
-        let Artefact { precision, bytes } = artefact;
+        let Artefact { precision, bytes, .. } = artefact;
         Ok(match self {
             Self::Tract => Box::new(TractEngine::load(bytes, *precision, contract)?),
             Self::Ort(library) => Box::new(library.engine(bytes, *precision, contract, threads)?),
@@ -192,6 +199,7 @@ impl Prepared {
 struct Candidate {
     kind: EngineKind,
     precision: Precision,
+    sha256: String,
     loaded: Result<Box<dyn Engine>, String>,
 }
 
@@ -209,12 +217,13 @@ fn load_all(bundle: &Bundle, choice: &EngineChoice) -> Vec<Candidate> {
         thread::scope(|scope| {
             let load = &load;
             let loading: Vec<_> = wanted(bundle, choice.precision)
-                .map(|artefact| (artefact.precision, scope.spawn(move || load(artefact))))
+                .map(|artefact| (artefact, scope.spawn(move || load(artefact))))
                 .collect();
-            candidates.extend(loading.into_iter().map(|(precision, thread)| {
+            candidates.extend(loading.into_iter().map(|(artefact, thread)| {
                 Candidate {
                     kind,
-                    precision,
+                    precision: artefact.precision,
+                    sha256: artefact.sha256.clone(),
                     loaded: thread
                         .join()
                         .unwrap_or_else(|_| Err(EngineError::Panic.to_string())),

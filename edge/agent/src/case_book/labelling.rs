@@ -9,6 +9,17 @@ use crate::case_log::Entry;
 use crate::labels::Label;
 use crate::study_folder::StudyKey;
 
+/// What became of somebody's word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Labelled {
+    /// Written down; it survives a power cut.
+    New,
+    /// It was written down before.
+    Known,
+    /// It can never be written down, with the reason for the log and for whoever said it.
+    Impossible(&'static str),
+}
+
 impl CaseBook {
     /// The study a pseudonym stands for; `None` when it is not on this box.
     #[must_use]
@@ -16,23 +27,31 @@ impl CaseBook {
         self.index.study_of(case)
     }
 
-    /// Writes down somebody's word on a finding; after `Ok` it survives a power cut. `false` when the same correction was
-    /// written down before. An attempt that failed may have reached the disk all the same: try again with the same label,
-    /// it is counted once.
+    /// Writes down somebody's word on a finding. An attempt that failed may have reached the disk all the same: try again
+    /// with the same label, it is counted once.
     ///
     /// # Errors
-    /// When the study or the version is not known, has labels without end, or the log cannot be written.
-    pub(crate) fn record_label(&self, study: &StudyKey, label: Label, now_ms: i64) -> Result<bool, Error> {
+    /// When the log cannot be written; try again later.
+    pub(crate) fn record_label(
+        &self,
+        study: &StudyKey,
+        label: &Label,
+        now_ms: i64,
+    ) -> Result<Labelled, Error> {
         let _one_at_a_time = self.labelling.lock().unwrap_or_else(PoisonError::into_inner);
-        let view = self.index.get(study).ok_or(Error::Unknown)?;
+        let Some(view) = self.index.get(study) else {
+            return Ok(Labelled::Impossible("there is no such study"));
+        };
         if label.version == 0 || view.version < label.version {
-            return Err(Error::Unknown);
+            return Ok(Labelled::Impossible("there is no such version of the study"));
         }
         if view.labels.knows(&label.correction_id) {
-            return Ok(false);
+            return Ok(Labelled::Known);
         }
         if view.labels.is_full() {
-            return Err(Error::TooManyLabels);
+            return Ok(Labelled::Impossible(
+                "the study has more labels than can be meant",
+            ));
         }
         let entry = Entry::Label {
             at_ms: now_ms,
@@ -45,18 +64,26 @@ impl CaseBook {
         self.log(study, std::slice::from_ref(&entry))?;
         self.put_word(study, &entry);
         tracing::info!(%study, source = ?label.source, "A finding was labelled.");
-        Ok(true)
+        Ok(Labelled::New)
     }
 
-    /// Writes down whether the box may learn from the study; after `Ok` it survives a power cut.
+    /// Writes down whether the box may learn from the study; after `true` it survives a power cut. `false` when there is no
+    /// such study.
     ///
     /// # Errors
-    /// When the study is not known, or the log cannot be written.
-    pub(crate) fn record_learning(&self, study: &StudyKey, allowed: bool, now_ms: i64) -> Result<(), Error> {
+    /// When the log cannot be written; try again later.
+    pub(crate) fn record_learning(
+        &self,
+        study: &StudyKey,
+        allowed: bool,
+        now_ms: i64,
+    ) -> Result<bool, Error> {
         let _one_at_a_time = self.labelling.lock().unwrap_or_else(PoisonError::into_inner);
-        let view = self.index.get(study).ok_or(Error::Unknown)?;
+        let Some(view) = self.index.get(study) else {
+            return Ok(false);
+        };
         if view.labels.learning() == Some(allowed) {
-            return Ok(());
+            return Ok(true);
         }
         let entry = Entry::Learning {
             at_ms: now_ms,
@@ -65,7 +92,7 @@ impl CaseBook {
         self.log(study, std::slice::from_ref(&entry))?;
         self.put_word(study, &entry);
         tracing::info!(%study, allowed, "A patient's word on learning was written down.");
-        Ok(())
+        Ok(true)
     }
 
     /// Shows what the log says. A finding that is no code is from a damaged or newer log and is left alone.
@@ -107,6 +134,8 @@ impl CaseBook {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use barefoot_domain::{ClinicId, StudyUid};
     use barefoot_trust::PseudonymKey;
 
@@ -116,20 +145,17 @@ mod tests {
     use crate::labels::LabelSource;
     use crate::study_folder::StateDirectory;
 
-    fn book(root: &std::path::Path) -> (CaseBook, CaseIndex) {
+    fn book(root: &Path) -> (CaseBook, CaseIndex) {
         let index = CaseIndex::default();
         let pseudonyms = PseudonymKey::load_or_create(&root.join("pseudonym.key")).unwrap();
         let state = StateDirectory::open(root).unwrap();
-        let book = CaseBook::new(
-            state,
-            ClinicId::new("clinic-7").unwrap(),
-            pseudonyms,
-            index.clone(),
-        );
+        let clinic = ClinicId::new("clinic-7").unwrap();
+        let book = CaseBook::new(state, clinic, pseudonyms, index.clone());
+        book.recover().unwrap();
         (book, index)
     }
 
-    fn one_study(root: &std::path::Path) -> StudyKey {
+    fn one_study(root: &Path) -> StudyKey {
         let uid = StudyUid::new("1.2.3").unwrap();
         let key = StudyKey::of(&uid);
         let state = StateDirectory::open(root).unwrap();
@@ -164,22 +190,21 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let key = one_study(root.path());
         let (first, index) = book(root.path());
-        first.recover().unwrap();
-        assert!(first.record_label(&key, label("a", true), 5).unwrap());
-        assert!(!first.record_label(&key, label("a", true), 6).unwrap());
-        assert!(first.record_label(&key, label("b", false), 7).unwrap());
-        first.record_learning(&key, false, 8).unwrap();
-        let before = index.get(&key).unwrap().labels.clone();
-        let case = index.get(&key).unwrap().case.clone();
+        let says = |book: &CaseBook, id, present| book.record_label(&key, &label(id, present), 5).unwrap();
+        assert_eq!(says(&first, "a", true), Labelled::New);
+        assert_eq!(says(&first, "a", true), Labelled::Known);
+        assert_eq!(says(&first, "b", false), Labelled::New);
+        assert!(first.record_learning(&key, false, 8).unwrap());
+        let before = index.get(&key).unwrap();
         drop(first);
+
         let (second, index) = book(root.path());
-        second.recover().unwrap();
-        let view = index.get(&key).unwrap();
-        assert_eq!(view.labels, before);
-        assert_eq!(view.labels.learning(), Some(false));
-        assert!(!view.labels.of(&label("b", false).finding).unwrap().present);
-        assert!(!second.record_label(&key, label("a", true), 9).unwrap());
-        assert_eq!(second.study_of(&case), Some(key));
+        let after = index.get(&key).unwrap();
+        assert_eq!(after.labels, before.labels);
+        assert_eq!(after.labels.learning(), Some(false));
+        assert!(!after.labels.of(&label("b", false).finding).unwrap().present);
+        assert_eq!(says(&second, "a", true), Labelled::Known);
+        assert_eq!(second.study_of(&before.case), Some(key.clone()));
     }
 
     #[test]
@@ -187,18 +212,13 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let key = one_study(root.path());
         let (book, _) = book(root.path());
-        book.recover().unwrap();
         let other = StudyKey::of(&StudyUid::new("1.2.4").unwrap());
-        assert!(matches!(
-            book.record_label(&other, label("a", true), 1),
-            Err(Error::Unknown)
-        ));
         let mut later = label("a", true);
         later.version = 2;
-        assert!(matches!(book.record_label(&key, later, 1), Err(Error::Unknown)));
-        assert!(matches!(
-            book.record_learning(&other, true, 1),
-            Err(Error::Unknown)
-        ));
+        for (study, label) in [(&other, label("a", true)), (&key, later)] {
+            let answer = book.record_label(study, &label, 1).unwrap();
+            assert!(matches!(answer, Labelled::Impossible(_)), "{answer:?}");
+        }
+        assert!(!book.record_learning(&other, true, 1).unwrap());
     }
 }

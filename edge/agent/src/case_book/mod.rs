@@ -24,6 +24,7 @@ use crate::labels::Labels;
 use crate::study_folder::{StateDirectory, StudyKey, hex};
 use folder::Folder;
 use identity::{modality_of, patient_of, same_patient};
+pub(crate) use labelling::Labelled;
 pub(crate) use recovery::Recovery;
 
 /// Why the book could not be kept.
@@ -33,10 +34,6 @@ pub(crate) enum Error {
     Folder { source: io::Error },
     #[error("the case log cannot be written")]
     Log { source: io::Error },
-    #[error("there is no such study, or no such version of it")]
-    Unknown,
-    #[error("the study has more labels than can be meant")]
-    TooManyLabels,
 }
 
 /// A result on its way to the hub.

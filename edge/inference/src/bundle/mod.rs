@@ -23,6 +23,8 @@ const MANIFEST: &str = "manifest.toml";
 /// A graph in one precision, as bytes whose hash was right.
 pub(crate) struct Artefact {
     pub(crate) precision: Precision,
+    /// Lower-case hex.
+    pub(crate) sha256: String,
     pub(crate) bytes: Vec<u8>,
 }
 
@@ -88,6 +90,7 @@ impl Bundle {
             .map(|(precision, named)| {
                 Ok(Artefact {
                     precision: *precision,
+                    sha256: named.sha256.to_ascii_lowercase(),
                     bytes: read(named)?,
                 })
             })

@@ -260,3 +260,25 @@ fn a_model_takes_what_its_manifest_says() {
     );
     check(&[dx, rows], true, Err(NotTaken::TooSmall));
 }
+
+#[test]
+fn pooled_features_and_the_head_give_the_models_own_scores() {
+    let bundle = Bundle::load(&original()).unwrap();
+    let (model, selection) = Model::open(&bundle, &tract(PrecisionWish::F32)).unwrap();
+    let picture = image(64, 0.4);
+    let pooled = model.pooled_features(&picture).unwrap();
+    assert_eq!(pooled.values.len(), model.channels());
+    let (weight, bias) = model.head();
+    assert_eq!(
+        (weight.len(), bias.len()),
+        (model.findings().len() * model.channels(), bias.len())
+    );
+    let assessed = model.assess(&picture).unwrap();
+    for (k, finding) in assessed.findings.iter().enumerate() {
+        assert_eq!(pooled.scores[k], finding.score);
+    }
+    assert_eq!(model.backbone(), selection.backbone);
+    assert_eq!(model.backbone().len(), 64);
+    let int8 = Model::open(&bundle, &tract(PrecisionWish::Int8)).unwrap().0;
+    assert_ne!(int8.backbone(), model.backbone());
+}
