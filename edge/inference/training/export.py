@@ -48,10 +48,10 @@ class GraphWriter:
         return result
 
 
-def write_graph(writer, output_shape, side, path):
+def write_graph(writer, output_shape, side, path, name="cxr-pneumonia"):
     graph = helper.make_graph(
         writer.nodes,
-        "cxr-pneumonia",
+        name,
         [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["N", 1, side, side])],
         [helper.make_tensor_value_info("features", TensorProto.FLOAT, output_shape)],
         writer.weights,

@@ -34,16 +34,22 @@ def spread(bundle, seed):
 
 
 def write_golden(bundle, seed):
+    chosen = zip(spread(bundle, seed), phantoms.SIZES, strict=True)
+    return write_cases(bundle, chosen, ["f32", "int8"])
+
+
+def write_cases(bundle, chosen, precisions):
+    """Draws the (parameters, size) in `chosen` and writes them with their scores."""
     folder = bundle.folder / "golden"
     folder.mkdir(exist_ok=True)
     for old in folder.glob("*.png"):
         old.unlink()
     cases = []
-    for number, (p, size) in enumerate(zip(spread(bundle, seed), phantoms.SIZES, strict=True), 1):
+    for number, (p, size) in enumerate(chosen, 1):
         path = folder / f"phantom-{number}-{size[0]}x{size[1]}.png"
         phantoms.draw(p, *size).save(path, optimize=True)
         grey = bundle.read(path)[None]
-        scores = {k: [round(float(bundle.scores(grey, k)[0, 0]), 6)] for k in ("f32", "int8")}
+        scores = {k: [round(float(bundle.scores(grey, k)[0, 0]), 6)] for k in precisions}
         cases.append(
             {
                 "file": f"golden/{path.name}",
