@@ -1,5 +1,5 @@
 use std::fs::{self, OpenOptions};
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -36,16 +36,32 @@ fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Error> {
         let linked = fs::hard_link(&temporary, path);
         fs::remove_file(&temporary)?;
         linked?;
-        if let Some(directory) = path
-            .parent()
-            .filter(|directory| !directory.as_os_str().is_empty())
-        {
-            fs::File::open(directory)?.sync_all()?;
-        }
-        Ok(())
+        path.parent().map_or(Ok(()), sync_directory)
     };
     attempt().map_err(|source| Error::Write {
         path: path.display().to_string(),
         source,
     })
+}
+
+/// Replaces a file whole: after a power cut it is the old or the new one.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let temporary = path.with_extension("new");
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o644)
+        .open(&temporary)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&temporary, path)?;
+    path.parent().map_or(Ok(()), sync_directory)
+}
+
+pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
+    if directory.as_os_str().is_empty() {
+        return Ok(());
+    }
+    fs::File::open(directory)?.sync_all()
 }

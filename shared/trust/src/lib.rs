@@ -5,6 +5,7 @@
 //!   only rustls configurations of the project; the one crypto provider is ring.
 //! - [`peer_of`] reads from a certificate who calls: a clinic's box or a person with a role.
 //! - [`TlsIdentity::sign`] and [`TlsIdentity::verify_signed`]: a clinic's word that another can check without the hub.
+//! - [`release`]: what makes a model release one that a box may install.
 //! - [`PseudonymKey`] gives a study its name outside the clinic.
 
 mod files;
@@ -20,6 +21,8 @@ pub use peer::{Peer, Person, Role, clinic_of, peer_of};
 
 mod advert;
 pub use advert::Signature;
+
+pub mod release;
 
 mod pseudonym;
 pub use pseudonym::PseudonymKey;
