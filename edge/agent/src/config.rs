@@ -7,7 +7,7 @@ use barefoot_domain::ClinicId;
 use barefoot_inference::{EngineWish, PrecisionWish};
 use serde::{Deserialize, Deserializer};
 
-use crate::{assess, clinic_page, hub_services, link, spool, storage_scp, study};
+use crate::{assess, clinic_page, hub_services, link, model_slot, spool, storage_scp, study};
 
 /// Everything a site decides.
 #[derive(Debug, Clone, Deserialize)]
@@ -28,6 +28,9 @@ pub struct Config {
     /// Without it: no rounds, and no releases from the hub.
     #[serde(default)]
     pub services: Option<hub_services::Config>,
+    /// Without it: no releases, neither from the hub nor from a stick.
+    #[serde(default)]
+    pub releases: Option<model_slot::Config>,
 }
 
 /// Which model answers and on what.
@@ -77,6 +80,7 @@ impl Config {
             config.decision.check(),
             config.link.check(),
             services.map_or(Ok(()), hub_services::Config::check),
+            config.releases.as_ref().map_or(Ok(()), model_slot::Config::check),
         ];
         for check in checks {
             check.map_err(|message| Error::Value {

@@ -29,6 +29,8 @@ mod clinic_page;
 
 mod hub_services;
 
+mod model_slot;
+
 mod addresses;
 mod case_index;
 mod case_log;

@@ -2,17 +2,25 @@
 //!
 //! A study takes the model once and keeps it to its end, so a change of model drops no study and mixes none.
 
+mod at_work;
+mod health;
 mod opening;
+pub(crate) mod shadow;
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use barefoot_domain::FindingCode;
 use barefoot_inference::Model;
+use tokio::sync::{Notify, mpsc};
 
 use crate::finding_names::FindingName;
 use crate::status::ModelStatus;
 
+pub(crate) use at_work::{AtWork, Probation};
+pub(crate) use health::{Health, StudyCount};
 pub(crate) use opening::{Unusable, open, open_model};
+pub(crate) use shadow::ShadowStudy;
 
 /// A model that answers, or runs beside the one that does.
 #[derive(Debug)]
@@ -20,19 +28,58 @@ pub(crate) struct ActiveModel {
     pub(crate) model: Model,
     /// What its bundle calls its findings.
     pub(crate) names: Vec<(FindingCode, FindingName)>,
+    health: Mutex<Health>,
+    /// `None` for one that was never on probation.
+    probation: Option<Probation>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Slots {
     active: RwLock<Option<Arc<ActiveModel>>>,
     shadow: RwLock<Option<Arc<ActiveModel>>>,
+    /// To the model beside.
+    studies: mpsc::Sender<ShadowStudy>,
+    /// Studies being assessed.
+    assessing: AtomicUsize,
+    /// The last study being assessed has ended.
+    quiet: Notify,
+    /// A study has been counted.
+    counted: Notify,
 }
 
 /// Which models are at work. Cheap to clone; every clone sees the same.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct ModelHandle(Arc<Slots>);
 
+/// A study is being assessed until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Assessing<'a>(&'a Slots);
+
 impl ActiveModel {
+    pub(crate) fn new(model: Model, names: Vec<(FindingCode, FindingName)>) -> Self {
+        Self {
+            model,
+            names,
+            health: Mutex::default(),
+            probation: None,
+        }
+    }
+
+    /// It goes on counting from `health`, and whoever it takes along is noticed until its probation has ended.
+    pub(crate) fn on_probation(self, probation: Probation, health: Health) -> Self {
+        Self {
+            probation: Some(probation),
+            ..self.counting_from(health)
+        }
+    }
+
+    pub(crate) fn counting_from(self, health: Health) -> Self {
+        Self {
+            health: Mutex::new(health),
+            ..self
+        }
+    }
+
     /// How it stands on the clinic page while it answers.
     pub(crate) fn status(&self) -> ModelStatus {
         let version = self.model.version();
@@ -43,9 +90,50 @@ impl ActiveModel {
             problem: None,
         }
     }
+
+    pub(crate) fn count(&self, study: &StudyCount) {
+        self.lock().count(study);
+    }
+
+    pub(crate) fn health(&self) -> Health {
+        self.lock().clone()
+    }
+
+    /// It begins to answer: what was counted beside another does not count any more.
+    pub(crate) fn count_anew(&self) {
+        *self.lock() = Health::default();
+    }
+
+    pub(crate) fn at_work(&self) -> Option<AtWork<'_>> {
+        self.probation.as_ref().map(Probation::begin)
+    }
+
+    pub(crate) fn end_probation(&self) {
+        if let Some(probation) = &self.probation {
+            probation.end();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Health> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl ModelHandle {
+    /// Without any model, and the studies for the one beside.
+    pub(crate) fn new() -> (Self, mpsc::Receiver<ShadowStudy>) {
+        let (studies, waiting) = shadow::channel();
+        let slots = Slots {
+            active: RwLock::default(),
+            shadow: RwLock::default(),
+            studies,
+            assessing: AtomicUsize::new(0),
+            quiet: Notify::new(),
+            counted: Notify::new(),
+        };
+        (Self(Arc::new(slots)), waiting)
+    }
+
     /// The model that answers; `None` where none works: every study then goes to review.
     #[must_use]
     pub(crate) fn active(&self) -> Option<Arc<ActiveModel>> {
@@ -65,6 +153,47 @@ impl ModelHandle {
 
     pub(crate) fn set_shadow(&self, model: Option<Arc<ActiveModel>>) {
         *self.0.shadow.write().unwrap_or_else(PoisonError::into_inner) = model;
+    }
+
+    /// The model beside sees the study when it has time for it; when another still waits, it does not.
+    pub(crate) fn offer(&self, study: ShadowStudy) {
+        let _ = self.0.studies.try_send(study);
+    }
+
+    /// While a study is being assessed, the model beside stays away from the processor.
+    pub(crate) fn assessing(&self) -> Assessing<'_> {
+        self.0.assessing.fetch_add(1, Ordering::AcqRel);
+        Assessing(&self.0)
+    }
+
+    /// Until no study is being assessed.
+    pub(crate) async fn quiet(&self) {
+        loop {
+            // Asked for before the look, so that an end in between is not missed.
+            let ended = self.0.quiet.notified();
+            if self.0.assessing.load(Ordering::Acquire) == 0 {
+                return;
+            }
+            ended.await;
+        }
+    }
+
+    /// A study has been counted for one of the models.
+    pub(crate) fn announce(&self) {
+        self.0.counted.notify_one();
+    }
+
+    /// Until a study has been counted since the last time somebody waited here. For one listener.
+    pub(crate) async fn counted(&self) {
+        self.0.counted.notified().await;
+    }
+}
+
+impl Drop for Assessing<'_> {
+    fn drop(&mut self) {
+        if self.0.assessing.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.quiet.notify_waiters();
+        }
     }
 }
 

@@ -10,6 +10,7 @@
 mod bookkeeping;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use barefoot_queue::{Opened, Queue};
 use barefoot_trust::PseudonymKey;
@@ -25,8 +26,10 @@ use crate::clinic_page::{ClinicPage, DicomAddress, Sources};
 use crate::config::Config;
 use crate::finding_names::FindingNames;
 use crate::handoff::StudyInput;
+use crate::hub_services;
 use crate::link::Link;
-use crate::model::{ModelHandle, open_model};
+use crate::model::{ModelHandle, open_model, shadow};
+use crate::model_slot::{HubAccess, ModelSlot};
 use crate::scanners::Scanners;
 use crate::spool::Spool;
 use crate::status::Status;
@@ -39,8 +42,10 @@ use bookkeeping::Bookkeeping;
 const STORED: usize = 1024;
 /// Settled studies not yet assessed. When full, studies simply settle later.
 const SETTLED: usize = 64;
-/// Receipts not yet written down. When full, the link waits, and the hub with it.
-const RECEIPTS: usize = 256;
+/// What came from the hub and is not yet written down. When full, the link waits, and the hub with it.
+const FROM_HUB: usize = 256;
+/// Our words on it not yet sent. When full, one is dropped: the hub then sends again.
+const ACKNOWLEDGEMENTS: usize = 256;
 
 /// Why the daemon cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +62,8 @@ pub enum Error {
     PseudonymsMissing { path: String },
     #[error("the queue cannot be opened")]
     Queue { source: barefoot_queue::Error },
+    #[error("the hub's services cannot be used")]
+    Services { source: hub_services::Error },
     #[error("the link to the hub cannot be set up")]
     Link { source: crate::link::Error },
     #[error("cannot listen for {what} on {address}: another program may have the port")]
@@ -104,18 +111,51 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
     let (stored_in, stored) = mpsc::channel(STORED);
     let (study_in, study_out) = mpsc::channel(STORED);
     let (settled_in, settled) = mpsc::channel(SETTLED);
-    let (receipts_in, receipts) = mpsc::channel(RECEIPTS);
+    let (from_hub_in, from_hub) = mpsc::channel(FROM_HUB);
+    let (acknowledgements_in, acknowledgements) = mpsc::channel(ACKNOWLEDGEMENTS);
     let keeping = Bookkeeping::new(Arc::clone(&book), queue.clone(), settled_in.clone());
     keeping
         .resume(&recovery)
         .map_err(|source| Error::Queue { source })?;
 
     let finding_names = FindingNames::default();
-    let models = ModelHandle::default();
-    let model = open_model(&config.model, &status).await;
-    finding_names.learn(model.iter().flat_map(|model| model.names.clone()));
-    models.set_active(model);
-    let assessor = Arc::new(Assessor::new(&config.decision, models, quality::grade));
+    let (models, for_the_model_beside) = ModelHandle::new();
+    let services = match &config.services {
+        Some(services) => Some(
+            hub_services::channel(services, &config.link.tls.paths())
+                .map_err(|source| Error::Services { source })?,
+        ),
+        None => None,
+    };
+    let slot = match config.releases.clone() {
+        Some(releases) => {
+            let access = config
+                .services
+                .iter()
+                .zip(&services)
+                .map(|(services, channel)| HubAccess {
+                    channel: channel.clone(),
+                    poll: Duration::from_millis(services.poll_ms),
+                });
+            let slot = ModelSlot::start(
+                releases,
+                config.model.clone(),
+                directory.clone(),
+                models.clone(),
+                finding_names.clone(),
+                status.clone(),
+                access.last(),
+            );
+            Some(slot.await.map_err(in_state)?)
+        }
+        None => {
+            let model = open_model(&config.model, &status).await;
+            finding_names.learn(model.iter().flat_map(|model| model.names.clone()));
+            models.set_active(model);
+            None
+        }
+    };
+    let assessor = Arc::new(Assessor::new(&config.decision, models.clone(), quality::grade));
 
     let spool =
         Spool::open(&config.storage, state.clone(), stored_in.clone(), status.clone()).map_err(in_state)?;
@@ -151,8 +191,15 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
             source,
         })?;
     let page_address = page.local_addr().map_err(in_state)?;
-    let link = Link::new(config.link, config.clinic, queue, receipts_in, status)
-        .map_err(|source| Error::Link { source })?;
+    let link = Link::new(
+        config.link,
+        config.clinic,
+        queue,
+        from_hub_in,
+        acknowledgements,
+        status,
+    )
+    .map_err(|source| Error::Link { source })?;
 
     let _addresses = AddressFile::write(
         directory.join("addresses.json"),
@@ -163,9 +210,17 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
     ready();
 
     let mut tasks = JoinSet::new();
+    if let Some(slot) = slot {
+        tasks.spawn(slot.run(shutdown.clone()));
+        tasks.spawn(shadow::run(models, for_the_model_beside, shutdown.clone()));
+    }
     tasks.spawn(link.run(shutdown.clone()));
     tasks.spawn(page.run(shutdown.clone()));
-    tasks.spawn(keeping.clone().take_receipts(receipts, shutdown.clone()));
+    tasks.spawn(
+        keeping
+            .clone()
+            .take_from_hub(from_hub, acknowledgements_in, shutdown.clone()),
+    );
     tasks.spawn(keeping.assess(assessor, state, recovery.unassessed, settled, shutdown.clone()));
     tasks.spawn(study::run(config.study, study_out, settled_in, shutdown.clone()));
     for instance in recovery.unsettled {

@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use barefoot_domain::EngineUse;
 use barefoot_queue::Queue;
+use tokio::sync::Notify;
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -12,6 +13,8 @@ struct Inner {
     quarantined: AtomicU64,
     connected: AtomicBool,
     model: RwLock<ModelStatus>,
+    releases: RwLock<ReleaseStatus>,
+    stick_asked: Arc<Notify>,
 }
 
 /// Which model answers, or why none does.
@@ -23,6 +26,25 @@ pub(crate) struct ModelStatus {
     pub engine: Option<EngineUse>,
     /// For people: why there is none.
     pub problem: Option<String>,
+}
+
+/// New models on their way, and what came of the last one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct ReleaseStatus {
+    /// The model that answers has not proven itself yet.
+    pub on_trial: bool,
+    /// `id version` of the one that runs beside it and shows nothing.
+    pub beside: Option<String>,
+    /// `id version` of the one being fetched or checked.
+    pub coming: Option<String>,
+    /// Stable code: why that does not go on.
+    pub trouble: Option<&'static str>,
+    /// `id version` that was refused, or (`true`) answered and went back, and the stable code of the reason.
+    pub ended: Option<(String, bool, &'static str)>,
+    /// The site file names a place for a stick.
+    pub stick: bool,
+    /// Stable code: why what is on the stick is refused.
+    pub stick_trouble: Option<&'static str>,
 }
 
 /// Shared by all parts of the daemon.
@@ -55,6 +77,34 @@ impl Status {
 
     pub(crate) fn set_model(&self, model: ModelStatus) {
         *self.inner.model.write().unwrap_or_else(PoisonError::into_inner) = model;
+    }
+
+    pub(crate) fn set_releases(&self, releases: ReleaseStatus) {
+        *self
+            .inner
+            .releases
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = releases;
+    }
+
+    #[must_use]
+    pub(crate) fn releases(&self) -> ReleaseStatus {
+        self.inner
+            .releases
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Somebody wants the stick looked at now.
+    pub(crate) fn ask_for_stick(&self) {
+        self.inner.stick_asked.notify_one();
+    }
+
+    /// Told when somebody wants the stick looked at.
+    #[must_use]
+    pub(crate) fn stick_asked(&self) -> Arc<Notify> {
+        Arc::clone(&self.inner.stick_asked)
     }
 
     /// Instances stored since the start.

@@ -5,25 +5,27 @@
 
 mod attempts;
 
+mod sum;
+
 mod decision;
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
 
-use barefoot_domain::{
-    Assessment, EngineUse, FindingResult, QualityGrade, QualityProblem, QualityVerdict, Reason,
-};
+use barefoot_domain::{Assessment, QualityVerdict, Reason, Urgency};
 use barefoot_imaging::header::{self, Header};
 use barefoot_imaging::pixels::{self, GrayImage};
 use barefoot_imaging::render::{self, HeatMap};
 use barefoot_imaging::statistics::{PixelStatistics, statistics};
-use barefoot_inference::{Model, Prediction};
 use serde::Deserialize;
 
 use crate::handoff::{AssessedStudy, SettledStudy};
-use crate::model::{ActiveModel, ModelHandle};
+use crate::model::{ActiveModel, ModelHandle, ShadowStudy};
 use decision::decide;
+use sum::Sum;
 
 /// The longest side of a picture on a page, pixels.
 const PICTURE_SIDE: u32 = 1024;
@@ -75,18 +77,6 @@ pub(crate) struct Assessor {
     grade: Grade,
 }
 
-/// What the pictures of a study add up to. Only the picture to show is kept: a study may have hundreds.
-struct Sum {
-    quality: QualityVerdict,
-    /// Each finding where it stands out most (a finding on one view is a finding of the study), and whether its bundle
-    /// calls it urgent there.
-    findings: Vec<(FindingResult, bool)>,
-    gaps: Vec<Reason>,
-    engine: Option<EngineUse>,
-    /// The picture to show, the highest score of any finding on it, and where the model looked.
-    shown: Option<(f32, GrayImage, Option<HeatMap>)>,
-}
-
 impl Assessor {
     #[must_use]
     pub(crate) fn new(config: &Config, models: ModelHandle, grade: Grade) -> Self {
@@ -102,9 +92,10 @@ impl Assessor {
     pub(crate) fn assess(&self, settled: &SettledStudy, pictures: &Path) -> AssessedStudy {
         let attempt = attempts::begin(pictures);
         // Once a study: a model that comes in between answers from the next one on.
+        let _assessing = self.models.assessing();
         let model = self.models.active();
         let model = model.as_deref();
-        let mut sum = Sum::new();
+        let mut sum = Sum::new(self.models.shadow().is_some());
         if settled.identity_conflict {
             sum.gaps.push(Reason::IdentityConflict);
         }
@@ -132,11 +123,7 @@ impl Assessor {
             }
         }
         objects.retain(|(_, header)| header.has_pixels());
-        let taken = |header: &Header| {
-            model
-                .map(|active| &active.model)
-                .filter(|model| model.takes(header).is_ok())
-        };
+        let taken = |header: &Header| model.filter(|active| active.model.takes(header).is_ok());
         if model.is_none() {
             sum.gap(Reason::NoModel);
         } else if objects.is_empty() || objects.iter().any(|(_, header)| taken(header).is_none()) {
@@ -150,8 +137,8 @@ impl Assessor {
         for (path, header) in &objects {
             match guarded(|| pixels::load_gray(path, header)) {
                 Ok(image) => match taken(header) {
-                    Some(model) => self.read(model, image, settled, sum),
-                    None => sum.show(-1.0, image, None),
+                    Some(model) => self.read(model, Arc::new(image), settled, sum),
+                    None => sum.show(-1.0, Arc::new(image), None),
                 },
                 Err(reason) => {
                     tracing::warn!(study = %settled.study, reason, "A picture could not be decoded; the study goes to review.");
@@ -162,11 +149,16 @@ impl Assessor {
     }
 
     /// The exposure rules are for the pictures a model takes.
-    fn read(&self, model: &Model, image: GrayImage, settled: &SettledStudy, sum: &mut Sum) {
+    fn read(&self, active: &ActiveModel, image: Arc<GrayImage>, settled: &SettledStudy, sum: &mut Sum) {
         sum.graded(&(self.grade)(&statistics(&image), image.width, image.height));
-        match guarded(|| model.assess(&image)) {
-            Ok(prediction) => sum.predicted(image, prediction),
+        let at_work = active.at_work();
+        let begun = Instant::now();
+        let said = guarded(|| active.model.assess(&image));
+        drop(at_work);
+        match said {
+            Ok(prediction) => sum.predicted(image, prediction, begun.elapsed()),
             Err(reason) => {
+                sum.failed();
                 tracing::error!(study = %settled.study, reason, "The model failed on a picture; the study goes to review.");
                 sum.gap(Reason::ModelFailed);
                 sum.show(-1.0, image, None);
@@ -177,8 +169,16 @@ impl Assessor {
     fn conclude(&self, model: Option<&ActiveModel>, mut sum: Sum, pictures: &Path) -> AssessedStudy {
         sum.quality.problems.sort_unstable();
         sum.quality.problems.dedup();
-        let (urgency, reasons) = decide(self.review_below, &sum.quality, &sum.findings, sum.gaps);
+        let (urgency, reasons) = decide(
+            self.review_below,
+            &sum.quality,
+            &sum.findings,
+            std::mem::take(&mut sum.gaps),
+        );
         let answered = !sum.findings.is_empty();
+        if let Some(active) = model {
+            self.count(active, &mut sum, urgency);
+        }
         let assessment = Assessment {
             model: model
                 .filter(|_| answered)
@@ -197,64 +197,17 @@ impl Assessor {
             pictures: made,
         }
     }
-}
 
-impl Sum {
-    fn new() -> Self {
-        let quality = QualityVerdict {
-            grade: QualityGrade::A,
-            problems: Vec::new(),
+    /// For those who watch how the models do, and for the model beside.
+    fn count(&self, active: &ActiveModel, sum: &mut Sum, urgency: Urgency) {
+        let Some(count) = sum.count(urgency != Urgency::Routine) else {
+            return;
         };
-        Self {
-            quality,
-            findings: Vec::new(),
-            gaps: Vec::new(),
-            engine: None,
-            shown: None,
-        }
-    }
-
-    fn gap(&mut self, reason: Reason) {
-        if !self.gaps.contains(&reason) {
-            self.gaps.push(reason);
-        }
-    }
-
-    /// The study is as good as its worst picture.
-    fn graded(&mut self, verdict: &QualityVerdict) {
-        self.quality.grade = self.quality.grade.max(verdict.grade);
-        self.quality.problems.extend(&verdict.problems);
-    }
-
-    fn undecodable(&mut self) {
-        self.graded(&QualityVerdict {
-            grade: QualityGrade::C,
-            problems: vec![QualityProblem::Undecodable],
-        });
-    }
-
-    fn predicted(&mut self, image: GrayImage, prediction: Prediction) {
-        let mut highest = 0.0f32;
-        for finding in &prediction.findings {
-            highest = highest.max(finding.score.value());
-            let one = (finding.clone(), prediction.urgent.contains(&finding.code));
-            match self
-                .findings
-                .iter_mut()
-                .find(|(known, _)| known.code == finding.code)
-            {
-                Some(known) if known.0.score < finding.score => *known = one,
-                Some(_) => {}
-                None => self.findings.push(one),
-            }
-        }
-        self.engine = Some(prediction.engine);
-        self.show(highest, image, Some(prediction.heat_map));
-    }
-
-    fn show(&mut self, score: f32, image: GrayImage, map: Option<HeatMap>) {
-        if self.shown.as_ref().is_none_or(|(best, ..)| *best < score) {
-            self.shown = Some((score, image, map));
+        active.count(&count);
+        self.models.announce();
+        let pictures = sum.for_the_model_beside();
+        if !pictures.is_empty() {
+            self.models.offer(ShadowStudy { pictures });
         }
     }
 }

@@ -38,7 +38,7 @@ pub(crate) const MAX_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
 
 /// Why the hub's services cannot even be tried.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
+pub enum Error {
     #[error("[services] hub must be host:port, for instance hub.example:8443")]
     Address,
     #[error("[link.tls] the identity cannot be used")]

@@ -64,10 +64,7 @@ pub(crate) fn open(directory: &Path, config: &ModelConfig) -> Result<ActiveModel
         };
         (code.clone(), name)
     });
-    Ok(ActiveModel {
-        names: names.collect(),
-        model,
-    })
+    Ok(ActiveModel::new(model, names.collect()))
 }
 
 fn log_selection(selection: &Selection) {
