@@ -23,6 +23,8 @@ mod chunks;
 
 mod dispatch;
 
+mod model_registry;
+
 mod changes;
 mod clock;
 mod presence;

@@ -6,10 +6,12 @@
 
 mod commit;
 mod corrections;
+mod models;
 mod read;
 mod schema;
 
 pub(crate) use corrections::{NewCorrection, Waiting};
+pub(crate) use models::{ModelRow, PlanRow, ReportRow, TestSetRow};
 
 use std::path::Path;
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! Versions of models, their gate reports, test sets and plans.
 
+use std::collections::HashMap;
+
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, Sqlite, Transaction};
 
@@ -17,13 +19,14 @@ pub(crate) struct ModelRow {
     pub(crate) record: String,
 }
 
-/// A gate report in both forms, each with its SHA-256 (hex).
+/// A gate report in both forms, each with its SHA-256 (hex), and in short.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ReportRow {
     pub(crate) json: String,
     pub(crate) json_sha256: String,
     pub(crate) html: String,
     pub(crate) html_sha256: String,
+    pub(crate) summary: String,
 }
 
 /// A locked test set. `record` is the registry's JSON.
@@ -164,8 +167,8 @@ impl Archive {
             return Ok(false);
         }
         sqlx::query(
-            "INSERT INTO gate_reports (model_id, version, json, json_sha256, html, html_sha256) \
-             VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO gate_reports (model_id, version, json, json_sha256, html, html_sha256, summary) \
+             VALUES (?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(&judged.id)
         .bind(&judged.version)
@@ -173,6 +176,7 @@ impl Archive {
         .bind(&report.json_sha256)
         .bind(&report.html)
         .bind(&report.html_sha256)
+        .bind(&report.summary)
         .execute(&mut *transaction)
         .await?;
         transaction.commit().await?;
@@ -192,9 +196,23 @@ impl Archive {
                 json_sha256: row.try_get("json_sha256").map_err(query)?,
                 html: row.try_get("html").map_err(query)?,
                 html_sha256: row.try_get("html_sha256").map_err(query)?,
+                summary: row.try_get("summary").map_err(query)?,
             })
         })
         .transpose()
+    }
+
+    /// The summaries of all gate reports by model id and version.
+    pub(crate) async fn gate_summaries(&self) -> Result<HashMap<(String, String), String>, Error> {
+        let rows: Vec<(String, String, String)> =
+            sqlx::query_as("SELECT model_id, version, summary FROM gate_reports")
+                .fetch_all(&self.pool)
+                .await
+                .map_err(query)?;
+        let pairs = rows
+            .into_iter()
+            .map(|(id, version, summary)| ((id, version), summary));
+        Ok(pairs.collect())
     }
 
     /// `false` when the name is taken; nothing is changed then.

@@ -31,9 +31,17 @@ impl Head {
             return Err(HeadError::NotFinite);
         }
         let weight_first = layout.specs().first().is_some_and(|spec| spec.name == "weight");
-        let at = if weight_first { findings * channels } else { findings };
+        let at = if weight_first {
+            findings * channels
+        } else {
+            findings
+        };
         let (first, second) = values.split_at_checked(at).ok_or(HeadError::Values)?;
-        let (weight, bias) = if weight_first { (first, second) } else { (second, first) };
+        let (weight, bias) = if weight_first {
+            (first, second)
+        } else {
+            (second, first)
+        };
         Ok(Self {
             channels,
             weight: weight.to_vec(),
@@ -53,7 +61,11 @@ impl Head {
         if features.len() != row.len() {
             return None;
         }
-        let dot: f64 = row.iter().zip(features).map(|(w, f)| f64::from(*w) * f64::from(*f)).sum();
+        let dot: f64 = row
+            .iter()
+            .zip(features)
+            .map(|(w, f)| f64::from(*w) * f64::from(*f))
+            .sum();
         Some(dot + f64::from(*bias))
     }
 }
@@ -66,14 +78,19 @@ pub(super) fn channels(layout: &Layout, findings: usize) -> Option<usize> {
     };
     let rows = u64::try_from(findings).ok()?;
     match (layout.specs().len(), shape("weight")?, shape("bias")?) {
-        (2, [found, channels], [biases]) if *found == rows && *biases == rows => usize::try_from(*channels).ok(),
+        (2, [found, channels], [biases]) if *found == rows && *biases == rows => {
+            usize::try_from(*channels).ok()
+        }
         _ => None,
     }
 }
 
 /// The calibrated score as a box computes it: single precision, so that what the gate counts is what boxes call.
 pub(super) fn score(logit: f64, temperature: f64) -> f32 {
-    #[expect(clippy::cast_possible_truncation, reason = "rounding to the box's precision is the point")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "rounding to the box's precision is the point"
+    )]
     let score = (1.0 / (1.0 + (-logit / temperature).exp())) as f32;
     score
 }

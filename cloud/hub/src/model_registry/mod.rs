@@ -4,18 +4,35 @@
 //! base into a candidate; the `gate` measures it beside its base on the test sets and holds it against the plan.
 //! Only a candidate within all bounds can be fetched for signing. Life: [`ModelState`].
 //!
-//! `head` and `gate` decide and touch nothing; `Registry` fetches, asks them and writes down.
+//! `head` and `gate` decide and touch nothing; [`Registry`] fetches, asks them and writes down.
 
 mod error;
+mod state;
+
 mod model;
 mod provenance;
 mod record;
-mod registry;
-mod state;
 mod version;
+
+mod plan;
+mod test_set;
+
+mod head;
+
+mod gate;
+
+mod report;
+
+mod candidate;
+mod maintenance;
+mod overview;
+mod plans;
+mod progress;
+mod registry;
 
 pub(crate) use error::Error;
 pub(crate) use model::{BaseModel, FindingSetting};
-pub(crate) use provenance::{PlanPin, Provenance, ProvenanceRecord, RoundTaken};
+pub(crate) use overview::{GateSummary, VersionOverview};
+pub(crate) use provenance::{PlanPin, Provenance, RoundTaken};
 pub(crate) use registry::Registry;
 pub(crate) use state::{ModelEvent, ModelState};

@@ -63,7 +63,11 @@ pub(super) fn check_findings(findings: &[FindingSetting]) -> Result<(), &'static
     }
     for (place, finding) in findings.iter().enumerate() {
         finding.check()?;
-        if findings.iter().take(place).any(|earlier| earlier.code == finding.code) {
+        if findings
+            .iter()
+            .take(place)
+            .any(|earlier| earlier.code == finding.code)
+        {
             return Err("A finding stands twice.");
         }
     }

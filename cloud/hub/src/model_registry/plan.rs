@@ -219,10 +219,7 @@ impl Plan {
                 0.0 < distance,
                 "`largest_relative_distance` is a positive number or `inf`.",
             ),
-            (
-                (1..=64).contains(&self.gates.len()),
-                "A plan has 1 to 64 gates.",
-            ),
+            ((1..=64).contains(&self.gates.len()), "A plan has 1 to 64 gates."),
             (
                 self.subgroups.required.iter().all(|name| is_subgroup(name)),
                 "A required subgroup is `key=value`.",

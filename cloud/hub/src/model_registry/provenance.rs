@@ -181,8 +181,6 @@ impl ProvenanceRecord {
 /// Which program made the candidate: `barefoot-hub 0.1.0`, with the commit where the build was told it.
 fn code_version() -> String {
     let version = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"));
-    option_env!("BAREFOOT_COMMIT").map_or_else(
-        || version.to_owned(),
-        |commit| format!("{version} ({commit})"),
-    )
+    option_env!("BAREFOOT_COMMIT")
+        .map_or_else(|| version.to_owned(), |commit| format!("{version} ({commit})"))
 }

@@ -5,7 +5,8 @@ use barefoot_federation::layout::{Layout, TensorSpec};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{BaseModel, Error, FindingSetting, ProvenanceRecord};
+use super::provenance::ProvenanceRecord;
+use super::{BaseModel, Error, FindingSetting};
 
 /// What belongs to one version of a model beside its name, state and time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,14 +1,17 @@
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use barefoot_federation::chunk::ChunkId;
-use barefoot_federation::layout::Layout;
+use barefoot_federation::encoding::{Encoding, decode_into};
+use barefoot_federation::layout::{CHUNK_VALUES, Layout};
+use bytes::Bytes;
 
 use super::model::{check_backbone, check_findings, is_name};
-use super::record::{ModelRecord, from_json, to_json};
+use super::record::{ModelRecord, TestSetRecord, chunk_ids, from_json, to_json};
 use super::{BaseModel, Error, ModelEvent, ModelState, version};
 use crate::archive::{Archive, ModelRow};
 use crate::changes::Changes;
-use crate::chunks::ChunkStore;
+use crate::chunks::{self, ChunkStore};
 use crate::clock::now_ms;
 
 /// A handle; cheap to clone.
@@ -60,7 +63,9 @@ impl Registry {
         content: Vec<Vec<u8>>,
     ) -> Result<bool, Error> {
         if !is_name(id) {
-            return Err(Error::invalid("A model's id is 1 to 64 letters, digits, dots, dashes or underscores."));
+            return Err(Error::invalid(
+                "A model's id is 1 to 64 letters, digits, dots, dashes or underscores.",
+            ));
         }
         if version::parse(version).is_none() {
             return Err(Error::invalid("A model's version is MAJOR.MINOR.PATCH."));
@@ -68,12 +73,8 @@ impl Registry {
         check_findings(&model.findings).map_err(Error::invalid)?;
         check_backbone(&model.backbone).map_err(Error::invalid)?;
         check_content(&model.layout, &model.chunks, &content)?;
-        for chunk in content {
-            self.chunks
-                .put(chunk.into())
-                .await
-                .map_err(|source| Error::Chunks { source })?;
-        }
+        let _hold = self.chunks.hold().await;
+        self.store(content.into_iter().map(Bytes::from).collect()).await?;
         let row = ModelRow {
             id: id.to_owned(),
             version: version.to_owned(),
@@ -91,7 +92,9 @@ impl Registry {
         if earlier.record == row.record && earlier.run.is_none() {
             Ok(true)
         } else {
-            Err(Error::Locked { what: "model version" })
+            Err(Error::Locked {
+                what: "model version",
+            })
         }
     }
 
@@ -132,7 +135,12 @@ impl Registry {
         if !self.archive.set_model_state(id, version, row.state, to).await? {
             return Err(refused);
         }
-        tracing::info!(model = id, version, state = to.name(), "A model version changed its state.");
+        tracing::info!(
+            model = id,
+            version,
+            state = to.name(),
+            "A model version changed its state."
+        );
         self.changes.announce();
         Ok(())
     }
@@ -142,11 +150,58 @@ impl Registry {
         Ok(self.archive.models().await?)
     }
 
+    /// Every chunk a model or a test set needs; whoever removes chunks keeps these.
+    pub(crate) async fn needed_chunks(&self) -> Result<HashSet<ChunkId>, Error> {
+        let mut needed = HashSet::new();
+        for row in self.archive.models().await? {
+            needed.extend(chunk_ids(&record(&row)?.chunks)?);
+        }
+        for row in self.archive.test_sets().await? {
+            let record: TestSetRecord = from_json(&row.record, "test set record")?;
+            needed.extend(chunk_ids(&record.chunks)?);
+        }
+        Ok(needed)
+    }
+
+    /// Stores chunks with shared syncs, in order. The caller holds the store.
+    pub(super) async fn store(&self, contents: Vec<Bytes>) -> Result<Vec<ChunkId>, Error> {
+        let mut batch = self.chunks.batch();
+        let stored = tokio::task::spawn_blocking(move || {
+            let ids = contents.iter().map(|content| batch.add(content));
+            let ids = ids.collect::<Result<Vec<_>, _>>()?;
+            batch.commit()?;
+            Ok(ids)
+        });
+        stored
+            .await
+            .unwrap_or(Err(chunks::Error::Cut))
+            .map_err(|source| Error::Chunks { source })
+    }
+
+    /// All values of a version's parameters, in the layout's order.
+    pub(super) async fn values(&self, model: &BaseModel) -> Result<Vec<f32>, Error> {
+        let (store, layout, ids) = (self.chunks.clone(), model.layout.clone(), model.chunks.clone());
+        let read = tokio::task::spawn_blocking(move || {
+            let mut values = vec![0.0; layout.elements()];
+            for (id, into) in ids.iter().zip(values.chunks_mut(CHUNK_VALUES)) {
+                let bytes = store
+                    .read_blocking(id)
+                    .map_err(|source| Error::Chunks { source })?;
+                decode_into(&bytes, Encoding::F32, into).map_err(|_| Error::Stored {
+                    what: "parameter chunk",
+                })?;
+            }
+            Ok(values)
+        });
+        read.await.unwrap_or(Err(Error::Chunks {
+            source: chunks::Error::Cut,
+        }))
+    }
+
     pub(super) async fn row(&self, id: &str, version: &str) -> Result<ModelRow, Error> {
-        self.archive
-            .model(id, version)
-            .await?
-            .ok_or(Error::Unknown { what: "model version" })
+        self.archive.model(id, version).await?.ok_or(Error::Unknown {
+            what: "model version",
+        })
     }
 }
 
@@ -157,13 +212,18 @@ pub(super) fn record(row: &ModelRow) -> Result<ModelRecord, Error> {
 /// The chunks are those the parameters name, with the layout's lengths and finite numbers.
 fn check_content(layout: &Layout, chunks: &[ChunkId], content: &[Vec<u8>]) -> Result<(), Error> {
     if chunks.len() != layout.chunks() || content.len() != chunks.len() {
-        return Err(Error::invalid("The parameters' chunks are not as many as their layout has."));
+        return Err(Error::invalid(
+            "The parameters' chunks are not as many as their layout has.",
+        ));
     }
     for (place, (id, bytes)) in chunks.iter().zip(content).enumerate() {
         if ChunkId::of(bytes) != *id {
-            return Err(Error::invalid(format!("Chunk {place} is not what its name says.")));
+            return Err(Error::invalid(format!(
+                "Chunk {place} is not what its name says."
+            )));
         }
-        super::values::decode(bytes, layout.chunk_values(place))
+        let mut values = vec![0.0; layout.chunk_values(place)];
+        decode_into(bytes, Encoding::F32, &mut values)
             .map_err(|error| Error::invalid(format!("Chunk {place} is no F32 chunk: {error}")))?;
     }
     Ok(())

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use barefoot_domain::FindingCode;
 use barefoot_federation::chunk::ChunkId;
-use barefoot_federation::layout::CHUNK_VALUES;
 use barefoot_wire::v1;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
@@ -18,6 +17,7 @@ use super::record::{TestSetRecord, chunk_ids, from_json, to_json};
 use super::registry::{Registry, record};
 use super::{Error, head};
 use crate::archive::TestSetRow;
+use crate::chunks::MAX_CHUNK_BYTES;
 use crate::clock::now_ms;
 
 /// Bytes of a set as it arrives: 40 000 cases of 640 channels.
@@ -38,8 +38,8 @@ const CASE: u32 = 7;
 
 const NO_MESSAGE: &str = "The test set is no TestSet message, or one beyond the bounds.";
 
-/// Bytes of a stored piece: as much as a chunk of parameters may have.
-const PIECE: usize = CHUNK_VALUES * 4;
+/// Bytes of a stored piece.
+const PIECE: usize = MAX_CHUNK_BYTES;
 
 /// A sender that says nothing for this long is gone.
 const SILENCE: Duration = Duration::from_secs(60);
@@ -200,16 +200,16 @@ fn check_header(set: &v1::TestSet, cases: usize) -> Result<(), &'static str> {
             (1..=MAX_CHANNELS).contains(&set.channels),
             "A set has 1 to 65536 channels.",
         ),
-        (
-            (1..=MAX_CASES).contains(&cases),
-            "A set has 1 to 1000000 cases.",
-        ),
+        ((1..=MAX_CASES).contains(&cases), "A set has 1 to 1000000 cases."),
         (
             (1..=MAX_SOURCE_BYTES).contains(&set.source.len()) && is_printable(&set.source),
             "A set says where it comes from, in up to 1024 bytes of one line.",
         ),
     ];
-    rules.iter().find(|(kept, _)| !kept).map_or(Ok(()), |(_, rule)| Err(rule))
+    rules
+        .iter()
+        .find(|(kept, _)| !kept)
+        .map_or(Ok(()), |(_, rule)| Err(rule))
 }
 
 fn check_case(case: &v1::TestCase, channels: usize, findings: usize) -> Result<(), &'static str> {
@@ -272,12 +272,10 @@ impl Registry {
             return reply_if_same(&set, &earlier);
         }
         let bytes = Bytes::from(bytes);
-        let mut chunks = Vec::new();
-        for start in (0..bytes.len()).step_by(PIECE) {
-            let piece = bytes.slice(start..bytes.len().min(start + PIECE));
-            let id = self.chunks.put(piece).await.map_err(|source| Error::Chunks { source })?;
-            chunks.push(id.to_string());
-        }
+        let pieces = (0..bytes.len()).step_by(PIECE);
+        let pieces = pieces.map(|start| bytes.slice(start..bytes.len().min(start + PIECE)));
+        let _hold = self.chunks.hold().await;
+        let chunks = self.store(pieces.collect()).await?;
         let row = row(&set, bytes.len(), chunks)?;
         if !self.archive.insert_test_set(&row).await? {
             let earlier = self.archive.test_set(&set.name).await?;
@@ -296,21 +294,25 @@ impl Registry {
     /// Reads a locked set back, whole, and makes sure that it is the one that was locked.
     pub(super) async fn read_test_set(&self, row: &TestSetRow) -> Result<TestSet, Error> {
         let record: TestSetRecord = from_json(&row.record, "test set record")?;
-        let mut bytes = Vec::with_capacity(usize::try_from(record.bytes).unwrap_or_default().min(MAX_BYTES));
-        for id in chunk_ids(&record.chunks)? {
-            bytes.extend_from_slice(&self.chunk(id).await?);
-        }
-        let sha256 = row.sha256.clone();
-        tokio::task::spawn_blocking(move || {
-            let set = TestSet::decode(&bytes).map_err(|_| Error::Stored { what: "test set" })?;
-            if set.sha256 == sha256 {
-                Ok(set)
-            } else {
-                Err(Error::Stored { what: "test set" })
+        let (store, chunks, sha256) = (
+            self.chunks.clone(),
+            chunk_ids(&record.chunks)?,
+            row.sha256.clone(),
+        );
+        let read = tokio::task::spawn_blocking(move || {
+            let mut bytes = Vec::with_capacity(chunks.len() * PIECE);
+            for id in &chunks {
+                let piece = store
+                    .read_blocking(id)
+                    .map_err(|source| Error::Chunks { source })?;
+                bytes.extend_from_slice(&piece);
             }
-        })
-        .await
-        .map_err(|_| Error::Stored { what: "test set" })?
+            match TestSet::decode(&bytes) {
+                Ok(set) if set.sha256 == sha256 => Ok(set),
+                _ => Err(Error::Stored { what: "test set" }),
+            }
+        });
+        read.await.unwrap_or(Err(Error::Stored { what: "test set" }))
     }
 
     /// A set fits at least one registered version of its model.
@@ -354,7 +356,7 @@ async fn collect<E>(pieces: impl Stream<Item = Result<v1::Chunk, E>> + Send) -> 
     Ok(bytes)
 }
 
-fn row(set: &TestSet, bytes: usize, chunks: Vec<String>) -> Result<TestSetRow, Error> {
+fn row(set: &TestSet, bytes: usize, chunks: Vec<ChunkId>) -> Result<TestSetRow, Error> {
     let record = TestSetRecord {
         backbone: set.backbone.clone(),
         findings: set.findings.clone(),
@@ -362,7 +364,7 @@ fn row(set: &TestSet, bytes: usize, chunks: Vec<String>) -> Result<TestSetRow, E
         cases: count(set),
         bytes: u64::try_from(bytes).unwrap_or(u64::MAX),
         source: set.source.clone(),
-        chunks,
+        chunks: chunks.iter().map(ToString::to_string).collect(),
     };
     Ok(TestSetRow {
         name: set.name.clone(),

@@ -37,7 +37,16 @@ mod tests {
 
     #[test]
     fn a_version_is_three_numbers() {
-        for bad in ["1", "1.2", "1.2.3-rc1", "1.2.3+5", "01.2.3", "v1.2.3", "../1.0.0", ""] {
+        for bad in [
+            "1",
+            "1.2",
+            "1.2.3-rc1",
+            "1.2.3+5",
+            "01.2.3",
+            "v1.2.3",
+            "../1.0.0",
+            "",
+        ] {
             assert!(parse(bad).is_none(), "{bad}");
         }
     }

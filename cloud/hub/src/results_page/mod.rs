@@ -4,7 +4,6 @@ mod json;
 mod view;
 mod words;
 
-use askama::Template;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};

@@ -22,6 +22,8 @@ CREATE TABLE gate_reports (
     json_sha256 TEXT    NOT NULL,
     html        TEXT    NOT NULL,
     html_sha256 TEXT    NOT NULL,
+    -- JSON: the report in short, for lists.
+    summary     TEXT    NOT NULL,
     PRIMARY KEY (model_id, version),
     FOREIGN KEY (model_id, version) REFERENCES models (id, version)
 );
