@@ -29,6 +29,8 @@ mod clinic_page;
 
 mod hub_services;
 
+mod local_training;
+
 mod model_slot;
 
 mod addresses;

@@ -1,0 +1,20 @@
+//! Learning from the clinic's own labelled studies, within the site's policy.
+//!
+//! `policy` says what is allowed, `keeper` turns labels into features (never pictures) and forgets them when a patient
+//! says no, `learner` trains and measures the head, `budget` counts what all rounds together reveal. Talking to the hub
+//! is `federation`'s.
+
+mod policy;
+pub use policy::{Consent, DailyHours, Policy, SecureAggregation};
+
+mod examples;
+pub use examples::{Dataset, Examples, LabelledFeatures, Trainable};
+
+mod trainer;
+
+mod evaluation;
+
+mod learner;
+pub use learner::{Evaluated, FitOrder, Fitted, GoOn, HeadLearner, LearnError, Learner};
+
+mod budget;
