@@ -29,3 +29,5 @@ pub mod privacy;
 pub mod secagg;
 
 pub mod round;
+
+pub mod metrics;
