@@ -49,10 +49,6 @@ impl Head {
         })
     }
 
-    pub(super) fn channels(&self) -> usize {
-        self.channels
-    }
-
     /// `w·f + b` of one finding, summed in double precision. `None` when there is no such row or `features` has
     /// another length.
     pub(super) fn logit(&self, finding: usize, features: &[f32]) -> Option<f64> {

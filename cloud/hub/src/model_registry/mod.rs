@@ -36,3 +36,6 @@ pub(crate) use overview::{GateSummary, VersionOverview};
 pub(crate) use provenance::{PlanPin, Provenance, RoundTaken};
 pub(crate) use registry::Registry;
 pub(crate) use state::{ModelEvent, ModelState};
+
+#[cfg(test)]
+mod tests;
