@@ -15,14 +15,24 @@ pub struct L2Norm {
 impl L2Norm {
     /// Takes up the next piece.
     pub fn add(&mut self, values: &[f32]) {
+        self.add_lanes(values, |value| f64::from(*value));
+    }
+
+    /// Takes up the next piece, in float64.
+    pub(crate) fn add_wide(&mut self, values: &[f64]) {
+        self.add_lanes(values, |value| *value);
+    }
+
+    fn add_lanes<T>(&mut self, values: &[T], wide: impl Fn(&T) -> f64) {
         let (blocks, rest) = values.as_chunks::<LANES>();
         let mut lanes = [0.0_f64; LANES];
         for block in blocks {
             for (lane, value) in lanes.iter_mut().zip(block) {
-                *lane += f64::from(*value) * f64::from(*value);
+                let value = wide(value);
+                *lane += value * value;
             }
         }
-        let rest: f64 = rest.iter().map(|v| f64::from(*v) * f64::from(*v)).sum();
+        let rest: f64 = rest.iter().map(|value| wide(value) * wide(value)).sum();
         self.squares += lanes.iter().sum::<f64>() + rest;
     }
 

@@ -135,7 +135,7 @@ pub fn aggregate(
         Strategy::FedMedian => {
             let mut columns = Columns::median(everyone);
             run(
-                &step,
+                step,
                 layout,
                 store,
                 clients,
@@ -146,7 +146,7 @@ pub fn aggregate(
         Strategy::FedTrimmedAvg { beta } => {
             let mut columns = Columns::trimmed(everyone, beta);
             run(
-                &step,
+                step,
                 layout,
                 store,
                 clients,
@@ -159,7 +159,7 @@ pub fn aggregate(
             let chosen = select::bulyan(&distances, count(num_malicious_nodes));
             let mut columns = Columns::near_median(chosen, 2 * count(num_malicious_nodes));
             run(
-                &step,
+                step,
                 layout,
                 store,
                 clients,
@@ -170,7 +170,7 @@ pub fn aggregate(
         Strategy::Krum { num_malicious_nodes } => {
             let distances = distance::squared(layout, updates)?;
             let mut mean = Mean::unweighted(select::krum(&distances, count(num_malicious_nodes), 1));
-            run(&step, layout, store, clients, mean.used(), &mut |place, into| {
+            run(step, layout, store, clients, mean.used(), &mut |place, into| {
                 mean.combine(updates, place, into)
             })
         }
@@ -186,7 +186,7 @@ pub fn aggregate(
                 count(num_nodes_to_select)
             };
             let mut mean = Mean::unweighted(select::krum(&distances, f, keep));
-            run(&step, layout, store, clients, mean.used(), &mut |place, into| {
+            run(step, layout, store, clients, mean.used(), &mut |place, into| {
                 mean.combine(updates, place, into)
             })
         }
@@ -197,7 +197,7 @@ pub fn aggregate(
         | Strategy::FedYogi(_)
         | Strategy::FedAdagrad { .. } => {
             let mut mean = Mean::weighted(updates)?;
-            run(&step, layout, store, clients, mean.used(), &mut |place, into| {
+            run(step, layout, store, clients, mean.used(), &mut |place, into| {
                 mean.combine(updates, place, into)
             })
         }
@@ -228,7 +228,7 @@ pub fn aggregate_sum(
         clients: Vec::new(),
         total_weight,
     };
-    run(&step, layout, store, 0, used, &mut |place, into| {
+    run(step, layout, store, 0, used, &mut |place, into| {
         let read = sum.read(place.chunk, place.offset, into);
         read.map_err(|source| AggregateError::Sum {
             chunk: place.chunk,
@@ -284,13 +284,15 @@ impl Place {
 
 /// All blocks of a layout in order.
 fn places(layout: &Layout, block: usize) -> impl Iterator<Item = Place> {
-    (0..layout.chunks()).flat_map(move |chunk| {
-        let values = layout.chunk_values(chunk);
-        (0..values).step_by(block).map(move |offset| Place {
-            chunk,
-            offset,
-            values: block.min(values - offset),
-        })
+    (0..layout.chunks()).flat_map(move |chunk| blocks(chunk, layout.chunk_values(chunk), block))
+}
+
+/// All blocks of a chunk of so many values, in order.
+fn blocks(chunk: usize, values: usize, block: usize) -> impl Iterator<Item = Place> {
+    (0..values).step_by(block).map(move |offset| Place {
+        chunk,
+        offset,
+        values: block.min(values - offset),
     })
 }
 
@@ -305,29 +307,25 @@ struct Used {
 type Combine<'a> = &'a mut dyn FnMut(Place, &mut [f64]) -> Result<(), AggregateError>;
 
 fn run(
-    step: &ServerStep,
+    mut step: ServerStep,
     layout: &Layout,
     store: &mut dyn ModelStore,
     clients: usize,
     used: Used,
     combine: Combine<'_>,
 ) -> Result<Summary, AggregateError> {
-    let (mut update_norm, mut step_norm) = (0.0_f64, 0.0_f64);
-    let mut update = Vec::new();
+    let mut update_norm = L2Norm::default();
+    let mut buffer = vec![0.0_f64; BLOCK];
     for chunk in 0..layout.chunks() {
-        update.resize(layout.chunk_values(chunk), 0.0_f64);
-        for (index, into) in update.chunks_mut(BLOCK).enumerate() {
-            combine(
-                Place {
-                    chunk,
-                    offset: index * BLOCK,
-                    values: into.len(),
-                },
-                into,
-            )?;
+        let values = layout.chunk_values(chunk);
+        step.begin(chunk, values, store)?;
+        for place in blocks(chunk, values, BLOCK) {
+            let update = buffer.get_mut(..place.values).unwrap_or_default();
+            combine(place, update)?;
+            update_norm.add_wide(update);
+            step.take(place.offset, update);
         }
-        update_norm += update.iter().map(|value| value * value).sum::<f64>();
-        step_norm += step.take(chunk, &update, store)?;
+        step.finish(chunk, store)?;
     }
     let left_out = (0..clients)
         .filter(|client| used.clients.binary_search(client).is_err())
@@ -336,7 +334,7 @@ fn run(
         used: used.clients,
         left_out,
         total_weight: used.total_weight,
-        update_norm: update_norm.sqrt(),
-        step_norm: step_norm.sqrt(),
+        update_norm: update_norm.value(),
+        step_norm: step.norm(),
     })
 }
