@@ -5,10 +5,12 @@ use barefoot_trust::TlsIdentity;
 
 use crate::archive::{self, Archive};
 use crate::changes::Changes;
+use crate::chunks::{self, ChunkStore};
 use crate::config::{Config, Mqtt};
 use crate::dispatch::{CorrectionsService, Dispatch};
 use crate::grpc::{self, Listener, Maintenance, Services};
 use crate::ingest::{Committer, Ingest};
+use crate::model_registry::Registry;
 use crate::mqtt::{self, Broker, Endpoint};
 use crate::presence::{Connection, Presence};
 use crate::results_page;
@@ -28,6 +30,11 @@ pub enum Error {
     Archive {
         #[from]
         source: archive::Error,
+    },
+    #[error("the chunk store is not usable")]
+    Chunks {
+        #[from]
+        source: chunks::Error,
     },
     #[error("the certificate settings under [tls] are not usable")]
     Identity {
@@ -53,6 +60,9 @@ pub enum Error {
     Stopped { part: &'static str },
 }
 
+/// Parameters, updates and test sets together.
+const MOST_CHUNK_BYTES: u64 = 64 * 1024 * 1024 * 1024;
+
 /// One of the two ways clinics reach the hub.
 enum Line {
     Embedded(Endpoint),
@@ -76,9 +86,14 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
     let dispatch = Dispatch::new(archive.clone());
     let (ingest, committer) = Committer::new(archive.clone(), changes.clone(), dispatch.clone());
 
+    let chunks = ChunkStore::open(&directory.chunks(), MOST_CHUNK_BYTES)?;
+    let registry = Registry::new(archive.clone(), chunks, changes.clone());
+    let waiting = registry.clone();
+    tokio::spawn(async move { waiting.judge_waiting().await });
+
     let services = Services::default()
         .corrections(CorrectionsService(dispatch.clone()))
-        .maintenance(Maintenance::default());
+        .maintenance(Maintenance { registry });
     let line = open_line(&config.mqtt, &identity, &presence, ingest, dispatch, &shutdown).await?;
     let port = match &config.grpc {
         Some(grpc) => Some(Listener::bind(grpc, identity.http2_server_config()?, shutdown.clone()).await?),

@@ -63,6 +63,10 @@ impl StateDirectory {
         self.path.join("barefoot.db")
     }
 
+    pub(crate) fn chunks(&self) -> PathBuf {
+        self.path.join("chunks")
+    }
+
     /// Written under another name and renamed, so that a reader sees all of it or nothing.
     pub(crate) fn publish_addresses(
         &self,

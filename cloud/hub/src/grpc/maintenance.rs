@@ -1,30 +1,48 @@
 use barefoot_wire::v1;
 use barefoot_wire::v1::maintenance_server::Maintenance as Service;
+use futures_util::{StreamExt, stream};
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use super::Replies;
+use crate::model_registry::Registry;
 
 type Answer<T> = Result<Response<T>, Status>;
 
 /// What maintainers do from afar. Each method belongs to one part of the hub; this only hands it over.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Maintenance {}
+#[derive(Debug, Clone)]
+pub(crate) struct Maintenance {
+    pub(crate) registry: Registry,
+}
 
 #[async_trait]
 impl Service for Maintenance {
     type WatchRunStream = Replies<v1::RunView>;
     type PullCandidateChunksStream = Replies<v1::Chunk>;
 
-    async fn register_model(&self, _: Request<v1::RegisterModelRequest>) -> Answer<v1::RegisterModelReply> {
-        Err(absent())
+    async fn register_model(
+        &self,
+        request: Request<v1::RegisterModelRequest>,
+    ) -> Answer<v1::RegisterModelReply> {
+        Ok(Response::new(
+            self.registry.register_model(request.into_inner()).await?,
+        ))
     }
 
-    async fn register_test_set(&self, _: Request<Streaming<v1::Chunk>>) -> Answer<v1::RegisterTestSetReply> {
-        Err(absent())
+    async fn register_test_set(
+        &self,
+        request: Request<Streaming<v1::Chunk>>,
+    ) -> Answer<v1::RegisterTestSetReply> {
+        Ok(Response::new(
+            self.registry.register_test_set(request.into_inner()).await?,
+        ))
     }
 
-    async fn register_plan(&self, _: Request<v1::RegisterPlanRequest>) -> Answer<v1::RegisterPlanReply> {
-        Err(absent())
+    async fn register_plan(
+        &self,
+        request: Request<v1::RegisterPlanRequest>,
+    ) -> Answer<v1::RegisterPlanReply> {
+        let toml = request.into_inner().toml;
+        Ok(Response::new(self.registry.register_plan(&toml).await?))
     }
 
     async fn start_run(&self, _: Request<v1::RunSettings>) -> Answer<v1::RunName> {
@@ -44,22 +62,31 @@ impl Service for Maintenance {
     }
 
     async fn list_models(&self, _: Request<v1::ListModelsRequest>) -> Answer<v1::ModelList> {
-        Err(absent())
+        Ok(Response::new(self.registry.list_models(|_, _| 0).await?))
     }
 
-    async fn get_report(&self, _: Request<v1::ModelName>) -> Answer<v1::GateReport> {
-        Err(absent())
+    async fn get_report(&self, request: Request<v1::ModelName>) -> Answer<v1::GateReport> {
+        Ok(Response::new(self.registry.report(request.get_ref()).await?))
     }
 
-    async fn get_candidate(&self, _: Request<v1::ModelName>) -> Answer<v1::Candidate> {
-        Err(absent())
+    async fn get_candidate(&self, request: Request<v1::ModelName>) -> Answer<v1::Candidate> {
+        Ok(Response::new(self.registry.candidate(request.get_ref()).await?))
     }
 
     async fn pull_candidate_chunks(
         &self,
-        _: Request<v1::ChunkIds>,
+        request: Request<v1::ChunkIds>,
     ) -> Answer<Self::PullCandidateChunksStream> {
-        Err(absent())
+        let registry = self.registry.clone();
+        let ids = registry.candidate_chunks(request.get_ref()).await?;
+        let chunks = stream::iter(ids).then(move |id| {
+            let registry = registry.clone();
+            async move {
+                let content = registry.chunk(id).await?;
+                Ok(v1::Chunk { content })
+            }
+        });
+        Ok(Response::new(chunks.boxed()))
     }
 
     async fn publish_release(&self, _: Request<Streaming<v1::ReleasePart>>) -> Answer<v1::Done> {

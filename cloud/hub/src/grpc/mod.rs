@@ -8,6 +8,7 @@ mod caller;
 mod line;
 mod listener;
 mod maintenance;
+mod status;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -31,6 +32,9 @@ pub(crate) use maintenance::Maintenance;
 
 /// The largest message of ours is a chunk of 1 MiB; a list of the chunks of a billion parameters is 140 KB.
 const MAX_MESSAGE_BYTES: usize = 2 * 1024 * 1024;
+
+/// A maintainer registers a base in one message, with its parameters: up to sixteen million of them.
+const MAX_MAINTENANCE_BYTES: usize = 64 * 1024 * 1024;
 
 /// Why the port could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -66,7 +70,7 @@ impl Services {
 
     /// For maintainers.
     pub(crate) fn maintenance(mut self, service: Maintenance) -> Self {
-        let server = MaintenanceServer::new(service).max_decoding_message_size(MAX_MESSAGE_BYTES);
+        let server = MaintenanceServer::new(service).max_decoding_message_size(MAX_MAINTENANCE_BYTES);
         self.add(server, |request| caller::only(Role::Maintainer, request));
         self
     }
