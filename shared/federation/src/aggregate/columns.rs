@@ -3,8 +3,10 @@
 //! The clients' values of a tile are sorted coordinate by coordinate with a sorting network, whose compare-exchanges
 //! work on whole rows at once: no branch depends on a value.
 
+use super::place::Place;
 use super::rows::{Rows, TILE};
-use super::{AggregateError, Place, Updates, Used};
+use super::rule::Used;
+use super::{AggregateError, Updates};
 use crate::strategy::trimmed_each_end;
 
 /// What is made of the sorted values of one coordinate.

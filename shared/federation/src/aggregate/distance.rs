@@ -1,7 +1,8 @@
 //! The squared l2 distance of every two updates, in one pass over them.
 
+use super::place::places;
 use super::rows::{Rows, TILE};
-use super::{AggregateError, BLOCK, Updates, places};
+use super::{AggregateError, BLOCK, Updates};
 use crate::layout::Layout;
 
 /// Sums kept apart, so that one addition need not wait for the one before.

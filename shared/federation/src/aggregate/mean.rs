@@ -1,6 +1,8 @@
 //! The weighted mean of any number of updates, with running sums that stay in the processor's cache.
 
-use super::{AggregateError, BLOCK, MAX_WEIGHT, Place, Updates, Used};
+use super::place::Place;
+use super::rule::Used;
+use super::{AggregateError, BLOCK, MAX_WEIGHT, Updates};
 use crate::encoding::first_not_finite;
 
 /// Updates added in one pass over the sums, which saves most of the traffic to and from them.

@@ -11,86 +11,29 @@ mod distance;
 mod error;
 mod mean;
 mod memory;
+mod place;
 mod rows;
+mod rule;
 mod select;
 mod step;
+mod stores;
 
-use self::columns::Columns;
 pub use self::error::{AggregateError, SourceError};
-use self::mean::Mean;
 pub use self::memory::{MemoryModel, MemoryUpdates};
+use self::place::{Place, blocks, places};
+use self::rule::{Rule, Used};
 use self::step::ServerStep;
+pub use self::stores::{ModelStore, UpdateSum, Updates};
 use crate::clip::L2Norm;
 use crate::encoding::BLOCK_VALUES;
-use crate::layout::{CHUNK_VALUES, Layout};
-use crate::strategy::{Moment, Strategy, count};
+use crate::layout::Layout;
+use crate::strategy::Strategy;
 
 /// Values worked on at a time, so that running sums stay in the processor's cache.
 const BLOCK: usize = 8 * BLOCK_VALUES;
 
 /// Heaviest weight of a client. Weights are example counts; the limit keeps sums far from overflow.
 pub const MAX_WEIGHT: f64 = 1e12;
-
-/// The clients' updates, wherever they are kept. Clients are numbered from 0.
-pub trait Updates {
-    /// How many there are.
-    fn clients(&self) -> usize;
-
-    /// What one counts in a weighted mean: above 0, at most [`MAX_WEIGHT`]. Robust strategies do not ask.
-    fn weight(&self, client: usize) -> f64;
-
-    /// Fills `into` with the values `offset ..` of `chunk`. `offset` is a multiple of
-    /// [`BLOCK_VALUES`], so any encoding can be decoded from there.
-    ///
-    /// # Errors
-    /// Whatever keeps the values from being read; it ends the aggregation.
-    fn read(
-        &mut self,
-        client: usize,
-        chunk: usize,
-        offset: usize,
-        into: &mut [f32],
-    ) -> Result<(), SourceError>;
-}
-
-/// A sum of weighted updates whose parts nobody can see: what secure aggregation gives.
-pub trait UpdateSum {
-    /// Fills `into` with the sum's values `offset ..` of `chunk`.
-    ///
-    /// # Errors
-    /// Whatever keeps the values from being read; it ends the aggregation.
-    fn read(&mut self, chunk: usize, offset: usize, into: &mut [f64]) -> Result<(), SourceError>;
-}
-
-/// The global model and the server's moments, in chunks of float32 values.
-///
-/// Every chunk is read once, before it is written. A store that must survive a crash in between writes to a new
-/// version and makes it the current one when [`aggregate`] has returned.
-pub trait ModelStore {
-    /// Fills `into` with a chunk of the present global model.
-    ///
-    /// # Errors
-    /// Whatever keeps it from being read.
-    fn read_global(&mut self, chunk: usize, into: &mut [f32]) -> Result<(), SourceError>;
-
-    /// Takes a chunk of the next global model.
-    ///
-    /// # Errors
-    /// Whatever keeps it from being written.
-    fn write_global(&mut self, chunk: usize, values: &[f32]) -> Result<(), SourceError>;
-
-    /// Fills `into` with a chunk of a moment and says `true`, or says `false` when none was ever written.
-    ///
-    /// # Errors
-    /// Whatever keeps it from being read.
-    fn read_moment(&mut self, moment: Moment, chunk: usize, into: &mut [f32]) -> Result<bool, SourceError>;
-
-    /// Takes a chunk of the next state of a moment.
-    ///
-    /// # Errors
-    /// Whatever keeps it from being written.
-    fn write_moment(&mut self, moment: Moment, chunk: usize, values: &[f32]) -> Result<(), SourceError>;
-}
 
 /// What an aggregation did.
 #[derive(Debug, Clone, PartialEq)]
@@ -130,78 +73,10 @@ pub fn aggregate(
         return Err(AggregateError::TooManyClients { clients, limit });
     }
     let step = ServerStep::new(strategy, round);
-    let everyone: Vec<usize> = (0..clients).collect();
-    match strategy {
-        Strategy::FedMedian => {
-            let mut columns = Columns::median(everyone);
-            run(
-                step,
-                layout,
-                store,
-                clients,
-                columns.used(),
-                &mut |place, into| columns.combine(updates, place, into),
-            )
-        }
-        Strategy::FedTrimmedAvg { beta } => {
-            let mut columns = Columns::trimmed(everyone, beta);
-            run(
-                step,
-                layout,
-                store,
-                clients,
-                columns.used(),
-                &mut |place, into| columns.combine(updates, place, into),
-            )
-        }
-        Strategy::Bulyan { num_malicious_nodes } => {
-            let distances = distance::squared(layout, updates)?;
-            let chosen = select::bulyan(&distances, count(num_malicious_nodes));
-            let mut columns = Columns::near_median(chosen, 2 * count(num_malicious_nodes));
-            run(
-                step,
-                layout,
-                store,
-                clients,
-                columns.used(),
-                &mut |place, into| columns.combine(updates, place, into),
-            )
-        }
-        Strategy::Krum { num_malicious_nodes } => {
-            let distances = distance::squared(layout, updates)?;
-            let mut mean = Mean::unweighted(select::krum(&distances, count(num_malicious_nodes), 1));
-            run(step, layout, store, clients, mean.used(), &mut |place, into| {
-                mean.combine(updates, place, into)
-            })
-        }
-        Strategy::MultiKrum {
-            num_malicious_nodes,
-            num_nodes_to_select,
-        } => {
-            let distances = distance::squared(layout, updates)?;
-            let f = count(num_malicious_nodes);
-            let keep = if num_nodes_to_select == 0 {
-                clients - f
-            } else {
-                count(num_nodes_to_select)
-            };
-            let mut mean = Mean::unweighted(select::krum(&distances, f, keep));
-            run(step, layout, store, clients, mean.used(), &mut |place, into| {
-                mean.combine(updates, place, into)
-            })
-        }
-        Strategy::FedAvg
-        | Strategy::FedAvgM { .. }
-        | Strategy::FedProx { .. }
-        | Strategy::FedAdam(_)
-        | Strategy::FedYogi(_)
-        | Strategy::FedAdagrad { .. } => {
-            let mut mean = Mean::weighted(updates)?;
-            run(step, layout, store, clients, mean.used(), &mut |place, into| {
-                mean.combine(updates, place, into)
-            })
-        }
-    }
+    let mut rule = Rule::choose(&strategy, layout, updates)?;
+    run(step, layout, store, clients, rule.used(), &mut |place, into| {
+        rule.combine(updates, place, into)
+    })
 }
 
 /// Takes the server's step with a sum of updates that secure aggregation gave, divided by `total_weight`.
@@ -256,51 +131,6 @@ pub fn update_norms(layout: &Layout, updates: &mut dyn Updates) -> Result<Vec<f6
             Ok(norm.value())
         })
         .collect()
-}
-
-/// A block of values: `offset ..` of a chunk.
-#[derive(Debug, Clone, Copy)]
-struct Place {
-    chunk: usize,
-    offset: usize,
-    values: usize,
-}
-
-impl Place {
-    /// Place of its value `index` in the whole vector.
-    fn value(self, index: usize) -> usize {
-        self.chunk * CHUNK_VALUES + self.offset + index
-    }
-
-    fn read(self, updates: &mut dyn Updates, client: usize, into: &mut [f32]) -> Result<(), AggregateError> {
-        let read = updates.read(client, self.chunk, self.offset, into);
-        read.map_err(|source| AggregateError::Update {
-            client,
-            chunk: self.chunk,
-            source,
-        })
-    }
-}
-
-/// All blocks of a layout in order.
-fn places(layout: &Layout, block: usize) -> impl Iterator<Item = Place> {
-    (0..layout.chunks()).flat_map(move |chunk| blocks(chunk, layout.chunk_values(chunk), block))
-}
-
-/// All blocks of a chunk of so many values, in order.
-fn blocks(chunk: usize, values: usize, block: usize) -> impl Iterator<Item = Place> {
-    (0..values).step_by(block).map(move |offset| Place {
-        chunk,
-        offset,
-        values: block.min(values - offset),
-    })
-}
-
-/// Whose updates a combination counts, and as how much together.
-#[derive(Debug)]
-struct Used {
-    clients: Vec<usize>,
-    total_weight: f64,
 }
 
 /// Fills a block with the combined update.

@@ -1,6 +1,7 @@
 //! The values of several clients side by side, cut into tiles small enough for the processor's first cache.
 
-use super::{AggregateError, BLOCK, Place, Updates};
+use super::place::Place;
+use super::{AggregateError, BLOCK, Updates};
 use crate::encoding::{BLOCK_VALUES, first_not_finite};
 
 /// Values of one client in a tile.
