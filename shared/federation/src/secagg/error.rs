@@ -58,7 +58,7 @@ pub enum Error {
 
     #[error("clinic {clinic} sent a share that nobody asked for")]
     NotAsked { clinic: ClinicId },
-    #[error("clinic {clinic} dealt shares of something else than it committed to")]
+    #[error("the shares clinic {clinic} dealt do not give what it committed to")]
     WrongDealer { clinic: ClinicId },
 
     #[error("an envelope of {found} bytes")]

@@ -3,7 +3,7 @@ use std::fmt;
 
 use barefoot_domain::ClinicId;
 
-use super::keys::share_commitment;
+use super::keys::{share_commitment, usable};
 use super::message::{Advert, Commitments, Envelope, Share, Shares, UnmaskShares};
 use super::roster::place;
 use super::unmask::{Dealt, Secret, Unmasker};
@@ -74,10 +74,11 @@ impl Server {
         &self.params
     }
 
-    /// Takes a clinic's keys, whose signature the caller has checked.
+    /// Takes a clinic's keys, whose signature the caller has checked. What no roster may hold is refused here, so that
+    /// one clinic's keys cannot stop the others' round.
     ///
     /// # Errors
-    /// [`Error::TooMany`], [`Error::Changed`], [`Error::OutOfOrder`].
+    /// [`Error::TooMany`], [`Error::BadKey`], [`Error::Duplicate`], [`Error::Changed`], [`Error::OutOfOrder`].
     pub fn advert(&mut self, clinic: ClinicId, advert: Advert) -> Result<(), Error> {
         let Stage::Adverts(adverts) = &mut self.stage else {
             return Err(Error::OutOfOrder { step: "an advert" });
@@ -85,6 +86,16 @@ impl Server {
         let most = usize::from(self.params.participants());
         if most <= adverts.len() && !adverts.contains_key(&clinic) {
             return Err(Error::TooMany { most });
+        }
+        if !(usable(&advert.mask_public) && usable(&advert.channel_public)) {
+            return Err(Error::BadKey { clinic });
+        }
+        let others = adverts.iter().filter(|(other, _)| **other != clinic);
+        let mut taken = others.flat_map(|(_, other)| [other.mask_public, other.channel_public]);
+        if advert.mask_public == advert.channel_public
+            || taken.any(|key| key == advert.mask_public || key == advert.channel_public)
+        {
+            return Err(Error::Duplicate { clinic });
         }
         keep_first(adverts, clinic, advert)
     }
@@ -223,14 +234,17 @@ impl Server {
     /// Rebuilds the streams left in the sum.
     ///
     /// # Errors
-    /// [`Error::BelowThreshold`] shares, naming nothing else; [`Error::WrongDealer`] when a clinic's shares fit
-    /// together but not with its key or commitment: the round is lost, and that clinic lost it; [`Error::OutOfOrder`].
+    /// [`Error::BelowThreshold`] answers: wait for more. [`Error::WrongDealer`] when enough clinics answered but too few
+    /// hold a right share of this one's secret, or the shares do not give its key or commitment: without an answer that
+    /// mends it the round is lost, and that clinic lost it. [`Error::OutOfOrder`].
     pub fn reconstruct(&self) -> Result<Unmasker, Error> {
         let Stage::Unmasking(unmasking) = &self.stage else {
             return Err(Error::OutOfOrder {
                 step: "reconstruction",
             });
         };
+        self.params
+            .check_threshold("clinics answered", unmasking.answers.len())?;
         let dealt = unmasking
             .dealt
             .iter()

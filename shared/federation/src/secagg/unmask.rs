@@ -53,7 +53,9 @@ impl Unmasker {
         let threshold = usize::from(params.threshold());
         // All or nothing: no secret is rebuilt before every one can be.
         for dealt in dealt {
-            params.check_threshold("right shares of a secret", dealt.held.len())?;
+            if dealt.held.len() < threshold {
+                return Err(wrong(dealt.dealer));
+            }
         }
         let in_sum = |dealt: &&Dealt<'_>| matches!(dealt.secret, Secret::SelfSeed { .. });
         let survivors: Vec<&ClinicId> = dealt.iter().filter(in_sum).map(|dealt| dealt.dealer).collect();

@@ -76,7 +76,11 @@ fn messages_may_come_twice_but_not_changed() {
         server.advert(clinic.clone(), *advert).unwrap();
         server.advert(clinic.clone(), *advert).unwrap();
     }
-    assert_eq!(server.advert(clinic(0), all[1].1), Err(Error::Changed));
+    let other = Advert {
+        channel_public: [9; 32],
+        ..all[0].1
+    };
+    assert_eq!(server.advert(clinic(0), other), Err(Error::Changed));
     assert_eq!(
         server.advert(clinic(8), all[1].1),
         Err(Error::TooMany { most: 3 })
@@ -163,6 +167,57 @@ fn cheated(
             .unwrap();
     }
     server.reconstruct().unwrap_err()
+}
+
+#[test]
+fn a_dealer_whose_shares_are_not_what_it_committed_to_is_named() {
+    let (mut server, answers) = answered();
+    for (n, mut answer) in answers.into_iter().enumerate() {
+        // Three of five hold rubbish from clinic 3.
+        if n < 3 {
+            answer.self_seeds.insert(clinic(3), Share::from_bytes([3; 32]));
+        }
+        server.unmask_shares(clinic(n), answer).unwrap();
+    }
+    assert_eq!(server.missing(), Some(1));
+    assert_eq!(
+        server.reconstruct().unwrap_err(),
+        Error::WrongDealer { clinic: clinic(3) }
+    );
+}
+
+#[test]
+fn keys_no_roster_may_hold_are_refused_before_they_stop_the_round() {
+    let params = params(3, 2, 10);
+    let all = adverts(&clients(&params, 1));
+    let mut server = Server::new(params);
+    server.advert(clinic(0), all[0].1).unwrap();
+    let bad = Advert {
+        mask_public: [0; 32],
+        ..all[1].1
+    };
+    assert_eq!(
+        server.advert(clinic(1), bad),
+        Err(Error::BadKey { clinic: clinic(1) })
+    );
+    let copied = Advert {
+        channel_public: all[0].1.mask_public,
+        ..all[1].1
+    };
+    assert_eq!(
+        server.advert(clinic(1), copied),
+        Err(Error::Duplicate { clinic: clinic(1) })
+    );
+    let twice = Advert {
+        channel_public: all[1].1.mask_public,
+        ..all[1].1
+    };
+    assert_eq!(
+        server.advert(clinic(1), twice),
+        Err(Error::Duplicate { clinic: clinic(1) })
+    );
+    server.advert(clinic(1), all[1].1).unwrap();
+    assert_eq!(server.close_adverts().unwrap().len(), 2);
 }
 
 #[test]
