@@ -25,6 +25,10 @@ mod dispatch;
 
 mod model_registry;
 
+mod federation;
+
+mod rollout;
+
 mod changes;
 mod clock;
 mod presence;
@@ -32,6 +36,8 @@ mod presence;
 mod web;
 
 mod results_page;
+
+mod models_page;
 
 mod run;
 

@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use barefoot_trust::TlsIdentity;
 
@@ -8,12 +9,15 @@ use crate::changes::Changes;
 use crate::chunks::{self, ChunkStore};
 use crate::config::{Config, Mqtt};
 use crate::dispatch::{CorrectionsService, Dispatch};
+use crate::federation::{Driver, FederationService, Runs};
 use crate::grpc::{self, Listener, Maintenance, Services};
 use crate::ingest::{Committer, Ingest};
 use crate::model_registry::Registry;
+use crate::models_page;
 use crate::mqtt::{self, Broker, Endpoint};
 use crate::presence::{Connection, Presence};
 use crate::results_page;
+use crate::rollout::{self, Releases, ReleasesService, Rollouts};
 use crate::shutdown::Shutdown;
 use crate::state::{self, StateDirectory};
 use crate::web::{self, Web};
@@ -46,10 +50,16 @@ pub enum Error {
         #[from]
         source: mqtt::Error,
     },
+    #[error("the federated runs in the archive are not usable")]
+    Federation { source: Box<dyn std::error::Error + Send + Sync> },
     #[error("the gRPC port is not usable")]
     Grpc {
         #[from]
         source: grpc::Error,
+    },
+    #[error("the release repository is not usable")]
+    Releases {
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     #[error("the pages are not usable")]
     Page {
@@ -74,7 +84,7 @@ enum Line {
 /// # Errors
 /// When a part cannot start, or ends by itself.
 pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send) -> Result<(), Error> {
-    let identity = TlsIdentity::load(&config.tls)?;
+    let identity = Arc::new(TlsIdentity::load(&config.tls)?);
     let directory = StateDirectory::open(&config.directory)?;
     let archive = Archive::open(&directory.database()).await?;
     let changes = Changes::new();
@@ -87,20 +97,44 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
     let (ingest, committer) = Committer::new(archive.clone(), changes.clone(), dispatch.clone());
 
     let chunks = ChunkStore::open(&directory.chunks(), MOST_CHUNK_BYTES)?;
-    let registry = Registry::new(archive.clone(), chunks, changes.clone());
+    let registry = Registry::new(archive.clone(), chunks.clone(), changes.clone());
     let waiting = registry.clone();
     tokio::spawn(async move { waiting.judge_waiting().await });
 
+    let releases = Releases::open(config.releases.as_ref(), directory.releases(), registry.clone())
+        .await
+        .map_err(|error: rollout::Error| Error::Releases {
+            source: Box::new(error),
+        })?;
+    let rollouts = Rollouts::new(archive.clone(), registry.clone(), releases, changes.clone());
+    let runs = Runs::open(
+        archive.clone(),
+        chunks,
+        registry.clone(),
+        changes.clone(),
+        Arc::clone(&identity),
+        shutdown.clone(),
+    )
+    .await
+    .map_err(|source| Error::Federation { source: source.into() })?;
+    let driver = Driver::new(runs.clone(), shutdown.clone());
+
     let services = Services::default()
+        .federation(FederationService(runs.clone()))
+        .releases(ReleasesService(rollouts.clone()))
         .corrections(CorrectionsService(dispatch.clone()))
-        .maintenance(Maintenance { registry });
+        .maintenance(Maintenance {
+            registry: registry.clone(),
+            rollouts: rollouts.clone(),
+        });
     let line = open_line(&config.mqtt, &identity, &presence, ingest, dispatch, &shutdown).await?;
     let port = match &config.grpc {
         Some(grpc) => Some(Listener::bind(grpc, identity.http2_server_config()?, shutdown.clone()).await?),
         None => None,
     };
     let web = Web::bind(&config.page, changes, shutdown.clone()).await?;
-    let pages = results_page::router(archive.clone(), presence, web.look());
+    let pages = results_page::router(archive.clone(), presence, web.look())
+        .merge(models_page::router(registry.clone(), web.look()));
     let mut addresses = BTreeMap::<&'static str, SocketAddr>::from([("page", web.address())]);
     if let Line::Embedded(endpoint) = &line {
         addresses.insert("mqtt", endpoint.address());
@@ -115,12 +149,16 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
     let mut line = tokio::spawn(line.run());
     let mut committer = tokio::spawn(committer.run());
     let mut page = tokio::spawn(web.run(pages));
+    let mut driver = tokio::spawn(driver.run());
     let mut port = tokio::spawn(serve(port, services, shutdown.clone()));
+    let mut rollouts = tokio::spawn(rollouts.run(shutdown.clone()));
     let ended = tokio::select! {
         () = shutdown.triggered() => Ok(()),
         _ = &mut line => Err(Error::Stopped { part: "the line to the clinics" }),
         _ = &mut committer => Err(Error::Stopped { part: "the committer" }),
+        _ = &mut driver => Err(Error::Stopped { part: "the driver of rounds" }),
         _ = &mut port => Err(Error::Stopped { part: "the gRPC port" }),
+        _ = &mut rollouts => Err(Error::Stopped { part: "the rollouts" }),
         served = &mut page => match served {
             Ok(Err(source)) => Err(source.into()),
             _ => Err(Error::Stopped { part: "the pages" }),
@@ -130,7 +168,7 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
 
     // The line first: it holds the way to the committer, which ends when nothing can come any more.
     shutdown.trigger();
-    for part in [&mut line, &mut committer, &mut port] {
+    for part in [&mut line, &mut committer, &mut port, &mut rollouts] {
         finish(part).await;
     }
     if !page.is_finished() {

@@ -67,6 +67,10 @@ impl StateDirectory {
         self.path.join("chunks")
     }
 
+    pub(crate) fn releases(&self) -> PathBuf {
+        self.path.join("releases")
+    }
+
     /// Written under another name and renamed, so that a reader sees all of it or nothing.
     pub(crate) fn publish_addresses(
         &self,

@@ -6,12 +6,19 @@
 
 mod commit;
 mod corrections;
+mod federation;
 mod models;
 mod read;
+mod rollouts;
 mod schema;
 
 pub(crate) use corrections::{NewCorrection, Waiting};
+pub(crate) use federation::{
+    AttemptKey, AttemptRow, GlobalRow, Next, RefusalRow, ReplyRow, RunEnd, RunRow, RunState, Transition,
+    Uploaded,
+};
 pub(crate) use models::{ModelRow, PlanRow, ReportRow, TestSetRow};
+pub(crate) use rollouts::RolloutRow;
 
 use std::path::Path;
 use std::time::Duration;

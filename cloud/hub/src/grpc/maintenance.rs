@@ -3,8 +3,9 @@ use barefoot_wire::v1::maintenance_server::Maintenance as Service;
 use futures_util::{StreamExt, stream};
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
-use super::Replies;
+use super::{Replies, calling_person};
 use crate::model_registry::Registry;
+use crate::rollout::Rollouts;
 
 type Answer<T> = Result<Response<T>, Status>;
 
@@ -12,6 +13,7 @@ type Answer<T> = Result<Response<T>, Status>;
 #[derive(Debug, Clone)]
 pub(crate) struct Maintenance {
     pub(crate) registry: Registry,
+    pub(crate) rollouts: Rollouts,
 }
 
 #[async_trait]
@@ -45,24 +47,35 @@ impl Service for Maintenance {
         Ok(Response::new(self.registry.register_plan(&toml).await?))
     }
 
-    async fn start_run(&self, _: Request<v1::RunSettings>) -> Answer<v1::RunName> {
-        Err(absent())
+    async fn start_run(&self, request: Request<v1::RunSettings>) -> Answer<v1::RunName> {
+        let maintainer = calling_person(&request)?;
+        let started = self.runs.start(request.into_inner(), &maintainer).await;
+        Ok(Response::new(started?))
     }
 
-    async fn stop_run(&self, _: Request<v1::RunName>) -> Answer<v1::Done> {
-        Err(absent())
+    async fn stop_run(&self, request: Request<v1::RunName>) -> Answer<v1::Done> {
+        self.runs.stop(&request.get_ref().run).await?;
+        Ok(Response::new(v1::Done {}))
     }
 
-    async fn watch_run(&self, _: Request<v1::RunName>) -> Answer<Self::WatchRunStream> {
-        Err(absent())
+    async fn watch_run(&self, request: Request<v1::RunName>) -> Answer<Self::WatchRunStream> {
+        let views = self.runs.watch(&request.get_ref().run).await?;
+        Ok(Response::new(views.boxed()))
     }
 
     async fn list_runs(&self, _: Request<v1::ListRunsRequest>) -> Answer<v1::RunList> {
-        Err(absent())
+        Ok(Response::new(v1::RunList {
+            run: self.runs.list().await?,
+        }))
     }
 
     async fn list_models(&self, _: Request<v1::ListModelsRequest>) -> Answer<v1::ModelList> {
-        Ok(Response::new(self.registry.list_models(|_, _| 0).await?))
+        let counted = self.rollouts.boxes_per_version().await?;
+        let boxes = |id: &str, version: &str| {
+            let found = counted.iter().find(|(model, of, _)| model == id && of == version);
+            found.map_or(0, |(.., boxes)| *boxes)
+        };
+        Ok(Response::new(self.registry.list_models(boxes).await?))
     }
 
     async fn get_report(&self, request: Request<v1::ModelName>) -> Answer<v1::GateReport> {
@@ -89,24 +102,31 @@ impl Service for Maintenance {
         Ok(Response::new(chunks.boxed()))
     }
 
-    async fn publish_release(&self, _: Request<Streaming<v1::ReleasePart>>) -> Answer<v1::Done> {
-        Err(absent())
+    async fn publish_release(&self, request: Request<Streaming<v1::ReleasePart>>) -> Answer<v1::Done> {
+        self.rollouts.releases().publish(request.into_inner()).await?;
+        Ok(Response::new(v1::Done {}))
     }
 
-    async fn start_rollout(&self, _: Request<v1::StartRolloutRequest>) -> Answer<v1::Done> {
-        Err(absent())
+    async fn start_rollout(&self, request: Request<v1::StartRolloutRequest>) -> Answer<v1::Done> {
+        let by = calling_person(&request)?.name;
+        self.rollouts.start(request.into_inner(), &by).await?;
+        Ok(Response::new(v1::Done {}))
     }
 
-    async fn halt_rollout(&self, _: Request<v1::ModelName>) -> Answer<v1::Done> {
-        Err(absent())
+    async fn halt_rollout(&self, request: Request<v1::ModelName>) -> Answer<v1::Done> {
+        let by = calling_person(&request)?.name;
+        self.rollouts.halt(request.get_ref(), &by).await?;
+        Ok(Response::new(v1::Done {}))
     }
 
-    async fn roll_back(&self, _: Request<v1::ModelName>) -> Answer<v1::Done> {
-        Err(absent())
+    async fn roll_back(&self, request: Request<v1::ModelName>) -> Answer<v1::Done> {
+        let by = calling_person(&request)?.name;
+        self.rollouts.roll_back(request.get_ref(), &by).await?;
+        Ok(Response::new(v1::Done {}))
     }
 
-    async fn get_rollout(&self, _: Request<v1::ModelName>) -> Answer<v1::RolloutView> {
-        Err(absent())
+    async fn get_rollout(&self, request: Request<v1::ModelName>) -> Answer<v1::RolloutView> {
+        Ok(Response::new(self.rollouts.view(request.get_ref()).await?))
     }
 }
 

@@ -28,11 +28,15 @@ mod maintenance;
 mod overview;
 mod plans;
 mod progress;
+mod proof;
 mod registry;
 
 pub(crate) use error::Error;
 pub(crate) use model::{BaseModel, FindingSetting};
+#[cfg(test)]
+pub(crate) use overview::FigureSummary;
 pub(crate) use overview::{GateSummary, VersionOverview};
+pub(crate) use proof::Proof;
 pub(crate) use provenance::{PlanPin, Provenance, RoundTaken};
 pub(crate) use registry::Registry;
 pub(crate) use state::{ModelEvent, ModelState};
