@@ -31,6 +31,9 @@ mod hub_services;
 
 mod local_training;
 
+mod federation;
+pub mod federated;
+
 mod model_slot;
 
 mod addresses;
@@ -42,7 +45,9 @@ mod durable;
 mod error_chain;
 mod finding_names;
 mod handoff;
+mod idle;
 mod labels;
+mod learning_status;
 mod model;
 mod scanners;
 mod status;

@@ -16,10 +16,10 @@ use barefoot_domain::ClinicId;
 use barefoot_queue::Queue;
 use barefoot_trust::{TlsIdentity, TlsPaths};
 use serde::Deserialize;
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use crate::handoff::HubReceipt;
+use crate::handoff::{Acknowledgement, FromHub};
 use crate::status::Status;
 
 /// Where the hub is and who we are.
@@ -122,14 +122,17 @@ pub(crate) struct Link {
     host: String,
     port: u16,
     config: Config,
-    tls: Arc<rumqttc::tokio_rustls::rustls::ClientConfig>,
+    tls: Arc<tokio_rustls::rustls::ClientConfig>,
     queue: Queue,
-    receipts: mpsc::Sender<HubReceipt>,
+    from_hub: mpsc::Sender<FromHub>,
+    /// Held by the session that runs; the next one takes it over.
+    acknowledgements: Mutex<mpsc::Receiver<Acknowledgement>>,
     status: Status,
 }
 
 impl Link {
-    /// `receipts` gets the hub's word on each envelope.
+    /// `from_hub` gets the hub's word on each envelope and what it has to say by itself; `acknowledgements` are our
+    /// words on the latter. One that is lost with its session does no harm: the hub sends again.
     ///
     /// # Errors
     /// When the identity cannot be read or is another clinic's.
@@ -137,7 +140,8 @@ impl Link {
         config: Config,
         clinic: ClinicId,
         queue: Queue,
-        receipts: mpsc::Sender<HubReceipt>,
+        from_hub: mpsc::Sender<FromHub>,
+        acknowledgements: mpsc::Receiver<Acknowledgement>,
         status: Status,
     ) -> Result<Self, Error> {
         let (host, port) = config.host_and_port().ok_or(Error::Address)?;
@@ -159,7 +163,8 @@ impl Link {
             config,
             tls,
             queue,
-            receipts,
+            from_hub,
+            acknowledgements: Mutex::new(acknowledgements),
             status,
         })
     }

@@ -18,3 +18,4 @@ mod learner;
 pub use learner::{Evaluated, FitOrder, Fitted, GoOn, HeadLearner, LearnError, Learner};
 
 mod budget;
+pub(crate) use budget::{Budget, Error as BudgetError, ReleaseId};

@@ -96,8 +96,9 @@ fn a_stronger_pull_stays_nearer_to_the_global_head() {
             proximal_mu: mu,
             ..SETTINGS
         };
-        let row = run(&all, &start(), settings);
-        let pairs = row.weight.iter().zip(&start().weight);
+        let start = start();
+        let row = run(&all, &start, settings);
+        let pairs = row.weight.iter().zip(&start.weight);
         pairs.map(|(a, b)| (a - b).powi(2)).sum::<f64>()
     };
     let distances = [0.0, 0.1, 1.0, 100.0].map(distance);
