@@ -64,7 +64,9 @@ struct Inner {
 
 /// While it lives no chunk is removed.
 #[derive(Debug)]
-pub(crate) struct Hold(OwnedRwLockReadGuard<()>);
+pub(crate) struct Hold {
+    _guard: OwnedRwLockReadGuard<()>,
+}
 
 impl ChunkStore {
     /// Opens or makes the store in `directory`, which holds at most `limit` bytes of chunks.
@@ -94,7 +96,9 @@ impl ChunkStore {
 
     /// Waits while unneeded chunks are being removed.
     pub(crate) async fn hold(&self) -> Hold {
-        Hold(Arc::clone(&self.0.holds).read_owned().await)
+        Hold {
+            _guard: Arc::clone(&self.0.holds).read_owned().await,
+        }
     }
 
     pub(crate) fn has(&self, id: &ChunkId) -> bool {
@@ -104,17 +108,6 @@ impl ChunkStore {
     /// For chunks that shall share their syncs.
     pub(crate) fn batch(&self) -> Batch {
         Batch::new(Arc::clone(&self.0))
-    }
-
-    /// Stores one chunk; it is on disk when this returns. Take a [`Hold`] before.
-    pub(crate) async fn put(&self, content: Bytes) -> Result<ChunkId, Error> {
-        let mut batch = self.batch();
-        blocking(move || {
-            let id = batch.add(&content)?;
-            batch.commit()?;
-            Ok(id)
-        })
-        .await
     }
 
     /// The content, compared with its name.

@@ -51,7 +51,9 @@ pub enum Error {
         source: mqtt::Error,
     },
     #[error("the federated runs in the archive are not usable")]
-    Federation { source: Box<dyn std::error::Error + Send + Sync> },
+    Federation {
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     #[error("the gRPC port is not usable")]
     Grpc {
         #[from]
@@ -116,7 +118,9 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
         shutdown.clone(),
     )
     .await
-    .map_err(|source| Error::Federation { source: source.into() })?;
+    .map_err(|source| Error::Federation {
+        source: source.into(),
+    })?;
     let driver = Driver::new(runs.clone(), shutdown.clone());
 
     let services = Services::default()
@@ -125,6 +129,7 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
         .corrections(CorrectionsService(dispatch.clone()))
         .maintenance(Maintenance {
             registry: registry.clone(),
+            runs: runs.clone(),
             rollouts: rollouts.clone(),
         });
     let line = open_line(&config.mqtt, &identity, &presence, ingest, dispatch, &shutdown).await?;
@@ -134,7 +139,12 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
     };
     let web = Web::bind(&config.page, changes, shutdown.clone()).await?;
     let pages = results_page::router(archive.clone(), presence, web.look())
-        .merge(models_page::router(registry.clone(), web.look()));
+        .merge(models_page::router(
+            registry.clone(),
+            runs.clone(),
+            rollouts.clone(),
+            web.look(),
+        ));
     let mut addresses = BTreeMap::<&'static str, SocketAddr>::from([("page", web.address())]);
     if let Line::Embedded(endpoint) = &line {
         addresses.insert("mqtt", endpoint.address());

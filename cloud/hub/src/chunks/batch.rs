@@ -21,7 +21,6 @@ pub(crate) struct Batch {
 #[derive(Debug)]
 struct Draft {
     path: PathBuf,
-    file: File,
     bytes: u64,
 }
 
@@ -53,8 +52,8 @@ impl Batch {
         let number = self.store.next.fetch_add(1, Ordering::Relaxed);
         let path = self.store.directory.join(UNFINISHED).join(number.to_string());
         match write(&path, content) {
-            Ok(file) => {
-                self.waiting.insert(id, Draft { path, file, bytes });
+            Ok(()) => {
+                self.waiting.insert(id, Draft { path, bytes });
                 Ok(id)
             }
             Err(source) => {
@@ -63,11 +62,6 @@ impl Batch {
                 Err(Error::Write { source })
             }
         }
-    }
-
-    /// Chunks written since the last commit.
-    pub(crate) fn waiting(&self) -> usize {
-        self.waiting.len()
     }
 
     /// Syncs contents, then names, then folders. Afterwards every chunk added is on disk under its name.
@@ -80,7 +74,8 @@ impl Batch {
 
     fn try_commit(&mut self) -> io::Result<()> {
         for draft in self.waiting.values() {
-            draft.file.sync_data()?;
+            // Opened again: a batch may be larger than the number of files a process may have open.
+            File::open(&draft.path)?.sync_data()?;
         }
         let mut folders = BTreeSet::new();
         let mut new_folder = false;
@@ -119,8 +114,6 @@ impl Drop for Batch {
     }
 }
 
-fn write(path: &Path, content: &[u8]) -> io::Result<File> {
-    let mut file = File::create_new(path)?;
-    file.write_all(content)?;
-    Ok(file)
+fn write(path: &Path, content: &[u8]) -> io::Result<()> {
+    File::create_new(path)?.write_all(content)
 }

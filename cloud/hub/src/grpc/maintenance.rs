@@ -4,6 +4,7 @@ use futures_util::{StreamExt, stream};
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use super::{Replies, calling_person};
+use crate::federation::Runs;
 use crate::model_registry::Registry;
 use crate::rollout::Rollouts;
 
@@ -13,6 +14,7 @@ type Answer<T> = Result<Response<T>, Status>;
 #[derive(Debug, Clone)]
 pub(crate) struct Maintenance {
     pub(crate) registry: Registry,
+    pub(crate) runs: Runs,
     pub(crate) rollouts: Rollouts,
 }
 
@@ -128,8 +130,4 @@ impl Service for Maintenance {
     async fn get_rollout(&self, request: Request<v1::ModelName>) -> Answer<v1::RolloutView> {
         Ok(Response::new(self.rollouts.view(request.get_ref()).await?))
     }
-}
-
-fn absent() -> Status {
-    Status::unimplemented("This hub does not offer this method.")
 }

@@ -110,6 +110,12 @@ impl Duty {
         }
     }
 
+    /// The duty of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|duty| duty.name() == name)
+    }
+
     /// When it is asked for.
     #[must_use]
     pub fn stage(self) -> Stage {
@@ -141,6 +147,57 @@ impl Duty {
             Self::Fit => Some(Progress::Shared),
             Self::Unmask | Self::Evaluate => Some(Progress::Fitted),
         }
+    }
+}
+
+impl Progress {
+    /// In the order of time.
+    pub const ALL: [Self; 6] = [
+        Self::Known,
+        Self::Keyed,
+        Self::Shared,
+        Self::Fitted,
+        Self::Unmasked,
+        Self::Evaluated,
+    ];
+
+    /// The name used in journals.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Known => "known",
+            Self::Keyed => "keyed",
+            Self::Shared => "shared",
+            Self::Fitted => "fitted",
+            Self::Unmasked => "unmasked",
+            Self::Evaluated => "evaluated",
+        }
+    }
+
+    /// The progress of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|progress| progress.name() == name)
+    }
+}
+
+impl Left {
+    pub const ALL: [Self; 3] = [Self::Declined, Self::Refused, Self::Excluded];
+
+    /// The name used in journals.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Declined => "declined",
+            Self::Refused => "refused",
+            Self::Excluded => "excluded",
+        }
+    }
+
+    /// The way of leaving of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|left| left.name() == name)
     }
 }
 
@@ -241,6 +298,14 @@ impl Round {
     #[must_use]
     pub fn duty_of(&self, clinic: &ClinicId) -> Option<Duty> {
         self.stage.duty().filter(|duty| self.check(clinic, *duty).is_ok())
+    }
+
+    /// Whether the clinic may do this now.
+    ///
+    /// # Errors
+    /// [`Refused`] says why not.
+    pub fn admits(&self, clinic: &ClinicId, duty: Duty) -> Result<(), Refused> {
+        self.check(clinic, duty)
     }
 
     /// Takes one input and moves on as far as it leads.

@@ -1,0 +1,173 @@
+//! Is an update what it claims to be? The quick half looks at the message, the slow half at every value.
+
+use std::collections::HashSet;
+use std::io::Read;
+
+use barefoot_federation::chunk::ChunkId;
+use barefoot_federation::clip::L2Norm;
+use barefoot_federation::encoding::{DecodeError, Encoding, decode_into};
+use barefoot_federation::hygiene::{Refusal as Hygiene, capped_weight, check_norm};
+use barefoot_federation::layout::{CHUNK_VALUES, Layout};
+use barefoot_wire::v1;
+
+use super::refusal::Refusal;
+use super::run::ActiveRun;
+use super::wire;
+use crate::chunks::{self, ChunkStore};
+
+/// More than any client of ours reports.
+const MOST_METRICS: usize = 64;
+const LONGEST_METRIC_NAME: usize = 64;
+
+/// An update whose message is right: what is left to look at are its values.
+#[derive(Debug)]
+pub(super) struct Claimed {
+    pub(super) chunks: Vec<ChunkId>,
+    /// What [`read_update`] looks through; nothing for a masked update, whose values say nothing.
+    pub(super) readable: Option<Readable>,
+}
+
+#[derive(Debug)]
+pub(super) struct Readable {
+    pub(super) layout: std::sync::Arc<Layout>,
+    pub(super) encoding: Encoding,
+    pub(super) norm_limit: f64,
+}
+
+/// The message of an update against the run's terms. `uploaded` are the chunks this clinic itself has sent.
+pub(super) fn check_update(
+    run: &ActiveRun,
+    reply: &v1::FitReply,
+    uploaded: &HashSet<ChunkId>,
+) -> Result<Claimed, Refusal> {
+    let setup = &run.setup;
+    let update = reply.update.as_ref().ok_or(Hygiene::WrongLayout)?;
+    if update.encoding() != wire::to_encoding(setup.encoding) {
+        let masked = update.encoding() == v1::Encoding::Masked;
+        return Err(if masked || setup.rules.secure {
+            Hygiene::WrongProtection.into()
+        } else {
+            Hygiene::WrongEncoding.into()
+        });
+    }
+    if !wire::is_layout(&update.tensors, &run.layout) {
+        return Err(Hygiene::WrongLayout.into());
+    }
+    let expected = run.chunk_bytes().map_err(|error| stuck(&error))?.len();
+    if update.chunk.len() != expected {
+        return Err(Hygiene::WrongChunkCount {
+            listed: update.chunk.len() as u64,
+            expected: expected as u64,
+        }
+        .into());
+    }
+    let ids = wire::chunk_ids(&update.chunk).ok_or(Hygiene::DamagedChunk { chunk: 0 })?;
+    if let Some(chunk) = ids.iter().position(|id| !uploaded.contains(id)) {
+        return Err(Hygiene::MissingChunk { chunk: chunk as u64 }.into());
+    }
+    // Under secure aggregation the weight is masked with the values, and nothing else may be told.
+    if !setup.rules.secure {
+        check_examples(reply.examples, setup.fit)?;
+        if !setup.noise() {
+            check_metrics(&reply.metric)?;
+        }
+    }
+    let readable = (!setup.rules.secure).then(|| Readable {
+        layout: std::sync::Arc::clone(&run.layout),
+        encoding: setup.encoding,
+        norm_limit: setup.norm_limit(run.layout.elements()),
+    });
+    Ok(Claimed {
+        chunks: ids,
+        readable,
+    })
+}
+
+pub(super) fn check_examples(examples: u32, fit: v1::FitSettings) -> Result<(), Refusal> {
+    let claimed = u64::from(examples);
+    capped_weight(claimed, u64::from(fit.example_cap))?;
+    if examples < fit.minimum_examples {
+        return Err(Hygiene::TooFewExamples {
+            claimed,
+            minimum: u64::from(fit.minimum_examples),
+        }
+        .into());
+    }
+    Ok(())
+}
+
+/// Few, finite, with plain names: they go into tables and onto pages.
+pub(super) fn check_metrics(metrics: &[v1::Metric]) -> Result<(), Refusal> {
+    let plain = |name: &str| {
+        (1..=LONGEST_METRIC_NAME).contains(&name.len())
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+    };
+    let usable = metrics
+        .iter()
+        .all(|metric| metric.value.is_finite() && plain(&metric.name));
+    if usable && metrics.len() <= MOST_METRICS {
+        Ok(())
+    } else {
+        Err(Hygiene::AbsurdMetric.into())
+    }
+}
+
+/// Reads a whole update: every value is a finite number, and the norm is within its limit. Returns the norm. On the
+/// calling thread.
+pub(super) fn read_update(store: &ChunkStore, chunks: &[ChunkId], how: &Readable) -> Result<f64, Unread> {
+    let (mut bytes, mut values) = (Vec::new(), vec![0.0_f32; CHUNK_VALUES]);
+    let mut norm = L2Norm::default();
+    for (chunk, id) in chunks.iter().enumerate() {
+        bytes.clear();
+        let file = store.open_blocking(id)?;
+        file.take(chunks::MAX_CHUNK_BYTES as u64 + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|source| chunks::Error::Read { id: *id, source })?;
+        let values = values
+            .get_mut(..how.layout.chunk_values(chunk))
+            .unwrap_or_default();
+        decode_into(&bytes, how.encoding, values).map_err(|error| undecodable(chunk, error))?;
+        norm.add(values);
+    }
+    let norm = norm.value();
+    check_norm(norm, how.norm_limit)?;
+    Ok(norm)
+}
+
+/// Why an update was not read through.
+#[derive(Debug)]
+pub(super) enum Unread {
+    Refused(Refusal),
+    Store(chunks::Error),
+}
+
+impl From<Hygiene> for Unread {
+    fn from(refusal: Hygiene) -> Self {
+        Self::Refused(refusal.into())
+    }
+}
+
+impl From<chunks::Error> for Unread {
+    fn from(error: chunks::Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+fn undecodable(chunk: usize, error: DecodeError) -> Hygiene {
+    match error {
+        DecodeError::NotFinite { value } => Hygiene::NotFinite {
+            value: (chunk * CHUNK_VALUES + value) as u64,
+        },
+        DecodeError::Length { .. }
+        | DecodeError::Scale { .. }
+        | DecodeError::Range { .. }
+        | DecodeError::Masked => Hygiene::DamagedChunk { chunk: chunk as u64 },
+    }
+}
+
+/// The run's own terms do not work out; they were checked when it was started.
+fn stuck(error: &super::Error) -> Refusal {
+    Refusal::passing("hub", error.to_string())
+}

@@ -1,0 +1,110 @@
+//! Time, and the hub's own work. A reconciler: whatever the journal says is to be done is started, also after a crash.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use barefoot_federation::round::{Input, Stage};
+use tokio::time::{Instant, timeout};
+
+use super::Error;
+use super::ledger::With;
+use super::run::ActiveRun;
+use super::runs::Runs;
+use crate::Shutdown;
+use crate::archive::RunState;
+use crate::clock::now_ms;
+
+/// How often the hub writes down that it runs, and at the latest looks for something to do.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+
+/// When the archive did not answer.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
+
+/// On shutdown: time for a transaction on its way. Arithmetic stops by itself within a chunk.
+const FAREWELL: Duration = Duration::from_secs(10);
+
+/// The part that moves runs on.
+#[derive(Debug)]
+pub(crate) struct Driver {
+    runs: Runs,
+    shutdown: Shutdown,
+}
+
+impl Driver {
+    pub(crate) fn new(runs: Runs, shutdown: Shutdown) -> Self {
+        Self { runs, shutdown }
+    }
+
+    /// Runs until the shutdown.
+    pub(crate) async fn run(self) {
+        let mut alive = Instant::now();
+        loop {
+            let pause = match self.turn(&mut alive).await {
+                Ok(pause) => pause,
+                Err(error) => {
+                    let cause = std::error::Error::source(&error).map(ToString::to_string);
+                    tracing::error!(%error, cause, "Rounds cannot be moved on; trying again.");
+                    PAUSE_AFTER_FAILURE
+                }
+            };
+            tokio::select! {
+                () = self.shutdown.triggered() => break,
+                () = self.runs.0.wake.notified() => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+        for run in self.runs.lock().await.values_mut() {
+            run.job = None;
+        }
+        let jobs = &self.runs.0.jobs;
+        jobs.close();
+        if timeout(FAREWELL, jobs.wait()).await.is_err() {
+            tracing::warn!("An aggregation did not stop in time; it is made again after the next start.");
+        }
+    }
+
+    /// Does what is due; how long nothing will be.
+    async fn turn(&self, alive: &mut Instant) -> Result<Duration, Error> {
+        let runs = &self.runs;
+        let pause = {
+            let mut active = runs.lock().await;
+            let names: Vec<String> = active.keys().cloned().collect();
+            for name in &names {
+                let due = active.get(name).is_some_and(|run| run.is_due(now_ms()));
+                if due {
+                    runs.apply(&mut active, name, &Input::Tick, With::default())
+                        .await?;
+                }
+            }
+            for run in active.values_mut().filter(|run| run.job.is_none()) {
+                match (run.state, run.attempt.round.stage()) {
+                    (RunState::Running, Stage::Aggregating) => runs.start_aggregation(run),
+                    (RunState::Finishing, _) => runs.start_finishing(run),
+                    _ => {}
+                }
+            }
+            if active.is_empty() {
+                HEARTBEAT
+            } else {
+                if HEARTBEAT <= alive.elapsed() {
+                    runs.0.archive.write_alive(now_ms()).await?;
+                    *alive = Instant::now();
+                }
+                let next = active.values().filter(|run| run.state == RunState::Running);
+                let next = next.map(|run| run.attempt.round.deadline_ms()).min();
+                let left = next.map_or(i64::MAX, |deadline| deadline.saturating_sub(now_ms()));
+                Duration::from_millis(u64::try_from(left).unwrap_or_default()).min(HEARTBEAT)
+            }
+        };
+        if runs.0.sweep.swap(false, Ordering::Relaxed) {
+            runs.remove_unneeded().await?;
+        }
+        Ok(pause)
+    }
+}
+
+impl ActiveRun {
+    fn is_due(&self, now_ms: i64) -> bool {
+        self.state == RunState::Running && self.attempt.round.deadline_ms() <= now_ms
+    }
+}
