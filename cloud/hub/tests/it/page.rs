@@ -93,8 +93,13 @@ async fn every_answer_is_locked_down_and_self_contained() {
     for path in [
         "/",
         "/list",
+        "/models",
+        "/models/list",
         "/api/results",
         "/api/status",
+        "/api/runs",
+        "/api/models",
+        "/assets/models.css",
         "/assets/page.css",
         "/assets/page.js",
         "/nowhere",
@@ -108,7 +113,13 @@ async fn every_answer_is_locked_down_and_self_contained() {
         assert!(head.contains("x-content-type-options: nosniff"), "{path}: {head}");
         assert!(head.contains("cache-control: no-store"), "{path}: {head}");
     }
-    for path in ["/", "/assets/page.css", "/assets/page.js"] {
+    for path in [
+        "/",
+        "/models",
+        "/assets/page.css",
+        "/assets/models.css",
+        "/assets/page.js",
+    ] {
         let body = hub.get(path).await.body;
         let outside = body.replace("http://www.w3.org/", "");
         assert!(
