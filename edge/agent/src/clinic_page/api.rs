@@ -67,6 +67,25 @@ pub(super) struct StatusAnswer {
     engine: Option<String>,
     precision: Option<String>,
     model: Option<String>,
+    /// The model that answers has not proven itself yet.
+    on_trial: bool,
+    /// The model that runs beside it.
+    beside: Option<String>,
+    /// The model that is being fetched or checked.
+    coming: Option<String>,
+    /// The last model that was refused or taken back.
+    ended: Option<EndedAnswer>,
+    /// Why the next model does not come: a stable code.
+    trouble: Option<&'static str>,
+}
+
+#[derive(Debug, Serialize)]
+struct EndedAnswer {
+    model: String,
+    /// It had answered here.
+    rolled_back: bool,
+    /// A stable code.
+    problem: &'static str,
 }
 
 #[derive(Debug, Serialize)]
@@ -91,6 +110,7 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Json<StatusAnswer> {
     let depth = status.queue_depth();
     let model = status.model();
     let (engine, precision) = split(model.engine);
+    let releases = status.releases();
     Json(StatusAnswer {
         stored: status.stored(),
         quarantined: status.quarantined(),
@@ -106,6 +126,15 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Json<StatusAnswer> {
         engine,
         precision,
         model: model.model,
+        on_trial: releases.on_trial,
+        beside: releases.beside,
+        coming: releases.coming,
+        ended: releases.ended.map(|(model, rolled_back, problem)| EndedAnswer {
+            model,
+            rolled_back,
+            problem,
+        }),
+        trouble: releases.trouble.or(releases.stick_trouble),
     })
 }
 

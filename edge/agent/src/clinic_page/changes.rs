@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Sources;
 use super::server::App;
+use crate::status::ReleaseStatus;
 
 /// Open event streams; further pages are told to ask again on their own, which they do anyway.
 pub(super) const MAX_STREAMS: usize = 32;
@@ -35,6 +36,7 @@ struct Glance {
     quarantined: u64,
     model: Option<String>,
     problem: Option<String>,
+    releases: ReleaseStatus,
 }
 
 impl Glance {
@@ -46,6 +48,7 @@ impl Glance {
             quarantined: sources.status.quarantined(),
             model: model.model,
             problem: model.problem,
+            releases: sources.status.releases(),
         }
     }
 }

@@ -28,6 +28,8 @@ mod card;
 
 mod top_bar;
 
+mod releases;
+
 mod wording;
 
 mod moment;

@@ -75,6 +75,8 @@ pub(super) struct ListPage<'a> {
     pub(super) list: List<'a>,
     /// A scanner has just been allowed.
     pub(super) allowed: bool,
+    /// The stick is being looked at.
+    pub(super) looked: bool,
 }
 
 #[derive(Debug, Template)]

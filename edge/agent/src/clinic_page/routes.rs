@@ -44,6 +44,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
             "/scanners/allow",
             post(allow).layer(DefaultBodyLimit::max(FORM_BYTES)),
         )
+        .route("/stick/look", post(look_at_stick))
         .route("/events", get(changes::events))
         .route("/api/cases", get(api::cases))
         .route("/api/status", get(api::status))
@@ -114,6 +115,7 @@ async fn list(
         bar: TopBar::of(&app.sources, t, clock::now_ms()),
         list: make_list(&app, asked.language, &query),
         allowed: query.notice.as_deref() == Some("allowed"),
+        looked: query.notice.as_deref() == Some("looked"),
     };
     pages::page(&page, asked)
 }
@@ -228,6 +230,12 @@ async fn missing(State(app): State<Arc<App>>, asked: RequestLanguage) -> Respons
         &texts.missing_heading,
         &texts.missing,
     )
+}
+
+/// Somebody has put a stick in and does not want to wait. What is on it is believed no more for that.
+async fn look_at_stick(State(app): State<Arc<App>>) -> Response {
+    app.sources.status.ask_for_stick();
+    Redirect::to("/?notice=looked").into_response()
 }
 
 #[derive(Debug, Deserialize)]

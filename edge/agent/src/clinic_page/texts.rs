@@ -28,6 +28,11 @@ words! {
         quarantined, quarantined_advice, attention,
     }
     Scanner { refused, attempts, advice, allow }
+    Release { on_trial, coming, beside, trouble, refused, rolled_back, stick, stick_trouble, looked }
+    Problem {
+        untrusted, older, expired, not_whole, withdrawn, wrong_answers, failing, too_slow, crashed, damaged, commanded,
+        clock, unreachable, disk, other,
+    }
     Age { moment, minutes, hours, days }
     Filter { heading, all, critical, review }
     Empty { heading, intro, ae_title, address, address_value, port, then, unknown }
@@ -62,6 +67,8 @@ pub(super) struct Texts {
     pub(super) page: Page,
     pub(super) status: StatusTexts,
     pub(super) scanner: Scanner,
+    pub(super) release: Release,
+    pub(super) problem: Problem,
     pub(super) age: Age,
     pub(super) filter: Filter,
     pub(super) empty: Empty,

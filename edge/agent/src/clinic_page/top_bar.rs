@@ -2,6 +2,7 @@
 
 use super::Sources;
 use super::moment::{Moment, age};
+use super::releases::ReleaseLines;
 use super::texts::{Texts, fill};
 use crate::scanners::Stranger;
 
@@ -12,6 +13,7 @@ pub(super) struct TopBar {
     pub(super) waits: bool,
     pub(super) queue: String,
     pub(super) model: ModelLine,
+    pub(super) releases: ReleaseLines,
     /// `None` when nothing lies in quarantine.
     pub(super) quarantine: Option<String>,
     pub(super) strangers: Vec<StrangerLine>,
@@ -59,6 +61,7 @@ impl TopBar {
             waits: 0 < depth.pending,
             queue,
             model: model(sources, texts),
+            releases: ReleaseLines::of(&sources.status.releases(), texts),
             quarantine: (0 < quarantined)
                 .then(|| fill(&texts.status.quarantined, &[("n", &quarantined.to_string())])),
             strangers: sources
