@@ -32,6 +32,9 @@ mod proof;
 mod registry;
 
 pub(crate) use error::Error;
+#[cfg(test)]
+pub(crate) use gate::Quantity;
+pub(crate) use gate::{Check, Limit};
 pub(crate) use model::{BaseModel, FindingSetting};
 #[cfg(test)]
 pub(crate) use overview::FigureSummary;
@@ -39,6 +42,7 @@ pub(crate) use overview::{GateSummary, VersionOverview};
 pub(crate) use proof::Proof;
 pub(crate) use provenance::{PlanPin, Provenance, RoundTaken};
 pub(crate) use registry::Registry;
+pub(crate) use report::quantity_label;
 pub(crate) use state::{ModelEvent, ModelState};
 
 #[cfg(test)]

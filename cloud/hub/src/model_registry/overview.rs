@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::gate::Check;
 use super::record::from_json;
 use super::registry::{Registry, record};
 use super::report::Report;
@@ -24,9 +25,9 @@ pub(crate) struct VersionOverview {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct GateSummary {
     pub(crate) passed: bool,
-    /// Bounds that are held, and the others as sentences.
+    /// How many bounds are held, and those that are not.
     pub(crate) held: usize,
-    pub(crate) broken: Vec<String>,
+    pub(crate) broken: Vec<Check>,
     /// Subgroups too small to be judged.
     pub(crate) uncovered: usize,
     pub(crate) figures: Vec<FigureSummary>,
@@ -54,7 +55,12 @@ impl GateSummary {
         Self {
             passed: report.passed,
             held: report.checks.iter().filter(|check| check.held).count(),
-            broken: report.failed(),
+            broken: report
+                .checks
+                .iter()
+                .filter(|check| !check.held)
+                .cloned()
+                .collect(),
             uncovered: report.uncovered.len(),
             figures: figures.collect(),
         }

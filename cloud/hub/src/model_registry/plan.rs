@@ -124,7 +124,7 @@ pub(super) struct AtMost {
 /// Which number is held against a bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum JudgedBy {
+pub(crate) enum JudgedBy {
     /// What was measured.
     Point,
     /// The worse end of its 95 % confidence interval.

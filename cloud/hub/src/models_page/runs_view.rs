@@ -44,7 +44,8 @@ pub(super) struct RoundRow {
 
 pub(super) struct RefusalRow {
     pub(super) clinic: String,
-    pub(super) code: String,
+    /// In a word, else its code.
+    pub(super) word: String,
     pub(super) reason: String,
 }
 
@@ -154,7 +155,7 @@ fn round_row(words: &Words, offset: UtcOffset, round: &v1::RoundView) -> RoundRo
             .iter()
             .map(|refusal| RefusalRow {
                 clinic: refusal.clinic.clone(),
-                code: refusal.code.clone(),
+                word: words.refusal(&refusal.code).unwrap_or(&refusal.code).to_owned(),
                 reason: refusal.reason.clone(),
             })
             .collect(),

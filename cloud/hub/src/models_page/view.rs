@@ -128,7 +128,12 @@ fn row(words: &Words, offset: UtcOffset, version: &VersionOverview, boxes: u32) 
         (Some(summary), _) => Gate::Judged(Judged {
             class: if summary.passed { "passed" } else { "refused" },
             held: words.bounds_held(summary.held, summary.held + summary.broken.len()),
-            broken: summary.broken.iter().take(MOST_BROKEN).cloned().collect(),
+            broken: summary
+                .broken
+                .iter()
+                .take(MOST_BROKEN)
+                .map(|check| words.bound(check))
+                .collect(),
             uncovered: summary.uncovered,
             figures: summary
                 .figures

@@ -3,7 +3,7 @@
 use barefoot_wire::v1::SlotState;
 
 use crate::config::Language;
-use crate::model_registry::ModelState;
+use crate::model_registry::{Check, Limit, ModelState, quantity_label};
 
 #[derive(Debug)]
 pub(super) struct Words {
@@ -180,6 +180,7 @@ impl Words {
     /// A state or stage of a run, a round or a rollout; one the table does not know shows as it is.
     pub(super) fn state<'a>(&self, state: &'a str) -> &'a str {
         match state {
+            "finishing" => self.choose("评审候选版本", "judging the candidate"),
             "running" => self.choose("进行中", "running"),
             "finished" => self.choose("已完成", "finished"),
             "failed" => self.choose("失败", "failed"),
@@ -263,5 +264,52 @@ impl Words {
             Language::Zh => format!("{all} 项范围中 {held} 项符合"),
             Language::En => format!("{held} of {all} bounds held"),
         }
+    }
+
+    /// A bound that is not held.
+    pub(super) fn bound(&self, check: &Check) -> String {
+        let label = quantity_label(check.quantity);
+        let places = [&check.set, &check.finding, &check.subgroup, &check.subject];
+        let mut parts = vec![self.choose(label.zh, label.en).to_owned()];
+        parts.extend(places.into_iter().flatten().cloned());
+        let value = check.value.map_or_else(
+            || self.choose("无法测量", "not measurable").to_owned(),
+            |value| format!("{value:.4}"),
+        );
+        let wanted = self.choose("要求", "wanted");
+        match check.limit {
+            Some(Limit::AtLeast(bound)) => format!("{}: {value} ({wanted} ≥ {bound})", parts.join(" · ")),
+            Some(Limit::AtMost(bound)) => format!("{}: {value} ({wanted} ≤ {bound})", parts.join(" · ")),
+            None => parts.join(" · "),
+        }
+    }
+
+    /// Why an update was refused, in a word; none for a code the table does not know.
+    pub(super) fn refusal(&self, code: &str) -> Option<&'static str> {
+        let (zh, en) = match code {
+            "unknown_clinic" => ("不在本轮名单", "not in the round"),
+            "unknown_run" => ("训练任务不存在", "no such run"),
+            "wrong_round" => ("轮次不符", "wrong round"),
+            "wrong_stage" | "left" => ("阶段不符", "not at this stage"),
+            "late" => ("迟到", "late"),
+            "double_submission" => ("重复提交不同内容", "submitted twice"),
+            "wrong_base" => ("起始参数不符", "wrong base"),
+            "wrong_layout" => ("参数结构不符", "wrong layout"),
+            "wrong_encoding" => ("编码不符", "wrong encoding"),
+            "wrong_chunk_count" | "missing_chunk" | "damaged_chunk" => {
+                ("分块缺失或损坏", "chunks missing or damaged")
+            }
+            "not_finite" => ("含有非数值", "not finite"),
+            "norm_too_large" => ("更新幅度过大", "norm too large"),
+            "norm_outlier" => ("更新幅度异常", "norm out of line"),
+            "absurd_examples" | "too_few_examples" => ("样本数不合理", "implausible number of examples"),
+            "absurd_metric" => ("指标不合理", "implausible metric"),
+            "wrong_protection" => ("隐私保护不符", "wrong protection"),
+            "too_large" => ("体积过大", "too large"),
+            "wrong_keys" | "wrong_shares" => ("密钥或份额无效", "bad keys or shares"),
+            "left_out" => ("被稳健策略排除", "left out by the strategy"),
+            _ => return None,
+        };
+        Some(self.choose(zh, en))
     }
 }

@@ -5,6 +5,8 @@ mod charts;
 mod view;
 mod words;
 
+pub(crate) use words::quantity as quantity_label;
+
 use askama::Template;
 use barefoot_federation::chunk::ChunkId;
 use serde::{Deserialize, Serialize};

@@ -4,9 +4,9 @@ use super::super::gate::Quantity;
 
 /// A label in both languages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Label {
-    pub(super) zh: &'static str,
-    pub(super) en: &'static str,
+pub(crate) struct Label {
+    pub(crate) zh: &'static str,
+    pub(crate) en: &'static str,
 }
 
 const fn label(zh: &'static str, en: &'static str) -> Label {
@@ -21,7 +21,7 @@ pub(super) fn verdict(passed: bool) -> Label {
     }
 }
 
-pub(super) fn quantity(quantity: Quantity) -> Label {
+pub(crate) fn quantity(quantity: Quantity) -> Label {
     match quantity {
         Quantity::Plan => label("变更计划在训练前登记", "Plan registered before the run"),
         Quantity::Finite => label("参数均为有限数", "Every parameter finite"),
