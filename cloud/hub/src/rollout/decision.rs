@@ -193,3 +193,6 @@ fn slower(member: &Member, now: &Health) -> Option<f64> {
     let timed = |health: &Health| TIMED_STUDIES <= health.assessed && 0.0 < health.latency_p95_ms;
     (timed(before) && timed(now)).then(|| now.latency_p95_ms / before.latency_p95_ms)
 }
+
+#[cfg(test)]
+mod tests;

@@ -50,3 +50,62 @@ pub(crate) fn keep() -> Desired {
         ..Desired::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use barefoot_domain::ClinicId;
+    use barefoot_wire::v1::{BoxReport, SlotState};
+
+    use super::super::plan::tests::EXAMPLE;
+    use super::*;
+
+    const BEGAN: i64 = 1000;
+
+    fn says(phase: Phase, ring: u32, active: &str, candidate: SlotState) -> (Action, String) {
+        let plan = Plan::parse(EXAMPLE).unwrap();
+        let mut member = Member::new(ClinicId::new("clinic-7").unwrap(), ring);
+        member.before_version = Some("0.1.0".into());
+        let report = BoxReport {
+            active_version: active.into(),
+            candidate_version: "0.2.0".into(),
+            candidate_state: candidate.into(),
+            ..BoxReport::default()
+        };
+        member.report = Some((report, BEGAN));
+        let state = State {
+            phase,
+            stage: 1,
+            since_ms: BEGAN,
+            reason: String::new(),
+        };
+        let desired = desired("cxr", "0.2.0", &plan, &state, &member, BEGAN);
+        (desired.action(), desired.version)
+    }
+
+    #[test]
+    fn a_box_is_told_what_its_stage_and_the_rollout_say() {
+        use SlotState::{Good, RolledBack, Shadow, Trial, Unspecified};
+        let install = (Action::Install, "0.2.0".to_owned());
+        let keep = (Action::Keep, String::new());
+        let back = (Action::RollBack, "0.1.0".to_owned());
+        for (phase, ring, active, candidate, expected) in [
+            (Phase::Ring, 0, "0.1.0", Unspecified, &install),
+            (Phase::Ring, 1, "0.2.0", Good, &install),
+            (Phase::Ring, 2, "0.1.0", Unspecified, &keep),
+            (Phase::Finished, 3, "0.1.0", Unspecified, &install),
+            (Phase::Halted, 0, "0.1.0", Shadow, &keep),
+            (Phase::Halted, 0, "0.2.0", Trial, &keep),
+            (Phase::RollingBack, 0, "0.2.0", Trial, &back),
+            (Phase::RollingBack, 0, "0.1.0", Shadow, &back),
+            (Phase::RollingBack, 0, "0.1.0", RolledBack, &keep),
+            (Phase::RolledBack, 3, "0.2.0", Good, &back),
+            (Phase::RolledBack, 3, "0.1.0", Unspecified, &keep),
+        ] {
+            assert_eq!(
+                says(phase, ring, active, candidate),
+                *expected,
+                "{phase} {ring} {active}"
+            );
+        }
+    }
+}

@@ -28,3 +28,6 @@ pub(crate) use releases::Releases;
 pub(crate) use rollouts::Rollouts;
 pub(crate) use service::ReleasesService;
 pub(crate) use state::Phase;
+
+#[cfg(test)]
+mod tests;

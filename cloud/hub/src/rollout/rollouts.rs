@@ -283,7 +283,7 @@ impl Rollouts {
     }
 
     /// Every rollout as far as it can go now.
-    async fn look(&self) -> Result<(), Error> {
+    pub(super) async fn look(&self) -> Result<(), Error> {
         let _turn = self.0.turn.lock().await;
         for mut row in self.0.archive.newest_rollouts().await? {
             if matches!(row.state.phase, Phase::RollingBack | Phase::RolledBack) {
