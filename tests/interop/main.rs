@@ -9,6 +9,8 @@
     reason = "a test whose assumption breaks must stop"
 )]
 
+mod releases;
+
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
