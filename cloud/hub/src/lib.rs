@@ -6,7 +6,12 @@
 //!
 //! Modules in the order a result passes them: `mqtt` (who calls, on which topic) → `ingest` (is it acceptable; one
 //! committer for all sessions) → `archive` (the database, the only module that knows it) → `results_page` (people
-//! and programs read). `presence` knows which clinics are connected, `changes` wakes the page.
+//! and programs read, served by `web`). `dispatch` carries what experts correct back to the clinics. `presence` knows
+//! which clinics are connected, `changes` wakes the pages.
+//!
+//! And in the order a better model passes them: `grpc` (boxes and maintainers call) → `federation` (rounds; parameters
+//! lie in `chunks`) → `model_registry` (is the candidate proven) → `rollout` (signed releases, from the canary to the
+//! fleet) → `models_page`.
 
 pub mod config;
 mod shutdown;

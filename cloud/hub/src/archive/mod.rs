@@ -1,8 +1,8 @@
 //! Everything the hub keeps. The only module that knows there is a database.
 //!
-//! SQLite with WAL and `synchronous = FULL`: a commit that returned survives a power cut. Three calls make the whole
-//! surface ([`Archive::commit`], [`Archive::results`] and the small reads for counts and clinics), so that another
-//! database is a second set of these. Writes come from one committer, so writers never wait for each other.
+//! SQLite with WAL and `synchronous = FULL`: a commit that returned survives a power cut. Each part
+//! of the hub has its table names and calls in a submodule of its own, so that another database is a second set of
+//! these. A write that decides is one immediate transaction; short ones wait for each other.
 
 mod commit;
 mod corrections;

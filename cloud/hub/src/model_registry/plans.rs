@@ -1,13 +1,15 @@
 //! Plans are registered before the runs they judge.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use barefoot_wire::v1;
 
+use super::candidate::on_a_core;
 use super::plan::{Plan, PlanError};
 use super::record::{TestSetRecord, from_json, to_json};
 use super::registry::Registry;
-use super::test_set::Purpose;
+use super::test_set::{Purpose, TestSet};
 use super::{Error, PlanPin};
 use crate::archive::PlanRow;
 use crate::clock::now_ms;
@@ -30,6 +32,7 @@ impl Registry {
         for name in plan.sets() {
             sets.insert(name.to_owned(), self.set_for_plan(&plan, name).await?);
         }
+        self.check_apart(&plan).await?;
         let row = PlanRow {
             name: plan.name,
             model_id: plan.model,
@@ -97,6 +100,31 @@ impl Registry {
         }
         let plan = Plan::parse(&row.toml).map_err(|_| Error::Stored { what: "plan" })?;
         Ok(Ok((plan, row)))
+    }
+
+    /// What something is fitted to must not judge: no case of the calibration set stands in a set that gates.
+    async fn check_apart(&self, plan: &Plan) -> Result<(), Error> {
+        let Some(name) = &plan.recalibration.set else {
+            return Ok(());
+        };
+        let calibration = Arc::new(self.named_set(name).await?);
+        for gating in plan.sets().into_iter().filter(|set| set != name) {
+            let (calibration, judging) = (Arc::clone(&calibration), self.named_set(gating).await?);
+            let shared = on_a_core(move || calibration.shared_cases(&judging)).await?;
+            if shared != 0 {
+                return Err(Error::invalid(format!(
+                    "{shared} cases of calibration set {name} stand in evaluation set {gating} too: what is fitted \
+                     to a case cannot be judged on it."
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    async fn named_set(&self, name: &str) -> Result<TestSet, Error> {
+        let row = self.archive.test_set(name).await?;
+        self.read_test_set(&row.ok_or(Error::Stored { what: "test set" })?)
+            .await
     }
 
     /// SHA-256 of a set the plan names, if the set can do what the plan wants of it.

@@ -1,6 +1,6 @@
 //! Locked sets of cases a candidate is measured on. What arrives is somebody else's file: everything is checked.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
 
 use barefoot_domain::FindingCode;
@@ -138,6 +138,15 @@ impl TestSet {
         let place = self.findings.iter().position(|code| code == finding)?;
         let labels = self.present.chunks_exact(self.findings.len());
         Some(labels.filter_map(|case| case.get(place).copied()).collect())
+    }
+
+    /// How many cases stand in `other` too, told by their features.
+    pub(super) fn shared_cases(&self, other: &Self) -> usize {
+        let bits = |features: &[f32]| features.iter().map(|value| value.to_bits()).collect::<Vec<u32>>();
+        let others: HashSet<Vec<u32>> = other.features().map(bits).collect();
+        self.features()
+            .filter(|features| others.contains(&bits(features)))
+            .count()
     }
 
     fn width(&self) -> usize {

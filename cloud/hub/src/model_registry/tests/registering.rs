@@ -186,6 +186,16 @@ async fn a_plan_is_bound_to_sets_that_are_there_and_can_do_what_it_wants() {
     )
     .await;
 
+    // One case of the calibration set judges as well.
+    let mut leak = set("leak", "evaluation", cases(9, 300, |_, _| {}));
+    leak.case.push(calibration_set().case[0].clone());
+    house.lock(&leak).await.unwrap();
+    refused(
+        &PLAN.replace("set = \"validation\"", "set = \"leak\""),
+        "1 cases of calibration set calibration stand in evaluation set leak",
+    )
+    .await;
+
     let first = house.registry.register_plan(PLAN).await.unwrap();
     assert_eq!(house.registry.register_plan(PLAN).await.unwrap(), first);
     let milder = PLAN.replace("at_least = 0.9,", "at_least = 0.5,");
