@@ -30,6 +30,7 @@ mod plans;
 mod progress;
 mod proof;
 mod registry;
+mod test_sets;
 
 pub(crate) use error::Error;
 #[cfg(test)]

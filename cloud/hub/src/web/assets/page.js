@@ -16,9 +16,9 @@ function shownIds() {
   return new Set(Array.from(list.querySelectorAll("article"), (card) => card.dataset.id));
 }
 
-// What the reader has unfolded stays so.
-function openParts() {
-  return Array.from(list.querySelectorAll("details[id][open]"), (part) => part.id);
+// What the reader has folded or unfolded stays so.
+function foldedParts() {
+  return Array.from(list.querySelectorAll("details[id]"), (part) => [part.id, part.open]);
 }
 
 // One request at a time; what changes meanwhile is fetched by one more.
@@ -36,12 +36,12 @@ async function refresh() {
         throw new Error("the list answered " + response.status);
       }
       const before = shownIds();
-      const open = openParts();
+      const parts = foldedParts();
       list.innerHTML = await response.text();
-      for (const id of open) {
+      for (const [id, open] of parts) {
         const part = document.getElementById(id);
         if (part) {
-          part.open = true;
+          part.open = open;
         }
       }
       for (const card of list.querySelectorAll("article")) {
