@@ -8,6 +8,7 @@
 //! studies/<key>/case.log          what happened to the study
 //! studies/<key>/v<n>/             pictures made from version n; can be made again
 //! queue/                          the store-and-forward queue
+//! training/                       examples to learn from, rounds, what they cost (`federation::folder`)
 //! ```
 //! A name received from outside never becomes a path: keys are hashes.
 
@@ -116,6 +117,11 @@ impl StateDirectory {
     #[must_use]
     pub(crate) fn queue(&self) -> PathBuf {
         self.0.join("queue")
+    }
+
+    #[must_use]
+    pub(crate) fn training(&self) -> PathBuf {
+        self.0.join("training")
     }
 
     #[must_use]

@@ -195,10 +195,8 @@ mod tests {
         let held: Vec<usize> = (0..20)
             .filter(|number| one(&format!("p{number}"), 0, &[]).is_held_out())
             .collect();
-        assert_eq!(held, HELD);
+        assert_eq!(held, [5, 9, 17]);
     }
-
-    const HELD: [usize; 0] = [];
 
     #[test]
     fn what_does_not_fit_the_head_is_left_out() {

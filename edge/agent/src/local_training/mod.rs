@@ -17,5 +17,12 @@ mod evaluation;
 mod learner;
 pub use learner::{Evaluated, FitOrder, Fitted, GoOn, HeadLearner, LearnError, Learner};
 
+mod wanted;
+
+mod features;
+
+mod keeper;
+pub(crate) use keeper::{Keeper, Parts as KeeperParts};
+
 mod budget;
 pub(crate) use budget::{Budget, Error as BudgetError, ReleaseId};

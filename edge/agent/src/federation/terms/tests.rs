@@ -76,7 +76,7 @@ pub(in crate::federation) fn plain() -> v1::RoundTerms {
             batch_size: 1,
             momentum: 0.0,
         }),
-        rounds: 3,
+        rounds: 10,
         participants: 0,
     }
 }
@@ -158,8 +158,14 @@ fn another_model_or_artefact_is_declined() {
         change(&mut terms);
         check(&lenient(), &terms).unwrap_err()
     };
-    assert_eq!(other(|terms| terms.model_id = "ct".into()), v1::DeclineReason::OtherModel);
-    assert_eq!(other(|terms| terms.backbone.clear()), v1::DeclineReason::OtherModel);
+    assert_eq!(
+        other(|terms| terms.model_id = "ct".into()),
+        v1::DeclineReason::OtherModel
+    );
+    assert_eq!(
+        other(|terms| terms.backbone.clear()),
+        v1::DeclineReason::OtherModel
+    );
     let none = Terms::check(&plain(), Some(&lenient()), None).unwrap_err();
     assert_eq!(none.reason, v1::DeclineReason::OtherModel);
 }
@@ -205,7 +211,10 @@ fn tasks_that_cannot_be_are_declined_without_a_panic_or_an_allocation() {
     }
     let mut threshold = secure();
     threshold.participants = 8;
-    assert_eq!(check(&lenient(), &threshold).unwrap_err(), v1::DeclineReason::Failed);
+    assert_eq!(
+        check(&lenient(), &threshold).unwrap_err(),
+        v1::DeclineReason::Failed
+    );
 }
 
 #[test]

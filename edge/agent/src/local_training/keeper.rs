@@ -1,0 +1,221 @@
+//! Turns labels into examples while the box is idle, and forgets them when they may not be learnt from any more.
+
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::examples::{Dataset, Examples, LabelledFeatures, Trainable, most_examples};
+use super::features::{self, Cabinet, Reference, StudyFeatures};
+use super::wanted::{Wanted, wanted};
+use super::Policy;
+use crate::case_index::CaseIndex;
+use crate::error_chain::chain;
+use crate::idle::Idle;
+use crate::learning_status::LearningStatus;
+use crate::model::{ActiveModel, ModelHandle};
+use crate::study_folder::StateDirectory;
+
+/// A change of model announces itself to nobody; it is looked for this often.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// A processor that is wanted elsewhere is asked for this often.
+const BUSY_PAUSE: Duration = Duration::from_secs(1);
+
+/// What the keeper is made of.
+pub(crate) struct Parts {
+    pub cases: CaseIndex,
+    pub state: StateDirectory,
+    pub models: ModelHandle,
+    /// `None`: nothing is kept.
+    pub policy: Option<Policy>,
+    pub idle: Idle,
+    pub status: LearningStatus,
+    /// Filled by the keeper, learnt from by whoever holds it.
+    pub dataset: Dataset,
+}
+
+/// The only writer of features.
+pub(crate) struct Keeper {
+    parts: Parts,
+    root: PathBuf,
+    known: Known,
+}
+
+/// What is in memory of one artefact's features.
+#[derive(Default)]
+struct Known {
+    backbone: String,
+    features: HashMap<Reference, Arc<StudyFeatures>>,
+    /// Not tried again until the model changes or the daemon starts anew.
+    hopeless: HashSet<Reference>,
+}
+
+impl std::fmt::Debug for Keeper {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Keeper").finish_non_exhaustive()
+    }
+}
+
+impl Keeper {
+    #[must_use]
+    pub(crate) fn new(parts: Parts) -> Self {
+        parts.status.update(|view| view.has_policy = parts.policy.is_some());
+        Self {
+            root: parts.state.training().join("features"),
+            parts,
+            known: Known::default(),
+        }
+    }
+
+    /// Runs until `shutdown`.
+    pub(crate) async fn run(mut self, shutdown: CancellationToken) {
+        let mut changes = self.parts.cases.watch();
+        loop {
+            changes.mark_unchanged();
+            let stop = shutdown.clone();
+            let worked = tokio::task::spawn_blocking(move || {
+                let more = self.round(&stop);
+                (self, more)
+            })
+            .await;
+            let more = match worked {
+                Ok((keeper, Ok(more))) => {
+                    self = keeper;
+                    more
+                }
+                Ok((keeper, Err(error))) => {
+                    self = keeper;
+                    tracing::error!(error = chain(&error), "Examples for learning cannot be kept; trying again.");
+                    false
+                }
+                Err(_) => {
+                    tracing::error!("Keeping examples for learning stopped; the next start tries again.");
+                    shutdown.cancelled().await;
+                    return;
+                }
+            };
+            if shutdown.is_cancelled() {
+                return;
+            }
+            if more {
+                continue;
+            }
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = tokio::time::sleep(LOOK) => {}
+                Ok(()) = changes.changed() => {}
+            }
+        }
+    }
+
+    /// Brings disk and memory to what may be learnt from now, and computes at most one study; whether more are to do.
+    fn round(&mut self, shutdown: &CancellationToken) -> Result<bool, features::Error> {
+        let Some(policy) = self.parts.policy.clone() else {
+            features::remove_all(&self.root)?;
+            let model = self.parts.models.active();
+            self.publish(model.as_deref(), &[]);
+            return Ok(false);
+        };
+        let Some(active) = self.parts.models.active() else {
+            self.publish(None, &[]);
+            return Ok(false);
+        };
+        let model = &active.model;
+        let mut all = Vec::new();
+        for case in self.parts.cases.newest(usize::MAX) {
+            all.extend(wanted(&case, Some(&policy)));
+        }
+        all.truncate(most_examples(model.channels()));
+        let cabinet = Cabinet::open(&self.root, model.backbone())?;
+        if self.known.backbone != model.backbone() {
+            self.known = Known {
+                backbone: model.backbone().to_owned(),
+                ..Known::default()
+            };
+        }
+        let references: Vec<Reference> = all.iter().map(|one| (one.study.clone(), one.version)).collect();
+        let keep: HashSet<&Reference> = references.iter().collect();
+        let removed = cabinet.keep_only(&keep)?;
+        if 0 < removed {
+            tracing::info!(removed, "Features that may not be learnt from any more were removed.");
+        }
+        self.known.features.retain(|reference, _| keep.contains(reference));
+        for reference in &references {
+            if !self.known.features.contains_key(reference)
+                && let Some(features) = cabinet.get(reference)?
+            {
+                self.known.features.insert(reference.clone(), Arc::new(features));
+            }
+        }
+        self.publish(Some(&active), &all);
+        let next = references
+            .iter()
+            .find(|one| !self.known.features.contains_key(one) && !self.known.hopeless.contains(one));
+        let Some(next) = next else {
+            return Ok(false);
+        };
+        while !self.parts.idle.wait(BUSY_PAUSE) {
+            if shutdown.is_cancelled() {
+                return Ok(false);
+            }
+        }
+        match features::compute(model, &self.parts.state, next) {
+            Ok(features) => {
+                cabinet.put(next, &features)?;
+                self.known.features.insert(next.clone(), Arc::new(features));
+            }
+            Err(error) => {
+                let (study, version) = next;
+                tracing::warn!(%study, version, error = chain(&error), "A labelled study gives no example.");
+                self.known.hopeless.insert(next.clone());
+            }
+        }
+        self.publish(Some(&active), &all);
+        Ok(true)
+    }
+
+    /// Gives the examples to who learns, and their number to the page.
+    fn publish(&self, active: Option<&ActiveModel>, all: &[Wanted]) {
+        let Some(active) = active else {
+            self.parts.dataset.set(Examples::default());
+            self.parts.status.update(|view| (view.examples, view.pending) = (0, 0));
+            return;
+        };
+        let model = &active.model;
+        let trainable = Trainable {
+            id: model.version().id.clone(),
+            version: model.version().version.clone(),
+            backbone: model.backbone().to_owned(),
+            findings: model.findings().len(),
+            channels: model.channels(),
+        };
+        let (mut labelled, mut pending) = (Vec::new(), 0);
+        for one in all {
+            let reference = (one.study.clone(), one.version);
+            let Some(features) = self.known.features.get(&reference) else {
+                pending += usize::from(!self.known.hopeless.contains(&reference)) * one.findings.len();
+                continue;
+            };
+            for (code, present) in &one.findings {
+                let row = model.findings().position(|finding| finding == code);
+                let found = features.findings.iter().find(|found| found.code == code.as_str());
+                labelled.extend(row.zip(found).map(|(finding, found)| LabelledFeatures {
+                    group: one.group.clone(),
+                    finding,
+                    features: found.features.as_slice().into(),
+                    present: *present,
+                }));
+            }
+        }
+        let examples = Examples::new(trainable, labelled);
+        let kept = examples.training().len() + examples.held_out().len();
+        self.parts.dataset.set(examples);
+        self.parts.status.update(|view| (view.examples, view.pending) = (kept, pending));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,53 @@
+//! Which labelled studies may be learnt from: decided from what people said and the site's policy.
+
+use barefoot_domain::FindingCode;
+
+use super::Policy;
+use crate::case_index::CaseView;
+use crate::study_folder::StudyKey;
+
+/// One version of a study and what was said about it.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Wanted {
+    pub study: StudyKey,
+    pub version: u32,
+    /// The patient where known, else the study; see [`super::LabelledFeatures`].
+    pub group: String,
+    pub findings: Vec<(FindingCode, bool)>,
+}
+
+impl std::fmt::Debug for Wanted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Wanted")
+            .field("study", &self.study)
+            .field("version", &self.version)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a case gives, a version at a time: nothing without a policy, against the patient's word, or where it is not certain
+/// whose images these are.
+pub(super) fn wanted(case: &CaseView, policy: Option<&Policy>) -> Vec<Wanted> {
+    let consents = policy.is_some_and(|policy| policy.consents(case.labels.learning()));
+    if !consents || 0 < case.conflicts {
+        return Vec::new();
+    }
+    let mut wanted: Vec<Wanted> = Vec::new();
+    for label in case.labels.standing() {
+        let finding = (label.finding.clone(), label.present);
+        match wanted.iter_mut().find(|known| known.version == label.version) {
+            Some(known) => known.findings.push(finding),
+            None => wanted.push(Wanted {
+                study: case.study.clone(),
+                version: label.version,
+                group: if case.patient.id.is_empty() {
+                    case.study.to_string()
+                } else {
+                    case.patient.id.clone()
+                },
+                findings: vec![finding],
+            }),
+        }
+    }
+    wanted
+}
