@@ -42,7 +42,7 @@ pub(super) enum WorkUpdates {
     },
     /// The masked vectors of those who stayed to the end.
     Masked {
-        params: secagg::Params,
+        params: Box<secagg::Params>,
         unmasker: Unmasker,
         vectors: Vec<Vec<ChunkId>>,
     },
@@ -117,7 +117,7 @@ impl Work {
             } => {
                 let mut sum = MaskedSum {
                     store: self.store,
-                    params,
+                    params: *params,
                     unmasker,
                     vectors,
                     at: None,

@@ -8,7 +8,7 @@ use barefoot_federation::round::{
 
 use super::Error;
 use super::refusal::Refusal;
-use super::run::{ActiveRun, Attempt};
+use super::run::{ActiveRun, Attempt, Weighted};
 use crate::archive::{
     Archive, AttemptKey, AttemptRow, GlobalRow, Next, RefusalRow, ReplyRow, RunEnd, RunState, Transition,
 };
@@ -20,8 +20,8 @@ pub(super) struct With {
     pub(super) refusals: Vec<RefusalRow>,
     pub(super) metrics: Vec<(String, f64)>,
     pub(super) global: Option<GlobalRow>,
-    /// What an accepted evaluation says: weight and metrics.
-    pub(super) evaluation: Option<(f64, Vec<(String, f64)>)>,
+    /// What an accepted evaluation says.
+    pub(super) evaluation: Option<Weighted>,
 }
 
 /// What an input did.
@@ -62,7 +62,7 @@ struct Plan {
     round: Round,
     /// The accepted update's norm, or evaluation.
     norm: Option<(ClinicId, f64)>,
-    evaluation: Option<(ClinicId, (f64, Vec<(String, f64)>))>,
+    evaluation: Option<(ClinicId, Weighted)>,
     next: Option<Attempt>,
 }
 

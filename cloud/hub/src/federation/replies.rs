@@ -430,8 +430,12 @@ impl Runs {
         let (run, round, attempt) = (&key.run, key.round, key.attempt);
         let (code, reason) = (&row.code, &row.reason);
         tracing::warn!(run, round, attempt, %clinic, code, reason, "A clinic's reply was refused.");
-        if self.0.archive.knows_attempt(key).await? {
-            self.0.archive.write_refusal(key, &row).await?;
+        // A reply for a round that never was stands with the one that is open.
+        let open = active.get(&key.run).map(|run| run.attempt.key.clone());
+        let known = self.0.archive.knows_attempt(key).await?;
+        let stands_with = if known { Some(key.clone()) } else { open };
+        if let Some(key) = stands_with {
+            self.0.archive.write_refusal(&key, &row).await?;
             self.0.changes.announce();
         }
         Ok(())

@@ -14,6 +14,9 @@ use super::settings::Setup;
 use super::wire;
 use crate::archive::{AttemptKey, AttemptRow, GlobalRow, RunRow, RunState};
 
+/// What a clinic reports: its weight, and metrics by name.
+pub(super) type Weighted = (f64, Vec<(String, f64)>);
+
 /// A run that goes on, as the journal says.
 #[derive(Debug)]
 pub(super) struct ActiveRun {
@@ -42,8 +45,8 @@ pub(super) struct Attempt {
     pub(super) next_global: Option<GlobalRow>,
     /// Norms of the accepted updates.
     pub(super) norms: BTreeMap<ClinicId, f64>,
-    /// Accepted evaluations: weight and metrics.
-    pub(super) evaluations: BTreeMap<ClinicId, (f64, Vec<(String, f64)>)>,
+    /// Accepted evaluations.
+    pub(super) evaluations: BTreeMap<ClinicId, Weighted>,
     /// The hub's side of secure aggregation, played back from the journal for the stage beside it.
     pub(super) server: Option<(Stage, Server)>,
 }

@@ -172,7 +172,7 @@ impl Runs {
                 match secure::play_back(archive, run).await?.reconstruct() {
                     Err(error) => return Ok(Some((Made::Broken(error), about))),
                     Ok(unmasker) => WorkUpdates::Masked {
-                        params: run.params()?,
+                        params: Box::new(run.params()?),
                         unmasker,
                         vectors: replies
                             .iter()

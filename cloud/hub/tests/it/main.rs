@@ -12,6 +12,7 @@ mod support;
 
 mod abuse;
 mod broker;
+mod federation;
 mod page;
 mod program;
 mod results_arrive;

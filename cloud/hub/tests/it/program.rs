@@ -24,7 +24,7 @@ fn a_wrong_configuration_is_exit_code_78_and_says_where() {
     };
     let good = region.config_text(EMBEDDED);
     assert_eq!(run(&good, &["--check-config"]).0, Some(0));
-    let (code, said) = run(&good.replace("listen", "lisen"), &[]);
+    let (code, said) = run(&good.replacen("listen", "lisen", 1), &[]);
     assert_eq!(code, Some(78));
     assert!(said.contains("hub.toml, line 5, key `lisen`"), "{said}");
     let (code, said) = run(&good.replace("hub.key", "hub.kex"), &[]);

@@ -8,7 +8,7 @@ use barefoot_domain::{
     QualityVerdict, Reason, Score, Urgency,
 };
 use barefoot_hub::{Config, Shutdown};
-use barefoot_trust::{Authority, TlsIdentity, TlsPaths};
+use barefoot_trust::{Authority, Role, TlsIdentity, TlsPaths};
 use barefoot_wire::{Receipt, StudyResult, decode_envelope, decode_receipt, result_envelope, topics, v1};
 use prost::Message;
 use rumqttc::v5::mqttbytes::QoS;
@@ -49,6 +49,7 @@ pub(crate) struct Region {
 pub(crate) struct Hub {
     pub(crate) mqtt: Option<u16>,
     pub(crate) page: u16,
+    pub(crate) grpc: u16,
     shutdown: Shutdown,
     task: JoinHandle<Result<(), barefoot_hub::Error>>,
 }
@@ -74,7 +75,7 @@ impl Region {
         let path = |name: &str| self.dir.path().join(name).display().to_string();
         format!(
             "[storage]\ndirectory = {:?}\n[mqtt]\n{mqtt}\n[tls]\nauthority = {:?}\ncertificate = {:?}\nkey = {:?}\n\
-             [page]\nlisten = \"127.0.0.1:0\"\nlanguage = \"zh\"\n",
+             [page]\nlisten = \"127.0.0.1:0\"\nlanguage = \"zh\"\n[grpc]\nlisten = \"127.0.0.1:0\"\n",
             path("state"),
             path("authority.crt"),
             path("hub.crt"),
@@ -113,6 +114,7 @@ impl Region {
         Hub {
             mqtt: port("mqtt"),
             page: port("page").unwrap(),
+            grpc: port("grpc").unwrap(),
             shutdown,
             task,
         }
@@ -123,6 +125,17 @@ impl Region {
         let dir = tempfile::tempdir_in(self.dir.path()).unwrap().keep();
         self.authority
             .issue_clinic(&clinic(name), OffsetDateTime::now_utc(), time::Duration::days(1))
+            .unwrap()
+            .save(&dir, name)
+            .unwrap();
+        TlsIdentity::load(&self.paths(&dir.join(name))).unwrap()
+    }
+
+    /// A fresh certificate of somebody with a role.
+    pub(crate) fn person(&self, role: Role, name: &str) -> TlsIdentity {
+        let dir = tempfile::tempdir_in(self.dir.path()).unwrap().keep();
+        self.authority
+            .issue_person(role, name, OffsetDateTime::now_utc(), time::Duration::days(1))
             .unwrap()
             .save(&dir, name)
             .unwrap();
