@@ -35,7 +35,7 @@ not_covered = "report"
 /// The sum of the two features tells, seven times out of eight, whether the finding is there.
 fn test_set() -> v1::TestSet {
     let case = |place: u16| {
-        let present = place % 2 == 0;
+        let present = place.is_multiple_of(2);
         let shown = present != (place % 8 == 3);
         let spread = f32::from(place) / 200.0;
         v1::TestCase {
