@@ -41,19 +41,24 @@ impl Registry {
             chunks: chunks.to_vec(),
             ..base
         };
+        let mut rows = Vec::new();
+        for row in self.archive.test_sets().await? {
+            let evaluates = Purpose::named(&row.purpose) == Some(Purpose::Evaluation);
+            if row.model_id == model_id && evaluates && fits(&row, &global)? {
+                rows.push(row);
+            }
+        }
+        // Without a set to measure on, large parameters are not read for nothing.
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
         let values = self.values(&global).await?;
         // A model that is no head is trained all the same; nothing here can measure it.
         let Ok(head) = Head::new(&global.layout, findings.len(), &values) else {
             return Ok(Vec::new());
         };
         let (mut metrics, mut aucs, mut losses) = (Vec::new(), Vec::new(), Vec::new());
-        for row in self.archive.test_sets().await? {
-            if row.model_id != model_id
-                || Purpose::named(&row.purpose) != Some(Purpose::Evaluation)
-                || !fits(&row, &global)?
-            {
-                continue;
-            }
+        for row in rows {
             let set = self.read_test_set(&row).await?;
             let (head, findings) = (head.clone(), findings.clone());
             let figures = on_a_core(move || {
