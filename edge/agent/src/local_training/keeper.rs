@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::Policy;
 use super::examples::{Dataset, Examples, LabelledFeatures, Trainable, most_examples};
 use super::features::{self, Cabinet, Reference, StudyFeatures};
 use super::wanted::{Wanted, wanted};
-use super::Policy;
 use crate::case_index::CaseIndex;
 use crate::error_chain::chain;
 use crate::idle::Idle;
@@ -62,7 +62,9 @@ impl std::fmt::Debug for Keeper {
 impl Keeper {
     #[must_use]
     pub(crate) fn new(parts: Parts) -> Self {
-        parts.status.update(|view| view.has_policy = parts.policy.is_some());
+        parts
+            .status
+            .update(|view| view.has_policy = parts.policy.is_some());
         Self {
             root: parts.state.training().join("features"),
             parts,
@@ -88,7 +90,10 @@ impl Keeper {
                 }
                 Ok((keeper, Err(error))) => {
                     self = keeper;
-                    tracing::error!(error = chain(&error), "Examples for learning cannot be kept; trying again.");
+                    tracing::error!(
+                        error = chain(&error),
+                        "Examples for learning cannot be kept; trying again."
+                    );
                     false
                 }
                 Err(_) => {
@@ -140,9 +145,14 @@ impl Keeper {
         let keep: HashSet<&Reference> = references.iter().collect();
         let removed = cabinet.keep_only(&keep)?;
         if 0 < removed {
-            tracing::info!(removed, "Features that may not be learnt from any more were removed.");
+            tracing::info!(
+                removed,
+                "Features that may not be learnt from any more were removed."
+            );
         }
-        self.known.features.retain(|reference, _| keep.contains(reference));
+        self.known
+            .features
+            .retain(|reference, _| keep.contains(reference));
         for reference in &references {
             if !self.known.features.contains_key(reference)
                 && let Some(features) = cabinet.get(reference)?
@@ -181,7 +191,9 @@ impl Keeper {
     fn publish(&self, active: Option<&ActiveModel>, all: &[Wanted]) {
         let Some(active) = active else {
             self.parts.dataset.set(Examples::default());
-            self.parts.status.update(|view| (view.examples, view.pending) = (0, 0));
+            self.parts
+                .status
+                .update(|view| (view.examples, view.pending) = (0, 0));
             return;
         };
         let model = &active.model;
@@ -213,7 +225,9 @@ impl Keeper {
         let examples = Examples::new(trainable, labelled);
         let kept = examples.training().len() + examples.held_out().len();
         self.parts.dataset.set(examples);
-        self.parts.status.update(|view| (view.examples, view.pending) = (kept, pending));
+        self.parts
+            .status
+            .update(|view| (view.examples, view.pending) = (kept, pending));
     }
 }
 
