@@ -14,7 +14,7 @@ mod schema;
 
 pub(crate) use corrections::{NewCorrection, Waiting};
 pub(crate) use federation::{
-    AttemptKey, AttemptRow, GlobalRow, Next, RefusalRow, ReplyRow, RunEnd, RunRow, RunState, Transition,
+    AttemptKey, AttemptRow, GlobalRow, MemberCounts, Next, RefusalRow, ReplyRow, RunEnd, RunRow, RunState, Transition,
     Uploaded,
 };
 pub(crate) use models::{ModelRow, PlanRow, ReportRow, TestSetRow};

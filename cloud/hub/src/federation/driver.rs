@@ -56,6 +56,9 @@ impl Driver {
         for run in self.runs.lock().await.values_mut() {
             run.job = None;
         }
+        if let Err(error) = self.runs.0.archive.write_alive(now_ms()).await {
+            tracing::warn!(%error, "The time of the stop was not written down; open stages get a little longer.");
+        }
         let jobs = &self.runs.0.jobs;
         jobs.close();
         if timeout(FAREWELL, jobs.wait()).await.is_err() {

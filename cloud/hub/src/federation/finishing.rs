@@ -1,6 +1,6 @@
 //! From the last round to the candidate.
 
-use barefoot_federation::round::{Left, Progress, Stage};
+use barefoot_federation::round::Stage;
 use barefoot_wire::v1;
 
 use super::run::ActiveRun;
@@ -11,7 +11,7 @@ use crate::model_registry::{PlanPin, Provenance, RoundTaken};
 /// Where the run's outcome comes from. Counts only: who took part is not told.
 pub(super) async fn provenance(archive: &Archive, run: &ActiveRun, now_ms: i64) -> Result<Provenance, Error> {
     let (id, settings): (_, &v1::RunSettings) = (&run.row.id, &run.setup.settings);
-    let members = archive.members(id).await?;
+    let counts = archive.member_counts(id).await?;
     let refusals = archive.refusals(id).await?;
     let (mut rounds, mut releases) = (Vec::new(), 0);
     for attempt in archive.attempts(id).await? {
@@ -20,22 +20,13 @@ pub(super) async fn provenance(archive: &Archive, run: &ActiveRun, now_ms: i64) 
             continue;
         }
         let number = (attempt.key.round, attempt.key.attempt);
-        let count = |wanted: &dyn Fn(Option<Left>, Progress) -> bool| {
-            let members = members
-                .get(&number)
-                .into_iter()
-                .flat_map(|members| members.values());
-            small(
-                members
-                    .filter(|member| wanted(member.left, member.progress))
-                    .count(),
-            )
-        };
+        let counts = counts.get(&number).copied().unwrap_or_default();
+        let refused = refusals.get(&number).map_or(0, Vec::len);
         rounds.push(RoundTaken {
             round: attempt.key.round,
-            participants: count(&|_, progress| Progress::Fitted <= progress),
-            declined: count(&|left, progress| left == Some(Left::Declined) && progress < Progress::Fitted),
-            refused: small(refusals.get(&number).map_or(0, Vec::len)),
+            participants: counts.accepted,
+            declined: counts.declined,
+            refused: u32::try_from(refused).unwrap_or(u32::MAX),
         });
     }
     Ok(Provenance {
@@ -51,8 +42,4 @@ pub(super) async fn provenance(archive: &Archive, run: &ActiveRun, now_ms: i64) 
         started_at_ms: run.row.started_at_ms,
         ended_at_ms: now_ms,
     })
-}
-
-fn small(count: usize) -> u32 {
-    u32::try_from(count).unwrap_or(u32::MAX)
 }

@@ -86,14 +86,8 @@ async fn attempt(
     now_ms: i64,
 ) -> Result<Attempt, Error> {
     let key = row.key.clone();
-    let members = archive.members(&key.run).await?.remove(&(key.round, key.attempt));
-    let mut round = Round::restore(
-        setup.rules,
-        row.stage,
-        row.deadline_ms,
-        row.extended,
-        members.unwrap_or_default(),
-    );
+    let members = archive.members(&key).await?;
+    let mut round = Round::restore(setup.rules, row.stage, row.deadline_ms, row.extended, members);
     if !row.stage.is_end() {
         round.resume(alive_ms, now_ms);
         let resumed = Transition::unchanged(AttemptRow {

@@ -1,12 +1,11 @@
 //! A run as people see it.
 
 use barefoot_federation::privacy;
-use barefoot_federation::round::{Left, Member, Progress};
 use barefoot_wire::v1;
 use prost::Message;
 
 use super::Error;
-use crate::archive::{Archive, AttemptRow, RunRow, RunState};
+use crate::archive::{Archive, AttemptRow, MemberCounts, RunRow, RunState};
 
 /// The whole run, from the journal.
 pub(super) async fn of(archive: &Archive, row: RunRow) -> Result<v1::RunView, Error> {
@@ -14,7 +13,7 @@ pub(super) async fn of(archive: &Archive, row: RunRow) -> Result<v1::RunView, Er
     let settings = settings.map_err(|_| Error::Stored {
         what: "list of settings",
     })?;
-    let mut members = archive.members(&row.id).await?;
+    let mut counts = archive.member_counts(&row.id).await?;
     let mut refusals = archive.refusals(&row.id).await?;
     let mut metrics = archive.metrics(&row.id).await?;
     let mut releases = 0;
@@ -22,7 +21,7 @@ pub(super) async fn of(archive: &Archive, row: RunRow) -> Result<v1::RunView, Er
     for attempt in archive.attempts(&row.id).await? {
         releases += u32::from(attempt.released);
         let number = (attempt.key.round, attempt.key.attempt);
-        let members = members.remove(&number).unwrap_or_default();
+        let counts = counts.remove(&number).unwrap_or_default();
         let refused = refusals.remove(&number).unwrap_or_default();
         let metric = metrics.remove(&number).unwrap_or_default();
         let refused = refused.into_iter().map(|refusal| v1::RefusalView {
@@ -36,7 +35,7 @@ pub(super) async fn of(archive: &Archive, row: RunRow) -> Result<v1::RunView, Er
             refused: refused.collect(),
             metric: metric.collect(),
             epsilon_spent: epsilon(&settings, releases),
-            ..round(attempt, members.values())
+            ..round(attempt, counts)
         });
     }
     Ok(v1::RunView {
@@ -57,18 +56,14 @@ pub(super) async fn of(archive: &Archive, row: RunRow) -> Result<v1::RunView, Er
     })
 }
 
-fn round<'a>(attempt: AttemptRow, members: impl Iterator<Item = &'a Member> + Clone) -> v1::RoundView {
-    let count = |wanted: fn(&Member) -> bool| {
-        let count = members.clone().filter(|member| wanted(member)).count();
-        u32::try_from(count).unwrap_or(u32::MAX)
-    };
+fn round(attempt: AttemptRow, counts: MemberCounts) -> v1::RoundView {
     v1::RoundView {
         round: attempt.key.round,
         attempt: attempt.key.attempt,
         stage: attempt.stage.name().to_owned(),
         reason: attempt.reason,
-        accepted: count(|member| Progress::Fitted <= member.progress),
-        declined: count(|member| member.left == Some(Left::Declined) && member.progress < Progress::Fitted),
+        accepted: counts.accepted,
+        declined: counts.declined,
         started_at_ms: attempt.started_at_ms,
         ended_at_ms: attempt.ended_at_ms.unwrap_or_default(),
         ..v1::RoundView::default()

@@ -95,6 +95,14 @@ pub(crate) struct RefusalRow {
     pub(crate) at_ms: i64,
 }
 
+/// How many clinics took part in an attempt.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct MemberCounts {
+    /// Whose updates are in the aggregate, or waiting for it.
+    pub(crate) accepted: u32,
+    pub(crate) declined: u32,
+}
+
 /// All that one transition changes.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Transition {

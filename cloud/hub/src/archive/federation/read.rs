@@ -6,7 +6,7 @@ use barefoot_federation::round::{Duty, Member};
 
 use super::super::{Archive, Error};
 use super::rows::{self, clinic, get, query};
-use super::{AttemptKey, AttemptRow, GlobalRow, RefusalRow, ReplyRow, RunRow};
+use super::{AttemptKey, AttemptRow, GlobalRow, MemberCounts, RefusalRow, ReplyRow, RunRow};
 
 impl Archive {
     /// Runs in which something still happens, the oldest first.
@@ -67,23 +67,41 @@ impl Archive {
             .transpose()
     }
 
-    /// The members of all attempts of a run.
-    pub(crate) async fn members(
-        &self,
-        run: &str,
-    ) -> Result<BTreeMap<(u32, u32), BTreeMap<ClinicId, Member>>, Error> {
-        let rows = sqlx::query("SELECT * FROM round_members WHERE run = ?")
-            .bind(run)
+    /// Everybody who was heard of in an attempt.
+    pub(crate) async fn members(&self, key: &AttemptKey) -> Result<BTreeMap<ClinicId, Member>, Error> {
+        sqlx::query("SELECT * FROM round_members WHERE run = ? AND round = ? AND attempt = ?")
+            .bind(&key.run)
+            .bind(key.round)
+            .bind(key.attempt)
             .fetch_all(&self.pool)
             .await
-            .map_err(query)?;
-        let mut members: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
+            .map_err(query)?
+            .iter()
+            .map(rows::member)
+            .collect()
+    }
+
+    /// How many clinics each attempt of a run counts, and how many declined before they could be.
+    pub(crate) async fn member_counts(&self, run: &str) -> Result<BTreeMap<(u32, u32), MemberCounts>, Error> {
+        let rows = sqlx::query(
+            "SELECT round, attempt, SUM(fitted) AS accepted, SUM(left = 'declined' AND NOT fitted) AS declined FROM \
+             (SELECT round, attempt, left, progress IN ('fitted', 'unmasked', 'evaluated') AS fitted \
+             FROM round_members WHERE run = ?) GROUP BY round, attempt",
+        )
+        .bind(run)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(query)?;
+        let mut counts = BTreeMap::new();
         for row in &rows {
-            let (clinic, member) = rows::member(row)?;
-            let attempt = (get(row, "round")?, get(row, "attempt")?);
-            members.entry(attempt).or_default().insert(clinic, member);
+            let declined: Option<u32> = get(row, "declined")?;
+            let count = MemberCounts {
+                accepted: get(row, "accepted")?,
+                declined: declined.unwrap_or_default(),
+            };
+            counts.insert((get(row, "round")?, get(row, "attempt")?), count);
         }
-        Ok(members)
+        Ok(counts)
     }
 
     /// The refusals of all attempts of a run, in the order of time.

@@ -1,11 +1,14 @@
 //! Who may do what, and see what.
 
+use std::time::Duration;
+
 use barefoot_federation::chunk::ChunkId;
 use barefoot_trust::Role;
 use barefoot_wire::v1;
 use barefoot_wire::v1::corrections_client::CorrectionsClient;
 use barefoot_wire::v1::federation_client::FederationClient;
 use barefoot_wire::v1::releases_client::ReleasesClient;
+use tokio::net::TcpStream;
 use tokio_stream::StreamExt;
 use tonic::Code;
 
@@ -178,4 +181,52 @@ async fn a_broken_upload_goes_on_where_it_stopped_also_after_a_restart() {
     let view = maintainer::view(&mut mara, &run).await.unwrap();
     assert_eq!((view.round.len(), view.round[0].accepted), (1, 1));
     hub.stop().await;
+}
+
+#[tokio::test]
+async fn the_time_without_a_hub_does_not_count_for_a_stage() {
+    let region = Region::new();
+    let hub = region.hub().await;
+    let mut mara = maintainer(&region, hub.grpc);
+    register(&mut mara, &layout(3), 0.0).await;
+    let short = v1::RunSettings {
+        stage_ms: 4000,
+        ..settings(1)
+    };
+    let run = start(&mut mara, short).await;
+    let mut clinic = TestClinic::new(&region, "a", hub.grpc, &layout(3)).with(0.1, 50);
+    let before = clinic.fit_task().await.terms.unwrap();
+    hub.stop().await;
+    tokio::time::sleep(Duration::from_millis(before.stage_ends_in_ms)).await;
+    let hub = region.hub().await;
+    clinic.reconnect(hub.grpc);
+    assert!(clinic.step().await.unwrap());
+    let view = maintainer::view(&mut maintainer(&region, hub.grpc), &run)
+        .await
+        .unwrap();
+    assert_eq!(
+        (view.round[0].accepted, view.round[0].attempt),
+        (1, 1),
+        "{view:?}"
+    );
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn whoever_follows_a_run_hears_that_the_hub_stops() {
+    let region = Region::new();
+    let hub = region.hub().await;
+    let mut mara = maintainer(&region, hub.grpc);
+    register(&mut mara, &layout(3), 0.0).await;
+    let run = start(&mut mara, settings(1)).await;
+    let mut watched = mara.watch_run(v1::RunName { run }).await.unwrap().into_inner();
+    assert_eq!(watched.next().await.unwrap().unwrap().state, "running");
+    // A connection that never says hello does not keep the hub from stopping either.
+    let silent = TcpStream::connect(("127.0.0.1", hub.grpc)).await.unwrap();
+    hub.stop().await;
+    assert_eq!(
+        watched.next().await.unwrap().unwrap_err().code(),
+        Code::Unavailable
+    );
+    drop(silent);
 }
