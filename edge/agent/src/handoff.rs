@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use barefoot_domain::{Assessment, StudyUid};
+use barefoot_domain::{Assessment, Correction, StudyUid};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::study_folder::StudyKey;
@@ -111,4 +111,26 @@ pub(crate) struct HubReceipt {
     pub envelope_id: String,
     pub refused: Option<String>,
     pub hub_time_ms: i64,
+}
+
+/// What comes down the line.
+#[derive(Debug, Clone)]
+pub(crate) enum FromHub {
+    Receipt(HubReceipt),
+    Correction(HubCorrection),
+}
+
+/// An expert's word, in the envelope it came in.
+#[derive(Debug, Clone)]
+pub(crate) struct HubCorrection {
+    pub envelope_id: String,
+    pub correction: Correction,
+}
+
+/// Our word to the hub on something it sent, once it is written down.
+#[derive(Debug, Clone)]
+pub(crate) struct Acknowledgement {
+    pub envelope_id: String,
+    /// Why the clinic will not take it, ever.
+    pub refused: Option<String>,
 }

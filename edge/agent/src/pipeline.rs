@@ -5,9 +5,12 @@
 //!                              (quality)        ▲   │                 │
 //!                                               │   ▼                 │
 //!                              receipts ────────┘  clinic_page   ◀────┘
+//!
+//! labels ─▶ case_book ─▶ local_training ◀─▶ federation ◀─▶ hub
 //! ```
 
 mod bookkeeping;
+mod learning;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +30,8 @@ use crate::config::Config;
 use crate::finding_names::FindingNames;
 use crate::handoff::StudyInput;
 use crate::hub_services;
+use crate::idle::Idle;
+use crate::learning_status::LearningStatus;
 use crate::link::Link;
 use crate::model::{ModelHandle, open_model, shadow};
 use crate::model_slot::{HubAccess, ModelSlot};
@@ -37,6 +42,7 @@ use crate::storage_scp::{Opener, StorageScp, UnknownScanners};
 use crate::study_folder::StateDirectory;
 use crate::{quality, study};
 use bookkeeping::Bookkeeping;
+use learning::Learning;
 
 /// Stored instances not yet seen by the study stage. When full, the answer to the scanner waits.
 const STORED: usize = 1024;
@@ -64,6 +70,8 @@ pub enum Error {
     Queue { source: barefoot_queue::Error },
     #[error("the hub's services cannot be used")]
     Services { source: hub_services::Error },
+    #[error("[link.tls] the identity cannot be used")]
+    Identity { source: barefoot_trust::Error },
     #[error("the link to the hub cannot be set up")]
     Link { source: crate::link::Error },
     #[error("cannot listen for {what} on {address}: another program may have the port")]
@@ -155,6 +163,16 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
             None
         }
     };
+    let (idle, learning_status) = (Idle::default(), LearningStatus::default());
+    let learning = Learning::new(
+        &config,
+        services.clone(),
+        &state,
+        &cases,
+        &models,
+        &idle,
+        &learning_status,
+    )?;
     let assessor = Arc::new(Assessor::new(&config.decision, models.clone(), quality::grade));
 
     let spool =
@@ -177,6 +195,8 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
         state: state.clone(),
         review_below: config.decision.review_below,
         finding_names,
+        learning: learning_status,
+        say: learning::say(&book),
         dicom: DicomAddress {
             ae_title: config.dicom.ae_title.clone(),
             port: dicom.port(),
@@ -221,7 +241,15 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
             .clone()
             .take_from_hub(from_hub, acknowledgements_in, shutdown.clone()),
     );
-    tasks.spawn(keeping.assess(assessor, state, recovery.unassessed, settled, shutdown.clone()));
+    learning.spawn(&mut tasks, &shutdown);
+    tasks.spawn(keeping.assess(
+        assessor,
+        state,
+        recovery.unassessed,
+        settled,
+        idle,
+        shutdown.clone(),
+    ));
     tasks.spawn(study::run(config.study, study_out, settled_in, shutdown.clone()));
     for instance in recovery.unsettled {
         // The study stage runs already, so this cannot block for ever.

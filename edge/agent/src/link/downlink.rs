@@ -1,12 +1,18 @@
-//! From the hub: receipts. Whatever else arrives is not for this version of the box and is left alone.
+//! From the hub: receipts and corrections. Whatever else arrives is not for this version of the box and is left alone.
 
-use barefoot_wire::{ReceiptOutcome, decode_envelope, decode_receipt, v1};
+use barefoot_wire::{
+    DecodeError, Receipt, ReceiptOutcome, decode_correction, decode_envelope, decode_receipt,
+    receipt_envelope, v1,
+};
+use prost::Message;
+use ulid::Ulid;
 
 use super::Link;
-use crate::handoff::HubReceipt;
+use crate::clock::now_ms;
+use crate::handoff::{Acknowledgement, FromHub, HubCorrection, HubReceipt};
 
-/// The hub's word on one of our envelopes; `None` for everything else, with a line in the log.
-pub(super) fn receipt(link: &Link, payload: &[u8]) -> Option<HubReceipt> {
+/// What the hub says; `None` for everything this box does not understand, with a line in the log.
+pub(super) fn read(link: &Link, payload: &[u8]) -> Option<FromHub> {
     let envelope = match decode_envelope(payload) {
         Ok(envelope) => envelope,
         Err(error) => {
@@ -14,22 +20,61 @@ pub(super) fn receipt(link: &Link, payload: &[u8]) -> Option<HubReceipt> {
             return None;
         }
     };
-    if envelope.clinic != link.clinic.as_str() || envelope.kind() != v1::Kind::Receipt {
-        tracing::warn!("The hub sent something that is not for this box or of an unknown kind.");
+    if envelope.clinic != link.clinic.as_str() {
+        tracing::warn!("The hub sent something that is not for this box.");
         return None;
     }
-    match decode_receipt(&envelope.body) {
-        Ok(receipt) => Some(HubReceipt {
-            envelope_id: receipt.envelope_id,
-            refused: match receipt.outcome {
-                ReceiptOutcome::Stored => None,
-                ReceiptOutcome::Refused { reason } => Some(reason),
-            },
-            hub_time_ms: receipt.hub_time_ms,
-        }),
+    let read = match envelope.kind() {
+        v1::Kind::Receipt => {
+            decode_receipt(&envelope.body).map(|receipt| FromHub::Receipt(understood(receipt)))
+        }
+        v1::Kind::Correction => correction(&envelope),
+        v1::Kind::Result | v1::Kind::Unspecified => {
+            tracing::warn!("The hub sent something of an unknown kind.");
+            return None;
+        }
+    };
+    match read {
+        Ok(word) => Some(word),
         Err(error) => {
-            tracing::warn!(%error, "The hub sent a receipt that cannot be read.");
+            tracing::warn!(%error, "The hub sent a message that cannot be read.");
             None
         }
     }
+}
+
+fn understood(receipt: Receipt) -> HubReceipt {
+    HubReceipt {
+        envelope_id: receipt.envelope_id,
+        refused: match receipt.outcome {
+            ReceiptOutcome::Stored => None,
+            ReceiptOutcome::Refused { reason } => Some(reason),
+        },
+        hub_time_ms: receipt.hub_time_ms,
+    }
+}
+
+fn correction(envelope: &v1::Envelope) -> Result<FromHub, DecodeError> {
+    Ok(FromHub::Correction(HubCorrection {
+        envelope_id: envelope.id.clone(),
+        correction: decode_correction(&envelope.body)?,
+    }))
+}
+
+/// Our receipt for something the hub sent, ready to publish.
+pub(super) fn receipt_for(link: &Link, acknowledgement: &Acknowledgement) -> Vec<u8> {
+    let receipt = Receipt {
+        envelope_id: acknowledgement.envelope_id.clone(),
+        outcome: match &acknowledgement.refused {
+            None => ReceiptOutcome::Stored,
+            Some(reason) => ReceiptOutcome::Refused {
+                reason: reason.clone(),
+            },
+        },
+        // The field is the hub's clock; the box does not claim to know it.
+        hub_time_ms: 0,
+    };
+    let mut envelope = receipt_envelope(Ulid::generate().to_string(), &link.clinic, &receipt);
+    envelope.sent_at_ms = now_ms();
+    envelope.encode_to_vec()
 }

@@ -13,6 +13,7 @@ use tokio::time::{Instant, interval, timeout};
 
 use super::uplink::Uplink;
 use super::{Link, downlink};
+use crate::handoff::FromHub;
 
 /// Events from the client not yet looked at. When full the client stops reading, and the hub with it.
 const EVENTS: usize = 64;
@@ -95,6 +96,7 @@ async fn run_one(link: &Link, receipts: &mut u64) -> Result<std::convert::Infall
     let mut uplink = Uplink::new(link);
     let mut tick = interval(TICK);
     let mut queue_changed = link.queue.changed();
+    let mut acknowledgements = link.acknowledgements.lock().await;
     uplink
         .fill(&client, Instant::now())
         .map_err(|source| Ended::Queue { source })?;
@@ -102,10 +104,12 @@ async fn run_one(link: &Link, receipts: &mut u64) -> Result<std::convert::Infall
         tokio::select! {
             event = received.recv() => match event.ok_or(Ended::ClientStopped)? {
                 Ok(Event::Incoming(Packet::Publish(publish))) => {
-                    if let Some(receipt) = downlink::receipt(link, &publish.payload) {
-                        *receipts += 1;
-                        uplink.on_receipt(&receipt.envelope_id);
-                        if link.receipts.send(receipt).await.is_err() {
+                    if let Some(word) = downlink::read(link, &publish.payload) {
+                        if let FromHub::Receipt(receipt) = &word {
+                            *receipts += 1;
+                            uplink.on_receipt(&receipt.envelope_id);
+                        }
+                        if link.from_hub.send(word).await.is_err() {
                             return Err(Ended::ClientStopped);
                         }
                     }
@@ -113,6 +117,12 @@ async fn run_one(link: &Link, receipts: &mut u64) -> Result<std::convert::Infall
                 Ok(_) => {}
                 Err(source) => return Err(Ended::Connection { source: Box::new(source) }),
             },
+            acknowledgement = acknowledgements.recv() => {
+                let acknowledgement = acknowledgement.ok_or(Ended::ClientStopped)?;
+                let payload = downlink::receipt_for(link, &acknowledgement);
+                // Where the client's buffer is full the hub sends its message again, and this comes again.
+                let _ = client.try_publish(topics::up_receipt(&link.clinic), QoS::AtLeastOnce, false, payload);
+            }
             changed = queue_changed.changed() => changed.map_err(|_| Ended::ClientStopped)?,
             _ = tick.tick() => {}
         }

@@ -11,10 +11,12 @@ use tokio_util::sync::CancellationToken;
 use ulid::Ulid;
 
 use crate::assess::Assessor;
-use crate::case_book::{CaseBook, Outgoing, Recovery};
+use crate::case_book::{CaseBook, Labelled, Outgoing, Recovery};
 use crate::clock::now_ms;
 use crate::error_chain::chain;
-use crate::handoff::{HubReceipt, SettledStudy};
+use crate::handoff::{Acknowledgement, FromHub, HubCorrection, HubReceipt, SettledStudy};
+use crate::idle::Idle;
+use crate::labels::Label;
 use crate::study_folder::{StateDirectory, StudyKey};
 
 /// Pause before something that failed on the disk is tried again.
@@ -77,21 +79,24 @@ impl Bookkeeping {
         Ok(())
     }
 
-    /// Studies one after the other: the model has the processor to itself.
+    /// Studies one after the other: the model has the processor to itself. `idle` tells who can wait whether any study does.
     pub(crate) async fn assess(
         self,
         assessor: Arc<Assessor>,
         state: StateDirectory,
         unassessed: Vec<SettledStudy>,
         mut settled: mpsc::Receiver<StudyKey>,
+        idle: Idle,
         shutdown: CancellationToken,
     ) {
+        idle.set_busy(true);
         for version in unassessed {
             if !self.assess_version(&assessor, &state, version, &shutdown).await {
                 return;
             }
         }
         loop {
+            idle.set_busy(!settled.is_empty());
             let study = tokio::select! {
                 () = shutdown.cancelled() => return,
                 study = settled.recv() => match study {
@@ -99,6 +104,7 @@ impl Bookkeeping {
                     None => return,
                 },
             };
+            idle.set_busy(true);
             let (book, key) = (Arc::clone(&self.book), study.clone());
             let version = match tokio::task::spawn_blocking(move || book.settle(&key, now_ms())).await {
                 Ok(Ok(Some(version))) => version,
@@ -176,40 +182,85 @@ impl Bookkeeping {
         }
     }
 
-    /// The log first, then the queue: a crash between the two leaves a record that the next start removes. A receipt that
-    /// cannot be written down holds back those behind it, and in the end the hub.
-    pub(crate) async fn take_receipts(
+    /// What comes down is written down in the order it came. What cannot be written down holds back what is behind it,
+    /// and in the end the hub.
+    pub(crate) async fn take_from_hub(
         self,
-        mut receipts: mpsc::Receiver<HubReceipt>,
+        mut from_hub: mpsc::Receiver<FromHub>,
+        acknowledgements: mpsc::Sender<Acknowledgement>,
         shutdown: CancellationToken,
     ) {
         loop {
-            let receipt = tokio::select! {
+            let word = tokio::select! {
                 () = shutdown.cancelled() => return,
-                receipt = receipts.recv() => match receipt {
-                    Some(receipt) => receipt,
+                word = from_hub.recv() => match word {
+                    Some(word) => word,
                     None => return,
                 },
             };
-            let (book, parts) = (Arc::clone(&self.book), self.clone());
-            let study = self.waiting().get(&receipt.envelope_id).cloned();
-            // Without a study it was receipted before (the hub answers every copy): only the queue may still hold it.
-            if let Some(study) = study {
-                let (receipt, at_ms) = (receipt.clone(), now_ms());
-                let record = move || book.record_receipt(&study, &receipt, at_ms);
-                if until_done("write down a receipt", &shutdown, record)
-                    .await
-                    .is_none()
-                {
-                    return;
+            let goes_on = match word {
+                FromHub::Receipt(receipt) => self.take_receipt(receipt, &shutdown).await,
+                FromHub::Correction(correction) => {
+                    self.take_correction(correction, &acknowledgements, &shutdown)
+                        .await
                 }
-            }
-            let removed = tokio::task::spawn_blocking(move || parts.remove(&receipt)).await;
-            if !matches!(removed, Ok(Ok(_))) {
-                tracing::error!("The queue failed; the daemon ends and must be started again.");
+            };
+            if !goes_on {
                 return;
             }
         }
+    }
+
+    /// The log first, then the queue: a crash between the two leaves a record that the next start removes. `false` when
+    /// the daemon cannot go on.
+    async fn take_receipt(&self, receipt: HubReceipt, shutdown: &CancellationToken) -> bool {
+        let (book, parts) = (Arc::clone(&self.book), self.clone());
+        let study = self.waiting().get(&receipt.envelope_id).cloned();
+        // Without a study it was receipted before (the hub answers every copy): only the queue may still hold it.
+        if let Some(study) = study {
+            let (receipt, at_ms) = (receipt.clone(), now_ms());
+            let record = move || book.record_receipt(&study, &receipt, at_ms);
+            if until_done("write down a receipt", shutdown, record)
+                .await
+                .is_none()
+            {
+                return false;
+            }
+        }
+        let removed = tokio::task::spawn_blocking(move || parts.remove(&receipt)).await;
+        if !matches!(removed, Ok(Ok(_))) {
+            tracing::error!("The queue failed; the daemon ends and must be started again.");
+            return false;
+        }
+        true
+    }
+
+    /// The label is in the case's log before the hub hears that we have it.
+    async fn take_correction(
+        &self,
+        word: HubCorrection,
+        acknowledgements: &mpsc::Sender<Acknowledgement>,
+        shutdown: &CancellationToken,
+    ) -> bool {
+        let refused = match self.book.study_of(&word.correction.case) {
+            Some(study) => {
+                let book = Arc::clone(&self.book);
+                let (label, at_ms) = (Label::from_expert(&word.correction), now_ms());
+                let record = move || book.record_label(&study, &label, at_ms);
+                match until_done("write down a correction", shutdown, record).await {
+                    Some(Labelled::New | Labelled::Known) => None,
+                    Some(Labelled::Impossible(reason)) => Some(reason.to_owned()),
+                    None => return false,
+                }
+            }
+            None => Some("this clinic has no such case".to_owned()),
+        };
+        // Where the link is behind, the hub sends the correction again and it is acknowledged then.
+        let _ = acknowledgements.try_send(Acknowledgement {
+            envelope_id: word.envelope_id,
+            refused,
+        });
+        true
     }
 
     fn remove(&self, receipt: &HubReceipt) -> Result<bool, barefoot_queue::Error> {
