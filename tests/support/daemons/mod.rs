@@ -14,6 +14,9 @@ pub use region::{Edge, EdgeOptions, Hub, Region, workspace};
 mod pages;
 pub use pages::{ClinicPresence, EdgeCase, EdgeStatus, Finding, HubResult, HubStatus, QueueDepth};
 
+mod ctl;
+pub use ctl::Ctl;
+
 mod broker;
 pub use broker::Broker;
 

@@ -3,7 +3,7 @@ use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 
 use barefoot_domain::ClinicId;
-use barefoot_trust::Authority;
+use barefoot_trust::{Authority, Role};
 use tempfile::TempDir;
 use time::{Duration, OffsetDateTime};
 
@@ -12,6 +12,9 @@ use super::{Daemon, Error};
 
 /// Certificates of a region that lives as long as a test.
 const VALID: Duration = Duration::days(2);
+
+/// The hub as its clinics' own MQTT endpoint.
+const EMBEDDED: &str = "endpoint = \"embedded\"\nlisten = \"127.0.0.1:0\"";
 
 /// A hub, its clinics and their authority in one temporary folder, which goes with it.
 #[derive(Debug)]
@@ -43,6 +46,8 @@ pub struct EdgeOptions {
     pub review_below: f32,
     pub dicom_listen: String,
     pub page_listen: String,
+    /// More tables of the site file: `[services]`, `[privacy]`, `[releases]`.
+    pub more: String,
 }
 
 impl Default for EdgeOptions {
@@ -60,6 +65,7 @@ impl Default for EdgeOptions {
             review_below: 0.80,
             dicom_listen: "127.0.0.1:0".into(),
             page_listen: "127.0.0.1:0".into(),
+            more: String::new(),
         }
     }
 }
@@ -111,11 +117,31 @@ impl Region {
     /// # Errors
     /// When its configuration cannot be written.
     pub fn hub(&self, language: &str, page_listen: &str) -> Result<Hub, Error> {
-        self.configured_hub(
-            language,
-            page_listen,
-            "endpoint = \"embedded\"\nlisten = \"127.0.0.1:0\"",
-        )
+        self.configured_hub(language, page_listen, EMBEDDED, "")
+    }
+
+    /// A hub with its gRPC port open; it publishes what the keys of `root` (a trusted `root.json`) have signed. Not
+    /// started yet.
+    ///
+    /// # Errors
+    /// When its configuration cannot be written.
+    pub fn learning_hub(&self, root: Option<&Path>) -> Result<Hub, Error> {
+        let mut more = "\n[grpc]\nlisten = \"127.0.0.1:0\"\n".to_owned();
+        if let Some(root) = root {
+            more.push_str(&format!("\n[releases]\nroot = {}\n", quoted(root)));
+        }
+        self.configured_hub("en", "127.0.0.1:0", EMBEDDED, &more)
+    }
+
+    /// A certificate for a person, `<name>.crt` and `<name>.key` in [`Self::pki`].
+    ///
+    /// # Errors
+    /// When it exists already or cannot be made.
+    pub fn person(&self, role: Role, name: &str) -> Result<(), Error> {
+        self.authority
+            .issue_person(role, name, OffsetDateTime::now_utc(), VALID)
+            .and_then(|issued| issued.save(&self.pki(), name))
+            .map_err(|source| Error::Certificates { source })
     }
 
     /// A hub behind a broker. Not started yet.
@@ -124,15 +150,15 @@ impl Region {
     /// When its configuration cannot be written.
     pub fn hub_behind(&self, broker: &Broker) -> Result<Hub, Error> {
         let mqtt = format!("endpoint = \"broker\"\nbroker = \"{}\"", broker.address());
-        self.configured_hub("en", "127.0.0.1:0", &mqtt)
+        self.configured_hub("en", "127.0.0.1:0", &mqtt, "")
     }
 
-    fn configured_hub(&self, language: &str, page_listen: &str, mqtt: &str) -> Result<Hub, Error> {
+    fn configured_hub(&self, language: &str, page_listen: &str, mqtt: &str, more: &str) -> Result<Hub, Error> {
         let folder = self.folder.path().join("hub");
         make_folder(&folder)?;
         let hub = Daemon::new("barefoot-hub", &folder);
         let text = format!(
-            "[storage]\ndirectory = {storage}\n\n[mqtt]\n{mqtt}\n\n[tls]\n{tls}\n\n[page]\nlisten = {page}\nlanguage = {language}\n",
+            "[storage]\ndirectory = {storage}\n\n[mqtt]\n{mqtt}\n\n[tls]\n{tls}\n\n[page]\nlisten = {page}\nlanguage = {language}\n{more}",
             storage = quoted(hub.state()),
             tls = self.tls("hub"),
             page = text(page_listen),
@@ -179,7 +205,8 @@ impl Region {
              unknown_scanners = {unknown}\n\n{scanners}\n[study]\nquiet_period_ms = {quiet}\nafter_release_ms = {release}\n\n\
              [model]\nbundle = {bundle}\nengine = {engine}\nprecision = {precision}\n{onnxruntime}\n\
              [decision]\nreview_below = {review:.3}\n\n[link]\nhub = {hub}\n\n[link.tls]\n{tls}\n\n\
-             [page]\nlisten = {page}\nlanguage = {language}\n",
+             [page]\nlisten = {page}\nlanguage = {language}\n\n{more}",
+            more = options.more,
             clinic = text(clinic),
             storage = quoted(state),
             dicom = text(&options.dicom_listen),
