@@ -7,7 +7,7 @@ use barefoot_domain::ClinicId;
 use barefoot_inference::{EngineWish, PrecisionWish};
 use serde::{Deserialize, Deserializer};
 
-use crate::{assess, clinic_page, hub_services, link, model_slot, spool, storage_scp, study};
+use crate::{assess, clinic_page, hub_services, link, local_training, model_slot, spool, storage_scp, study};
 
 /// Everything a site decides.
 #[derive(Debug, Clone, Deserialize)]
@@ -28,6 +28,9 @@ pub struct Config {
     /// Without it: no rounds, and no releases from the hub.
     #[serde(default)]
     pub services: Option<hub_services::Config>,
+    /// Without it: nothing is learnt from this clinic's images.
+    #[serde(default)]
+    pub privacy: Option<local_training::Policy>,
     /// Without it: no releases, neither from the hub nor from a stick.
     #[serde(default)]
     pub releases: Option<model_slot::Config>,
@@ -74,12 +77,13 @@ impl Config {
             path: path.to_owned(),
             message: error.to_string(),
         })?;
-        let services = config.services.as_ref();
+        let (services, privacy) = (config.services.as_ref(), config.privacy.as_ref());
         let checks = [
             config.dicom.check(),
             config.decision.check(),
             config.link.check(),
             services.map_or(Ok(()), hub_services::Config::check),
+            privacy.map_or(Ok(()), local_training::Policy::check),
             config.releases.as_ref().map_or(Ok(()), model_slot::Config::check),
         ];
         for check in checks {

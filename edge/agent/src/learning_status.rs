@@ -41,6 +41,8 @@ pub struct PrivacySpent {
 pub struct LearningView {
     /// Whether the site has a privacy policy. Without one nothing is kept and no round joined.
     pub has_policy: bool,
+    /// Whether a patient who said nothing is learnt from.
+    pub silence_allows: bool,
     /// Whether the site names a hub to learn with.
     pub has_hub: bool,
     /// Labelled findings whose features are kept.

@@ -31,8 +31,8 @@ mod hub_services;
 
 mod local_training;
 
-mod federation;
 pub mod federated;
+mod federation;
 
 mod model_slot;
 

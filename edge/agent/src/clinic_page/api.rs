@@ -11,6 +11,8 @@ use super::server::App;
 use super::top_bar::waited_ms;
 use crate::case_index::{CaseState, CaseView, Delivery};
 use crate::clock;
+use crate::labels::{Label, LabelSource};
+use crate::learning_status::{LearningView, RoundOutcome};
 
 const DEFAULT_CASES: usize = 1000;
 const MAX_CASES: usize = 10_000;
@@ -46,6 +48,18 @@ struct CaseAnswer {
     quality: Option<&'static str>,
     urgency: Option<&'static str>,
     reasons: Vec<String>,
+    /// What people said: the standing word on each finding.
+    labels: Vec<LabelAnswer>,
+    /// The patient's word on learning, where there is one.
+    learning: Option<bool>,
+}
+
+#[derive(Debug, Serialize)]
+struct LabelAnswer {
+    finding: String,
+    present: bool,
+    /// `expert` or `clinic`.
+    source: &'static str,
 }
 
 #[derive(Debug, Serialize)]
@@ -77,6 +91,20 @@ pub(super) struct StatusAnswer {
     ended: Option<EndedAnswer>,
     /// Why the next model does not come: a stable code.
     trouble: Option<&'static str>,
+    learning: LearningAnswer,
+}
+
+#[derive(Debug, Serialize)]
+struct LearningAnswer {
+    policy: bool,
+    hub: bool,
+    /// Labelled findings whose features are kept, and those still to be computed.
+    examples: usize,
+    pending: usize,
+    /// `taking_part`, `contributed`, `declined` or `refused`.
+    last_round: Option<&'static str>,
+    epsilon: Option<f64>,
+    epsilon_budget: Option<f64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -135,7 +163,27 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Json<StatusAnswer> {
             problem,
         }),
         trouble: releases.trouble.or(releases.stick_trouble),
+        learning: LearningAnswer::of(&app.sources.learning.view()),
     })
+}
+
+impl LearningAnswer {
+    fn of(view: &LearningView) -> Self {
+        Self {
+            policy: view.has_policy,
+            hub: view.has_hub,
+            examples: view.examples,
+            pending: view.pending,
+            last_round: view.last_round.as_ref().map(|note| match note.outcome {
+                RoundOutcome::TakingPart => "taking_part",
+                RoundOutcome::Contributed => "contributed",
+                RoundOutcome::Declined(_) => "declined",
+                RoundOutcome::Refused(_) => "refused",
+            }),
+            epsilon: view.privacy.map(|spent| spent.epsilon),
+            epsilon_budget: view.privacy.and_then(|spent| spent.budget),
+        }
+    }
 }
 
 impl CaseAnswer {
@@ -185,6 +233,8 @@ impl CaseAnswer {
             reasons: assessment
                 .map(|it| it.reasons.iter().map(ToString::to_string).collect())
                 .unwrap_or_default(),
+            labels: case.labels.standing().map(label).collect(),
+            learning: case.labels.learning(),
         }
     }
 }
@@ -198,6 +248,17 @@ fn finding(result: &FindingResult) -> FindingAnswer {
             Call::Negative => "negative",
         },
         confidence: result.confidence.value(),
+    }
+}
+
+fn label(label: &Label) -> LabelAnswer {
+    LabelAnswer {
+        finding: label.finding.to_string(),
+        present: label.present,
+        source: match label.source {
+            LabelSource::Expert => "expert",
+            LabelSource::Clinic => "clinic",
+        },
     }
 }
 

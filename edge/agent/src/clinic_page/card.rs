@@ -2,6 +2,7 @@
 
 use barefoot_domain::{Assessment, QualityVerdict};
 
+use super::learning::SaidCard;
 use super::moment::Moment;
 use super::wording::{DeliveryLine, FindingLine, Light, Wording, date};
 use crate::case_index::{CaseState, CaseView};
@@ -27,6 +28,7 @@ pub(super) struct Card {
     pub(super) study_uid: String,
     pub(super) case: String,
     pub(super) picture: PictureCard,
+    pub(super) said: SaidCard,
 }
 
 /// Who it is.
@@ -98,6 +100,7 @@ impl Card {
                 heat_map: case.has_heat_map,
                 pending: !settled,
             },
+            said: SaidCard::of(case, wording),
         }
     }
 }

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Sources;
 use super::server::App;
+use crate::learning_status::LearningView;
 use crate::status::ReleaseStatus;
 
 /// Open event streams; further pages are told to ask again on their own, which they do anyway.
@@ -29,7 +30,7 @@ const COALESCE: Duration = Duration::from_millis(250);
 const STATUS_PERIOD: Duration = Duration::from_secs(1);
 
 /// What the status strip shows and no revision announces.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 struct Glance {
     connected: bool,
     pending: u64,
@@ -37,6 +38,7 @@ struct Glance {
     model: Option<String>,
     problem: Option<String>,
     releases: ReleaseStatus,
+    learning: LearningView,
 }
 
 impl Glance {
@@ -49,6 +51,7 @@ impl Glance {
             model: model.model,
             problem: model.problem,
             releases: sources.status.releases(),
+            learning: sources.learning.view(),
         }
     }
 }

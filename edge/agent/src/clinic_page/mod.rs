@@ -1,7 +1,7 @@
 //! The clinic's page: what came from the scanners, what the box makes of it, and how far it got, in big type.
 //!
 //! Plain HTML made here; it works without script by loading itself again. It reads the index of cases and never
-//! changes one; the only thing it decides is to let a scanner in. Nothing is fetched from elsewhere, and a patient's
+//! changes one; what people say on it (a scanner may send, a finding is there, the box may learn) it hands on. Nothing is fetched from elsewhere, and a patient's
 //! identity stands in page bodies only, never in an address, a header or a log line.
 //!
 //! How a request passes: `guard` (is it for us, is it from us) → `routes` → `card` and `top_bar` (sources to words)
@@ -11,7 +11,7 @@ mod config;
 pub(crate) use config::{Config, Language};
 
 mod sources;
-pub(crate) use sources::{DicomAddress, Sources};
+pub(crate) use sources::{DicomAddress, Say, Sources, Word};
 
 mod server;
 pub(crate) use server::ClinicPage;
@@ -25,6 +25,10 @@ mod request_language;
 mod pages;
 
 mod card;
+
+mod learning;
+
+mod saying;
 
 mod top_bar;
 

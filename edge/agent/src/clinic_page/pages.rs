@@ -8,6 +8,7 @@ use axum::response::{Html, IntoResponse, Response};
 use super::Language;
 use super::assets::Addresses;
 use super::card::Card;
+use super::learning::LearningCard;
 use super::request_language::RequestLanguage;
 use super::server::App;
 use super::sources::DicomAddress;
@@ -47,6 +48,7 @@ pub(super) struct List<'a> {
     /// Where the script asks for the list again.
     pub(super) live: String,
     pub(super) dicom: &'a DicomAddress,
+    pub(super) learning: LearningCard,
 }
 
 /// One filter.

@@ -12,13 +12,14 @@ use barefoot_domain::Urgency;
 use serde::Deserialize;
 
 use super::card::Card;
+use super::learning::LearningCard;
 use super::pages::{self, CaseFragment, CasePage, Choice, Frame, List, ListFragment, ListPage, More};
 use super::request_language::RequestLanguage;
 use super::server::App;
 use super::texts::{Texts, fill};
 use super::top_bar::TopBar;
 use super::wording::Wording;
-use super::{Language, api, assets, changes, guard, pictures};
+use super::{Language, api, assets, changes, guard, pictures, saying};
 use crate::clock;
 use crate::study_folder::StudyKey;
 
@@ -38,6 +39,14 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/cases/fragment", get(list_fragment))
         .route("/case/{key}", get(case))
         .route("/case/{key}/fragment", get(case_fragment))
+        .route(
+            "/case/{key}/finding",
+            post(saying::finding).layer(DefaultBodyLimit::max(FORM_BYTES)),
+        )
+        .route(
+            "/case/{key}/learning",
+            post(saying::learning).layer(DefaultBodyLimit::max(FORM_BYTES)),
+        )
         .route("/case/{key}/preview.jpg", get(pictures::preview))
         .route("/case/{key}/heat_map.jpg", get(pictures::heat_map))
         .route(
@@ -168,6 +177,7 @@ fn make_list<'a>(app: &'a App, language: Language, query: &ListQuery) -> List<'a
         ),
     });
     List {
+        learning: LearningCard::of(&app.sources.learning.view(), texts),
         total: cases.len(),
         cards,
         choices,
@@ -186,6 +196,10 @@ fn wording(app: &App, language: Language) -> Wording<'_> {
         language,
         names: &app.sources.finding_names,
         review_below: app.sources.review_below,
+        silence_allows: {
+            let learning = app.sources.learning.view();
+            learning.has_policy.then_some(learning.silence_allows)
+        },
     }
 }
 

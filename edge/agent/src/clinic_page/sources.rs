@@ -1,10 +1,15 @@
-use barefoot_domain::ClinicId;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use barefoot_domain::{ClinicId, FindingCode};
 
 use crate::case_index::CaseIndex;
 use crate::finding_names::FindingNames;
+use crate::learning_status::LearningStatus;
 use crate::scanners::Scanners;
 use crate::status::Status;
-use crate::study_folder::StateDirectory;
+use crate::study_folder::{StateDirectory, StudyKey};
 
 /// What the page reads. All of it is shared with the parts that write it.
 #[derive(Debug, Clone)]
@@ -17,6 +22,9 @@ pub(crate) struct Sources {
     /// A call below this confidence, 0 to 1, is worded as uncertain.
     pub review_below: f32,
     pub finding_names: FindingNames,
+    pub learning: LearningStatus,
+    /// Where it goes what somebody says on a case's page.
+    pub say: Say,
     /// Told to whoever sets up the first scanner.
     pub dicom: DicomAddress,
 }
@@ -26,4 +34,45 @@ pub(crate) struct Sources {
 pub(crate) struct DicomAddress {
     pub ae_title: String,
     pub port: u16,
+}
+
+/// What somebody says about a case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Word {
+    /// A finding of this version is there or not.
+    Finding {
+        version: u32,
+        finding: FindingCode,
+        present: bool,
+    },
+    /// The patient's word on whether the box may learn from the study.
+    Learning { allowed: bool },
+}
+
+type WriteDown = dyn Fn(&StudyKey, &Word) -> io::Result<bool> + Send + Sync;
+
+/// Writes down what people say; the page itself keeps nothing.
+#[derive(Clone)]
+pub(crate) struct Say(Arc<WriteDown>);
+
+impl fmt::Debug for Say {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Say")
+    }
+}
+
+impl Say {
+    pub(crate) fn new(
+        write_down: impl Fn(&StudyKey, &Word) -> io::Result<bool> + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(write_down))
+    }
+
+    /// `false` when there is no such case or version any more. Blocking.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub(super) fn write_down(&self, study: &StudyKey, word: &Word) -> io::Result<bool> {
+        (self.0)(study, word)
+    }
 }

@@ -51,6 +51,15 @@ words! {
     }
     DeliveryTexts { heading, queued, receipted, refused }
     Conflict { heading, text }
+    Confirm {
+        heading, hint, open, clinic_present, clinic_absent, expert_present, expert_absent, present, absent,
+        consent_heading, consent_none, consent_yes, consent_no, consent_opt_out, consent_opt_in, allow, forbid,
+    }
+    LearningTexts {
+        heading, no_policy, no_hub, examples, pending, last, taking_part, contributed, declined, refused,
+        reason_no_policy, reason_policy, reason_budget, reason_too_few_examples, reason_other_model, reason_failed,
+        spent, spent_unbounded, closed,
+    }
     Patient { unnamed, guessed, guessed_hint, id, sex, birth_date, male, female, other }
     Study {
         heading, modality, unknown_modality, images, image, images_count, received, assessed, version, model, engine,
@@ -79,6 +88,8 @@ pub(super) struct Texts {
     pub(super) quality: Quality,
     pub(super) delivery: DeliveryTexts,
     pub(super) conflict: Conflict,
+    pub(super) confirm: Confirm,
+    pub(super) learning: LearningTexts,
     pub(super) patient: Patient,
     pub(super) study: Study,
     pub(super) picture: Picture,

@@ -16,6 +16,8 @@ pub(super) struct Wording<'a> {
     pub(super) language: Language,
     pub(super) names: &'a FindingNames,
     pub(super) review_below: f32,
+    /// Whether a patient who said nothing is learnt from; `None` where the box learns from nobody.
+    pub(super) silence_allows: Option<bool>,
 }
 
 /// The traffic light: shape, symbol and word say the same as the colour.
@@ -81,7 +83,7 @@ impl Wording<'_> {
         }
     }
 
-    fn name(&self, code: &FindingCode) -> String {
+    pub(super) fn name(&self, code: &FindingCode) -> String {
         match (self.names.get(code), self.language) {
             (Some(name), Language::Zh) => name.zh,
             (Some(name), Language::En) => name.en,
@@ -219,6 +221,7 @@ mod tests {
             language,
             names: &names,
             review_below: 0.8,
+            silence_allows: None,
         };
         let confidence = Score::new(confidence).unwrap();
         let line = wording.finding(&FindingResult {

@@ -62,9 +62,10 @@ impl std::fmt::Debug for Keeper {
 impl Keeper {
     #[must_use]
     pub(crate) fn new(parts: Parts) -> Self {
-        parts
-            .status
-            .update(|view| view.has_policy = parts.policy.is_some());
+        parts.status.update(|view| {
+            view.has_policy = parts.policy.is_some();
+            view.silence_allows = parts.policy.as_ref().is_some_and(|policy| policy.consents(None));
+        });
         Self {
             root: parts.state.training().join("features"),
             parts,

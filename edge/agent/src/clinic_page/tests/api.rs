@@ -55,6 +55,8 @@ async fn a_case_has_the_agreed_shape_and_no_identity_beyond_its_study() {
             "quality": "A",
             "urgency": "critical",
             "reasons": ["urgent_finding:pneumonia", "low_confidence:pneumonia"],
+            "labels": [],
+            "learning": null,
         }]})
     );
     clinic.close().await;

@@ -326,8 +326,9 @@ fn without_a_model_there_is_nothing_to_learn_with() {
     clinic.label("a", true);
     let mut keeper = clinic.keeper(Some(policy(Consent::OptOut)));
     clinic.settle(&mut keeper);
+    let features = clinic.features();
     clinic.models.set_active(None);
     assert_eq!(clinic.settle(&mut keeper), 0);
     assert_eq!(clinic.dataset.get().trainable(), None);
-    assert!(clinic.features().exists());
+    assert!(features.exists());
 }

@@ -1,0 +1,98 @@
+//! What somebody says on a case's page: a finding is there or not, the box may learn from it or not.
+
+use std::sync::Arc;
+
+use axum::extract::{Form, Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use barefoot_domain::FindingCode;
+use serde::Deserialize;
+
+use super::pages;
+use super::request_language::RequestLanguage;
+use super::server::App;
+use super::sources::Word;
+use crate::study_folder::StudyKey;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum YesNo {
+    Yes,
+    No,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FindingForm {
+    version: u32,
+    finding: String,
+    present: YesNo,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LearningForm {
+    allowed: YesNo,
+}
+
+/// `POST /case/{key}/finding`. Only a finding the page asked about can be confirmed.
+pub(super) async fn finding(
+    State(app): State<Arc<App>>,
+    asked: RequestLanguage,
+    Path(key): Path<String>,
+    Form(form): Form<FindingForm>,
+) -> Response {
+    let asked_about = |finding: &FindingCode| {
+        let case = app.sources.cases.get(&StudyKey::parse(&key)?)?;
+        let assessment = case.assessment.as_ref()?;
+        let fits = form.version == case.version;
+        let known = assessment.findings.iter().any(|known| known.code == *finding);
+        (fits && known).then_some(())
+    };
+    match FindingCode::new(form.finding.clone()) {
+        Ok(finding) if asked_about(&finding).is_some() => {
+            let word = Word::Finding {
+                version: form.version,
+                finding,
+                present: form.present == YesNo::Yes,
+            };
+            write_down(app, asked, key, word).await
+        }
+        // More images came in the meantime, or the form was not ours: the page shows what is asked now.
+        _ => back(&key),
+    }
+}
+
+/// `POST /case/{key}/learning`.
+pub(super) async fn learning(
+    State(app): State<Arc<App>>,
+    asked: RequestLanguage,
+    Path(key): Path<String>,
+    Form(form): Form<LearningForm>,
+) -> Response {
+    let allowed = form.allowed == YesNo::Yes;
+    write_down(app, asked, key, Word::Learning { allowed }).await
+}
+
+async fn write_down(app: Arc<App>, asked: RequestLanguage, key: String, word: Word) -> Response {
+    let Some(study) = StudyKey::parse(&key) else {
+        return back("");
+    };
+    let say = app.sources.say.clone();
+    let written = tokio::task::spawn_blocking(move || say.write_down(&study, &word)).await;
+    let error = match written {
+        Ok(Ok(_)) => return back(&key),
+        Ok(Err(error)) => error,
+        Err(error) => std::io::Error::other(error),
+    };
+    tracing::error!(%error, "What was said on the clinic page cannot be written down.");
+    let texts = &app.library.of(asked.language).error;
+    let status = StatusCode::INTERNAL_SERVER_ERROR;
+    pages::message(&app, asked.language, status, &texts.failed_heading, &texts.failed)
+}
+
+/// To the case's page; to the list where the address was no case's.
+fn back(key: &str) -> Response {
+    let place = StudyKey::parse(key).map_or_else(|| "/".to_owned(), |key| format!("/case/{key}"));
+    Redirect::to(&place).into_response()
+}

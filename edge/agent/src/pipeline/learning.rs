@@ -1,0 +1,114 @@
+//! Wires what learns: examples from labels, rounds with the hub, the clinic's word from the page.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use barefoot_trust::TlsIdentity;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Channel;
+use ulid::Ulid;
+
+use super::Error;
+use crate::case_book::{CaseBook, Labelled};
+use crate::case_index::CaseIndex;
+use crate::clinic_page::{Say, Word};
+use crate::clock::now_ms;
+use crate::config::Config;
+use crate::federation::{Participant, Parts};
+use crate::idle::Idle;
+use crate::labels::{Label, LabelSource};
+use crate::learning_status::LearningStatus;
+use crate::local_training::{Dataset, HeadLearner, Keeper, KeeperParts};
+use crate::model::ModelHandle;
+use crate::study_folder::StateDirectory;
+
+/// The two parts that learn; they meet only in the examples.
+pub(super) struct Learning {
+    keeper: Keeper,
+    /// `None` where the site names no hub to learn with.
+    participant: Option<Participant>,
+}
+
+impl Learning {
+    /// # Errors
+    /// When the folder of training or the box's identity cannot be used.
+    pub(super) fn new(
+        config: &Config,
+        channel: Option<Channel>,
+        state: &StateDirectory,
+        cases: &CaseIndex,
+        models: &ModelHandle,
+        idle: &Idle,
+        status: &LearningStatus,
+    ) -> Result<Self, Error> {
+        let dataset = Dataset::default();
+        let keeper = Keeper::new(KeeperParts {
+            cases: cases.clone(),
+            state: state.clone(),
+            models: models.clone(),
+            policy: config.privacy.clone(),
+            idle: idle.clone(),
+            status: status.clone(),
+            dataset: dataset.clone(),
+        });
+        let hub = config.services.as_ref().zip(channel);
+        let participant = hub.map(|(services, channel)| {
+            let identity =
+                TlsIdentity::load(&config.link.tls.paths()).map_err(|source| Error::Identity { source })?;
+            let parts = Parts {
+                clinic: config.clinic.clone(),
+                identity,
+                channel,
+                poll: Duration::from_millis(services.poll_ms),
+                directory: state.training(),
+                policy: config.privacy.clone(),
+                learner: Arc::new(HeadLearner::new(dataset)),
+                idle: idle.clone(),
+                status: status.clone(),
+            };
+            Participant::new(parts).map_err(|source| Error::State {
+                path: state.training().display().to_string(),
+                source,
+            })
+        });
+        Ok(Self {
+            keeper,
+            participant: participant.transpose()?,
+        })
+    }
+
+    pub(super) fn spawn(self, tasks: &mut JoinSet<()>, shutdown: &CancellationToken) {
+        tasks.spawn(self.keeper.run(shutdown.clone()));
+        if let Some(participant) = self.participant {
+            tasks.spawn(participant.run(shutdown.clone()));
+        }
+    }
+}
+
+/// What somebody says on a case's page goes into the case's log.
+pub(super) fn say(book: &Arc<CaseBook>) -> Say {
+    let book = Arc::clone(book);
+    Say::new(move |study, word| {
+        let written = match word {
+            Word::Finding {
+                version,
+                finding,
+                present,
+            } => {
+                let label = Label {
+                    correction_id: Ulid::generate().to_string(),
+                    source: LabelSource::Clinic,
+                    version: *version,
+                    finding: finding.clone(),
+                    present: *present,
+                };
+                let labelled = book.record_label(study, &label, now_ms());
+                labelled.map(|labelled| labelled == Labelled::New)
+            }
+            Word::Learning { allowed } => book.record_learning(study, *allowed, now_ms()),
+        };
+        written.map_err(io::Error::other)
+    })
+}
