@@ -15,4 +15,5 @@ mod broker;
 mod federation;
 mod page;
 mod program;
+mod releases;
 mod results_arrive;

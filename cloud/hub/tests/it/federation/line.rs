@@ -7,7 +7,7 @@ use tonic::codegen::http::Uri;
 use tonic::transport::{Channel, Endpoint};
 
 /// A connection to the hub's gRPC port, made when it is first needed.
-pub(super) fn channel(identity: &TlsIdentity, port: u16) -> Channel {
+pub(crate) fn channel(identity: &TlsIdentity, port: u16) -> Channel {
     let tls = TlsConnector::from(identity.http2_client_config().unwrap());
     let connect = tower::service_fn(move |_: Uri| {
         let tls = tls.clone();

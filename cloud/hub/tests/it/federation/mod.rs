@@ -10,3 +10,6 @@ mod limits;
 mod plain;
 mod refusals;
 mod secure;
+mod speed;
+
+pub(crate) use line::channel;
