@@ -65,7 +65,8 @@ fn serve(config: Config) -> anyhow::Result<()> {
         let ready = || {
             let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
         };
-        pipeline::run(config, shutdown, ready)
+        // Boxed: it holds every part while they start.
+        Box::pin(pipeline::run(config, shutdown, ready))
             .await
             .map_err(anyhow::Error::new)
     })

@@ -139,8 +139,8 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
         Some(releases) => {
             let access = config
                 .services
-                .iter()
-                .zip(&services)
+                .as_ref()
+                .zip(services.as_ref())
                 .map(|(services, channel)| HubAccess {
                     channel: channel.clone(),
                     poll: Duration::from_millis(services.poll_ms),
@@ -152,7 +152,7 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
                 models.clone(),
                 finding_names.clone(),
                 status.clone(),
-                access.last(),
+                access,
             );
             Some(slot.await.map_err(in_state)?)
         }
