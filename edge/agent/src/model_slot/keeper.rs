@@ -19,6 +19,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 /// What was signed may be taken back: looked at again this often while a model is on probation.
 const REFRESH: Duration = Duration::from_secs(3600);
 
+/// A model that should answer and could not be opened is tried again this often.
+const OPEN_AGAIN: Duration = Duration::from_secs(600);
+
 /// Work for the loop; one at a time.
 #[derive(Debug, Clone)]
 pub(super) enum Work {
@@ -54,8 +57,8 @@ pub(crate) struct Keeper {
     wait_until: Option<Instant>,
     refreshed_at: Option<Instant>,
     stick_due: bool,
-    /// The model that should answer was tried and cannot be opened.
-    pub(super) without_good: bool,
+    /// The model that should answer was tried and could not be opened; when.
+    pub(super) good_failed_at: Option<Instant>,
     /// Studies for releases from a stick.
     stick_terms: (u32, u32),
 }
@@ -79,7 +82,7 @@ impl Keeper {
             wait_until: None,
             refreshed_at: None,
             stick_due: false,
-            without_good: false,
+            good_failed_at: None,
             stick_terms,
         }
     }
@@ -101,7 +104,7 @@ impl Keeper {
         if at_work.active.as_ref() != answering && answering.is_some() {
             match self.ledger.candidate.as_ref().filter(on_trial) {
                 Some(candidate) => return Some(Work::OpenCandidate(candidate.clone())),
-                None if !self.without_good => return Some(Work::OpenGood),
+                None if self.good_may_be_opened(now) => return Some(Work::OpenGood),
                 None => {}
             }
         }
@@ -122,11 +125,18 @@ impl Keeper {
         }
     }
 
+    /// A library may come, a disk may be mended: one that could not be opened is tried again now and then.
+    fn good_may_be_opened(&self, now: Instant) -> bool {
+        self.good_failed_at
+            .is_none_or(|at| OPEN_AGAIN <= now.duration_since(at))
+    }
+
     /// When [`Self::next`] should be asked again although nothing happened.
     pub(super) fn ask_again_at(&self) -> Option<Instant> {
         let watched = self.ledger.candidate.is_some();
         let refresh = self.refreshed_at.filter(|_| watched).map(|at| at + REFRESH);
-        self.wait_until.or(refresh)
+        let open = self.good_failed_at.map(|at| at + OPEN_AGAIN);
+        self.wait_until.or(refresh.into_iter().chain(open).min())
     }
 
     pub(super) fn look_at_stick(&mut self) {

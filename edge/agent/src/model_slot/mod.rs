@@ -128,7 +128,7 @@ impl ModelSlot {
             doing: None,
             unsaved: false,
         };
-        slot.keeper.without_good = active.is_none();
+        slot.keeper.good_failed_at = active.is_none().then(Instant::now);
         match active {
             Some(active) => slot.answer_with(active),
             None => slot.answer_without(problem.unwrap_or_default()),
@@ -190,6 +190,7 @@ impl ModelSlot {
         }
         // A file on its way stays where it is; the next start goes on with it.
         self.work.shutdown().await;
+        self.save_health().await;
         while line.join_next().await.is_some() {}
     }
 
@@ -354,7 +355,7 @@ impl ModelSlot {
                     self.keeper.ledger.good_failed(unfit.problem, now_ms());
                     self.save().await;
                 } else {
-                    self.keeper.without_good = true;
+                    self.keeper.good_failed_at = Some(Instant::now());
                     self.answer_without(unfit.text);
                 }
             }
@@ -392,12 +393,7 @@ impl ModelSlot {
     }
 
     async fn look_at_health(&mut self) {
-        let healths = Healths::of(&self.models);
-        let root = self.shelf.root().to_owned();
-        let saved = tokio::task::spawn_blocking(move || healths.save(&root)).await;
-        if let Ok(Err(error)) = saved {
-            tracing::warn!(%error, "How the models do could not be written down.");
-        }
+        self.save_health().await;
         let Some(candidate) = self.keeper.ledger.candidate.clone() else {
             return;
         };
@@ -431,6 +427,15 @@ impl ModelSlot {
                 }
             }
             _ => {}
+        }
+    }
+
+    async fn save_health(&self) {
+        let healths = Healths::of(&self.models);
+        let root = self.shelf.root().to_owned();
+        let saved = tokio::task::spawn_blocking(move || healths.save(&root)).await;
+        if let Ok(Err(error)) = saved {
+            tracing::warn!(%error, "How the models do could not be written down.");
         }
     }
 
@@ -498,7 +503,7 @@ impl ModelSlot {
     }
 
     fn answer_with(&mut self, model: Arc<ActiveModel>) {
-        self.keeper.without_good = false;
+        self.keeper.good_failed_at = None;
         self.names.learn(model.names.clone());
         self.status.set_model(model.status());
         self.models.set_active(Some(model));
@@ -594,3 +599,6 @@ async fn pause_until(moment: Option<tokio::time::Instant>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -90,26 +90,37 @@ async fn download(
         };
         let reply = answered(STALLED, client.read_file(request)).await;
         let mut parts = reply.map_err(|status| unread(file, status))?.into_inner();
-        while let Some(piece) = next(&mut parts).await.map_err(|status| unread(file, status))? {
-            have += piece.content.len() as u64;
-            if file.length < have {
-                return Err(ReleaseError::WrongLength {
-                    file: file.path.clone(),
-                    signed: file.length,
-                    longer: true,
-                });
-            }
-            to.write_all(&piece.content)
-                .await
-                .map_err(|source| written(file, source))?;
-        }
+        let taken = take(&mut parts, file, have, &mut to).await;
+        // What came stays, whatever ended it: the next attempt asks for the rest.
         to.flush().await.map_err(|source| written(file, source))?;
-    }
-    if have < file.length {
-        // What came stays: the next attempt asks for the rest.
-        return Err(unread(file, Status::unavailable("the hub ended the file early")));
+        taken?;
     }
     to.sync_all().await.map_err(|source| written(file, source))
+}
+
+/// All that is missing of `file` after its first `have` bytes.
+async fn take(
+    parts: &mut Streaming<FilePart>,
+    file: &ReleaseFile,
+    mut have: u64,
+    to: &mut tokio::fs::File,
+) -> Result<(), ReleaseError> {
+    while let Some(piece) = next(parts).await.map_err(|status| unread(file, status))? {
+        have += piece.content.len() as u64;
+        if file.length < have {
+            return Err(ReleaseError::WrongLength {
+                file: file.path.clone(),
+                signed: file.length,
+                longer: true,
+            });
+        }
+        let put = to.write_all(&piece.content).await;
+        put.map_err(|source| written(file, source))?;
+    }
+    if have < file.length {
+        return Err(unread(file, Status::unavailable("the hub ended the file early")));
+    }
+    Ok(())
 }
 
 async fn next(parts: &mut Streaming<FilePart>) -> Result<Option<FilePart>, Status> {
