@@ -138,13 +138,12 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
         None => None,
     };
     let web = Web::bind(&config.page, changes, shutdown.clone()).await?;
-    let pages = results_page::router(archive.clone(), presence, web.look())
-        .merge(models_page::router(
-            registry.clone(),
-            runs.clone(),
-            rollouts.clone(),
-            web.look(),
-        ));
+    let pages = results_page::router(archive.clone(), presence, web.look()).merge(models_page::router(
+        registry.clone(),
+        runs.clone(),
+        rollouts.clone(),
+        web.look(),
+    ));
     let mut addresses = BTreeMap::<&'static str, SocketAddr>::from([("page", web.address())]);
     if let Line::Embedded(endpoint) = &line {
         addresses.insert("mqtt", endpoint.address());

@@ -14,8 +14,8 @@ mod schema;
 
 pub(crate) use corrections::{NewCorrection, Waiting};
 pub(crate) use federation::{
-    AttemptKey, AttemptRow, GlobalRow, MemberCounts, Next, RefusalRow, ReplyRow, RunEnd, RunRow, RunState, Transition,
-    Uploaded,
+    AttemptKey, AttemptRow, GlobalRow, MemberCounts, Next, RefusalRow, ReplyRow, RunEnd, RunRow, RunState,
+    Transition, Uploaded,
 };
 pub(crate) use models::{ModelRow, PlanRow, ReportRow, TestSetRow};
 pub(crate) use rollouts::RolloutRow;

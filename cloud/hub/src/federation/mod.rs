@@ -3,14 +3,15 @@
 //! [`barefoot_federation::round`] decides; here it is asked, its word is journalled, and only then anybody hears of it.
 //!
 //! ```text
-//! service    the clinic's calls: who may do what now, commit, answer
-//! uploads    chunks on their way in and out, each clinic its own
-//! checks     is a reply what it claims to be; the reasons for refusing one
-//! run        one active run in memory: exactly what the journal says
-//! ledger     applies an input to a run and journals what it changed, in one transaction
-//! driver     time, and the hub's own work: aggregation, the candidate, removing what nobody needs
-//! aggregation, secure   the arithmetic over chunk files, on a thread of its own
-//! runs       what maintainers ask for; views
+//! service       the clinic's calls
+//! tasks         what a clinic is told to do next
+//! uploads       chunks on their way in and out, each clinic its own
+//! replies       what clinics submit: admitted, checked (`take`, `checks`), journalled, answered
+//! run           one active run in memory: exactly what the journal says
+//! ledger        applies an input to a run and journals what it changed, in one transaction
+//! driver, work  time, and the hub's own work: the aggregate (`aggregation`, `secure`), the candidate (`finishing`)
+//! resume        from the journal back to memory
+//! runs          what maintainers ask for; `view` and `watch` are how they see it
 //! ```
 //!
 //! All state of active runs lies behind one lock, held over the transaction: the hub never shows what it could forget.
@@ -30,6 +31,7 @@ mod runs;
 mod secure;
 mod service;
 mod settings;
+mod take;
 mod tasks;
 mod uploads;
 mod view;

@@ -1,22 +1,17 @@
-//! What clinics submit: admitted, checked, journalled, answered; in this order.
-
-use std::collections::HashSet;
+//! What clinics submit: admitted, checked, journalled, answered; in this order. The checks are in `take`.
 
 use barefoot_domain::ClinicId;
 use barefoot_federation::chunk::ChunkId;
 use barefoot_federation::hygiene::Refusal as Hygiene;
-use barefoot_federation::round::{Duty, Input, Progress, Refused};
+use barefoot_federation::round::{Duty, Input, Refused};
 use barefoot_wire::v1;
 use prost::Message;
-use time::OffsetDateTime;
-use tokio::task::spawn_blocking;
 
-use super::checks::{self, Claimed, Unread};
 use super::ledger::With;
 use super::refusal::{Refusal, accepted};
 use super::run::ActiveRun;
 use super::runs::{Active, Runs};
-use super::{Error, secure, wire};
+use super::{Error, wire};
 use crate::archive::{AttemptKey, RefusalRow, ReplyRow};
 use crate::clock::now_ms;
 
@@ -71,7 +66,7 @@ impl Reply {
 }
 
 /// A reply that was not taken: refused, or the hub could not do its part.
-enum NotTaken {
+pub(super) enum NotTaken {
     Refused(Refusal),
     Failed(Error),
 }
@@ -169,166 +164,8 @@ impl Runs {
         }
     }
 
-    async fn take(
-        &self,
-        key: &AttemptKey,
-        clinic: &ClinicId,
-        reply: &Reply,
-        row: ReplyRow,
-    ) -> Result<(), NotTaken> {
-        match reply {
-            Reply::Keys(reply) => self.take_keys(key, clinic, reply, row).await,
-            Reply::Shares(reply) => self.take_shares(key, clinic, reply, row).await,
-            Reply::Fit(reply) => self.take_update(key, clinic, reply, row).await,
-            Reply::Unmask(reply) => self.take_unmask(key, clinic, reply, row).await,
-            Reply::Evaluate(reply) => self.take_evaluation(key, clinic, reply, row).await,
-        }
-    }
-
-    async fn take_keys(
-        &self,
-        key: &AttemptKey,
-        clinic: &ClinicId,
-        reply: &v1::KeysReply,
-        row: ReplyRow,
-    ) -> Result<(), NotTaken> {
-        let mut active = self.lock().await;
-        let run = self.admit(&mut active, key, clinic, Duty::Keys).await?;
-        let wrong = |reason: String| Refusal::content("wrong_keys", reason);
-        let message = reply.advert.clone().unwrap_or_default();
-        let advert = secure::to_advert(&message)
-            .filter(|_| message.clinic == clinic.as_str())
-            .ok_or_else(|| wrong("The keys are not 32 bytes each, or another clinic's.".to_owned()))?;
-        let params = run.params()?;
-        let signed = advert.signing_bytes(&params, clinic);
-        self.0
-            .identity
-            .verify_signed(
-                clinic,
-                &signed,
-                &message.certificate,
-                &message.signature,
-                OffsetDateTime::now_utc(),
-            )
-            .map_err(|error| wrong(format!("The keys are not signed by the clinic: {error}.")))?;
-        let mut adverts = vec![(clinic.clone(), advert)];
-        let keyed: HashSet<ClinicId> = run.attempt.round.reached(Progress::Keyed).cloned().collect();
-        for earlier in self.0.archive.replies(key, Duty::Keys).await? {
-            let advert = v1::Advert::decode(earlier.body.as_slice()).ok();
-            let advert = advert.as_ref().and_then(secure::to_advert);
-            let advert = advert.ok_or(Error::Stored { what: "advert" })?;
-            if keyed.contains(&earlier.clinic) {
-                adverts.push((earlier.clinic, advert));
-            }
-        }
-        // A key that keeps a roster from being made may only show once there are enough for one.
-        while let Some((bad, error)) = secure::unusable_key(&params, &adverts) {
-            let refusal = wrong(format!("The keys cannot be used: {error}."));
-            if bad == *clinic {
-                return Err(refusal.into());
-            }
-            adverts.retain(|(other, _)| *other != bad);
-            let with = With {
-                refusals: vec![refusal.row(&bad, now_ms())],
-                ..With::default()
-            };
-            self.apply(&mut active, &key.run, &Input::Refuse(&bad), with)
-                .await?;
-        }
-        self.accept(&mut active, key, row, With::default()).await
-    }
-
-    async fn take_shares(
-        &self,
-        key: &AttemptKey,
-        clinic: &ClinicId,
-        reply: &v1::SharesReply,
-        row: ReplyRow,
-    ) -> Result<(), NotTaken> {
-        let mut active = self.lock().await;
-        let run = self.admit(&mut active, key, clinic, Duty::Shares).await?;
-        let server = secure::server(&self.0.archive, run).await?;
-        server
-            .roster()
-            .and_then(|roster| secure::to_shares(clinic, roster, reply))
-            .ok_or_else(|| {
-                Refusal::content(
-                    "wrong_shares",
-                    "The shares are not one for each clinic of the round.",
-                )
-            })?;
-        self.accept(&mut active, key, row, With::default()).await
-    }
-
-    async fn take_update(
-        &self,
-        key: &AttemptKey,
-        clinic: &ClinicId,
-        reply: &v1::FitReply,
-        row: ReplyRow,
-    ) -> Result<(), NotTaken> {
-        let claimed = {
-            let mut active = self.lock().await;
-            let run = self.admit(&mut active, key, clinic, Duty::Fit).await?;
-            let uploaded = self.0.archive.uploads_of(clinic).await?;
-            checks::check_update(run, reply, &uploaded)?
-        };
-        let norm = self.read(claimed).await?;
-        let mut active = self.lock().await;
-        self.admit(&mut active, key, clinic, Duty::Fit).await?;
-        let row = ReplyRow { norm, ..row };
-        self.accept(&mut active, key, row, With::default()).await
-    }
-
-    async fn take_unmask(
-        &self,
-        key: &AttemptKey,
-        clinic: &ClinicId,
-        reply: &v1::UnmaskReply,
-        row: ReplyRow,
-    ) -> Result<(), NotTaken> {
-        let mut active = self.lock().await;
-        let run = self.admit(&mut active, key, clinic, Duty::Unmask).await?;
-        let wrong = |reason: String| Refusal::content("wrong_shares", reason);
-        let answer = secure::to_unmask(reply).ok_or_else(|| {
-            wrong("The reply holds a share that is none, or two for one clinic.".to_owned())
-        })?;
-        let server = secure::server(&self.0.archive, run).await?;
-        let unfit = server
-            .unmask_shares(clinic.clone(), answer)
-            .map_err(|error| wrong(format!("The shares cannot be used: {error}.")))?;
-        for dealer in unfit {
-            let (run, round) = (&key.run, key.round);
-            tracing::warn!(run, round, %clinic, %dealer, "A share is not what its dealer committed to; others serve.");
-        }
-        self.accept(&mut active, key, row, With::default()).await
-    }
-
-    async fn take_evaluation(
-        &self,
-        key: &AttemptKey,
-        clinic: &ClinicId,
-        reply: &v1::EvaluateReply,
-        row: ReplyRow,
-    ) -> Result<(), NotTaken> {
-        let mut active = self.lock().await;
-        let run = self.admit(&mut active, key, clinic, Duty::Evaluate).await?;
-        let any_number = v1::FitSettings {
-            minimum_examples: 0,
-            ..run.setup.fit
-        };
-        checks::check_examples(reply.examples, any_number)?;
-        checks::check_metrics(&reply.metric)?;
-        let weighted = (run.setup.weight(reply.examples), wire::metrics(&reply.metric));
-        let with = With {
-            evaluation: Some(weighted),
-            ..With::default()
-        };
-        self.accept(&mut active, key, row, with).await
-    }
-
     /// The run, when this clinic may do this now.
-    async fn admit<'a>(
+    pub(super) async fn admit<'a>(
         &self,
         active: &'a mut Active,
         key: &AttemptKey,
@@ -357,23 +194,7 @@ impl Runs {
         Ok(run)
     }
 
-    /// Reads a whole update on a thread of its own; its norm.
-    async fn read(&self, claimed: Claimed) -> Result<f64, NotTaken> {
-        let Some(how) = claimed.readable else {
-            return Ok(0.0);
-        };
-        let _turn = self.0.readers.acquire().await;
-        let store = self.0.chunks.clone();
-        let read = spawn_blocking(move || checks::read_update(&store, &claimed.chunks, &how)).await;
-        match read {
-            Ok(Ok(norm)) => Ok(norm),
-            Ok(Err(Unread::Refused(refusal))) => Err(refusal.into()),
-            Ok(Err(Unread::Store(error))) => Err(Error::from(error).into()),
-            Err(_) => Err(Error::Stored { what: "update" }.into()),
-        }
-    }
-
-    async fn accept(
+    pub(super) async fn accept(
         &self,
         active: &mut Active,
         key: &AttemptKey,

@@ -192,3 +192,118 @@ fn encoding(fit: &v1::FitSettings, secure: bool) -> Result<Encoding, Error> {
         )),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked() -> v1::RunSettings {
+        v1::RunSettings {
+            rounds: 3,
+            strategy: "FedProx".into(),
+            quorum: 3,
+            target: 4,
+            stage_ms: 1000,
+            late: v1::LatePolicy::Drop.into(),
+            delta: 1e-5,
+            fit: Some(v1::FitSettings {
+                epochs: 1,
+                learning_rate: 0.1,
+                batch_size: 8,
+                example_cap: 200,
+                ..v1::FitSettings::default()
+            }),
+            ..v1::RunSettings::default()
+        }
+    }
+
+    fn terms(clip_norm: f64, noise_multiplier: f64, secure_aggregation: bool) -> v1::PrivacyTerms {
+        v1::PrivacyTerms {
+            clip_norm,
+            noise_multiplier,
+            secure_aggregation,
+        }
+    }
+
+    fn with(change: impl FnOnce(&mut v1::RunSettings)) -> Result<Setup, Error> {
+        let mut settings = asked();
+        change(&mut settings);
+        Setup::new(settings)
+    }
+
+    #[test]
+    fn the_strategy_and_the_masks_decide_what_clinics_are_told() {
+        let plain = with(|_| {}).unwrap();
+        assert_eq!(
+            (plain.fit.proximal_mu, plain.encoding, plain.rules.evaluate),
+            (0.01, Encoding::F32, true)
+        );
+        assert_eq!(plain.settings.fit.unwrap().encoding(), v1::Encoding::F32);
+        assert_eq!((plain.weight(50), plain.weight(999)), (50.0, 200.0));
+        let secure = with(|settings| settings.privacy = Some(terms(1.0, 0.0, true))).unwrap();
+        assert_eq!(
+            (secure.encoding, secure.rules.evaluate),
+            (Encoding::Masked, false)
+        );
+        let noised = with(|settings| settings.privacy = Some(terms(1.0, 1.0, false))).unwrap();
+        assert_eq!((noised.weight(50), noised.rules.evaluate), (1.0, false));
+    }
+
+    #[test]
+    fn an_update_may_be_as_long_as_clipping_and_noise_leave_it() {
+        let limit = |terms: Option<v1::PrivacyTerms>, norm_limit: f64| {
+            let setup = with(|settings| {
+                settings.privacy = terms;
+                settings.norm_limit = norm_limit;
+            });
+            setup.unwrap().norm_limit(10_000)
+        };
+        assert_eq!(limit(None, 0.0), f64::INFINITY);
+        assert_eq!(limit(None, 5.0), 5.0);
+        assert!((limit(Some(terms(2.0, 0.0, false)), 0.0) - 2.02).abs() < 1e-9);
+        assert!((limit(Some(terms(2.0, 1.5, false)), 0.0) - 1.01 * (2.0 + 3.0 * 106.0)).abs() < 1e-9);
+        assert_eq!(limit(Some(terms(2.0, 1.5, false)), 7.0), 7.0);
+    }
+
+    #[test]
+    fn settings_that_cannot_work_say_why() {
+        type Change = fn(&mut v1::RunSettings);
+        let changes: [(&str, Change); 14] = [
+            ("rounds", |settings| settings.rounds = 0),
+            ("name", |settings| settings.strategy = "FedBest".into()),
+            ("no parameter", |settings| {
+                settings.strategy_parameter = vec![v1::Metric::default()];
+            }),
+            ("late", |settings| settings.late = 0),
+            ("epochs", |settings| settings.fit.as_mut().unwrap().epochs = 0),
+            ("learning rate", |settings| {
+                settings.fit.as_mut().unwrap().learning_rate = f64::NAN
+            }),
+            ("momentum", |settings| {
+                settings.fit.as_mut().unwrap().momentum = 1.0
+            }),
+            ("Batch size", |settings| {
+                settings.fit.as_mut().unwrap().batch_size = 0
+            }),
+            ("norm limit", |settings| settings.norm_limit = -1.0),
+            ("clip norm", |settings| {
+                settings.privacy = Some(terms(0.0, 1.0, false))
+            }),
+            ("clip norm", |settings| {
+                settings.privacy = Some(terms(0.0, 0.0, true))
+            }),
+            ("compressed", |settings| {
+                settings.privacy = Some(terms(1.0, 0.0, true));
+                settings.fit.as_mut().unwrap().encoding = v1::Encoding::Int8.into();
+            }),
+            ("secure aggregation", |settings| {
+                settings.fit.as_mut().unwrap().encoding = v1::Encoding::Masked.into();
+            }),
+            ("retries", |settings| settings.retries = 101),
+        ];
+        for (word, change) in changes {
+            let error = with(change).unwrap_err().to_string();
+            assert!(error.contains(word) || word == "retries", "{word}: {error}");
+        }
+    }
+}

@@ -134,7 +134,7 @@ impl Runs {
             }
         }
         let store = self.0.chunks.clone();
-        Ok(stream::iter(ids).then(move |id| {
+        let chunks = stream::iter(ids).map(move |id| {
             let store = store.clone();
             async move {
                 let content = store.read(id).await;
@@ -142,7 +142,9 @@ impl Runs {
                 let content = content.map_err(|_| Status::aborted("The round has ended."))?;
                 Ok(v1::Chunk { content })
             }
-        }))
+        });
+        // One is read while the one before travels.
+        Ok(chunks.buffered(2))
     }
 
     /// What the clinic has sent: before its update was accepted, and with it.

@@ -10,6 +10,5 @@ mod limits;
 mod plain;
 mod refusals;
 mod secure;
-mod speed;
 
 pub(crate) use line::channel;
