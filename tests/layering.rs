@@ -17,12 +17,13 @@ use std::path::{Path, PathBuf};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 
 /// Which of our crates a crate may use in what it ships.
-const MAY_USE: [(&str, &[&str]); 11] = [
+const MAY_USE: [(&str, &[&str]); 12] = [
     ("barefoot-domain", &[]),
     ("barefoot-queue", &[]),
     ("barefoot-wire", &["barefoot-domain"]),
     ("barefoot-trust", &["barefoot-domain"]),
     ("barefoot-imaging", &["barefoot-domain"]),
+    ("barefoot-federation", &["barefoot-domain"]),
     ("barefoot-inference", &["barefoot-domain", "barefoot-imaging"]),
     (
         "barefoot-edge",
@@ -31,6 +32,7 @@ const MAY_USE: [(&str, &[&str]); 11] = [
             "barefoot-wire",
             "barefoot-trust",
             "barefoot-imaging",
+            "barefoot-federation",
             "barefoot-inference",
             "barefoot-queue",
         ],
@@ -42,9 +44,20 @@ const MAY_USE: [(&str, &[&str]); 11] = [
             "barefoot-wire",
             "barefoot-trust",
             "barefoot-imaging",
+            "barefoot-federation",
         ],
     ),
-    ("barefoot-ctl", &["barefoot-domain", "barefoot-trust"]),
+    (
+        "barefoot-ctl",
+        &[
+            "barefoot-domain",
+            "barefoot-wire",
+            "barefoot-trust",
+            "barefoot-imaging",
+            "barefoot-federation",
+            "barefoot-inference",
+        ],
+    ),
     (
         "barefoot-tests",
         &[
@@ -52,6 +65,7 @@ const MAY_USE: [(&str, &[&str]); 11] = [
             "barefoot-wire",
             "barefoot-trust",
             "barefoot-imaging",
+            "barefoot-federation",
             "barefoot-inference",
             "barefoot-queue",
             "barefoot-edge",

@@ -1,9 +1,22 @@
-//! `barefootctl`: what an operator does by hand for a region. Today: its certificates.
+//! `barefootctl`: what people do for a region by hand. Certificates; the keys and the repository of signed releases;
+//! federated runs, test sets, plans and models at the hub; an expert's correction.
+//!
+//! Keys that sign releases are used here and never sent. A command either needs the hub (`--hub`, `--identity`) or
+//! works without any line.
 
+mod bundle;
+mod correct;
+mod hub;
+mod model;
 mod pki;
+mod plan;
+mod repository;
+mod run;
+mod test_set;
 
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{Parser, Subcommand};
 use time::OffsetDateTime;
 
@@ -11,9 +24,11 @@ use time::OffsetDateTime;
 #[command(
     name = "barefootctl",
     version,
-    about = "Runs a Barefoot region: its certificates."
+    about = "Runs a Barefoot region: certificates, federated runs, signed releases."
 )]
 struct Arguments {
+    #[command(flatten)]
+    hub: hub::Options,
     #[command(subcommand)]
     command: Command,
 }
@@ -23,13 +38,27 @@ enum Command {
     /// The region's certificate authority and what it issues.
     #[command(subcommand)]
     Pki(pki::Command),
+    /// The repository of signed releases, on the maintainers' own machines.
+    #[command(subcommand)]
+    Repository(repository::Command),
+    /// Locked sets of cases that judge candidates.
+    #[command(subcommand)]
+    TestSet(test_set::Command),
+    /// Plans of allowed changes.
+    #[command(subcommand)]
+    Plan(plan::Command),
+    /// Federated runs.
+    #[command(subcommand)]
+    Run(run::Command),
+    /// Models: from registration to the fleet.
+    #[command(subcommand)]
+    Model(model::Command),
+    /// An expert's word on a finding of a case; it travels to the case's clinic.
+    Correct(correct::Arguments),
 }
 
 fn main() -> ExitCode {
-    let outcome = match Arguments::parse().command {
-        Command::Pki(command) => pki::run(&command, OffsetDateTime::now_utc()),
-    };
-    match outcome {
+    match run(Arguments::parse()) {
         Ok(done) => {
             println!("{done}");
             ExitCode::SUCCESS
@@ -38,5 +67,46 @@ fn main() -> ExitCode {
             eprintln!("barefootctl: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// What was done, for people.
+fn run(arguments: Arguments) -> anyhow::Result<String> {
+    let now = OffsetDateTime::now_utc();
+    let Arguments { hub, command } = arguments;
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("cannot start")
+    };
+    match command {
+        Command::Pki(command) => pki::run(&command, now),
+        Command::Repository(command) => repository::run(&command, now),
+        Command::TestSet(command) => runtime()?.block_on(test_set::run(&command, &hub)),
+        Command::Plan(command) => runtime()?.block_on(plan::run(&command, &hub)),
+        Command::Run(command) => runtime()?.block_on(run::run(command, &hub)),
+        Command::Model(command) => runtime()?.block_on(model::run(&command, &hub, now)),
+        Command::Correct(arguments) => runtime()?.block_on(correct::run(&arguments, &hub)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn what_names_the_hub_may_stand_last() {
+        let line = ["barefootctl", "run", "list", "--hub", "h:1", "--identity", "p/a"];
+        assert!(Arguments::try_parse_from(line).is_ok());
+        let line = ["barefootctl", "--hub", "h:1", "--identity", "p/a", "run", "list"];
+        assert!(Arguments::try_parse_from(line).is_ok());
     }
 }

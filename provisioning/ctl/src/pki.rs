@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use barefoot_domain::ClinicId;
-use barefoot_trust::Authority;
+use barefoot_trust::{Authority, Role};
 use clap::Subcommand;
 use time::{Duration, OffsetDateTime};
 
@@ -43,6 +43,21 @@ pub(crate) enum Command {
         #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(i64).range(1..=3650))]
         days: i64,
     },
+    /// Issues a model maintainer's certificate and key: NAME.crt, NAME.key. Maintainers run rounds and publish releases.
+    Maintainer(Person),
+    /// Issues an expert's certificate and key: NAME.crt, NAME.key. Experts correct findings.
+    Expert(Person),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Person {
+    /// The authority's folder.
+    directory: PathBuf,
+    /// Who: 1 to 64 of letters, digits, '.', '_', '-'.
+    name: String,
+    /// How many days the certificate is valid.
+    #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(i64).range(1..=3650))]
+    days: i64,
 }
 
 /// What was done, for people.
@@ -72,7 +87,32 @@ pub(crate) fn run(command: &Command, now: OffsetDateTime) -> anyhow::Result<Stri
                 .save(directory, clinic.as_str())?;
             Ok(issued(directory, clinic.as_str(), *days))
         }
+        Command::Maintainer(person) => issue(person, Role::Maintainer, now),
+        Command::Expert(person) => issue(person, Role::Expert, now),
     }
+}
+
+fn issue(person: &Person, role: Role, now: OffsetDateTime) -> anyhow::Result<String> {
+    let Person {
+        directory,
+        name,
+        days,
+    } = person;
+    // The name becomes a file's: its rule is checked before.
+    barefoot_trust::Person::new(role, name)?;
+    if [HUB, "authority"].contains(&name.as_str()) || name.starts_with('.') {
+        bail!("the name \"{name}\" would take other files' names: choose another");
+    }
+    refuse_existing(directory, name)?;
+    load(directory)?
+        .issue_person(role, name, now, Duration::days(*days))?
+        .save(directory, name)?;
+    Ok(format!(
+        "Issued {0}/{name}.crt and {0}/{name}.key for a{1} {2}, valid {days} days. They go with authority.crt to {name} alone: `barefootctl --identity DIR/{name} …`.",
+        directory.display(),
+        if role == Role::Expert { "n" } else { "" },
+        role.unit()
+    ))
 }
 
 fn init(directory: &Path, name: &str, now: OffsetDateTime) -> anyhow::Result<String> {
@@ -113,7 +153,7 @@ fn load(directory: &Path) -> anyhow::Result<Authority> {
 
 fn issued(directory: &Path, name: &str, days: i64) -> String {
     format!(
-        "Issued {0}/{name}.crt and {0}/{name}.key, valid {days} days. The box needs both, and {0}/authority.crt.",
+        "Issued {0}/{name}.crt and {0}/{name}.key, valid {days} days. Its machine needs both, and {0}/authority.crt.",
         directory.display()
     )
 }
@@ -196,6 +236,32 @@ mod tests {
             assert!(text.contains("never overwritten"), "{text}");
         }
         assert_eq!(fs::read(directory.join("a.key")).unwrap(), before);
+    }
+
+    #[test]
+    fn people_have_certificates_of_their_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = folder.path();
+        init(directory);
+        let person = |name: &str| Person {
+            directory: directory.to_owned(),
+            name: name.into(),
+            days: 30,
+        };
+        run(&Command::Maintainer(person("li.wei")), now()).unwrap();
+        run(&Command::Expert(person("dr-chen")), now()).unwrap();
+        for name in ["li.wei", "dr-chen"] {
+            let identity = TlsIdentity::load(&TlsPaths {
+                authority: directory.join("authority.crt"),
+                certificate: directory.join(format!("{name}.crt")),
+                key: directory.join(format!("{name}.key")),
+            })
+            .unwrap();
+            assert!(identity.clinic().is_err(), "a person is no clinic");
+        }
+        for name in ["li.wei", "hub", "authority", ".hidden", "a/b", ""] {
+            assert!(run(&Command::Expert(person(name)), now()).is_err(), "{name}");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::path::Path;
 use time::OffsetDateTime;
 
 use super::metadata::{Listing, Parsed, RoleName, Root, Signed, TargetList, parse};
-use super::{EditorError, ReleaseFile, RepositoryEditor, Targets};
+use super::{EditorError, PublicKey, ReleaseFile, RepositoryEditor, RoleSetting, Roles, Targets};
 
 /// The state of the repository that boxes see.
 #[derive(Debug, Default)]
@@ -129,6 +129,36 @@ impl RepositoryEditor {
                 })
             })
             .collect()
+    }
+
+    /// Who may sign, as published: where a rotation starts from.
+    ///
+    /// # Errors
+    /// When nothing was ever published, or a role has a key of a kind this program does not make.
+    pub fn roles(&self) -> Result<Roles, EditorError> {
+        let root = &self
+            .published
+            .root
+            .as_ref()
+            .ok_or(EditorError::NotPublished)?
+            .content;
+        let setting = |role: RoleName| {
+            let keys = root.roles.get(role.as_str()).ok_or(EditorError::NoMetadata)?;
+            let publics = keys.keyids.iter().map(|id| {
+                let key = root.keys.get(id).filter(|key| key.ed25519().is_some());
+                key.cloned().map(PublicKey).ok_or(EditorError::NoMetadata)
+            });
+            Ok::<_, EditorError>(RoleSetting {
+                keys: publics.collect::<Result<_, _>>()?,
+                threshold: u32::try_from(keys.threshold).map_err(|_| EditorError::NoMetadata)?,
+            })
+        };
+        Ok(Roles {
+            root: setting(RoleName::Root)?,
+            targets: setting(RoleName::Targets)?,
+            snapshot: setting(RoleName::Snapshot)?,
+            timestamp: setting(RoleName::Timestamp)?,
+        })
     }
 
     /// The releases that are published.

@@ -174,6 +174,9 @@ fn rotation_needs_the_old_and_the_new_keys() {
     );
     assert_eq!(machine.versions(&maintainers.path(), days(2)), ["0.2.0"]);
     assert_eq!(machine.state().root_version(), 2);
+    let published = maintainers.editor().roles().unwrap();
+    assert_eq!((published.root.threshold, published.root.keys.len()), (2, 3));
+    assert_eq!(published.targets.keys, roles.targets.keys);
     // Who has lost a key no longer signs.
     maintainers
         .editor()
