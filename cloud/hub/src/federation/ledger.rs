@@ -138,8 +138,15 @@ impl Plan {
         if let Some(global) = self.written.global {
             attempt.next_global = Some(global);
         }
-        if before != stage {
+        let somebody_left = self
+            .written
+            .members
+            .iter()
+            .any(|(_, member)| member.left.is_some());
+        if before != stage || somebody_left {
             attempt.server = None;
+        }
+        if before != stage {
             run.job = None;
         }
         match self.written.next {

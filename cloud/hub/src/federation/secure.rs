@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use barefoot_domain::ClinicId;
 use barefoot_federation::round::{Duty, Progress, Stage};
 use barefoot_federation::secagg::{
-    Advert, Commitments, Envelope, Error as Protocol, Params, Roster, Server, Share, Shares, UnmaskShares,
+    Advert, Commitments, Envelope, Roster, Server, Share, Shares, UnmaskShares,
 };
 use barefoot_wire::v1;
 use barefoot_wire::v1::unmask_share;
@@ -77,17 +77,6 @@ pub(super) async fn play_back(archive: &Archive, run: &ActiveRun) -> Result<Serv
             .map_err(bad("unmasking"))?;
     }
     Ok(server)
-}
-
-/// The clinic whose key, among these, keeps a roster from being made. `None` as long as they are too few to tell.
-pub(super) fn unusable_key(params: &Params, adverts: &[(ClinicId, Advert)]) -> Option<(ClinicId, Protocol)> {
-    match Roster::new(params, adverts.iter().cloned()) {
-        Err(error @ (Protocol::BadKey { .. } | Protocol::Duplicate { .. })) => match &error {
-            Protocol::BadKey { clinic } | Protocol::Duplicate { clinic } => Some((clinic.clone(), error)),
-            _ => None,
-        },
-        _ => None,
-    }
 }
 
 pub(super) fn to_advert(advert: &v1::Advert) -> Option<Advert> {

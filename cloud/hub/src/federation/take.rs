@@ -1,11 +1,8 @@
 //! Each kind of reply: what must hold before it counts.
 
-use std::collections::HashSet;
-
 use barefoot_domain::ClinicId;
-use barefoot_federation::round::{Duty, Input, Progress};
+use barefoot_federation::round::Duty;
 use barefoot_wire::v1;
-use prost::Message;
 use time::OffsetDateTime;
 use tokio::task::spawn_blocking;
 
@@ -16,7 +13,6 @@ use super::replies::{NotTaken, Reply};
 use super::runs::Runs;
 use super::{Error, secure, wire};
 use crate::archive::{AttemptKey, ReplyRow};
-use crate::clock::now_ms;
 
 impl Runs {
     pub(super) async fn take(
@@ -61,30 +57,10 @@ impl Runs {
                 OffsetDateTime::now_utc(),
             )
             .map_err(|error| wrong(format!("The keys are not signed by the clinic: {error}.")))?;
-        let mut adverts = vec![(clinic.clone(), advert)];
-        let keyed: HashSet<ClinicId> = run.attempt.round.reached(Progress::Keyed).cloned().collect();
-        for earlier in self.0.archive.replies(key, Duty::Keys).await? {
-            let advert = v1::Advert::decode(earlier.body.as_slice()).ok();
-            let advert = advert.as_ref().and_then(secure::to_advert);
-            let advert = advert.ok_or(Error::Stored { what: "advert" })?;
-            if keyed.contains(&earlier.clinic) {
-                adverts.push((earlier.clinic, advert));
-            }
-        }
-        // A key that keeps a roster from being made may only show once there are enough for one.
-        while let Some((bad, error)) = secure::unusable_key(&params, &adverts) {
-            let refusal = wrong(format!("The keys cannot be used: {error}."));
-            if bad == *clinic {
-                return Err(refusal.into());
-            }
-            adverts.retain(|(other, _)| *other != bad);
-            let with = With {
-                refusals: vec![refusal.row(&bad, now_ms())],
-                ..With::default()
-            };
-            self.apply(&mut active, &key.run, &Input::Refuse(&bad), with)
-                .await?;
-        }
+        let server = secure::server(&self.0.archive, run).await?;
+        server
+            .advert(clinic.clone(), advert)
+            .map_err(|error| wrong(format!("The keys cannot be used: {error}.")))?;
         self.accept(&mut active, key, row, With::default()).await
     }
 

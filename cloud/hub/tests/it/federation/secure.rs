@@ -183,3 +183,35 @@ async fn shares_for_other_clinics_than_the_roster_are_refused() {
     assert_eq!(refusals(&view), [("d".to_owned(), "wrong_shares".to_owned())]);
     hub.stop().await;
 }
+
+#[tokio::test]
+async fn a_clinic_whose_shares_break_an_attempt_is_left_out_of_the_next() {
+    let region = Region::new();
+    let hub = region.hub().await;
+    let (mut mara, mut clinics) = prepared(&region, hub.grpc, 3).await;
+    let run = start(&mut mara, secure(1, 0.0)).await;
+    for clinic in &mut clinics {
+        while !clinic.step().await.unwrap() {}
+    }
+    let Task::Shares(task) = clinics[3].task().await else {
+        panic!("no shares task");
+    };
+    let mut wrong = clinics[3].shares(&task);
+    wrong.seed_commitment[0] ^= 1;
+    let taken = clinics[3].calls.submit_shares(wrong).await.unwrap().into_inner();
+    assert!(taken.accepted, "only the sum will tell: {taken:?}");
+    let view = play(&mut clinics, &mut mara, &run).await;
+    let rounds: Vec<_> = view
+        .round
+        .iter()
+        .map(|round| (round.attempt, round.stage.as_str(), round.accepted))
+        .collect();
+    assert_eq!(rounds, [(1, "failed", 4), (2, "finished", 3)]);
+    assert!(
+        view.round[0].reason.contains("clinic d"),
+        "{}",
+        view.round[0].reason
+    );
+    assert_eq!(refusals(&view), [("d".to_owned(), "wrong_dealer".to_owned())]);
+    hub.stop().await;
+}
