@@ -1,17 +1,27 @@
-use crate::machine::{FOR_BENCHMARKS, provide_packages};
+use crate::machine::{BENCH_VENV, FOR_FEDERATION, FOR_IMAGE_TO_PAGE, provide_packages};
 use crate::step::{Failure, cargo, step};
 
-/// Benchmarks are measured on what would be shipped: the release profile.
+/// Benchmarks are measured on what would be shipped: the release profile. Only the peers and programs of those asked for
+/// are provided.
 ///
 /// # Errors
 /// When it does not build, or the benchmark fails.
 pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     let (flags, names): (Vec<_>, Vec<_>) = arguments.iter().partition(|word| word.starts_with('-'));
-    provide_packages(&FOR_BENCHMARKS, flags.iter().any(|flag| *flag == "--yes"))?;
-    step(
-        "build for the benchmarks",
-        cargo().args(["build", "--release", "--workspace", "--bins"]),
-    )?;
+    let agreed = flags.iter().any(|flag| *flag == "--yes");
+    let asked = |name: &str| names.first().is_none_or(|wanted| *wanted == name);
+    let mut build = cargo();
+    build.args(["build", "--release", "-p", "barefoot-tests", "-p", "barefoot-hub"]);
+    build.args(["--bin", "barefoot-bench", "--bin", "barefoot-hub"]);
+    if asked("image-to-page") {
+        provide_packages(&FOR_IMAGE_TO_PAGE, agreed)?;
+        build.args(["-p", "barefoot-edge", "--bin", "barefoot-edge"]);
+    }
+    if asked("federation") {
+        provide_packages(&FOR_FEDERATION, agreed)?;
+        BENCH_VENV.provide()?;
+    }
+    step("build for the benchmarks", &mut build)?;
     let program = crate::step::root().join("target/release/barefoot-bench");
     step(
         "benchmarks",

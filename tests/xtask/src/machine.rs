@@ -1,32 +1,33 @@
 //! What this machine has, and how it gets the rest.
 
 use std::io::{BufRead, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use crate::step::{Failure, root, step};
 
-/// A program, and the Debian package it comes in.
+/// A program, or a file by its whole path, and the Debian package it comes in.
 type Program = (&'static str, &'static str);
 
 /// What the tests run.
-pub(crate) const FOR_TESTS: [Program; 6] = [
+pub(crate) const FOR_TESTS: [Program; 7] = [
     ("storescu", "dcmtk"),
     ("dciodvfy", "dicom3tools"),
     ("mosquitto", "mosquitto"),
     ("chromium", "chromium"),
     ("python3", "python3"),
     ("cc", "build-essential"),
+    (
+        "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc",
+        "fonts-noto-cjk",
+    ),
 ];
 
-/// The peers of the benchmarks.
-pub(crate) const FOR_BENCHMARKS: [Program; 1] = [("Orthanc", "orthanc")];
+/// The peer of the benchmark `image-to-page`.
+pub(crate) const FOR_IMAGE_TO_PAGE: [Program; 1] = [("Orthanc", "orthanc")];
 
-/// A file the tests need, and its package.
-const FILES: [(&str, &str); 1] = [(
-    "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc",
-    "fonts-noto-cjk",
-)];
+/// The peer of the benchmark `federation` comes from PyPI.
+pub(crate) const FOR_FEDERATION: [Program; 1] = [("python3", "python3")];
 
 /// Debian keeps daemons in here; it is not on every user's path.
 const SYSTEM_FOLDERS: [&str; 2] = ["/usr/sbin", "/sbin"];
@@ -39,16 +40,9 @@ pub(crate) fn has(program: &str) -> bool {
 }
 
 fn missing_packages(wanted: &[Program]) -> Vec<&'static str> {
-    let programs = wanted
-        .iter()
-        .filter(|(program, _)| !has(program))
-        .map(|(_, package)| *package);
-    let files = FILES
-        .iter()
-        .filter(|(file, _)| !Path::new(file).exists())
-        .map(|(_, package)| *package);
-    let mut missing: Vec<_> = programs.chain(files).collect();
-    if !has_venv_module() {
+    let programs = wanted.iter().filter(|(program, _)| !has(program));
+    let mut missing: Vec<_> = programs.map(|(_, package)| *package).collect();
+    if wanted.iter().any(|(program, _)| *program == "python3") && !has_venv_module() {
         missing.push("python3-venv");
     }
     missing
@@ -122,40 +116,59 @@ fn confirmed(question: &str) -> bool {
     read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
 }
 
-/// The Python the interoperability tests run, with exactly the pinned packages.
-pub(crate) fn venv() -> PathBuf {
-    root().join("target/test-venv")
+/// A Python of this project's own, with exactly the pinned packages.
+pub(crate) struct Venv {
+    folder: &'static str,
+    requirements: &'static str,
 }
 
-/// # Errors
-/// When the environment cannot be made, for instance without a network.
-pub(crate) fn provide_venv() -> Result<(), Failure> {
-    let wanted_path = root().join("tests/interop/requirements.txt");
-    let wanted = std::fs::read_to_string(&wanted_path)
-        .map_err(|error| format!("cannot read {}: {error}", wanted_path.display()))?;
-    // Written last, so that a half-made environment is made again.
-    let mark = venv().join("requirements.txt");
-    if std::fs::read_to_string(&mark).is_ok_and(|have| have == wanted) {
-        return Ok(());
+/// What the interoperability tests run.
+pub(crate) const TEST_VENV: Venv = Venv {
+    folder: "target/test-venv",
+    requirements: "tests/interop/requirements.txt",
+};
+
+/// Flower, the peer of the benchmark `federation`.
+pub(crate) const BENCH_VENV: Venv = Venv {
+    folder: "target/bench-venv",
+    requirements: "tests/bench/requirements.txt",
+};
+
+impl Venv {
+    pub(crate) fn path(&self) -> PathBuf {
+        root().join(self.folder)
     }
-    step(
-        "make the Python environment target/test-venv",
-        Command::new("python3")
-            .args(["-m", "venv", "--clear"])
-            .arg(venv()),
-    )?;
-    step(
-        "install the pinned Python packages",
-        Command::new(venv().join("bin/pip"))
-            .args([
-                "install",
-                "--quiet",
-                "--disable-pip-version-check",
-                "--requirement",
-            ])
-            .arg(&wanted_path),
-    )?;
-    std::fs::write(&mark, wanted).map_err(|error| format!("cannot write {}: {error}", mark.display()))
+
+    /// # Errors
+    /// When the environment cannot be made, for instance without a network.
+    pub(crate) fn provide(&self) -> Result<(), Failure> {
+        let wanted_path = root().join(self.requirements);
+        let wanted = std::fs::read_to_string(&wanted_path)
+            .map_err(|error| format!("cannot read {}: {error}", wanted_path.display()))?;
+        // Written last, so that a half-made environment is made again.
+        let mark = self.path().join("requirements.txt");
+        if std::fs::read_to_string(&mark).is_ok_and(|have| have == wanted) {
+            return Ok(());
+        }
+        step(
+            &format!("make the Python environment {}", self.folder),
+            Command::new("python3")
+                .args(["-m", "venv", "--clear"])
+                .arg(self.path()),
+        )?;
+        step(
+            "install the pinned Python packages",
+            Command::new(self.path().join("bin/pip"))
+                .args([
+                    "install",
+                    "--quiet",
+                    "--disable-pip-version-check",
+                    "--requirement",
+                ])
+                .arg(&wanted_path),
+        )?;
+        std::fs::write(&mark, wanted).map_err(|error| format!("cannot write {}: {error}", mark.display()))
+    }
 }
 
 /// Newer than any Python wheel of it; reads this project's deny.toml.

@@ -1,6 +1,6 @@
 use std::process::Command;
 
-use crate::machine::{FOR_TESTS, cargo_deny, provide_cargo_deny, provide_packages, provide_venv, venv};
+use crate::machine::{FOR_TESTS, TEST_VENV, cargo_deny, provide_cargo_deny, provide_packages};
 use crate::step::{Failure, cargo, root, step};
 
 /// Everything a change must pass, in the order in which a mistake is cheapest to find.
@@ -21,7 +21,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     let given = |flag: &str| flags.iter().any(|word| word.as_str() == flag);
 
     provide_packages(&FOR_TESTS, in_ci || given("--yes"))?;
-    provide_venv()?;
+    TEST_VENV.provide()?;
     if !names.is_empty() {
         // A developer repeating one test wants that test.
         build()?;
@@ -30,7 +30,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     step("format", cargo().args(["fmt", "--all", "--check"]))?;
     step(
         "spelling",
-        Command::new(venv().join("bin/typos"))
+        Command::new(TEST_VENV.path().join("bin/typos"))
             .args(["--config", "tests/typos.toml"])
             .current_dir(root()),
     )?;
