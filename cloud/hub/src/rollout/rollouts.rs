@@ -270,6 +270,7 @@ impl Rollouts {
 
     /// Moves rollouts on until `shutdown`. A hub that was killed goes on with the first look.
     pub(crate) async fn run(self, shutdown: Shutdown) {
+        self.withdraw_again().await;
         loop {
             if let Err(error) = self.look().await {
                 tracing::error!(%error, "Rollouts stand still; looked at again soon.");
@@ -285,24 +286,30 @@ impl Rollouts {
     /// Every rollout as far as it can go now.
     pub(super) async fn look(&self) -> Result<(), Error> {
         let _turn = self.0.turn.lock().await;
-        for mut row in self.0.archive.newest_rollouts().await? {
-            if matches!(row.state.phase, Phase::RollingBack | Phase::RolledBack) {
-                self.withdraw(&row).await;
+        for row in self.0.archive.newest_rollouts().await? {
+            let (model, version) = (row.model_id.clone(), row.version.clone());
+            // One that cannot go on is no reason for the others not to.
+            if let Err(error) = self.look_at(row).await {
+                tracing::error!(model, version, %error, "A rollout stands still; looked at again soon.");
             }
-            let plan = Plan::parse(&row.plan)?;
-            while row.state.phase.is_under_way() {
-                let members = self.0.archive.rollout_members(row.number).await?;
-                let rollout = Rollout {
-                    plan: &plan,
-                    target: &row.version,
-                    began_ms: row.started_at_ms,
-                };
-                let Some(to) = decide(rollout, &row.state, &members, now_ms()) else {
-                    break;
-                };
-                self.move_to(&row, &to).await?;
-                row.state = to;
-            }
+        }
+        Ok(())
+    }
+
+    async fn look_at(&self, mut row: RolloutRow) -> Result<(), Error> {
+        let plan = Plan::parse(&row.plan)?;
+        while row.state.phase.is_under_way() {
+            let members = self.0.archive.rollout_members(row.number).await?;
+            let rollout = Rollout {
+                plan: &plan,
+                target: &row.version,
+                began_ms: row.started_at_ms,
+            };
+            let Some(to) = decide(rollout, &row.state, &members, now_ms()) else {
+                break;
+            };
+            self.move_to(&row, &to).await?;
+            row.state = to;
         }
         Ok(())
     }
@@ -327,7 +334,16 @@ impl Rollouts {
         Ok(())
     }
 
-    /// No run may start from it any more. Said again after a restart; a base cannot be taken back and stays.
+    /// Killed between going back and saying so.
+    async fn withdraw_again(&self) {
+        for row in self.0.archive.newest_rollouts().await.unwrap_or_default() {
+            if matches!(row.state.phase, Phase::RollingBack | Phase::RolledBack) {
+                self.withdraw(&row).await;
+            }
+        }
+    }
+
+    /// No run may start from it any more. A base cannot be taken back and stays.
     async fn withdraw(&self, row: &RolloutRow) {
         if let Err(error) = self.0.registry.withdrawn(&row.model_id, &row.version).await {
             tracing::info!(version = row.version, reason = %error, "A version that goes back stays in the registry as it is.");

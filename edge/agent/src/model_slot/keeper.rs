@@ -427,7 +427,7 @@ impl Keeper {
             return good;
         }
         let wished = self.wish.as_ref().and_then(|wish| self.ledger.end_of(wish, None));
-        let ended = wished.or(self.ledger.ended.last());
+        let ended = wished.or(self.ledger.last_ended());
         ended.map(|it| (&it.name, it.life)).or(good)
     }
 }

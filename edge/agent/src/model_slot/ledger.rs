@@ -87,6 +87,8 @@ pub(crate) struct Ledger {
     pub(crate) candidate: Option<Candidate>,
     /// The latest last.
     pub(crate) ended: Vec<Ended>,
+    /// When the last one was marked good, Unix milliseconds.
+    good_at_ms: i64,
 }
 
 /// Why the ledger could not be read.
@@ -122,6 +124,7 @@ impl Default for Ledger {
             before: None,
             candidate: None,
             ended: Vec::new(),
+            good_at_ms: 0,
         }
     }
 }
@@ -202,6 +205,7 @@ impl Ledger {
             return false;
         };
         if life == Life::Good {
+            self.good_at_ms = now_ms;
             self.before = self.good.replace(Installed {
                 name: candidate.name,
                 signed: candidate.signed,
@@ -244,6 +248,11 @@ impl Ledger {
                     _ => true,
                 }
         })
+    }
+
+    /// The last that ended, unless another has been marked good since.
+    pub(crate) fn last_ended(&self) -> Option<&Ended> {
+        self.ended.last().filter(|ended| self.good_at_ms <= ended.at_ms)
     }
 
     /// The good one's name, where it is known.

@@ -160,10 +160,7 @@ impl ModelSlot {
         let models = self.models.clone();
         let asked = self.status.stick_asked();
         loop {
-            let before = (
-                self.keeper.on_its_way().map(|(name, life)| (name.clone(), life)),
-                self.keeper.trouble(),
-            );
+            let before = self.at_a_glance();
             self.begin_work();
             let again = self.keeper.ask_again_at().map(tokio::time::Instant::from_std);
             tokio::select! {
@@ -178,13 +175,9 @@ impl ModelSlot {
             if self.unsaved {
                 self.save().await;
             }
-            let after = (
-                self.keeper.on_its_way().map(|(name, life)| (name.clone(), life)),
-                self.keeper.trouble(),
-            );
             self.show();
             reports_in.send_replace(report::report(&self.keeper, &self.models));
-            if before != after {
+            if before != self.at_a_glance() {
                 moved.notify_one();
             }
         }
@@ -192,6 +185,13 @@ impl ModelSlot {
         self.work.shutdown().await;
         self.save_health().await;
         while line.join_next().await.is_some() {}
+    }
+
+    /// What the hub hears of at once.
+    fn at_a_glance(&self) -> (Option<(Name, Life)>, Option<Trouble>, Option<Name>) {
+        let on_its_way = self.keeper.on_its_way().map(|(name, life)| (name.clone(), life));
+        let active = self.models.active().map(|it| Name::of(it.model.version()));
+        (on_its_way, self.keeper.trouble(), active)
     }
 
     fn begin_work(&mut self) {
@@ -445,7 +445,6 @@ impl ModelSlot {
             active.end_probation();
             self.fallback = None;
             self.save().await;
-            self.tidy().await;
         }
     }
 
@@ -534,7 +533,7 @@ impl ModelSlot {
             beside: life(Life::Shadow),
             coming: coming.map(|it| it.name.to_string()),
             trouble: self.keeper.trouble().map(|trouble| trouble.code),
-            ended: self.keeper.ledger.ended.last().and_then(|it| {
+            ended: self.keeper.ledger.last_ended().and_then(|it| {
                 let code = it.life.problem()?.code();
                 Some((it.name.to_string(), matches!(it.life, Life::RolledBack(_)), code))
             }),
@@ -553,17 +552,22 @@ impl ModelSlot {
 
     /// Written again after the next event when it fails: a model that must go goes, whether or not the disk takes it.
     async fn save(&mut self) {
-        if let Err(error) = self.write().await {
-            tracing::error!(%error, "What this box knows about its releases cannot be written down; tried again.");
+        match self.write().await {
+            Ok(()) if self.keeper.ledger.candidate.is_none() => self.tidy().await,
+            Ok(()) => {}
+            Err(error) => {
+                tracing::error!(%error, "What this box knows about its releases cannot be written down; tried again.");
+            }
         }
     }
 
+    /// With no release on its way, only what may answer is kept.
     async fn tidy(&self) {
         let ledger = self.keeper.ledger.clone();
         let shelf = self.shelf.clone();
         let tidied = tokio::task::spawn_blocking(move || {
             let kept: Vec<&Name> = ledger.kept().collect();
-            shelf.tidy(&kept, ledger.candidate.is_none())
+            shelf.tidy(&kept)
         });
         if let Ok(Err(error)) = tidied.await {
             tracing::warn!(%error, "Bundles nobody needs could not be removed.");

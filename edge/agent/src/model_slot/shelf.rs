@@ -192,11 +192,11 @@ impl Shelf {
         Ok(())
     }
 
-    /// Removes bundles nobody needs, and parts when no release is on its way.
+    /// Removes bundles nobody needs, and parts: for when no release is on its way.
     ///
     /// # Errors
     /// When something cannot be removed; nothing depends on it.
-    pub(crate) fn tidy(&self, keep: &[&Name], parts: bool) -> io::Result<()> {
+    pub(crate) fn tidy(&self, keep: &[&Name]) -> io::Result<()> {
         for id in entries(&self.bundles())? {
             for version in entries(&id)? {
                 let kept = keep.iter().any(|name| self.bundle(name) == version);
@@ -208,10 +208,8 @@ impl Shelf {
                 fs::remove_dir(&id)?;
             }
         }
-        if parts {
-            for part in entries(&self.parts())? {
-                fs::remove_file(part)?;
-            }
+        for part in entries(&self.parts())? {
+            fs::remove_file(part)?;
         }
         Ok(())
     }

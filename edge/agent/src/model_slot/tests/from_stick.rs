@@ -15,13 +15,12 @@ async fn the_newest_release_on_a_stick_is_taken_without_any_hub() {
     clinic.maintainers.release("0.3.0", Other::default());
     put_in(&clinic).await;
     clinic
-        .until("it runs beside", |clinic| clinic.models.shadow().is_some())
+        .until("it runs beside", |clinic| {
+            clinic.status.releases().beside.as_deref() == Some("tiny 0.3.0")
+        })
         .await;
-    assert_eq!(clinic.status.releases().beside.as_deref(), Some("tiny 0.3.0"));
     clinic.assess_until(|clinic| clinic.answering() == "0.3.0").await;
-    clinic
-        .assess_until(|clinic| !clinic.status.releases().on_trial)
-        .await;
+    clinic.assess_until(|clinic| clinic.good() == "0.3.0").await;
     // The stick may stay in: there is nothing newer on it.
     clinic.status.ask_for_stick();
     assert_eq!(clinic.assess().await, "0.3.0");

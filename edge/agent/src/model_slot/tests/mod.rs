@@ -152,6 +152,13 @@ impl Clinic {
         active.map_or_else(String::new, |it| it.model.version().version.clone())
     }
 
+    /// The version marked good on the disk; empty for the site file's.
+    fn good(&self) -> String {
+        let ledger = Ledger::load(&self.state().join("models")).unwrap();
+        let good = ledger.and_then(|ledger| ledger.good);
+        good.map_or_else(String::new, |good| good.name.version)
+    }
+
     /// Assesses a study as the pipeline does; the version that answered.
     async fn assess(&self) -> String {
         let (assessor, study) = (Arc::clone(&self.assessor), studies::write(self.dir.path()));
