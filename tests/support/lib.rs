@@ -26,3 +26,5 @@ pub mod http;
 pub mod line;
 
 pub mod daemons;
+
+pub mod federation;

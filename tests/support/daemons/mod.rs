@@ -4,6 +4,7 @@
 //! with the region. Everything started is killed when dropped.
 
 mod process;
+pub(crate) use process::{Process, program};
 
 mod daemon;
 pub use daemon::Daemon;

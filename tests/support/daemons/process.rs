@@ -15,7 +15,7 @@ const STOPS_WITHIN: Duration = Duration::from_secs(20);
 const TAIL_BYTES: usize = 4_000;
 
 /// The folder the built programs lie in: the one of this very program, or its parent for a test (`deps/`).
-pub(super) fn program(name: &str) -> Result<PathBuf, Error> {
+pub(crate) fn program(name: &str) -> Result<PathBuf, Error> {
     let missing = || Error::NotBuilt {
         name: name.to_owned(),
     };
@@ -30,7 +30,7 @@ pub(super) fn program(name: &str) -> Result<PathBuf, Error> {
 
 /// A program of ours while it runs, its log in a file. Killed when dropped.
 #[derive(Debug)]
-pub(super) struct Process {
+pub(crate) struct Process {
     name: String,
     child: Child,
     log: PathBuf,
@@ -38,7 +38,7 @@ pub(super) struct Process {
 
 impl Process {
     /// Appends to `log`, so that one file tells the story over restarts.
-    pub(super) fn start(command: &mut Command, name: &str, log: &Path) -> Result<Self, Error> {
+    pub(crate) fn start(command: &mut Command, name: &str, log: &Path) -> Result<Self, Error> {
         let start = |source| Error::Start {
             name: name.to_owned(),
             source,
@@ -70,7 +70,7 @@ impl Process {
     }
 
     /// An error when it has ended by itself.
-    pub(super) fn check(&mut self) -> Result<(), Error> {
+    pub(crate) fn check(&mut self) -> Result<(), Error> {
         match self.child.try_wait() {
             Ok(Some(status)) => Err(self.ended(status)),
             _ => Ok(()),

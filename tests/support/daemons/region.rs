@@ -3,7 +3,7 @@ use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 
 use barefoot_domain::ClinicId;
-use barefoot_trust::{Authority, Role};
+use barefoot_trust::{Authority, Role, TlsPaths};
 use tempfile::TempDir;
 use time::{Duration, OffsetDateTime};
 
@@ -133,6 +133,32 @@ impl Region {
         self.configured_hub("en", "127.0.0.1:0", EMBEDDED, &more)
     }
 
+    /// A certificate for a clinic, `<clinic>.crt` and `<clinic>.key` in [`Self::pki`].
+    ///
+    /// # Errors
+    /// When the id is none, or the clinic exists already.
+    pub fn clinic(&self, clinic: &str) -> Result<(), Error> {
+        let id = ClinicId::new(clinic).map_err(|source| Error::ClinicId {
+            id: clinic.to_owned(),
+            source,
+        })?;
+        self.authority
+            .issue_clinic(&id, OffsetDateTime::now_utc(), VALID)
+            .and_then(|issued| issued.save(&self.pki(), clinic))
+            .map_err(|source| Error::Certificates { source })
+    }
+
+    /// Where the identity of somebody with a certificate of this region lies.
+    #[must_use]
+    pub fn tls_paths(&self, name: &str) -> TlsPaths {
+        let pki = self.pki();
+        TlsPaths {
+            authority: pki.join("authority.crt"),
+            certificate: pki.join(format!("{name}.crt")),
+            key: pki.join(format!("{name}.key")),
+        }
+    }
+
     /// A certificate for a person, `<name>.crt` and `<name>.key` in [`Self::pki`].
     ///
     /// # Errors
@@ -153,7 +179,13 @@ impl Region {
         self.configured_hub("en", "127.0.0.1:0", &mqtt, "")
     }
 
-    fn configured_hub(&self, language: &str, page_listen: &str, mqtt: &str, more: &str) -> Result<Hub, Error> {
+    fn configured_hub(
+        &self,
+        language: &str,
+        page_listen: &str,
+        mqtt: &str,
+        more: &str,
+    ) -> Result<Hub, Error> {
         let folder = self.folder.path().join("hub");
         make_folder(&folder)?;
         let hub = Daemon::new("barefoot-hub", &folder);
@@ -173,14 +205,7 @@ impl Region {
     /// # Errors
     /// When the id is none, the clinic exists already, or its files cannot be written.
     pub fn edge(&self, clinic: &str, hub: &str, options: &EdgeOptions) -> Result<Edge, Error> {
-        let id = ClinicId::new(clinic).map_err(|source| Error::ClinicId {
-            id: clinic.to_owned(),
-            source,
-        })?;
-        self.authority
-            .issue_clinic(&id, OffsetDateTime::now_utc(), VALID)
-            .and_then(|issued| issued.save(&self.pki(), clinic))
-            .map_err(|source| Error::Certificates { source })?;
+        self.clinic(clinic)?;
         let folder = self.folder.path().join(clinic);
         make_folder(&folder)?;
         let edge = Daemon::new("barefoot-edge", &folder);

@@ -1,9 +1,10 @@
-//! `cargo xtask demo | test | bench`: the project's two commands and what developers repeat.
+//! `cargo xtask demo | federate | test | bench`: the project's two commands and what developers repeat.
 //!
 //! Standard library only, so that it is built in a second.
 
 mod bench;
 mod demo;
+mod federate;
 mod machine;
 mod step;
 mod test;
@@ -15,6 +16,11 @@ cargo xtask demo [--files PATH…] [--once] [--offline-for SECS]
     Starts a hub and a clinic's box on this machine with throw-away state, sends X-rays through the
     real DICOM port and tells what happens to each. Needs Rust and a C compiler, nothing else.
     `cargo xtask demo --help` names every flag.
+
+cargo xtask federate [--clinics 8] [--rounds 10] [--data DIR] [--all-seeds] [--privacy-table] [--kill [N]]
+    Trains a head federatedly over real gRPC, with every strategy, with noise and with poison, beside
+    pooled and local training; writes target/federate/report.json. Needs a folder of labelled X-rays;
+    `cargo xtask federate --help` names every flag.
 
 cargo xtask test [--yes] [NAME]
     Installs what the tests need (says what, and asks unless --yes or CI=true), checks format, lints
@@ -30,6 +36,7 @@ fn main() -> ExitCode {
     let rest: Vec<String> = arguments.collect();
     let outcome = match command.as_str() {
         "demo" => demo::run(&rest),
+        "federate" => federate::run(&rest),
         "test" => test::run(&rest),
         "bench" => bench::run(&rest),
         "" | "help" | "--help" | "-h" => {

@@ -1,0 +1,17 @@
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use crate::demo;
+use crate::step::{Failure, root};
+
+/// Builds the programs and becomes the simulation: its exit code and every signal are its own.
+///
+/// # Errors
+/// When something is missing or does not build.
+pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
+    demo::build()?;
+    let why = Command::new(root().join("target/debug/barefoot-federate"))
+        .args(arguments)
+        .exec();
+    Err(format!("cannot start target/debug/barefoot-federate: {why}"))
+}
