@@ -46,7 +46,10 @@ pub(crate) async fn run(
     for (number, cases) in split.clinics.iter().enumerate() {
         clinics.push(ClinicProcess::start(&mut federation, number, cases)?);
     }
-    let wanted: v1::RunSettings = settings(&STRATEGY, rounds, count);
+    let wanted = v1::RunSettings {
+        quorum: u32::try_from(count)?,
+        ..settings(&STRATEGY, rounds, count)
+    };
     let (calm, _) = run_with_kills(&mut federation, &mut clinics, wanted.clone(), 0, seed).await?;
     let (view, done) = run_with_kills(&mut federation, &mut clinics, wanted, kills, seed).await?;
     let (undisturbed, disturbed) = (finished(&calm)?, finished(&view)?);

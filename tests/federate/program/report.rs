@@ -43,8 +43,11 @@ pub(crate) struct Outcome {
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct StrategyRun {
     pub(crate) strategy: String,
+    /// NaN when the run failed.
     pub(crate) auc: f64,
     pub(crate) by_round: Vec<f64>,
+    /// Clinic, the hub's code, and how often: honest updates the hub would not take or the strategy left out.
+    pub(crate) refused: Vec<(String, String, u32)>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -258,7 +261,19 @@ impl Report {
                 one.strategies.get(place).map_or(f64::NAN, |run| run.auc)
             })?;
         }
-        writeln!(text)
+        writeln!(text)?;
+        let outliers: u32 = self
+            .outcomes
+            .iter()
+            .flat_map(|one| &one.strategies)
+            .flat_map(|run| &run.refused)
+            .filter(|(_, code, _)| code == "norm_outlier")
+            .map(|(_, _, times)| times)
+            .sum();
+        writeln!(
+            text,
+            "In all these runs together the hub refused {outliers} honest updates as far longer than the others.\n"
+        )
     }
 
     fn write_private(&self, text: &mut String) -> std::fmt::Result {

@@ -1,5 +1,6 @@
 //! Runs of one split over a real hub.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::{Context, ensure};
@@ -17,7 +18,7 @@ use crate::split::Split;
 
 /// More than any run here spends; what a site would set is its own decision.
 const BUDGET: f64 = 1000.0;
-/// Honest updates the strategies must at least see in an attacked run.
+/// A stage of an attacked run ends at its deadline where a refused clinic is waited for.
 const ATTACKED_STAGE_MS: u64 = 60_000;
 
 pub(crate) struct Scene<'a> {
@@ -50,11 +51,19 @@ impl<'a> Scene<'a> {
             .collect();
         let settings = settings(strategy, self.rounds, self.clinics.len());
         let view = self.play(learners, &open_policy(), settings).await?;
-        let by_round = finished(&view)?;
+        let by_round = auc_by_round(&view);
+        let auc = match finished(&view) {
+            Ok(by_round) => last(&by_round)?,
+            Err(error) => {
+                eprintln!("  {error}");
+                f64::NAN
+            }
+        };
         Ok(StrategyRun {
             strategy: strategy.to_string(),
-            auc: last(&by_round)?,
+            auc,
             by_round,
+            refused: refusals(&view),
         })
     }
 
@@ -69,6 +78,7 @@ impl<'a> Scene<'a> {
                 noise_multiplier: noise,
                 secure_aggregation: true,
             }),
+            quorum: u32::try_from(self.clinics.len())?,
             ..settings(&Strategy::FedAvg, self.rounds, self.clinics.len())
         };
         let policy = private_policy(CLIP_NORM, noise, BUDGET);
@@ -85,7 +95,6 @@ impl<'a> Scene<'a> {
     /// The strategy clean, and against each attack by the last clinics.
     pub(crate) async fn attacked(&mut self, strategy: &Strategy) -> anyhow::Result<Attacked> {
         let settings = v1::RunSettings {
-            quorum: u32::try_from(self.clinics.len() - POISONED)?,
             stage_ms: ATTACKED_STAGE_MS,
             ..settings(strategy, self.rounds, self.clinics.len())
         };
@@ -171,23 +180,25 @@ impl<'a> Scene<'a> {
 }
 
 fn attacked_run(attack: &'static str, view: &v1::RunView) -> anyhow::Result<AttackedRun> {
-    let by_round = finished(view)?;
-    let mut refused: Vec<(String, String, u32)> = Vec::new();
-    for refusal in view.round.iter().flat_map(|round| &round.refused) {
-        let known = refused
-            .iter_mut()
-            .find(|(clinic, code, _)| *clinic == refusal.clinic && *code == refusal.code);
-        match known {
-            Some((_, _, times)) => *times += 1,
-            None => refused.push((refusal.clinic.clone(), refusal.code.clone(), 1)),
-        }
-    }
-    refused.sort();
     Ok(AttackedRun {
         attack,
-        auc: last(&by_round)?,
-        refused,
+        auc: last(&finished(view)?)?,
+        refused: refusals(view),
     })
+}
+
+/// Who was refused or left out, by which of the hub's codes, and how often.
+fn refusals(view: &v1::RunView) -> Vec<(String, String, u32)> {
+    let mut times: BTreeMap<(String, String), u32> = BTreeMap::new();
+    for refusal in view.round.iter().flat_map(|round| &round.refused) {
+        *times
+            .entry((refusal.clinic.clone(), refusal.code.clone()))
+            .or_default() += 1;
+    }
+    times
+        .into_iter()
+        .map(|((clinic, code), times)| (clinic, code, times))
+        .collect()
 }
 
 /// The curve of a run that went to its end.
