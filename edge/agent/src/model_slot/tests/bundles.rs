@@ -13,6 +13,11 @@ pub(super) fn tiny() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../inference/tests/data/tiny")
 }
 
+/// The model that comes with the program.
+pub(super) fn shipped() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../inference/bundles/cxr-pneumonia")
+}
+
 /// What is other in a bundle than in 0.0.1.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Other {
@@ -76,14 +81,28 @@ impl Maintainers {
     pub(super) fn release(&self, version: &str, other: Other) {
         let bundle = self.folder.join(format!("bundle-{version}"));
         write(&bundle, version, other);
+        self.sign_release(&bundle, MODEL, version);
+    }
+
+    /// The shipped model with another head; its folder.
+    pub(super) fn release_shipped(&self, version: &str) -> PathBuf {
+        let bundle = self.folder.join(format!("shipped-{version}"));
+        copy(&shipped(), &bundle);
+        shift_head(&bundle, 0.001);
+        rename(&bundle, "0.1.0", version);
+        self.sign_release(&bundle, "cxr-pneumonia", version);
+        bundle
+    }
+
+    fn sign_release(&self, bundle: &Path, model: &str, version: &str) {
         let release = NewRelease {
-            model: MODEL.into(),
+            model: model.into(),
             version: version.into(),
             demonstration: true,
             report_sha256: None,
             base_version: None,
         };
-        self.editor().add_release(&bundle, release, now()).unwrap();
+        self.editor().add_release(bundle, release, now()).unwrap();
         self.sign();
     }
 
@@ -100,13 +119,8 @@ fn now() -> OffsetDateTime {
 /// A head that differs a little, so that the golden answers hold within their tolerance.
 fn write(bundle: &Path, version: &str, other: Other) {
     copy(&tiny(), bundle);
-    let head = bundle.join("head.safetensors");
-    let mut bytes = fs::read(&head).unwrap();
-    let last = bytes.len() - 4;
-    let value = f32::from_le_bytes(bytes[last..].try_into().unwrap());
     let minor: f32 = version.split('.').nth(1).unwrap().parse().unwrap();
-    bytes[last..].copy_from_slice(&(value + 0.0005 * minor).to_le_bytes());
-    replace(bundle, "head.safetensors", &bytes);
+    shift_head(bundle, 0.0005 * minor);
     let golden = fs::read_to_string(bundle.join("golden/golden.json")).unwrap();
     if other.wrong_golden {
         replace(
@@ -116,8 +130,8 @@ fn write(bundle: &Path, version: &str, other: Other) {
         );
     }
     let named = if other.mislabelled { "9.9.9" } else { version };
+    rename(bundle, "0.0.1", named);
     let mut manifest = fs::read_to_string(bundle.join("manifest.toml")).unwrap();
-    manifest = manifest.replacen("version = \"0.0.1\"", &format!("version = \"{named}\""), 1);
     if other.eager {
         manifest = manifest.replacen("operating_point = 0.3", "operating_point = 0.01", 1);
     }
@@ -126,6 +140,22 @@ fn write(bundle: &Path, version: &str, other: Other) {
         let text: Vec<u8> = (0..other.notes).map(|at| (at % 251) as u8).collect();
         fs::write(bundle.join("NOTES.md"), text).unwrap();
     }
+}
+
+/// Its last value, a bias, becomes a little larger.
+fn shift_head(bundle: &Path, by: f32) {
+    let mut bytes = fs::read(bundle.join("head.safetensors")).unwrap();
+    let last = bytes.len() - 4;
+    let value = f32::from_le_bytes(bytes[last..].try_into().unwrap());
+    bytes[last..].copy_from_slice(&(value + by).to_le_bytes());
+    replace(bundle, "head.safetensors", &bytes);
+}
+
+fn rename(bundle: &Path, from: &str, to: &str) {
+    let manifest = fs::read_to_string(bundle.join("manifest.toml")).unwrap();
+    let (from, to) = (format!("version = \"{from}\""), format!("version = \"{to}\""));
+    assert!(manifest.contains(&from));
+    fs::write(bundle.join("manifest.toml"), manifest.replacen(&from, &to, 1)).unwrap();
 }
 
 /// Writes a file and its hash into the manifest.

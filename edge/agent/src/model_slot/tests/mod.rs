@@ -6,6 +6,7 @@ mod from_stick;
 mod hostile;
 mod hub;
 mod keeping;
+mod shipped;
 mod starts;
 mod studies;
 

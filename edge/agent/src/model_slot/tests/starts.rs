@@ -19,6 +19,9 @@ async fn on_trial() -> Clinic {
         .until("it runs beside", |clinic| clinic.models.shadow().is_some())
         .await;
     clinic.assess_until(|clinic| clinic.answering() == "0.2.0").await;
+    // What it last did beside the other model has ended.
+    let alone = |clinic: &Clinic| Arc::strong_count(&clinic.models.active().unwrap()) == 2;
+    clinic.until("it only answers", alone).await;
     clinic
 }
 
