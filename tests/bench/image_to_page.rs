@@ -18,6 +18,7 @@ use barefoot_test_support::{Charset, Instance};
 use serde_json::json;
 
 use crate::orthanc::Orthanc;
+use crate::process::memory;
 use crate::report::{Report, latencies};
 
 pub(crate) const NAME: &str = "image-to-page";
@@ -167,19 +168,4 @@ fn milliseconds(duration: Duration) -> f64 {
 
 fn pid(daemon: &Daemon) -> anyhow::Result<u32> {
     daemon.pid().context("it runs")
-}
-
-fn memory(pid: u32, key: &str) -> anyhow::Result<f64> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = text
-        .lines()
-        .find(|line| line.starts_with(key))
-        .context("Linux tells a process's memory")?;
-    let kib: f64 = line
-        .split_whitespace()
-        .nth(1)
-        .context("a number")?
-        .parse()
-        .context("a number")?;
-    Ok(kib / 1024.0)
 }

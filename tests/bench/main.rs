@@ -1,7 +1,9 @@
 //! `barefoot-bench [NAME]`, behind `cargo xtask bench`: each benchmark is one file here, and one line in [`ALL`].
 
+mod process;
 mod report;
 
+mod federation;
 mod image_to_page;
 
 mod orthanc;
@@ -15,15 +17,26 @@ use report::Report;
 type Run = fn() -> Pin<Box<dyn Future<Output = anyhow::Result<Report>>>>;
 
 /// Name, what it measures, and how.
-const ALL: [(&str, &str, Run); 1] = [(
-    image_to_page::NAME,
-    "store and image-to-page times beside Orthanc; start-up, memory, sizes",
-    || Box::pin(image_to_page::run()),
-)];
+const ALL: [(&str, &str, Run); 2] = [
+    (
+        image_to_page::NAME,
+        "store and image-to-page times beside Orthanc; start-up, memory, sizes",
+        || Box::pin(image_to_page::run()),
+    ),
+    (
+        federation::NAME,
+        "aggregation and a whole round beside Flower: processor time, memory, time",
+        || Box::pin(federation::run()),
+    ),
+];
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let wanted = std::env::args().nth(1);
+    let mut arguments = std::env::args().skip(1);
+    let wanted = arguments.next();
+    if wanted.as_deref() == Some(federation::CHILD) {
+        return federation::child(arguments);
+    }
     let chosen: Vec<_> = ALL
         .iter()
         .filter(|(name, _, _)| wanted.as_deref().is_none_or(|wanted| wanted == *name))

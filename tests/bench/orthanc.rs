@@ -1,7 +1,6 @@
 //! Orthanc as the peer: stores DICOM durably in its default settings and shows pictures, as a clinic would otherwise
 //! use. Its own port and state, apart from any Orthanc the machine runs.
 
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -9,6 +8,8 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use barefoot_test_support::http::{get, get_json};
 use barefoot_test_support::wait::wait_for;
+
+use crate::process::free_port;
 
 const PROGRAMS: [&str; 3] = ["/usr/sbin/Orthanc", "/usr/bin/Orthanc", "/usr/local/sbin/Orthanc"];
 
@@ -88,8 +89,4 @@ impl Orthanc {
         get(&self.http, &format!("/instances/{id}/preview")).await?;
         Ok(())
     }
-}
-
-fn free_port() -> anyhow::Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }

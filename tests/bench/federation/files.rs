@@ -1,0 +1,150 @@
+//! Updates and model in chunk files, read and written as the hub does: block by block, the model's chunks named by
+//! their content. Not synced: what waits for the disk is no processor time.
+
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use barefoot_federation::aggregate::{ModelStore, SourceError, Updates};
+use barefoot_federation::chunk::ChunkId;
+use barefoot_federation::encoding::{Encoding, decode_into, encode};
+use barefoot_federation::layout::Layout;
+use barefoot_federation::strategy::Moment;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+/// The F32 chunks of an update, random by its number.
+pub(super) fn chunks(layout: &Layout, seed: u64) -> anyhow::Result<Vec<Vec<u8>>> {
+    let mut random = StdRng::seed_from_u64(seed);
+    (0..layout.chunks())
+        .map(|chunk| {
+            let values = layout.chunk_values(chunk);
+            let values: Vec<f32> = (0..values).map(|_| random.random::<f32>() - 0.5).collect();
+            Ok(encode(&values, Encoding::F32)?)
+        })
+        .collect()
+}
+
+/// A global model and the updates of so many clients, a folder each.
+pub(super) fn write_updates(folder: &Path, layout: &Layout, clients: usize) -> anyhow::Result<()> {
+    for client in 0..=clients {
+        let own = match client.checked_sub(1) {
+            Some(client) => update(folder, client),
+            None => global(folder),
+        };
+        fs::create_dir(&own)?;
+        for (chunk, bytes) in chunks(layout, client as u64)?.iter().enumerate() {
+            fs::write(own.join(chunk.to_string()), bytes).context("4.1 GB of free space are needed")?;
+        }
+    }
+    Ok(())
+}
+
+fn global(folder: &Path) -> PathBuf {
+    folder.join("global")
+}
+
+fn update(folder: &Path, client: usize) -> PathBuf {
+    folder.join(format!("client-{client}"))
+}
+
+pub(super) struct UpdateFiles {
+    clients: Vec<Client>,
+    bytes: Vec<u8>,
+}
+
+struct Client {
+    folder: PathBuf,
+    weight: f64,
+    /// The chunk read last.
+    open: Option<(usize, File)>,
+}
+
+impl UpdateFiles {
+    pub(super) fn of(folder: &Path, clients: usize) -> Self {
+        let client = |client| Client {
+            folder: update(folder, client),
+            weight: (client % 90 + 10) as f64,
+            open: None,
+        };
+        Self {
+            clients: (0..clients).map(client).collect(),
+            bytes: Vec::new(),
+        }
+    }
+}
+
+impl Updates for UpdateFiles {
+    fn clients(&self) -> usize {
+        self.clients.len()
+    }
+
+    fn weight(&self, client: usize) -> f64 {
+        self.clients.get(client).map_or(0.0, |client| client.weight)
+    }
+
+    fn read(
+        &mut self,
+        client: usize,
+        chunk: usize,
+        offset: usize,
+        into: &mut [f32],
+    ) -> Result<(), SourceError> {
+        let client = self.clients.get_mut(client).ok_or("no such client")?;
+        let range = Encoding::F32
+            .byte_range(offset, into.len())
+            .ok_or("no such piece")?;
+        let file = match client.open.take() {
+            Some((at, file)) if at == chunk => file,
+            _ => File::open(client.folder.join(chunk.to_string()))?,
+        };
+        self.bytes.resize(range.len(), 0);
+        file.read_exact_at(&mut self.bytes, range.start as u64)?;
+        client.open = Some((chunk, file));
+        Ok(decode_into(&self.bytes, Encoding::F32, into)?)
+    }
+}
+
+/// The global model, and the next one in a folder that goes with it.
+pub(super) struct ModelFiles {
+    global: PathBuf,
+    next: tempfile::TempDir,
+    written: usize,
+}
+
+impl ModelFiles {
+    pub(super) fn open(folder: &Path) -> anyhow::Result<Self> {
+        Ok(Self {
+            global: global(folder),
+            next: tempfile::tempdir_in(folder)?,
+            written: 0,
+        })
+    }
+
+    pub(super) fn written(&self) -> usize {
+        self.written
+    }
+}
+
+impl ModelStore for ModelFiles {
+    fn read_global(&mut self, chunk: usize, into: &mut [f32]) -> Result<(), SourceError> {
+        let bytes = fs::read(self.global.join(chunk.to_string()))?;
+        Ok(decode_into(&bytes, Encoding::F32, into)?)
+    }
+
+    fn write_global(&mut self, _chunk: usize, values: &[f32]) -> Result<(), SourceError> {
+        let bytes = encode(values, Encoding::F32)?;
+        fs::write(self.next.path().join(ChunkId::of(&bytes).to_string()), bytes)?;
+        self.written += 1;
+        Ok(())
+    }
+
+    fn read_moment(&mut self, _: Moment, _: usize, _: &mut [f32]) -> Result<bool, SourceError> {
+        Ok(false)
+    }
+
+    fn write_moment(&mut self, _: Moment, _: usize, _: &[f32]) -> Result<(), SourceError> {
+        Err("FedAvg keeps no moments".into())
+    }
+}
