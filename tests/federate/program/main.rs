@@ -19,7 +19,6 @@ mod killed;
 
 mod report;
 
-use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -121,6 +120,7 @@ async fn simulate(mut wanted: Simulation) -> anyhow::Result<bool> {
     for seed in &wanted.seeds {
         let split = Split::new(&pictures.cases, clinics, *seed);
         one_split(&mut report, &pictures, &split, &strategies, &wanted, *seed).await?;
+        save(&mut report, begun)?;
     }
     if wanted.privacy_table {
         report.privacy_table = privacy_table::compute(&pictures, wanted.rounds)?;
@@ -130,18 +130,21 @@ async fn simulate(mut wanted: Simulation) -> anyhow::Result<bool> {
         let split = Split::new(&pictures.cases, clinics, seed);
         report.killed = Some(killed::run(&pictures, &split, wanted.rounds, kills, seed).await?);
     }
-    report.seconds = begun.elapsed().as_secs();
-    let folder = workspace().join("target/federate");
-    let table = report.markdown();
-    std::fs::write(folder.join("report.json"), serde_json::to_vec_pretty(&report)?)?;
-    std::fs::write(folder.join("report.md"), &table)?;
-    if std::io::stdout().is_terminal() {
-        println!();
-    }
+    let table = save(&mut report, begun)?;
     println!("{table}");
     println!("Written: target/federate/report.json and report.md.");
     println!("More: --all-seeds, --privacy-table, --kill [N]; --help names every flag.");
     Ok(wanted.quick || report.holds())
+}
+
+/// What is known so far, as files; returns the text.
+fn save(report: &mut Report, begun: Instant) -> anyhow::Result<String> {
+    report.seconds = begun.elapsed().as_secs();
+    let folder = workspace().join("target/federate");
+    let table = report.markdown();
+    std::fs::write(folder.join("report.json"), serde_json::to_vec_pretty(report)?)?;
+    std::fs::write(folder.join("report.md"), &table)?;
+    Ok(table)
 }
 
 async fn one_split(

@@ -182,6 +182,8 @@ impl Report {
         };
         let worst = (0..first.runs.len())
             .map(|place| self.over_seeds(|one| cost(one, place)))
+            // A run that failed has no figure, and is no success.
+            .map(|cost| if cost.is_nan() { f64::INFINITY } else { cost })
             .fold(f64::NEG_INFINITY, f64::max);
         Some(Verdict {
             text: format!(

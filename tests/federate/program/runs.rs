@@ -52,13 +52,7 @@ impl<'a> Scene<'a> {
         let settings = settings(strategy, self.rounds, self.clinics.len());
         let view = self.play(learners, &open_policy(), settings).await?;
         let by_round = auc_by_round(&view);
-        let auc = match finished(&view) {
-            Ok(by_round) => last(&by_round)?,
-            Err(error) => {
-                eprintln!("  {error}");
-                f64::NAN
-            }
-        };
+        let auc = reached(&view)?;
         Ok(StrategyRun {
             strategy: strategy.to_string(),
             auc,
@@ -94,7 +88,14 @@ impl<'a> Scene<'a> {
 
     /// The strategy clean, and against each attack by the last clinics.
     pub(crate) async fn attacked(&mut self, strategy: &Strategy) -> anyhow::Result<Attacked> {
+        let small = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         let settings = v1::RunSettings {
+            // The poisoned refused, and one honest clinic besides.
+            quorum: small(
+                strategy
+                    .minimum_clients()
+                    .max(self.clinics.len().saturating_sub(POISONED + 1)),
+            ),
             stage_ms: ATTACKED_STAGE_MS,
             ..settings(strategy, self.rounds, self.clinics.len())
         };
@@ -104,7 +105,7 @@ impl<'a> Scene<'a> {
         let view = self
             .play(honest.clone(), &open_policy(), settings.clone())
             .await?;
-        let clean = last(&finished(&view)?)?;
+        let clean = reached(&view)?;
         let mut runs = Vec::new();
         for (attack, poison) in [
             ("labels flipped, ×10", Poison::FlipTenfold),
@@ -141,7 +142,7 @@ impl<'a> Scene<'a> {
     ) -> anyhow::Result<AttackedRun> {
         let settings = v1::RunSettings {
             // The refused never count, so nobody needs to wait for them.
-            target: settings.quorum,
+            target: u32::try_from(self.clinics.len() - POISONED)?,
             ..settings
         };
         let mut rogues = Vec::new();
@@ -182,7 +183,7 @@ impl<'a> Scene<'a> {
 fn attacked_run(attack: &'static str, view: &v1::RunView) -> anyhow::Result<AttackedRun> {
     Ok(AttackedRun {
         attack,
-        auc: last(&finished(view)?)?,
+        auc: reached(view)?,
         refused: refusals(view),
     })
 }
@@ -199,6 +200,17 @@ fn refusals(view: &v1::RunView) -> Vec<(String, String, u32)> {
         .into_iter()
         .map(|((clinic, code), times)| (clinic, code, times))
         .collect()
+}
+
+/// Where a run got to; NaN when it failed, and the others go on.
+fn reached(view: &v1::RunView) -> anyhow::Result<f64> {
+    match finished(view) {
+        Ok(by_round) => last(&by_round),
+        Err(error) => {
+            eprintln!("  {error}");
+            Ok(f64::NAN)
+        }
+    }
 }
 
 /// The curve of a run that went to its end.
