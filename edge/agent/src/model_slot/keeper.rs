@@ -1,16 +1,17 @@
-//! What to do next, from what is known. Nothing here touches disk, line or model: the loop in `mod.rs` does what
-//! [`Keeper::next`] says and tells it what came of it.
+//! What to do next, from what is known: by the hub's orders (`orders`) and by what sources offer (`offers`). Nothing
+//! here touches disk, line or model: `slot` has done what [`Keeper::next`] says and tells what came of it.
+
+mod offers;
+mod orders;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use barefoot_trust::release::{Release, ReleaseError, Targets};
-use barefoot_wire::v1::{Action, Desired};
+use barefoot_trust::release::{Release, ReleaseError};
 
 use super::fetching;
-use super::ledger::{Candidate, Ledger, Name, Origin, Signed, is_higher};
+use super::ledger::{Candidate, Ledger, Name, Origin};
 use super::life::{Event, Life, Problem};
-use super::shelf::Shelf;
 
 /// First pause after something failed; doubled each time up to [`LONGEST_PAUSE`].
 const PAUSE: Duration = Duration::from_secs(1);
@@ -151,101 +152,6 @@ impl Keeper {
         }
     }
 
-    /// The hub's word. True when the ledger has changed.
-    pub(super) fn instructed(&mut self, desired: &Desired, now_ms: i64) -> bool {
-        let name = Name {
-            id: desired.model_id.clone(),
-            version: desired.version.clone(),
-        };
-        match desired.action() {
-            Action::Install => self.install(name, desired),
-            Action::RollBack => self.go_back(&name, now_ms),
-            Action::Keep | Action::Unspecified => self.keep(),
-        }
-    }
-
-    /// What the hub asked for is not fetched any further; what answers, goes on. A stick's release is not the hub's.
-    fn keep(&mut self) -> bool {
-        self.wish = None;
-        let drop = |it: &Candidate| it.origin == Origin::Hub && it.life != Life::Trial;
-        let dropped = self.ledger.candidate.as_ref().is_some_and(drop);
-        if dropped {
-            self.drop_candidate();
-        } else if self.ledger.candidate.is_none() {
-            self.calm();
-        }
-        dropped
-    }
-
-    fn install(&mut self, name: Name, desired: &Desired) -> bool {
-        if self.ledger.good_name() == Some(&name) {
-            let dropped = self.keep();
-            self.wish = Some(name);
-            return dropped;
-        }
-        self.wish = Some(name.clone());
-        let ended = self.ledger.end_of(&name, None);
-        let may_be_tried = ended
-            .and_then(|it| it.life.problem())
-            .is_none_or(Problem::may_be_tried_again);
-        match &mut self.ledger.candidate {
-            Some(it) if it.name == name => {
-                let terms = (desired.shadow_studies, desired.trial_studies);
-                let changed = terms != (it.shadow_studies, it.trial_studies);
-                (it.shadow_studies, it.trial_studies) = terms;
-                return changed;
-            }
-            // One that answers is judged first.
-            Some(it) if it.life == Life::Trial => return false,
-            _ if !may_be_tried => return false,
-            _ => self.drop_candidate(),
-        }
-        self.ledger.candidate = Some(Candidate {
-            name,
-            signed: None,
-            origin: Origin::Hub,
-            life: Life::Downloading,
-            shadow_studies: desired.shadow_studies,
-            trial_studies: desired.trial_studies,
-            deaths: 0,
-            before_p95_ms: None,
-        });
-        true
-    }
-
-    /// Back to `target`, or to the last good one where the hub names none; never to one that was not good here.
-    fn go_back(&mut self, target: &Name, now_ms: i64) -> bool {
-        self.wish = None;
-        if !target.version.is_empty() && !self.ledger.was_good(target) {
-            self.trouble = Some(Trouble {
-                code: "never_good_here",
-                refusing: true,
-            });
-            return false;
-        }
-        let before = self.ledger.clone();
-        match self.ledger.candidate.as_ref().map(|it| it.life) {
-            Some(Life::Trial) => {
-                self.ledger.happened(Event::Failed(Problem::Commanded), now_ms);
-                self.release = None;
-            }
-            Some(_) => self.drop_candidate(),
-            None => {}
-        }
-        if target.version.is_empty() {
-            // With one on trial, the last good one is where that came from.
-            if before.candidate.as_ref().is_none_or(|it| it.life != Life::Trial) {
-                self.ledger.good_failed(Problem::Commanded, now_ms);
-            }
-        } else {
-            while self.ledger.good.is_some() && self.ledger.good_name() != Some(target) {
-                self.ledger.good_failed(Problem::Commanded, now_ms);
-            }
-        }
-        self.calm();
-        before != self.ledger
-    }
-
     fn drop_candidate(&mut self) {
         self.ledger.candidate = None;
         self.release = None;
@@ -269,122 +175,6 @@ impl Keeper {
         self.wait_until = Some(now + pause);
         // Whatever was believed of the source is asked for anew.
         self.release = None;
-    }
-
-    /// The signed list was read, or not. True when the ledger has changed.
-    pub(super) fn consulted(
-        &mut self,
-        origin: Origin,
-        result: Result<&Targets, &fetching::Error>,
-        now: Instant,
-        now_ms: i64,
-    ) -> bool {
-        self.refreshed_at = Some(now);
-        if origin == Origin::Usb {
-            self.stick_due = false;
-            self.stick_trouble = None;
-        }
-        match (result, self.ledger.candidate.clone()) {
-            (Ok(targets), Some(candidate)) => self.listed(&candidate, targets, now, now_ms),
-            (Ok(targets), None) if origin == Origin::Usb => self.offered_by_stick(targets),
-            (Ok(_), None) => false,
-            (Err(error), Some(candidate)) if candidate.life == Life::Downloading => {
-                self.hindered(Trouble::of(error), now);
-                false
-            }
-            // What is here already was signed when it came; the list is asked for again later.
-            (Err(_), Some(_)) => false,
-            (Err(error), None) => {
-                if origin == Origin::Usb {
-                    self.stick_trouble = Some(error.code());
-                }
-                false
-            }
-        }
-    }
-
-    fn listed(&mut self, candidate: &Candidate, targets: &Targets, now: Instant, now_ms: i64) -> bool {
-        let release = match targets.release(&candidate.name.id, &candidate.name.version) {
-            Ok(release) => release,
-            Err(error) => {
-                let gone =
-                    matches!(error, ReleaseError::Withdrawn { .. }) || candidate.life != Life::Downloading;
-                if gone {
-                    return self.failed(Problem::Withdrawn, now_ms);
-                }
-                self.hindered(Trouble::refusal(&error), now);
-                return false;
-            }
-        };
-        let signed = signed(release);
-        if candidate.life != Life::Downloading {
-            if candidate.signed.as_ref() == Some(&signed) {
-                return false;
-            }
-            return self.failed(Problem::Withdrawn, now_ms);
-        }
-        let installed = self.ledger.good.as_ref().and_then(|good| good.signed.as_ref());
-        if let Err(error) = release.check_newer_than(installed.map(|signed| signed.sequence)) {
-            self.hindered(Trouble::refusal(&error), now);
-            return false;
-        }
-        if let Some(ended) = self.ledger.end_of(&candidate.name, Some(&signed))
-            && !ended.life.problem().is_some_and(Problem::may_be_tried_again)
-        {
-            self.drop_candidate();
-            return true;
-        }
-        self.calm();
-        self.release = Some(Arc::new(release.clone()));
-        if let Some(it) = &mut self.ledger.candidate {
-            it.signed = Some(signed);
-        }
-        true
-    }
-
-    /// The newest release of the model that answers, when it is newer than that and never ended here.
-    fn offered_by_stick(&mut self, targets: &Targets) -> bool {
-        let Some(good) = self.ledger.good_name().cloned() else {
-            return false;
-        };
-        let listed = |name: &Name| {
-            targets
-                .release(&name.id, &name.version)
-                .ok()
-                .map(|it| it.details.sequence)
-        };
-        let installed = self.ledger.good.as_ref().and_then(|good| good.signed.as_ref());
-        let sequence = installed.map(|signed| signed.sequence).or_else(|| listed(&good));
-        let newest = targets
-            .releases
-            .iter()
-            .rev()
-            .find(|it| it.details.model == good.id);
-        let Some(newest) = newest else { return false };
-        let name = name_of(newest);
-        let newer = match sequence {
-            Some(sequence) => sequence < newest.details.sequence,
-            // The site file's bundle was never listed: its number decides.
-            None => is_higher(&name.version, &good.version),
-        };
-        let signed = signed(newest);
-        if !newer || name == good || self.ledger.end_of(&name, Some(&signed)).is_some() {
-            return false;
-        }
-        tracing::info!(model = %name, "The stick has a newer release.");
-        self.calm();
-        self.release = Some(Arc::new(newest.clone()));
-        self.ledger.candidate = Some(Candidate {
-            name,
-            signed: Some(signed),
-            origin: Origin::Usb,
-            life: Life::Downloading,
-            shadow_studies: self.stick_terms.0,
-            trial_studies: self.stick_terms.1,
-            deaths: 0,
-            before_p95_ms: None,
-        });
-        true
     }
 
     /// All files are on the shelf.
@@ -452,12 +242,5 @@ pub(super) fn name_of(release: &Release) -> Name {
     Name {
         id: release.details.model.clone(),
         version: release.details.version.clone(),
-    }
-}
-
-fn signed(release: &Release) -> Signed {
-    Signed {
-        sequence: release.details.sequence,
-        digest: Shelf::digest_of(release),
     }
 }

@@ -1,7 +1,5 @@
 //! The decisions alone, under everything that can happen in any order.
 
-use std::time::Duration;
-
 use barefoot_wire::v1::{Action, Desired};
 use proptest::prelude::*;
 

@@ -12,7 +12,7 @@ mod studies;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use barefoot_inference::{EngineWish, PrecisionWish};
 use barefoot_queue::Queue;
@@ -21,9 +21,17 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::*;
+use super::keeper::{self, AtWork, Work};
+use super::ledger::{Ledger, Name, Origin};
+use super::life::{Event, Life, Problem};
+use super::shelf::Shelf;
+use super::source::Source;
+use super::{Config, HubAccess, ModelSlot, fetching};
 use crate::assess::{Assessor, Config as DecisionConfig};
-use crate::model::{StudyCount, shadow};
+use crate::config::ModelConfig;
+use crate::finding_names::FindingNames;
+use crate::model::{ModelHandle, StudyCount, shadow};
+use crate::status::Status;
 use bundles::Maintainers;
 use hub::Hub;
 
