@@ -33,7 +33,7 @@ pub(super) fn report(name: &ModelName, passed: bool, report: &Report) -> String 
             report.held()
         );
     }
-    let mut text = format!("{id} {version} did not pass its gate and cannot be released. Not held:");
+    let mut text = format!("{id} {version} was refused by its gate and cannot be released. Not held:");
     for line in report.failed() {
         let _ = write!(text, "\n  {line}");
     }
