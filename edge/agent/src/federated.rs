@@ -71,7 +71,8 @@ pub struct Participant {
 }
 
 impl Participant {
-    /// Must be called inside a Tokio runtime. The hub need not be there yet.
+    /// Must be called inside a Tokio runtime. The hub need not be there yet. Blocks for a moment when an earlier participant
+    /// on the same folder was just dropped: what it has on a thread ends first.
     ///
     /// # Errors
     /// [`Error`].

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! training/                 0700
+//!   lock                    held by the one participant that works here
 //!   privacy.log             what was spent (local_training::budget)
 //!   features/…              examples (local_training::keeper)
 //!   global/<sha256>         chunks of the newest global parameters; fetched again when missing
@@ -15,10 +16,11 @@
 //! ```
 //! A run's name is never part of a path: its hash is.
 
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::{Duration, SystemTime};
 
 use barefoot_federation::chunk::ChunkId;
@@ -33,6 +35,11 @@ const MOST_ATTEMPTS: usize = 8;
 /// No stage of a round lasts as long.
 const LONGEST_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 
+/// How long a claim waits: a step of training and a few syncs.
+const CLAIM_ATTEMPTS: usize = 1000;
+const CLAIM_PAUSE: Duration = Duration::from_millis(10);
+
+const LOCK: &str = "lock";
 const TERMS: &str = "terms";
 const SECAGG: &str = "secagg";
 const RESIDUAL: &str = "residual";
@@ -57,6 +64,37 @@ impl Reply {
             Self::Unmask => "unmask",
             Self::Evaluate => "evaluate",
         }
+    }
+}
+
+/// The right to work in a folder of training; given back when dropped. What a participant that was dropped still has on a
+/// thread ends first.
+#[derive(Debug)]
+pub(super) struct Claim(#[expect(dead_code, reason = "the lock lives as long as the file is open")] File);
+
+impl Claim {
+    /// Waits a little for whoever works there to end.
+    ///
+    /// # Errors
+    /// When somebody else goes on working there, or the disk fails.
+    pub(super) fn lay(root: &Path) -> io::Result<Self> {
+        make(root)?;
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(root.join(LOCK))?;
+        for _ in 0..CLAIM_ATTEMPTS {
+            match file.try_lock() {
+                Ok(()) => return Ok(Self(file)),
+                Err(TryLockError::WouldBlock) => thread::sleep(CLAIM_PAUSE),
+                Err(TryLockError::Error(error)) => return Err(error),
+            }
+        }
+        Err(io::Error::new(
+            io::ErrorKind::ResourceBusy,
+            "another program works in the folder of training",
+        ))
     }
 }
 
@@ -245,7 +283,7 @@ impl Attempt {
             let id = ChunkId::of(content);
             let path = directory.join(id.to_string());
             fs::write(&path, content)?;
-            fs::File::open(&path)?.sync_all()?;
+            File::open(&path)?.sync_all()?;
             ids.push(id);
         }
         sync_directory(&directory)?;
@@ -324,6 +362,16 @@ mod tests {
             round,
             attempt,
         }
+    }
+
+    #[test]
+    fn one_works_in_a_folder_at_a_time() {
+        let root = tempfile::tempdir().unwrap();
+        let first = Claim::lay(root.path()).unwrap();
+        let other = root.path().to_owned();
+        let waiting = thread::spawn(move || Claim::lay(&other).map(drop));
+        drop(first);
+        waiting.join().unwrap().unwrap();
     }
 
     #[test]

@@ -43,7 +43,7 @@ use crate::learning_status::{LearningStatus, PrivacySpent, RoundNote, RoundOutco
 use crate::local_training::{Budget, Learner, Policy, ReleaseId};
 use asking::Pace;
 use barefoot_wire::v1::task::Task;
-use folder::Store;
+use folder::{Claim, Store};
 use stages::{Stages, Stop};
 use terms::{Declined, Terms, release_id, wire_id};
 use transfer::Hub;
@@ -76,6 +76,14 @@ pub(crate) struct Participant {
     stages: Arc<Mutex<Stages>>,
     /// The last round that was declined, to be logged once.
     declined: Option<ReleaseId>,
+    /// Ends what is on a thread when this is dropped.
+    stop: CancellationToken,
+}
+
+impl Drop for Participant {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
 }
 
 impl std::fmt::Debug for Participant {
@@ -98,9 +106,9 @@ impl Participant {
     /// # Errors
     /// When the folder of training cannot be used.
     pub(crate) fn new(parts: Parts) -> std::io::Result<Self> {
+        let claim = Claim::lay(&parts.directory)?;
         // The account of privacy spent is as old as the folder of rounds: one without the other is a loss.
         let is_first = !std::fs::exists(parts.directory.join("rounds"))?;
-        std::fs::create_dir_all(&parts.directory)?;
         let budget = parts
             .policy
             .as_ref()
@@ -134,8 +142,10 @@ impl Participant {
                 learner: parts.learner,
                 store,
                 budget,
+                _claim: claim,
             })),
             declined: None,
+            stop: CancellationToken::new(),
         };
         participant.show_privacy();
         Ok(participant)
@@ -147,7 +157,7 @@ impl Participant {
         loop {
             let done = tokio::select! {
                 () = shutdown.cancelled() => return,
-                done = self.ask(&shutdown) => done,
+                done = self.ask() => done,
             };
             let wait = match done {
                 Ok(Done::Idle(retry_after)) => pace.idle(retry_after),
@@ -169,7 +179,7 @@ impl Participant {
         }
     }
 
-    async fn ask(&mut self, shutdown: &CancellationToken) -> Result<Done, Status> {
+    async fn ask(&mut self) -> Result<Done, Status> {
         let model = self.on_disk(|stages| stages.models()).await?;
         let request = v1::PullTaskRequest {
             model,
@@ -197,7 +207,7 @@ impl Participant {
             Task::Idle(_) => return Ok(Done::Later),
             Task::Keys(task) => self.keys(&id, task).await,
             Task::Shares(task) => self.shares(&id, task).await,
-            Task::Fit(task) => self.fit(&id, task, shutdown).await,
+            Task::Fit(task) => self.fit(&id, task).await,
             Task::Unmask(task) => self.unmask(&id, task).await,
             Task::Evaluate(task) => self.evaluate(&id, task).await,
         };
@@ -235,12 +245,7 @@ impl Participant {
         Ok(self.heard("shares", id, &answer))
     }
 
-    async fn fit(
-        &mut self,
-        id: &ReleaseId,
-        task: v1::FitTask,
-        shutdown: &CancellationToken,
-    ) -> Result<bool, Failure> {
+    async fn fit(&mut self, id: &ReleaseId, task: v1::FitTask) -> Result<bool, Failure> {
         let wire_terms = task.terms.clone();
         let (terms, sealed) = self
             .on_disk(move |stages| {
@@ -253,7 +258,7 @@ impl Participant {
             Some(reply) => reply,
             None => {
                 self.fetch_global(&terms).await?;
-                self.train(task, terms, shutdown).await?
+                self.train(task, terms).await?
             }
         };
         self.show_privacy();
@@ -283,17 +288,12 @@ impl Participant {
     }
 
     /// Waits for the hour and for an idle processor, then trains; ends early when the stage does.
-    async fn train(
-        &self,
-        task: v1::FitTask,
-        terms: Terms,
-        shutdown: &CancellationToken,
-    ) -> Result<v1::FitReply, Failure> {
+    async fn train(&self, task: v1::FitTask, terms: Terms) -> Result<v1::FitReply, Failure> {
         let ends = Instant::now() + terms.ends_in;
-        let (idle, shutdown) = (self.idle.clone(), shutdown.clone());
+        let (idle, stop) = (self.idle.clone(), self.stop.clone());
         let go_on = move |policy: Option<&Policy>| {
             loop {
-                if shutdown.is_cancelled() || ends <= Instant::now() {
+                if stop.is_cancelled() || ends <= Instant::now() {
                     return ControlFlow::Break(());
                 }
                 let open = policy.is_some_and(|policy| policy.is_open_at(now_ms()));

@@ -16,7 +16,7 @@ use barefoot_trust::TlsIdentity;
 use barefoot_wire::v1;
 use time::OffsetDateTime;
 
-use super::folder::{Attempt, Reply, Store};
+use super::folder::{Attempt, Claim, Reply, Store};
 use super::secure;
 use super::terms::{Declined, Terms, release_id, wire_encoding, wire_id};
 use super::update::{self, Sealed, seal_masked, seal_plain};
@@ -60,6 +60,8 @@ pub(super) struct Stages {
     pub(super) store: Store,
     /// `None` where there is no policy and so nothing to spend.
     pub(super) budget: Option<Budget>,
+    /// Nobody else writes the store meanwhile.
+    pub(super) _claim: Claim,
 }
 
 impl Stages {

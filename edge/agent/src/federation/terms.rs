@@ -295,6 +295,7 @@ fn accepts(policy: &Policy, quorum: u32, offered: Protection) -> Result<(), Decl
     }
 }
 
+/// Learning rate, momentum and batch size are for trainers that draw batches; the head's finds its own step.
 fn order(fit: &v1::FitSettings) -> Result<FitOrder, Declined> {
     let usable = |value: f64| value.is_finite() && 0.0 <= value;
     if !(1..=MOST_EPOCHS).contains(&fit.epochs) {
@@ -302,15 +303,11 @@ fn order(fit: &v1::FitSettings) -> Result<FitOrder, Declined> {
             "the number of epochs is 0 or beyond what a box does",
         ));
     }
-    if !(fit.learning_rate.is_finite() && 0.0 < fit.learning_rate) {
-        return Err(Declined::failed("the learning rate is no positive number"));
-    }
     if !usable(fit.l2) || !usable(fit.proximal_mu) {
         return Err(Declined::failed("l2 or proximal_mu is negative or no number"));
     }
     Ok(FitOrder {
         epochs: fit.epochs,
-        rate: fit.learning_rate.min(1.0),
         l2: fit.l2,
         proximal_mu: fit.proximal_mu,
         class_weights: fit.class_weights,

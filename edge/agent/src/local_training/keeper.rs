@@ -1,6 +1,7 @@
 //! Turns labels into examples while the box is idle, and forgets them when they may not be learnt from any more.
 
 use std::collections::{HashMap, HashSet};
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,6 +49,7 @@ pub(crate) struct Keeper {
 #[derive(Default)]
 struct Known {
     backbone: String,
+    cabinet: Option<Cabinet>,
     features: HashMap<Reference, Arc<StudyFeatures>>,
     /// Not tried again until the model changes or the daemon starts anew.
     hopeless: HashSet<Reference>,
@@ -95,6 +97,7 @@ impl Keeper {
                         error = chain(&error),
                         "Examples for learning cannot be kept; trying again."
                     );
+                    self.known = Known::default();
                     false
                 }
                 Err(_) => {
@@ -135,13 +138,7 @@ impl Keeper {
             all.extend(wanted(&case, Some(&policy)));
         }
         all.truncate(most_examples(model.channels()));
-        let cabinet = Cabinet::open(&self.root, model.backbone())?;
-        if self.known.backbone != model.backbone() {
-            self.known = Known {
-                backbone: model.backbone().to_owned(),
-                ..Known::default()
-            };
-        }
+        let cabinet = self.cabinet(model.backbone())?;
         let references: Vec<Reference> = all.iter().map(|one| (one.study.clone(), one.version)).collect();
         let keep: HashSet<&Reference> = references.iter().collect();
         let removed = cabinet.keep_only(&keep)?;
@@ -186,6 +183,25 @@ impl Keeper {
         }
         self.publish(Some(&active), &all);
         Ok(true)
+    }
+
+    /// The features of this artefact; what is known of another's is forgotten.
+    fn cabinet(&mut self, backbone: &str) -> io::Result<Cabinet> {
+        if let Some(cabinet) = self
+            .known
+            .cabinet
+            .as_ref()
+            .filter(|_| self.known.backbone == backbone)
+        {
+            return Ok(cabinet.clone());
+        }
+        let cabinet = Cabinet::open(&self.root, backbone)?;
+        self.known = Known {
+            backbone: backbone.to_owned(),
+            cabinet: Some(cabinet.clone()),
+            ..Known::default()
+        };
+        Ok(cabinet)
     }
 
     /// Gives the examples to who learns, and their number to the page.

@@ -11,8 +11,6 @@ use super::trainer::{self, Row, Sample, Settings};
 pub struct FitOrder {
     /// Passes over all examples.
     pub epochs: u32,
-    /// Part of the longest safe step, above 0 and at most 1.
-    pub rate: f64,
     pub l2: f64,
     /// FedProx's pull to the global head; 0 for none.
     pub proximal_mu: f64,
@@ -104,7 +102,6 @@ impl Learner for HeadLearner {
         let head = Head::read(examples.trainable(), global)?;
         let settings = Settings {
             steps: order.epochs,
-            rate: order.rate,
             l2: order.l2,
             proximal_mu: order.proximal_mu,
             class_weights: order.class_weights,
@@ -219,7 +216,6 @@ mod tests {
 
     const ORDER: FitOrder = FitOrder {
         epochs: 30,
-        rate: 1.0,
         l2: 1e-3,
         proximal_mu: 0.0,
         class_weights: true,

@@ -37,8 +37,6 @@ pub(crate) struct Row {
 pub(crate) struct Settings {
     /// Passes over all examples.
     pub steps: u32,
-    /// Part of the longest safe step, above 0 and at most 1.
-    pub rate: f64,
     /// Weight decay on the standardised weights, not the bias.
     pub l2: f64,
     /// Pull towards the start, on all coordinates.
@@ -81,7 +79,7 @@ pub(crate) fn train(
     let problem = Problem::new(samples, channels, settings);
     let u0 = problem.inward(start);
     let before = problem.loss(&u0, &u0);
-    let mut curvature = problem.curvature(go_on)? / settings.rate;
+    let mut curvature = problem.curvature(go_on)?;
     for _ in 0..=MOST_HALVINGS {
         let after = problem.descend(&u0, curvature, go_on)?;
         let trained = problem.outward(&after);

@@ -3,6 +3,7 @@
 use barefoot_federation::chunk::ChunkId;
 use barefoot_federation::encoding::{
     BLOCK_VALUES, DecodeError, EncodeError, Encoding, decode_into, decode_masked_into, encode, encode_masked,
+    read_into,
 };
 use barefoot_federation::residual::{CompressError, Residual};
 use proptest::prelude::*;
@@ -27,6 +28,20 @@ proptest! {
     fn float32_is_exact(values in prop::collection::vec(finite(), 0..1500)) {
         let bytes = encode(&values, Encoding::F32).unwrap();
         prop_assert_eq!(decode(&bytes, Encoding::F32, values.len()).unwrap(), values);
+    }
+
+    #[test]
+    fn reading_gives_what_decoding_gives(values in prop::collection::vec(finite(), 0..1500)) {
+        for encoding in PLAIN {
+            let bytes = encode(&values, encoding).unwrap();
+            let mut read = vec![1.0; values.len()];
+            let fill = |buffer: &mut [u8]| {
+                buffer.copy_from_slice(&bytes);
+                Ok::<(), DecodeError>(())
+            };
+            read_into(encoding, &mut read, &mut vec![7; 3], fill).unwrap();
+            prop_assert_eq!(read, decode(&bytes, encoding, values.len()).unwrap());
+        }
     }
 
     #[test]
@@ -251,7 +266,7 @@ fn chunk_names_are_sha_256() {
     );
     for text in [
         "",
-        "ba",
+        "0",
         &id.to_string().to_uppercase(),
         &id.to_string()[1..],
         &format!("{id}0"),

@@ -11,7 +11,7 @@ use barefoot_wire::v1;
 use tempfile::TempDir;
 use time::{Duration, OffsetDateTime};
 
-use super::folder::Store;
+use super::folder::{Claim, Store};
 use super::stages::{Stages, Stop};
 use super::terms::Terms;
 use super::terms::tests::trainable;
@@ -120,6 +120,7 @@ fn start(region: &Region, name: &str, directory: &Path, policy: &Policy, learner
     let store = Store::open(directory).unwrap();
     let learner: Arc<dyn Learner> = Arc::<Fixed>::clone(learner);
     Stages {
+        _claim: Claim::lay(directory).unwrap(),
         clinic: clinic(name),
         identity: region.identity(name),
         policy: Some(policy.clone()),

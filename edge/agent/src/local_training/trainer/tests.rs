@@ -4,7 +4,6 @@ use super::*;
 
 const SETTINGS: Settings = Settings {
     steps: 30,
-    rate: 1.0,
     l2: 1e-3,
     proximal_mu: 0.0,
     class_weights: true,
