@@ -178,6 +178,31 @@ pub fn decode_into(bytes: &[u8], encoding: Encoding, into: &mut [f32]) -> Result
     first_not_finite(into).map_or(Ok(()), |value| Err(DecodeError::NotFinite { value }))
 }
 
+/// Decodes the bytes of `into.len()` values which `read` fills in, by way of `buffer`; float32 values without it.
+///
+/// Does not look for NaN and infinities in float32 values: an aggregation does that itself.
+///
+/// # Errors
+/// What `read` fails with, and [`DecodeError`]; `into` then holds anything.
+pub fn read_into<E: From<DecodeError>>(
+    encoding: Encoding,
+    into: &mut [f32],
+    buffer: &mut Vec<u8>,
+    read: impl FnOnce(&mut [u8]) -> Result<(), E>,
+) -> Result<(), E> {
+    if encoding == Encoding::F32 {
+        read(bytemuck::cast_slice_mut(into))?;
+        if cfg!(target_endian = "big") {
+            into.iter_mut()
+                .for_each(|value| *value = f32::from_bits(value.to_bits().swap_bytes()));
+        }
+        return Ok(());
+    }
+    buffer.resize(encoding.bytes_of(into.len()), 0);
+    read(buffer)?;
+    Ok(decode_into(buffer, encoding, into)?)
+}
+
 /// The bytes of masked values.
 pub fn encode_masked(values: &[u32]) -> Vec<u8> {
     values.iter().flat_map(|v| v.to_le_bytes()).collect()

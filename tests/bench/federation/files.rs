@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use barefoot_federation::aggregate::{ModelStore, SourceError, Updates};
 use barefoot_federation::chunk::ChunkId;
-use barefoot_federation::encoding::{Encoding, decode_into, encode};
+use barefoot_federation::encoding::{Encoding, decode_into, encode, read_into};
 use barefoot_federation::layout::Layout;
 use barefoot_federation::strategy::Moment;
 use rand::rngs::StdRng;
@@ -99,10 +99,11 @@ impl Updates for UpdateFiles {
             Some((at, file)) if at == chunk => file,
             _ => File::open(client.folder.join(chunk.to_string()))?,
         };
-        self.bytes.resize(range.len(), 0);
-        file.read_exact_at(&mut self.bytes, range.start as u64)?;
+        read_into::<SourceError>(Encoding::F32, into, &mut self.bytes, |bytes| {
+            Ok(file.read_exact_at(bytes, range.start as u64)?)
+        })?;
         client.open = Some((chunk, file));
-        Ok(decode_into(&self.bytes, Encoding::F32, into)?)
+        Ok(())
     }
 }
 

@@ -9,7 +9,7 @@ use barefoot_federation::aggregate::{
     AggregateError, ModelStore, SourceError, Summary, UpdateSum, Updates, aggregate, aggregate_sum,
 };
 use barefoot_federation::chunk::ChunkId;
-use barefoot_federation::encoding::{Encoding, decode_into, decode_masked_into, encode};
+use barefoot_federation::encoding::{Encoding, decode_into, decode_masked_into, encode, read_into};
 use barefoot_federation::layout::Layout;
 use barefoot_federation::secagg::{self, Unmasker, add_masked};
 use barefoot_federation::strategy::{Moment, Strategy};
@@ -191,12 +191,13 @@ impl Updates for UpdateFiles {
                 .store
                 .open_blocking(client.chunks.get(chunk).ok_or(NotThere)?)?,
         };
-        self.bytes.resize(range.len(), 0);
-        file.read_exact_at(&mut self.bytes, range.start as u64)?;
+        read_into::<SourceError>(self.encoding, into, &mut self.bytes, |bytes| {
+            Ok(file.read_exact_at(bytes, range.start as u64)?)
+        })?;
         if self.keep_open {
             client.open = Some((chunk, file));
         }
-        Ok(decode_into(&self.bytes, self.encoding, into)?)
+        Ok(())
     }
 }
 

@@ -30,7 +30,7 @@ use crate::layout::Layout;
 use crate::strategy::Strategy;
 
 /// Values worked on at a time, so that running sums stay in the processor's cache.
-const BLOCK: usize = 8 * BLOCK_VALUES;
+const BLOCK: usize = 16 * BLOCK_VALUES;
 
 /// Heaviest weight of a client. Weights are example counts; the limit keeps sums far from overflow.
 pub const MAX_WEIGHT: f64 = 1e12;
