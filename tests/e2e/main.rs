@@ -25,3 +25,7 @@ mod other_peoples_tools;
 mod calls_equal_onnxruntime;
 
 mod pages_in_a_browser;
+
+mod round_reaches_fleet;
+
+mod federated_rounds;

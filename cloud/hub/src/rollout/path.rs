@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_repositorys_own_files_pass_and_ways_out_do_not() {
+    fn own_files_pass_and_ways_out_do_not() {
         for good in [
             "metadata/timestamp.json",
             "metadata/12.root.json",
