@@ -37,11 +37,11 @@ const PLAN: &str = "schema = 1\nname = \"drawn-chests\"\nmodel = \"cxr-pneumonia
      [recalibration]\ntemperature = \"keep\"\noperating_point = \"keep\"\n\
      [[gate]]\nset = \"drawn-chests\"\nfinding = \"pneumonia\"\nminimum_present = 5\nminimum_absent = 5\n\
      auc = { at_least = 0.7, judged_by = \"point\" }\n\
-     [subgroups]\nminimum_present = 20\nminimum_absent = 20\nlargest_drop = { auc = 0.5 }\n";
+     [subgroups]\nminimum_present = 20\nminimum_absent = 20\nlargest_drop = { auc = 0.5 }\nnot_covered = \"report\"\n";
 
 const ROLLOUT: &str = "canary = { clinics = [\"clinic-1\"] }\nrings = [100]\non_limit = \"roll_back\"\n\
      [soak]\nshadow_studies = 1\ntrial_studies = 1\nstudies = 1\nminimum_minutes = 0\ndeadline_minutes = 60\nquorum = 1.0\n\
-     [limits]\nminimum_studies = 1000\nerror_rate = 1.0\nlatency_ratio = 1000.0\nreview_rate_change = 1.0\ndrift = 100.0\n\
+     [limits]\nminimum_studies = 1\nerror_rate = 1.0\nlatency_ratio = 1000.0\nreview_rate_change = 1.0\ndrift = 100.0\n\
      disagreement = 1.0\nrefusing_boxes = 0\n";
 
 fn sha256_hex(bytes: &[u8]) -> String {
@@ -227,8 +227,8 @@ impl Fleet {
         version.split('`').next().unwrap().to_owned()
     }
 
-    /// From a candidate that passed to a published release; `alter` may spoil the bundle before it is signed.
-    fn release(&self, version: &str, alter: impl FnOnce(&Path)) {
+    /// The bundle of a candidate that passed.
+    fn bundle(&self, version: &str) -> PathBuf {
         let folder = self.folder();
         let candidate = folder.join(format!("candidate-{version}"));
         self.maintain(&["model", "candidate", MODEL, version, "--out", path(&candidate)]);
@@ -245,18 +245,20 @@ impl Fleet {
             path(&bundle),
         ];
         Ctl::offline(&build).unwrap();
-        alter(&bundle);
+        bundle
+    }
+
+    /// Signs a bundle where no line is.
+    fn sign(&self, bundle: &Path, more: &[&str]) -> anyhow::Result<String> {
         let (repository, key) = (self.keys.join("repository"), self.keys.join("all.key"));
-        let sign = [
-            "model",
-            "sign",
-            path(&bundle),
-            "--repository",
-            path(&repository),
-            "--key",
-            path(&key),
-        ];
-        Ctl::offline(&sign).unwrap();
+        let mut sign = vec!["model", "sign", path(bundle), "--repository", path(&repository)];
+        sign.extend(["--key", path(&key)]);
+        sign.extend(more);
+        Ok(Ctl::offline(&sign)?)
+    }
+
+    fn publish(&self) {
+        let repository = self.keys.join("repository");
         self.maintain(&["model", "release", "--repository", path(&repository)]);
     }
 
@@ -413,7 +415,8 @@ async fn a_correction_reaches_the_fleet_and_what_is_worse_does_not() {
     let version = fleet.run(&settings);
     let report = fleet.maintain(&["model", "report", MODEL, &version]);
     assert!(report.contains("passed"), "{report}");
-    fleet.release(&version, |_| {});
+    fleet.sign(&fleet.bundle(&version), &[]).unwrap();
+    fleet.publish();
     fleet.roll_out(&version);
     let named = format!("{MODEL} {version}");
     let deadline = tokio::time::Instant::now() + PATIENCE;
@@ -456,12 +459,17 @@ async fn a_correction_reaches_the_fleet_and_what_is_worse_does_not() {
         .maintainer
         .run(&["model", "candidate", MODEL, &worse, "--out", path(&out)])
         .unwrap_err();
-    assert!(fetched.to_string().contains("auc"), "{fetched}");
+    assert!(fetched.to_string().contains("AUC"), "{fetched}");
 
     // A release that is signed and whole, but does not give its golden answers on the box, stops there.
     fleet.correct(&labelled, false).await;
     let broken = fleet.run(&settings);
-    fleet.release(&broken, spoil_golden);
+    let bundle = fleet.bundle(&broken);
+    spoil_golden(&bundle);
+    let refused = fleet.sign(&bundle, &[]).unwrap_err();
+    assert!(refused.to_string().contains("golden"), "{refused}");
+    fleet.sign(&bundle, &["--untested"]).unwrap();
+    fleet.publish();
     fleet.roll_out(&broken);
     wait_for("the rollout to be taken back", PATIENCE, async || {
         let told = fleet.rollout_says(&broken);
