@@ -88,6 +88,10 @@ fn counted(view: &v1::RunView) -> Vec<(u32, u32, u32, usize)> {
     counted
 }
 
+fn said(processes: &[ClinicProcess]) -> String {
+    processes.iter().map(ClinicProcess::said).collect()
+}
+
 fn last(view: &v1::RunView) -> f64 {
     *auc_by_round(view).last().unwrap()
 }
@@ -151,13 +155,13 @@ async fn killed_hubs_and_clinics_lose_no_update_and_double_none() {
             value: 0.5,
         }],
         // An honest update far longer than the others is refused, killed or not.
-        ..settings("FedAvgM", 2)
+        ..settings("FedAvgM", 3)
     };
     let (calm, none) = run_with_kills(&mut federation, &mut processes, settings.clone(), 0, 0)
         .await
         .unwrap();
     assert!(none.is_empty());
-    assert_eq!(calm.state, "finished", "{calm:?}");
+    assert_eq!(calm.state, "finished", "{calm:?}\n{}", said(&processes));
     let mut kills: Vec<Kill> = Vec::new();
     let mut seed = 0;
     while kills.len() < KILLS {
@@ -165,7 +169,7 @@ async fn killed_hubs_and_clinics_lose_no_update_and_double_none() {
         let (view, done) = run_with_kills(&mut federation, &mut processes, settings.clone(), 7, seed)
             .await
             .unwrap();
-        assert_eq!(view.state, "finished", "{view:?}");
+        assert_eq!(view.state, "finished", "{view:?}\n{}", said(&processes));
         assert!(!done.is_empty(), "no kill fell into the run");
         assert_eq!(counted(&view), counted(&calm), "{done:?}");
         assert_eq!(auc_by_round(&view), auc_by_round(&calm), "{done:?}");

@@ -90,7 +90,13 @@ struct Simulation {
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = match arguments.part {
-        Some(Part::Clinic { orders }) => obey(&orders).await.map(|()| true).map_err(Into::into),
+        Some(Part::Clinic { orders }) => {
+            tracing_subscriber::fmt()
+                .with_writer(std::io::stderr)
+                .with_ansi(false)
+                .init();
+            obey(&orders).await.map(|()| true).map_err(Into::into)
+        }
         None => simulate(arguments.simulation).await,
     };
     match outcome {

@@ -90,6 +90,11 @@ impl ClinicProcess {
         Ok(())
     }
 
+    /// What it wrote since it was first started; empty where that cannot be read.
+    pub fn said(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
     /// # Errors
     /// When it has ended by itself.
     pub fn check(&mut self) -> Result<(), Error> {
