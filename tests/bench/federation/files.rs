@@ -73,6 +73,56 @@ impl UpdateFiles {
             bytes: Vec::new(),
         }
     }
+
+    /// The same updates, still encoded.
+    pub(super) fn into_memory(self, layout: &Layout) -> anyhow::Result<EncodedUpdates> {
+        let update = |client: Client| {
+            let read = |chunk: usize| fs::read(client.folder.join(chunk.to_string()));
+            let chunks = (0..layout.chunks()).map(read).collect::<Result<_, _>>()?;
+            anyhow::Ok((client.weight, chunks))
+        };
+        Ok(EncodedUpdates {
+            clients: self.clients.into_iter().map(update).collect::<Result<_, _>>()?,
+            bytes: Vec::new(),
+        })
+    }
+}
+
+/// Updates in memory, chunk by chunk as they arrived.
+pub(super) struct EncodedUpdates {
+    clients: Vec<(f64, Vec<Vec<u8>>)>,
+    bytes: Vec<u8>,
+}
+
+impl Updates for EncodedUpdates {
+    fn clients(&self) -> usize {
+        self.clients.len()
+    }
+
+    fn weight(&self, client: usize) -> f64 {
+        self.clients.get(client).map_or(0.0, |(weight, _)| *weight)
+    }
+
+    fn read(
+        &mut self,
+        client: usize,
+        chunk: usize,
+        offset: usize,
+        into: &mut [f32],
+    ) -> Result<(), SourceError> {
+        let (_, chunks) = self.clients.get(client).ok_or("no such client")?;
+        let range = Encoding::F32
+            .byte_range(offset, into.len())
+            .ok_or("no such piece")?;
+        let from = chunks
+            .get(chunk)
+            .and_then(|chunk| chunk.get(range))
+            .ok_or("no such piece")?;
+        read_into::<SourceError>(Encoding::F32, into, &mut self.bytes, |bytes| {
+            bytes.copy_from_slice(from);
+            Ok(())
+        })
+    }
 }
 
 impl Updates for UpdateFiles {
