@@ -24,6 +24,8 @@ mod other_peoples_tools;
 
 mod calls_equal_onnxruntime;
 
+mod browser;
+
 mod pages_in_a_browser;
 
 mod round_reaches_fleet;

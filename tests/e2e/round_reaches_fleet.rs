@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::browser::draw;
 use barefoot_test_support::daemons::{Ctl, Edge, EdgeOptions, Hub, Region, workspace};
 use barefoot_test_support::http::get_json;
 use barefoot_test_support::phantom::{Chest, Size};
@@ -368,6 +369,30 @@ fn turn_scores(value: &mut Value) {
     }
 }
 
+/// Runs, releases, a report and the clinic's page, as people see them.
+async fn pages_tell(fleet: &Fleet, version: &str, worse: &str) {
+    let (hub, clinic) = (
+        fleet.hub.address("page").unwrap(),
+        fleet.edges[0].address("page").unwrap(),
+    );
+    for (language, told) in [("zh", ["已完成", "未通过"]), ("en", ["finished", "refused"])] {
+        let models = draw(
+            &format!("http://{hub}/models?lang={language}"),
+            &format!("models-{language}.png"),
+        )
+        .await;
+        for word in told.into_iter().chain([version, worse, "clinic-1"]) {
+            assert!(models.contains(word), "the page in {language} lacks \"{word}\"");
+        }
+        let report = format!("http://{hub}/models/report?id={MODEL}&version={worse}&lang={language}");
+        let report = draw(&report, &format!("gate-report-{language}.png")).await;
+        assert!(report.contains("AUC"), "{report}");
+        let page = format!("http://{clinic}/?lang={language}");
+        let page = draw(&page, &format!("clinic-learning-{language}.png")).await;
+        assert!(page.contains(version), "the clinic's page names its model");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_correction_reaches_the_fleet_and_what_is_worse_does_not() {
     let mut fleet = Fleet::begin().await;
@@ -486,6 +511,7 @@ async fn a_correction_reaches_the_fleet_and_what_is_worse_does_not() {
     for case in fleet.next_pictures().await {
         assert_eq!(case["model"], named, "the proven version answers on");
     }
+    pages_tell(&fleet, &version, &worse).await;
     // No image and no label left a clinic.
     let hub = fs::read_dir(fleet.hub.state().join("chunks")).unwrap().count();
     assert!(0 < hub, "updates came as chunks");

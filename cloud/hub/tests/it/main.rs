@@ -12,6 +12,7 @@ mod support;
 
 mod abuse;
 mod broker;
+mod corrections;
 mod federation;
 mod page;
 mod program;
