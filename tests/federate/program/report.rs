@@ -13,6 +13,8 @@ use crate::recipe::{CLIP_NORM, DELTA};
 /// The best strategy is at most this far below pooled training, and at least this far above a clinic alone.
 const BELOW_POOLED: f64 = 0.005;
 const ABOVE_LOCAL: f64 = 0.01;
+/// The attack that no norm betrays: shown, not judged.
+pub(crate) const QUIET: &str = "labels flipped";
 /// What poison may cost the strategy that stands against it.
 const POISON_COSTS: f64 = 0.01;
 
@@ -171,26 +173,39 @@ impl Report {
         verdicts
     }
 
-    /// Of the first strategy that stands against poison, the worst attack.
+    /// Of each strategy meant to stand against poison, the dearest of the loud attacks on any split.
     fn poison_verdict(&self) -> Option<Verdict> {
-        let first = self.outcomes.first()?.attacked.first()?;
-        let cost = |one: &Outcome, place: usize| {
-            let attacked = one.attacked.first();
-            attacked.map_or(f64::NAN, |attacked| {
-                attacked.clean - attacked.runs.get(place).map_or(f64::NAN, |run| run.auc)
-            })
-        };
-        let worst = (0..first.runs.len())
-            .map(|place| self.over_seeds(|one| cost(one, place)))
+        let first = self.outcomes.first().filter(|one| !one.attacked.is_empty())?;
+        let worst_of = |place: usize| {
+            let costs = self.outcomes.iter().flat_map(|one| {
+                let attacked = one.attacked.get(place);
+                attacked.into_iter().flat_map(|attacked| {
+                    let loud = attacked.runs.iter().filter(|run| run.attack != QUIET);
+                    loud.map(|run| attacked.clean - run.auc)
+                })
+            });
             // A run that failed has no figure, and is no success.
-            .map(|cost| if cost.is_nan() { f64::INFINITY } else { cost })
-            .fold(f64::NEG_INFINITY, f64::max);
+            costs
+                .map(|cost| if cost.is_nan() { f64::INFINITY } else { cost })
+                .fold(f64::NEG_INFINITY, f64::max)
+        };
+        let worst: Vec<f64> = (0..first.attacked.len()).map(worst_of).collect();
+        let told: Vec<String> = first
+            .attacked
+            .iter()
+            .zip(&worst)
+            .map(|(attacked, cost)| match cost.is_finite() {
+                true => format!("{} {cost:.4}", attacked.strategy),
+                false => format!("{} a run that failed", attacked.strategy),
+            })
+            .collect();
         Some(Verdict {
             text: format!(
-                "Two poisoned clinics cost {} at most {worst:.4}, at most {POISON_COSTS} wanted",
-                first.strategy
+                "Two poisoned clinics (labels flipped ×10, huge norm, NaN; the worst on any split) cost {}; at most \
+                 {POISON_COSTS} wanted of one",
+                told.join(", ")
             ),
-            holds: worst <= POISON_COSTS,
+            holds: worst.iter().any(|cost| *cost <= POISON_COSTS),
         })
     }
 

@@ -13,7 +13,7 @@ use barefoot_wire::v1;
 
 use crate::data::Pictures;
 use crate::recipe::{CLIP_NORM, POISONED, settings};
-use crate::report::{Attacked, AttackedRun, PrivateRun, StrategyRun};
+use crate::report::{Attacked, AttackedRun, PrivateRun, QUIET, StrategyRun};
 use crate::split::Split;
 
 /// More than any run here spends; what a site would set is its own decision.
@@ -109,7 +109,7 @@ impl<'a> Scene<'a> {
         let mut runs = Vec::new();
         for (attack, poison) in [
             ("labels flipped, ×10", Poison::FlipTenfold),
-            ("labels flipped", Poison::Flip),
+            (QUIET, Poison::Flip),
             ("huge norm", Poison::Huge),
         ] {
             let mut learners = honest.clone();
