@@ -59,7 +59,7 @@ pub struct Embedded {
 #[serde(deny_unknown_fields)]
 pub struct Grpc {
     pub listen: SocketAddr,
-    /// Most connections at once. Default 4096.
+    /// Most connections at once, after their handshakes. Default 4096.
     #[serde(default = "connections")]
     pub max_connections: usize,
     /// Time for the TLS handshake, milliseconds. Default 10000.

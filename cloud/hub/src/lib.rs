@@ -36,6 +36,7 @@ mod rollout;
 
 mod changes;
 mod clock;
+mod half_open;
 mod presence;
 
 mod web;

@@ -5,17 +5,18 @@ use std::task::{Context, Poll};
 use barefoot_trust::Peer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 use tonic::transport::server::Connected;
+
+use super::places::Place;
 
 /// One connection after its handshake. It ends by itself when `cut` fires, whatever the peer does.
 pub(super) struct Line {
     stream: TlsStream<TcpStream>,
     peer: Peer,
     cut: Pin<Box<WaitForCancellationFutureOwned>>,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl Line {
@@ -23,7 +24,7 @@ impl Line {
         stream: TlsStream<TcpStream>,
         peer: Peer,
         cut: WaitForCancellationFutureOwned,
-        place: OwnedSemaphorePermit,
+        place: Place,
     ) -> Self {
         Self {
             stream,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use barefoot_trust::peer_of;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_stream::wrappers::ReceiverStream;
@@ -14,9 +14,17 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 
 use super::line::Line;
+use super::places::Places;
 use super::{Error, Services};
 use crate::Shutdown;
 use crate::config::Grpc;
+use crate::half_open::HalfOpen;
+
+/// Sockets between accept and the end of the handshake; one more cuts the oldest.
+const MOST_HALF_OPEN: usize = 1024;
+
+/// Connections of one certificate's holder: what it has open, and what a bad line has left behind.
+const MOST_PER_PEER: usize = 32;
 
 /// When the process is out of file descriptors, accepting again at once would only spin.
 const PAUSE_AFTER_FAILED_ACCEPT: Duration = Duration::from_millis(100);
@@ -46,7 +54,7 @@ pub(crate) struct Listener {
     listener: TcpListener,
     address: SocketAddr,
     handshake: Duration,
-    places: Arc<Semaphore>,
+    places: Places,
     tls: TlsAcceptor,
     shutdown: Shutdown,
 }
@@ -56,6 +64,9 @@ pub(crate) struct Listener {
 struct Door {
     tls: TlsAcceptor,
     handshake: Duration,
+    half_open: HalfOpen,
+    /// Taken after the handshake only: whoever shows no certificate takes none.
+    places: Places,
     /// Greeted connections on their way to the server. Full: the handshake's task waits.
     lines: mpsc::Sender<Result<Line, Infallible>>,
     cut: CancellationToken,
@@ -76,7 +87,7 @@ impl Listener {
             address: listener.local_addr().map_err(failed)?,
             listener,
             handshake: Duration::from_millis(config.connect_timeout_ms),
-            places: Arc::new(Semaphore::new(config.max_connections)),
+            places: Places::new(config.max_connections, MOST_PER_PEER),
             tls: TlsAcceptor::from(tls),
             shutdown,
         })
@@ -112,6 +123,8 @@ impl Listener {
         let door = Door {
             tls: self.tls,
             handshake: self.handshake,
+            half_open: HalfOpen::new(MOST_HALF_OPEN),
+            places: self.places,
             lines,
             cut: cut.clone(),
         };
@@ -120,13 +133,13 @@ impl Listener {
                 tracing::error!(%error, "The gRPC port stopped serving; restart the hub.");
             },
             () = farewell => {}
-            () = accept(self.listener, door, self.places, &self.shutdown) => {}
+            () = accept(self.listener, door, &self.shutdown) => {}
         }
     }
 }
 
 /// Accepts until the shutdown; afterwards it only keeps quiet.
-async fn accept(listener: TcpListener, door: Door, places: Arc<Semaphore>, shutdown: &Shutdown) {
+async fn accept(listener: TcpListener, door: Door, shutdown: &Shutdown) {
     loop {
         let accepted = tokio::select! {
             () = shutdown.triggered() => break,
@@ -134,11 +147,7 @@ async fn accept(listener: TcpListener, door: Door, places: Arc<Semaphore>, shutd
         };
         match accepted {
             Ok((socket, peer)) => {
-                let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
-                    tracing::warn!(%peer, "A gRPC connection was not let in: all places are taken.");
-                    continue;
-                };
-                tokio::spawn(door.clone().receive(socket, peer, place));
+                tokio::spawn(door.clone().receive(socket, peer));
             }
             Err(error) => {
                 tracing::warn!(%error, "A gRPC connection could not be accepted.");
@@ -151,10 +160,18 @@ async fn accept(listener: TcpListener, door: Door, places: Arc<Semaphore>, shutd
 }
 
 impl Door {
-    async fn receive(self, socket: TcpStream, peer: SocketAddr, place: OwnedSemaphorePermit) {
+    async fn receive(self, socket: TcpStream, peer: SocketAddr) {
         // Answers are small and awaited; without this they may wait for an acknowledgement of TCP.
         let _ = socket.set_nodelay(true);
-        let greeted = timeout(self.handshake, self.tls.accept(socket)).await;
+        let half_open = self.half_open.take_place();
+        let greeted = tokio::select! {
+            () = half_open.lost() => {
+                tracing::info!(%peer, "A gRPC connection was not let in: newer ones took its place.");
+                return;
+            }
+            greeted = timeout(self.handshake, self.tls.accept(socket)) => greeted,
+        };
+        drop(half_open);
         let stream = match greeted {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => {
@@ -179,6 +196,13 @@ impl Door {
             }
             None => {
                 tracing::info!(%peer, "A gRPC connection was not let in: it showed no certificate.");
+                return;
+            }
+        };
+        let place = match self.places.take(&who) {
+            Ok(place) => place,
+            Err(full) => {
+                tracing::warn!(%peer, %full, "A gRPC connection was not let in.");
                 return;
             }
         };

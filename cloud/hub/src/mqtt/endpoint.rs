@@ -10,11 +10,11 @@ use tokio_util::task::TaskTracker;
 
 use super::Error;
 use super::greeting::Doorman;
-use super::half_open::HalfOpen;
 use super::session::ClinicSession;
 use crate::Shutdown;
 use crate::config::Embedded;
 use crate::dispatch::Dispatch;
+use crate::half_open::HalfOpen;
 use crate::ingest::Ingest;
 use crate::presence::Presence;
 

@@ -12,7 +12,6 @@
 mod broker;
 mod endpoint;
 mod greeting;
-mod half_open;
 mod outgoing;
 mod rules;
 mod session;

@@ -96,7 +96,12 @@ impl Region {
     }
 
     pub(crate) async fn start(&self, mqtt: &str) -> Hub {
-        let config = Config::parse(&self.config_text(mqtt), "hub.toml", std::path::Path::new("/")).unwrap();
+        self.start_as(&self.config_text(mqtt)).await
+    }
+
+    /// A hub with these settings, all of them.
+    pub(crate) async fn start_as(&self, text: &str) -> Hub {
+        let config = Config::parse(text, "hub.toml", std::path::Path::new("/")).unwrap();
         let shutdown = Shutdown::new();
         let (ready, bound) = tokio::sync::oneshot::channel();
         let task = tokio::spawn(barefoot_hub::run(config, shutdown.clone(), move || {

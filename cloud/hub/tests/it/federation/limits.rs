@@ -15,7 +15,7 @@ use tonic::Code;
 use super::clinic::TestClinic;
 use super::line::channel;
 use super::maintainer::{self, chunks, layout, maintainer, register, settings, start};
-use crate::support::Region;
+use crate::support::{Region, wait_for};
 
 #[tokio::test]
 async fn a_clinic_sees_no_chunk_of_another_and_only_the_parameters_of_its_round() {
@@ -113,6 +113,36 @@ async fn a_stranger_is_not_let_in() {
         .await
         .unwrap_err();
     assert_eq!(status.code(), Code::Unavailable, "{status}");
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn neither_silent_sockets_nor_one_certificate_take_the_places_of_others() {
+    let region = Region::new();
+    let text = region.config_text("endpoint = \"embedded\"\nlisten = \"127.0.0.1:0\"");
+    let hub = region.start_as(&format!("{text}max_connections = 34\n")).await;
+    let sockets = (0..50).map(|_| TcpStream::connect(("127.0.0.1", hub.grpc)));
+    let silent = futures_util::future::join_all(sockets).await;
+    let greedy = region.identity("greedy");
+    let mut lines = Vec::new();
+    for _ in 0..34 {
+        let mut calls = FederationClient::new(channel(&greedy, hub.grpc));
+        if calls.pull_task(v1::PullTaskRequest::default()).await.is_ok() {
+            lines.push(calls);
+        }
+    }
+    assert_eq!(lines.len(), 32);
+    let mut honest = TestClinic::new(&region, "honest", hub.grpc, &layout(3));
+    honest.pull().await.unwrap();
+    // What a line gives back is taken again.
+    drop(lines);
+    let mut again = FederationClient::new(channel(&greedy, hub.grpc));
+    wait_for("a place", async || {
+        let task = again.pull_task(v1::PullTaskRequest::default()).await;
+        task.map_err(|status| status.to_string())
+    })
+    .await;
+    drop(silent);
     hub.stop().await;
 }
 

@@ -3,10 +3,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
-/// Sockets that have not yet shown a certificate and said CONNECT. Bounded: one more cuts the oldest, so any number
-/// of silent sockets costs a fixed amount of memory and never keeps a clinic out.
+/// Sockets whose callers have not yet shown who they are. Bounded: one more cuts the oldest, so any number of silent
+/// sockets costs a fixed amount of memory and never keeps a clinic out.
 #[derive(Debug, Clone)]
-pub(super) struct HalfOpen {
+pub(crate) struct HalfOpen {
     sockets: Arc<Mutex<Sockets>>,
     most: usize,
 }
@@ -19,21 +19,21 @@ struct Sockets {
 
 /// One socket's place; dropping it gives the place back.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(crate) struct Place {
     half_open: HalfOpen,
     number: u64,
     cut: CancellationToken,
 }
 
 impl HalfOpen {
-    pub(super) fn new(most: usize) -> Self {
+    pub(crate) fn new(most: usize) -> Self {
         Self {
             sockets: Arc::default(),
             most,
         }
     }
 
-    pub(super) fn take_place(&self) -> Place {
+    pub(crate) fn take_place(&self) -> Place {
         let cut = CancellationToken::new();
         let mut sockets = self.lock();
         if self.most <= sockets.waiting.len()
@@ -60,7 +60,7 @@ impl HalfOpen {
 
 impl Place {
     /// Returns when the place went to a newer socket.
-    pub(super) async fn lost(&self) {
+    pub(crate) async fn lost(&self) {
         self.cut.cancelled().await;
     }
 }
