@@ -18,6 +18,8 @@ use crate::chunks::{self, ChunkStore};
 /// More than any client of ours reports.
 const MOST_METRICS: usize = 64;
 const LONGEST_METRIC_NAME: usize = 64;
+/// Far beyond any loss or rate, and far from where weighted sums overflow.
+const LARGEST_METRIC: f64 = 1e12;
 
 /// An update whose message is right: what is left to look at are its values.
 #[derive(Debug)]
@@ -96,7 +98,7 @@ pub(super) fn check_examples(examples: u32, fit: v1::FitSettings) -> Result<(), 
     Ok(())
 }
 
-/// Few, finite, with plain names: they go into tables and onto pages.
+/// Few, each once, of usual size, with plain names: they go into means, tables and onto pages.
 pub(super) fn check_metrics(metrics: &[v1::Metric]) -> Result<(), Refusal> {
     let plain = |name: &str| {
         (1..=LONGEST_METRIC_NAME).contains(&name.len())
@@ -104,10 +106,11 @@ pub(super) fn check_metrics(metrics: &[v1::Metric]) -> Result<(), Refusal> {
                 .bytes()
                 .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
     };
-    let usable = metrics
-        .iter()
-        .all(|metric| metric.value.is_finite() && plain(&metric.name));
-    if usable && metrics.len() <= MOST_METRICS {
+    let mut names = HashSet::new();
+    let mut usable = metrics.iter().map(|metric| {
+        metric.value.abs() <= LARGEST_METRIC && plain(&metric.name) && names.insert(metric.name.as_str())
+    });
+    if metrics.len() <= MOST_METRICS && usable.all(|usable| usable) {
         Ok(())
     } else {
         Err(Hygiene::AbsurdMetric.into())
@@ -170,4 +173,39 @@ fn undecodable(chunk: usize, error: DecodeError) -> Hygiene {
 /// The run's own terms do not work out; they were checked when it was started.
 fn stuck(error: &super::Error) -> Refusal {
     Refusal::passing("hub", error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metrics_are_few_named_once_and_of_usual_size() {
+        let checked = |metrics: &[(&str, f64)]| {
+            let metrics: Vec<v1::Metric> = metrics
+                .iter()
+                .map(|(name, value)| v1::Metric {
+                    name: (*name).to_owned(),
+                    value: *value,
+                })
+                .collect();
+            check_metrics(&metrics).map_err(|refusal| refusal.code)
+        };
+        assert_eq!(checked(&[("auc", 0.9), ("log_loss", -1e12)]), Ok(()));
+        for bad in [
+            [("auc", 0.9), ("auc", 0.9)],
+            [("auc", 0.9), ("loss", 1.7e308)],
+            [("auc", 0.9), ("loss", -1.1e12)],
+            [("auc", 0.9), ("loss", f64::NAN)],
+            [("auc", 0.9), ("loss", f64::INFINITY)],
+            [("auc", 0.9), ("", 0.1)],
+            [("auc", 0.9), ("no spaces", 0.1)],
+        ] {
+            assert_eq!(checked(&bad), Err("absurd_metric"), "{bad:?}");
+        }
+        let names: Vec<String> = (0..=MOST_METRICS).map(|number| format!("m{number}")).collect();
+        let many: Vec<(&str, f64)> = names.iter().map(|name| (name.as_str(), 0.0)).collect();
+        assert_eq!(checked(&many[1..]), Ok(()));
+        assert_eq!(checked(&many), Err("absurd_metric"));
+    }
 }

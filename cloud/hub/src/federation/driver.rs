@@ -1,5 +1,6 @@
 //! Time, and the hub's own work. A reconciler: whatever the journal says is to be done is started, also after a crash.
 
+use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -66,17 +67,22 @@ impl Driver {
         }
     }
 
-    /// Does what is due; how long nothing will be.
-    async fn turn(&self, alive: &mut Instant) -> Result<Duration, Error> {
+    /// Does what is due; how long nothing will be. A run that cannot be moved on keeps no other from it.
+    pub(super) async fn turn(&self, alive: &mut Instant) -> Result<Duration, Error> {
         let runs = &self.runs;
         let pause = {
             let mut active = runs.lock().await;
             let names: Vec<String> = active.keys().cloned().collect();
-            for name in &names {
-                let due = active.get(name).is_some_and(|run| run.is_due(now_ms()));
-                if due {
-                    runs.apply(&mut active, name, &Input::Tick, With::default())
-                        .await?;
+            let mut stuck = HashSet::new();
+            for name in names {
+                if !active.get(&name).is_some_and(|run| run.is_due(now_ms())) {
+                    continue;
+                }
+                let ticked = runs.apply(&mut active, &name, &Input::Tick, With::default());
+                if let Err(error) = ticked.await {
+                    let cause = std::error::Error::source(&error).map(ToString::to_string);
+                    tracing::error!(run = name, %error, cause, "A round cannot be moved on; trying again.");
+                    stuck.insert(name);
                 }
             }
             for run in active.values_mut().filter(|run| run.job.is_none()) {
@@ -93,10 +99,17 @@ impl Driver {
                     runs.0.archive.write_alive(now_ms()).await?;
                     *alive = Instant::now();
                 }
-                let next = active.values().filter(|run| run.state == RunState::Running);
-                let next = next.map(|run| run.attempt.round.deadline_ms()).min();
+                let moving = active
+                    .iter()
+                    .filter(|(name, run)| run.state == RunState::Running && !stuck.contains(*name));
+                let next = moving.map(|(_, run)| run.attempt.round.deadline_ms()).min();
                 let left = next.map_or(i64::MAX, |deadline| deadline.saturating_sub(now_ms()));
-                Duration::from_millis(u64::try_from(left).unwrap_or_default()).min(HEARTBEAT)
+                let most = if stuck.is_empty() {
+                    HEARTBEAT
+                } else {
+                    PAUSE_AFTER_FAILURE
+                };
+                Duration::from_millis(u64::try_from(left).unwrap_or_default()).min(most)
             }
         };
         if runs.0.sweep.swap(false, Ordering::Relaxed) {

@@ -87,6 +87,8 @@ impl Plan {
                 .map(|(name, value)| (format!("clinics.{name}"), value));
             with.metrics.extend(named);
         }
+        // The journal takes no NaN, and would refuse the whole transition for one.
+        with.metrics.retain(|(_, value)| value.is_finite());
         let known = attempt.round.members();
         let changed = round
             .members()

@@ -2,7 +2,8 @@ use std::collections::BTreeMap;
 
 /// Means of the clinics' metrics, weighted by their examples: one for each name, over the clinics that report it.
 ///
-/// Replies are (weight, metrics); a reply of weight 0 counts for nothing. Names come out in order.
+/// Replies are (weight, metrics); a reply of weight 0 counts for nothing. A mean that is no finite number is left out.
+/// Names come out in order.
 pub fn weighted_metrics<'a>(
     replies: impl IntoIterator<Item = (f64, &'a [(String, f64)])>,
 ) -> Vec<(String, f64)> {
@@ -17,5 +18,6 @@ pub fn weighted_metrics<'a>(
     sums.into_iter()
         .filter(|(_, (_, weights))| 0.0 < *weights)
         .map(|(name, (sum, weights))| (name.to_owned(), sum / weights))
+        .filter(|(_, mean)| mean.is_finite())
         .collect()
 }

@@ -284,6 +284,20 @@ fn metrics_are_weighted_by_examples() {
     assert_eq!(means, [metric("auc", 0.8), metric("loss", 1.0)]);
 }
 
+#[test]
+fn a_mean_that_is_no_number_is_left_out() {
+    let metric = |name: &str, value: f64| (name.to_owned(), value);
+    let reply = [
+        metric("auc", 0.9),
+        metric("twice", 1.7e308),
+        metric("twice", -1.7e308),
+        metric("huge", 1.7e308),
+        metric("none", f64::NAN),
+    ];
+    let means = weighted_metrics([(10.0, reply.as_slice())]);
+    assert_eq!(means, [metric("auc", 0.9)]);
+}
+
 #[derive(Debug, Clone)]
 enum Move {
     Reply(usize, Duty),
