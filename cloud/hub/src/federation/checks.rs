@@ -1,6 +1,6 @@
 //! Is an update what it claims to be? The quick half looks at the message, the slow half at every value.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io::Read;
 
 use barefoot_federation::chunk::ChunkId;
@@ -36,11 +36,12 @@ pub(super) struct Readable {
     pub(super) norm_limit: f64,
 }
 
-/// The message of an update against the run's terms. `uploaded` are the chunks this clinic itself has sent.
+/// The message of an update against the run's terms. `uploaded` are the chunks this clinic itself has
+/// sent, with their lengths.
 pub(super) fn check_update(
     run: &ActiveRun,
     reply: &v1::FitReply,
-    uploaded: &HashSet<ChunkId>,
+    uploaded: &HashMap<ChunkId, u64>,
 ) -> Result<Claimed, Refusal> {
     let setup = &run.setup;
     let update = reply.update.as_ref().ok_or(Hygiene::WrongLayout)?;
@@ -55,17 +56,22 @@ pub(super) fn check_update(
     if !wire::is_layout(&update.tensors, &run.layout) {
         return Err(Hygiene::WrongLayout.into());
     }
-    let expected = run.chunk_bytes().map_err(|error| stuck(&error))?.len();
-    if update.chunk.len() != expected {
+    let lengths = run.chunk_bytes().map_err(|error| stuck(&error))?;
+    if update.chunk.len() != lengths.len() {
         return Err(Hygiene::WrongChunkCount {
             listed: update.chunk.len() as u64,
-            expected: expected as u64,
+            expected: lengths.len() as u64,
         }
         .into());
     }
     let ids = wire::chunk_ids(&update.chunk).ok_or(Hygiene::DamagedChunk { chunk: 0 })?;
-    if let Some(chunk) = ids.iter().position(|id| !uploaded.contains(id)) {
-        return Err(Hygiene::MissingChunk { chunk: chunk as u64 }.into());
+    for (chunk, (id, length)) in (0_u64..).zip(ids.iter().zip(&lengths)) {
+        match uploaded.get(id) {
+            None => return Err(Hygiene::MissingChunk { chunk }.into()),
+            // Of a masked update nothing else can be checked before the masks are off, and then it is too late.
+            Some(sent) if *sent != *length as u64 => return Err(Hygiene::DamagedChunk { chunk }.into()),
+            Some(_) => {}
+        }
     }
     // Under secure aggregation the weight is masked with the values, and nothing else may be told.
     if !setup.rules.secure {

@@ -149,7 +149,8 @@ impl Runs {
 
     /// What the clinic has sent: before its update was accepted, and with it.
     async fn own_chunks(&self, clinic: &ClinicId) -> Result<HashSet<ChunkId>, Error> {
-        let mut own = self.0.archive.uploads_of(clinic).await?;
+        let uploads = self.0.archive.uploads_of(clinic).await?;
+        let mut own: HashSet<ChunkId> = uploads.into_keys().collect();
         let open: Vec<AttemptKey> = {
             let active = self.lock().await;
             active.values().map(|run| run.attempt.key.clone()).collect()

@@ -56,11 +56,10 @@ pub(super) fn member(row: &SqliteRow) -> Result<(ClinicId, Member), Error> {
 }
 
 pub(super) fn reply(row: &SqliteRow) -> Result<ReplyRow, Error> {
-    let sha256: Vec<u8> = get(row, "sha256")?;
     Ok(ReplyRow {
         clinic: clinic(row)?,
         duty: named(row, "duty", Duty::named)?,
-        sha256: ChunkId::try_from(sha256.as_slice()).map_err(|_| Error::Stored { what: "reply" })?,
+        sha256: chunk_id(row, "sha256")?,
         body: get(row, "body")?,
         norm: get(row, "norm")?,
         at_ms: get(row, "at_ms")?,
@@ -92,6 +91,11 @@ pub(super) fn global(row: &SqliteRow) -> Result<GlobalRow, Error> {
 pub(super) fn clinic(row: &SqliteRow) -> Result<ClinicId, Error> {
     let text: String = get(row, "clinic")?;
     ClinicId::new(text).map_err(|_| Error::Stored { what: "clinic id" })
+}
+
+pub(super) fn chunk_id(row: &SqliteRow, column: &'static str) -> Result<ChunkId, Error> {
+    let bytes: Vec<u8> = get(row, column)?;
+    ChunkId::try_from(bytes.as_slice()).map_err(|_| Error::Stored { what: column })
 }
 
 /// End to end.

@@ -1,10 +1,10 @@
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use barefoot_domain::ClinicId;
 use barefoot_federation::chunk::ChunkId;
 
 use super::super::{Archive, Error};
-use super::rows::{chunk_ids, commit, query};
+use super::rows::{chunk_id, commit, get, query};
 
 /// What became of chunks that were to be written down for a clinic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,18 +15,20 @@ pub(crate) enum Uploaded {
 }
 
 impl Archive {
-    /// Chunks this clinic has sent that no reply names yet.
-    pub(crate) async fn uploads_of(&self, clinic: &ClinicId) -> Result<HashSet<ChunkId>, Error> {
-        let chunks: Vec<Vec<u8>> = sqlx::query_scalar("SELECT chunk FROM uploads WHERE clinic = ?")
+    /// Chunks this clinic has sent that no reply names yet, with their lengths in bytes.
+    pub(crate) async fn uploads_of(&self, clinic: &ClinicId) -> Result<HashMap<ChunkId, u64>, Error> {
+        sqlx::query("SELECT chunk, bytes FROM uploads WHERE clinic = ?")
             .bind(clinic.as_str())
             .fetch_all(&self.pool)
             .await
-            .map_err(query)?;
-        let ids: Vec<_> = chunks
+            .map_err(query)?
             .iter()
-            .map(|chunk| chunk_ids(chunk))
-            .collect::<Result<_, _>>()?;
-        Ok(ids.into_iter().flatten().collect())
+            .map(|row| {
+                let bytes: i64 = get(row, "bytes")?;
+                let bytes = u64::try_from(bytes).map_err(|_| Error::Stored { what: "upload" })?;
+                Ok((chunk_id(row, "chunk")?, bytes))
+            })
+            .collect()
     }
 
     /// Notes that the clinic has sent these chunks, of so many bytes each.

@@ -299,7 +299,7 @@ impl TestClinic {
     }
 
     /// Quantised and masked once for an attempt; a resend sends the same.
-    async fn masked(&mut self, task: &v1::FitTask) -> Result<v1::FitReply, Status> {
+    pub(super) async fn masked(&mut self, task: &v1::FitTask) -> Result<v1::FitReply, Status> {
         let terms = task.terms.as_ref().unwrap();
         let (id, params) = (terms.id.clone().unwrap(), self.params(terms));
         let key = (id.round, id.attempt);

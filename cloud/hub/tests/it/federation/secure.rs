@@ -159,6 +159,37 @@ async fn keys_and_shares_that_are_wrong_are_refused_with_their_reason() {
 }
 
 #[tokio::test]
+async fn a_masked_update_with_chunks_of_the_wrong_lengths_is_refused_before_it_counts() {
+    let region = Region::new();
+    let hub = region.hub().await;
+    // Two chunks, the second of them short.
+    let (mut mara, mut clinics) = prepared(&region, hub.grpc, 262_143).await;
+    let run = start(&mut mara, secure(1, 0.0)).await;
+    for _ in ["keys", "shares"] {
+        for clinic in &mut clinics {
+            while !clinic.step().await.unwrap() {}
+        }
+    }
+    let task = clinics[3].fit_task().await;
+    let mut swapped = clinics[3].masked(&task).await.unwrap();
+    swapped.update.as_mut().unwrap().chunk.swap(0, 1);
+    let refused = clinics[3].calls.submit_fit(swapped).await.unwrap().into_inner();
+    assert_eq!(
+        (refused.accepted, refused.code.as_str()),
+        (false, "damaged_chunk")
+    );
+    let view = play(&mut clinics, &mut mara, &run).await;
+    let rounds: Vec<_> = view
+        .round
+        .iter()
+        .map(|round| (round.stage.as_str(), round.accepted))
+        .collect();
+    assert_eq!(rounds, [("finished", 3)], "{view:?}");
+    assert_eq!(refusals(&view), [("d".to_owned(), "damaged_chunk".to_owned())]);
+    hub.stop().await;
+}
+
+#[tokio::test]
 async fn shares_for_other_clinics_than_the_roster_are_refused() {
     let region = Region::new();
     let hub = region.hub().await;
