@@ -9,6 +9,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0003_models.sql"),
     include_str!("migrations/0004_rollouts.sql"),
     include_str!("migrations/0005_corrections.sql"),
+    include_str!("migrations/0006_ended_updates.sql"),
 ];
 
 /// Each step is one transaction together with its version number: a cut leaves the older version, whole.

@@ -133,3 +133,39 @@ async fn a_database_that_cannot_be_used_says_what_to_do() {
         "{error}"
     );
 }
+
+impl Archive {
+    /// For tests that break the database, or make an older one of it.
+    pub(crate) async fn execute(&self, sql: String) {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql))
+            .execute(&self.pool)
+            .await
+            .unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_updates_of_ended_attempts_said_goes_with_the_sixth_version() {
+    let dir = tempfile::tempdir().unwrap();
+    let archive = open(&dir).await;
+    let attempt = |number: u32, ended: &str| {
+        format!(
+            "INSERT INTO attempts VALUES ('r', 1, {number}, 'failed', '', 0, {ended}, 0, 0, 0); \
+             INSERT INTO round_replies VALUES ('r', 1, {number}, 'a', 'fit', zeroblob(32), x'01', 0, 0);"
+        )
+    };
+    let older = format!(
+        "INSERT INTO runs (id, settings, tensors, backbone, started_by, started_at_ms, state, reason, candidate) \
+         VALUES ('r', x'', x'', '', 'mara', 0, 'running', '', ''); {} {} PRAGMA user_version = 5;",
+        attempt(1, "7"),
+        attempt(2, "NULL"),
+    );
+    archive.execute(older).await;
+    archive.close().await;
+    let archive = open(&dir).await;
+    let kept: Vec<Vec<u8>> = sqlx::query_scalar("SELECT body FROM round_replies ORDER BY attempt")
+        .fetch_all(&archive.pool)
+        .await
+        .unwrap();
+    assert_eq!(kept, [vec![], vec![1]]);
+}

@@ -73,12 +73,15 @@ pub(super) fn check_update(
             Some(_) => {}
         }
     }
-    // Under secure aggregation the weight is masked with the values, and nothing else may be told.
+    // Under secure aggregation the weight is masked with the values.
     if !setup.rules.secure {
         check_examples(reply.examples, setup.fit)?;
-        if !setup.noise() {
-            check_metrics(&reply.metric)?;
-        }
+    }
+    if !setup.hides_figures() {
+        check_metrics(&reply.metric)?;
+    } else if !reply.metric.is_empty() {
+        let reason = "The run hides figures about single clinics, and the reply tells some.";
+        return Err(Refusal::content("wrong_protection", reason));
     }
     let readable = (!setup.rules.secure).then(|| Readable {
         layout: std::sync::Arc::clone(&run.layout),

@@ -92,6 +92,11 @@ impl Setup {
         0.0 < self.privacy.noise_multiplier
     }
 
+    /// Exact figures about a single clinic would undo what masks or noise protect.
+    pub(super) fn hides_figures(&self) -> bool {
+        self.rules.secure || self.noise()
+    }
+
     /// The largest norm of an update of `values` values: the operator's limit, and what clipping leaves.
     pub(super) fn norm_limit(&self, values: usize) -> f64 {
         let operator = self.settings.norm_limit;

@@ -3,6 +3,7 @@
 use barefoot_domain::ClinicId;
 use barefoot_federation::round::Duty;
 use barefoot_wire::v1;
+use prost::Message;
 use time::OffsetDateTime;
 use tokio::task::spawn_blocking;
 
@@ -93,16 +94,21 @@ impl Runs {
         reply: &v1::FitReply,
         row: ReplyRow,
     ) -> Result<(), NotTaken> {
-        let claimed = {
+        let (claimed, body) = {
             let mut active = self.lock().await;
             let run = self.admit(&mut active, key, clinic, Duty::Fit).await?;
             let uploaded = self.0.archive.uploads_of(clinic).await?;
-            checks::check_update(run, reply, &uploaded)?
+            let claimed = checks::check_update(run, reply, &uploaded)?;
+            let body = match run.setup.hides_figures() {
+                true => without_figures(reply),
+                false => row.body,
+            };
+            (claimed, body)
         };
         let norm = self.read(claimed).await?;
         let mut active = self.lock().await;
         self.admit(&mut active, key, clinic, Duty::Fit).await?;
-        let row = ReplyRow { norm, ..row };
+        let row = ReplyRow { norm, body, ..row };
         self.accept(&mut active, key, row, With::default()).await
     }
 
@@ -168,4 +174,13 @@ impl Runs {
             Err(_) => Err(Error::Stored { what: "update" }.into()),
         }
     }
+}
+
+/// What the journal keeps of an update whose figures are nobody's business.
+fn without_figures(reply: &v1::FitReply) -> Vec<u8> {
+    let kept = v1::FitReply {
+        examples: 0,
+        ..reply.clone()
+    };
+    kept.encode_to_vec()
 }

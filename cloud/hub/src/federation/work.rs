@@ -292,7 +292,7 @@ impl Runs {
 fn about(run: &ActiveRun, replies: &[ReplyRow]) -> Result<About, Error> {
     let mut said = Vec::new();
     // What masks and noise protect is not told by the side either.
-    if !run.setup.rules.secure && !run.setup.noise() {
+    if !run.setup.hides_figures() {
         for reply in replies {
             let reply = fit_reply(reply)?;
             said.push((run.setup.weight(reply.examples), wire::metrics(&reply.metric)));

@@ -227,11 +227,12 @@ async fn insert_refusal(step: Step<'_>, key: &AttemptKey, refusal: &RefusalRow) 
     Ok(())
 }
 
-/// With the shares of an attempt, what it kept secret could be rebuilt. Hashes stay, for repeated replies.
+/// With the shares of an attempt, what it kept secret could be rebuilt; and what its updates say has been used. Hashes
+/// stay, for repeated replies.
 async fn forget_secrets(step: Step<'_>, key: &AttemptKey) -> Result<(), sqlx::Error> {
     sqlx::query(
         "UPDATE round_replies SET body = x'' WHERE run = ? AND round = ? AND attempt = ? \
-         AND duty IN ('keys', 'shares', 'unmask')",
+         AND duty IN ('keys', 'shares', 'fit', 'unmask')",
     )
     .bind(&key.run)
     .bind(key.round)
