@@ -150,7 +150,6 @@ impl Runs {
         archive
             .start_run(&settings.model_id, &row, &global, &opened.row())
             .await?;
-        archive.write_alive(now).await?;
         let name = row.id.clone();
         let run = ActiveRun {
             row,
@@ -163,6 +162,9 @@ impl Runs {
             setup: Arc::clone(&setup),
         };
         active.insert(name.clone(), run);
+        if let Err(error) = archive.write_alive(now).await {
+            tracing::warn!(run = name, %error, "The time of a run's start was not written down; it is with the next beat.");
+        }
         self.announce();
         Ok(v1::RunName { run: name })
     }
@@ -173,16 +175,25 @@ impl Runs {
     /// [`Error::UnknownRun`], [`Error::Ended`].
     pub(crate) async fn stop(&self, name: &str) -> Result<(), Error> {
         let mut active = self.lock().await;
-        let Some(run) = active.get(name) else {
-            let known = self.0.archive.run(name).await?.is_some();
-            return Err(if known { Error::Ended } else { Error::UnknownRun });
-        };
-        if run.state == RunState::Finishing {
-            return Err(Error::Ended);
+        loop {
+            let Some(run) = active.get(name) else {
+                let known = self.0.archive.run(name).await?.is_some();
+                return Err(if known { Error::Ended } else { Error::UnknownRun });
+            };
+            if run.state == RunState::Finishing {
+                return Err(Error::Ended);
+            }
+            let applied = self
+                .apply(&mut active, name, &Input::Stop, With::default())
+                .await?;
+            if applied.taken.is_ok() {
+                return Ok(());
+            }
+            // Time counts first: it may have ended the attempt, and then the one that followed is to be stopped.
+            if !applied.moved {
+                return Err(Error::Ended);
+            }
         }
-        self.apply(&mut active, name, &Input::Stop, With::default())
-            .await?;
-        Ok(())
     }
 
     /// The newest runs first.
