@@ -100,8 +100,6 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
 
     let chunks = ChunkStore::open(&directory.chunks(), MOST_CHUNK_BYTES)?;
     let registry = Registry::new(archive.clone(), chunks.clone(), changes.clone());
-    let waiting = registry.clone();
-    tokio::spawn(async move { waiting.judge_waiting().await });
 
     let releases = Releases::open(config.releases.as_ref(), directory.releases(), registry.clone())
         .await
@@ -177,7 +175,7 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
 
     // The line first: it holds the way to the committer, which ends when nothing can come any more.
     shutdown.trigger();
-    for part in [&mut line, &mut committer, &mut port, &mut rollouts] {
+    for part in [&mut line, &mut committer, &mut driver, &mut port, &mut rollouts] {
         finish(part).await;
     }
     if !page.is_finished() {

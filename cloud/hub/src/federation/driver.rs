@@ -21,6 +21,9 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 /// When the archive did not answer.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
 
+/// Before a judgement that failed is tried again.
+const JUDGED_AGAIN_AFTER: Duration = Duration::from_secs(60);
+
 /// On shutdown: time for a transaction on its way. Arithmetic stops by itself within a chunk.
 const FAREWELL: Duration = Duration::from_secs(10);
 
@@ -38,6 +41,11 @@ impl Driver {
 
     /// Runs until the shutdown.
     pub(crate) async fn run(self) {
+        let judging = self.runs.clone();
+        self.runs
+            .0
+            .jobs
+            .spawn(async move { judging.keep_judging(JUDGED_AGAIN_AFTER).await });
         let mut alive = Instant::now();
         loop {
             let pause = match self.turn(&mut alive).await {

@@ -9,7 +9,8 @@
 //! replies       what clinics submit: admitted, checked (`take`, `checks`), journalled, answered
 //! run           one active run in memory: exactly what the journal says
 //! ledger        applies an input to a run and journals what it changed, in one transaction
-//! driver, work  time, and the hub's own work: the aggregate (`aggregation`, `secure`), the candidate (`finishing`)
+//! driver, work  time, and the hub's own work: the aggregate (`aggregation`, `secure`), the candidate (`finishing`,
+//!               `judging`)
 //! resume        from the journal back to memory
 //! runs          what maintainers ask for; `view` and `watch` are how they see it
 //! ```
@@ -22,6 +23,7 @@ mod checks;
 mod driver;
 mod error;
 mod finishing;
+mod judging;
 mod ledger;
 mod refusal;
 mod replies;

@@ -50,6 +50,8 @@ pub(super) struct Inner {
     active: Mutex<Active>,
     /// Something moved: the driver looks what is to be done.
     pub(super) wake: Notify,
+    /// A run has ended: its candidate may wait for its judgement.
+    pub(super) unjudged: Notify,
     /// Chunks may have become unneeded.
     pub(super) sweep: AtomicBool,
     pub(super) readers: Semaphore,
@@ -79,6 +81,7 @@ impl Runs {
             shutdown,
             active: Mutex::new(active),
             wake: Notify::new(),
+            unjudged: Notify::new(),
             sweep: AtomicBool::new(true),
             readers: Semaphore::new(READERS),
             uploading: StdMutex::default(),

@@ -212,7 +212,8 @@ impl Runs {
         Ok(Some((made, about)))
     }
 
-    /// Makes the candidate and ends the run. The registry knows the run: the same again is the same candidate.
+    /// Makes the candidate and ends the run. The registry knows the run: the same again is the same candidate. Whether it
+    /// is judged already is not the run's concern.
     async fn finish(&self, key: &AttemptKey) -> Result<(), Error> {
         let (provenance, chunks) = {
             let active = self.lock().await;
@@ -263,6 +264,7 @@ impl Runs {
             ),
         }
         active.remove(&key.run);
+        self.0.unjudged.notify_one();
         self.0.sweep.store(true, std::sync::atomic::Ordering::Relaxed);
         self.announce();
         Ok(())

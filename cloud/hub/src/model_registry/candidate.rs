@@ -18,11 +18,12 @@ use crate::clock::now_ms;
 
 impl Registry {
     /// Gives the run's outcome the next version number, judges it, and returns the number. The same run again gives
-    /// the same number; a judgement that was cut off is made then.
+    /// the same number. A candidate that could not be judged has its number all the same, and waits for
+    /// [`Self::judge_waiting`].
     ///
     /// # Errors
     /// [`Error::Unknown`] when the base is not registered, [`Error::Locked`] when the run brought other parameters
-    /// before; else what kept the registry from judging. A candidate the gate refuses is no error.
+    /// before; else what kept the registry from giving a number.
     pub(crate) async fn add_candidate(
         &self,
         provenance: Provenance,
@@ -65,24 +66,35 @@ impl Registry {
             });
         }
         self.changes.announce();
-        self.judge(&row).await?;
+        self.try_judge(&row).await;
         Ok(row.version)
     }
 
-    /// Judges candidates whose judgement was cut off; called once at the start.
-    pub(crate) async fn judge_waiting(&self) {
+    /// Judges candidates whose judgement failed or was cut off. Whether none waits any more.
+    pub(crate) async fn judge_waiting(&self) -> bool {
         let rows = match self.archive.models().await {
             Ok(rows) => rows,
             Err(error) => {
-                tracing::error!(%error, "The waiting candidates could not be read.");
-                return;
+                tracing::error!(%error, "The waiting candidates could not be read; it is tried again.");
+                return false;
             }
         };
+        let mut all = true;
         for row in rows.iter().filter(|row| row.state == ModelState::Candidate) {
-            if let Err(error) = self.judge(row).await {
-                tracing::error!(model = row.id, version = row.version, %error, "A candidate could not be judged.");
-            }
+            all &= self.try_judge(row).await;
         }
+        all
+    }
+
+    /// Whether the candidate is judged now.
+    async fn try_judge(&self, row: &ModelRow) -> bool {
+        let judged = self.judge(row).await;
+        if let Err(error) = &judged {
+            let cause = std::error::Error::source(error).map(ToString::to_string);
+            let (model, version) = (&row.id, &row.version);
+            tracing::error!(model, version, %error, cause, "A candidate could not be judged; it is tried again.");
+        }
+        judged.is_ok()
     }
 
     async fn judge(&self, row: &ModelRow) -> Result<(), Error> {
