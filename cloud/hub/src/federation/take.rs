@@ -94,6 +94,8 @@ impl Runs {
         reply: &v1::FitReply,
         row: ReplyRow,
     ) -> Result<(), NotTaken> {
+        // Nothing is swept between the look at what was sent and the row that names it.
+        let _hold = self.0.chunks.hold().await;
         let (claimed, body) = {
             let mut active = self.lock().await;
             let run = self.admit(&mut active, key, clinic, Duty::Fit).await?;
