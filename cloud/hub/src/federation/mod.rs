@@ -41,6 +41,9 @@ mod watch;
 mod wire;
 mod work;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use driver::Driver;
 pub(crate) use error::Error;
 pub(crate) use runs::Runs;
