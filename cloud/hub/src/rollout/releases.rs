@@ -108,7 +108,7 @@ impl Releases {
             self.prove(&checked, release).await?;
         }
         let (me, new) = (self.clone(), checked.new.len());
-        blocking(move || Ok(me.repository()?.publish(checked)?)).await?;
+        blocking(move || me.repository()?.publish(checked)).await?;
         tracing::info!(new, "A release repository was published.");
         self.tell_the_registry().await;
         Ok(())

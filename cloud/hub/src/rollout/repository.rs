@@ -4,7 +4,7 @@
 //! releases/current            → published/<name>
 //! releases/published/<name>/  metadata/ and targets/
 //! releases/staging/<name>/    being received
-//! releases/trusted/           what is known of the repository: nothing older is taken
+//! releases/trusted/           what is known of what was published: nothing older is taken
 //! ```
 
 use std::collections::BTreeSet;
@@ -14,7 +14,9 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
 
-use barefoot_trust::release::{DirectorySource, Release, Targets, TrustedState, verify_repository};
+use barefoot_trust::release::{
+    DirectorySource, Release, ReleaseError, Targets, TrustedState, verify_repository,
+};
 use time::OffsetDateTime;
 use ulid::Ulid;
 
@@ -74,7 +76,7 @@ impl Repository {
             offered: RwLock::default(),
         };
         if repository.current().exists() {
-            match repository.verify(&repository.current()) {
+            match repository.served() {
                 Ok(targets) => repository.offer(targets),
                 Err(error) => {
                     tracing::error!(%error, "The published repository is not believed any more: publish a fresh one.");
@@ -145,7 +147,8 @@ impl Repository {
     pub(super) fn check(&self, mut staging: Staging) -> Result<Checked, Error> {
         staging.close()?;
         self.carry_roots_over(&mut staging)?;
-        let targets = self.verify(&staging.directory)?;
+        // What is refused later must not make an older one look like a step back: nothing is kept yet.
+        let targets = verify(&mut self.trusted()?.without_trace(), &staging.directory)?;
         let source = DirectorySource::new(&staging.directory);
         let mut listed = BTreeSet::new();
         for file in targets.releases.iter().flat_map(|release| &release.files) {
@@ -180,8 +183,8 @@ impl Repository {
     /// From now on boxes read this one. Blocking; durable when it returns.
     ///
     /// # Errors
-    /// When the disk fails; the one before is served then.
-    pub(super) fn publish(&self, checked: Checked) -> io::Result<()> {
+    /// When the disk fails; the one before is served then, or the new one is and the same again makes up for the rest.
+    pub(super) fn publish(&self, checked: Checked) -> Result<(), Error> {
         let Checked {
             mut staging, targets, ..
         } = checked;
@@ -199,6 +202,8 @@ impl Repository {
         sync(&self.directory)?;
         self.offer(targets);
         self.forget_all_but(&published);
+        // Killed before this, the next start does it.
+        verify(&mut self.trusted()?, &self.current())?;
         Ok(())
     }
 
@@ -214,11 +219,24 @@ impl Repository {
         }
     }
 
-    fn verify(&self, directory: &Path) -> Result<Targets, Error> {
+    fn trusted(&self) -> Result<TrustedState, Error> {
         let given = fs::read(&self.root)?;
-        let mut state = TrustedState::open(&self.directory.join("trusted"), &given)?;
-        let source = DirectorySource::new(directory);
-        Ok(verify_repository(&mut state, &source, OffsetDateTime::now_utc())?)
+        Ok(TrustedState::open(&self.directory.join("trusted"), &given)?)
+    }
+
+    /// What the served repository lists, as far as it is still believed.
+    fn served(&self) -> Result<Targets, Error> {
+        let mut trusted = self.trusted()?;
+        match verify(&mut trusted, &self.current()) {
+            // Something newer was seen and never published. What is served was proven here, and is signed as before.
+            Err(Error::Release {
+                source: ReleaseError::Rollback { .. },
+            }) => {
+                let mut signed = TrustedState::in_memory(trusted.root_bytes())?;
+                verify(&mut signed, &self.current())
+            }
+            served => served,
+        }
     }
 
     fn carry_roots_over(&self, staging: &mut Staging) -> Result<(), Error> {
@@ -316,6 +334,11 @@ impl Drop for Staging {
             tracing::warn!(%error, "What was left of an upload could not be removed.");
         }
     }
+}
+
+fn verify(state: &mut TrustedState, directory: &Path) -> Result<Targets, Error> {
+    let source = DirectorySource::new(directory);
+    Ok(verify_repository(state, &source, OffsetDateTime::now_utc())?)
 }
 
 fn sync_tree(directory: &Path) -> io::Result<()> {

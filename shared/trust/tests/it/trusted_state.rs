@@ -46,6 +46,24 @@ fn nothing_is_fetched_again_that_is_known() {
 }
 
 #[test]
+fn a_look_without_trace_goes_by_what_is_known_and_adds_nothing() {
+    let maintainers = Maintainers::new();
+    let machine = maintainers.new_box();
+    let folder = maintainers.path();
+    let before = machine.update(&folder, days(1)).unwrap();
+    maintainers.publish("0.2.0", days(1));
+    let source = DirectorySource::new(&folder);
+    let looked = verify_repository(&mut machine.state().without_trace(), &source, days(1)).unwrap();
+    assert_eq!(looked.releases.len(), before.releases.len() + 1);
+    let known = machine.state().last_targets(days(1)).unwrap().unwrap();
+    assert_eq!(known, before);
+    // Not even the time.
+    verify_repository(&mut machine.state().without_trace(), &source, days(20)).unwrap();
+    machine.update(&folder, days(2)).unwrap();
+    assert!(verify_repository(&mut machine.state().without_trace(), &source, days(1)).is_err());
+}
+
+#[test]
 fn a_clock_set_back_is_noticed() {
     let maintainers = Maintainers::new();
     let machine = maintainers.new_box();

@@ -1,3 +1,4 @@
+use barefoot_trust::release::{DirectorySource, TrustedState, verify_repository};
 use futures_util::StreamExt;
 
 use super::*;
@@ -136,6 +137,67 @@ async fn a_signature_over_what_was_not_proven_is_worth_nothing() {
         let staging = house.dir.path().join("releases/staging");
         assert_eq!(fs::read_dir(staging).unwrap().count(), 0);
     }
+}
+
+#[tokio::test]
+async fn an_upload_that_was_refused_is_forgotten() {
+    let mut house = House::new().await;
+    house.maintainers.release("0.1.0", 0.1, |manifest| manifest);
+    let served = house.maintainers.files();
+    house.publish_all().await.unwrap();
+    // Unproven, not whole, cut off before it was swapped: each is signed, and newer than what is served.
+    house.maintainers.release("0.3.0", 0.2, |manifest| manifest);
+    unproven(house.publish_all().await.unwrap_err());
+    let whole = house.maintainers.files();
+    let without_heads = whole
+        .iter()
+        .filter(|(path, _)| !path.contains("0.3.0/") || !path.ends_with("head.safetensors"));
+    house.publish(without_heads.cloned().collect()).await.unwrap_err();
+    house.restart().await;
+    house.rollouts.releases().is_offered(MODEL, "0.1.0").unwrap();
+    house.publish(served.clone()).await.unwrap();
+    // What is published is remembered all the same.
+    house
+        .maintainers
+        .editor()
+        .withdraw(MODEL, "0.3.0", now())
+        .unwrap();
+    house.maintainers.sign();
+    house.publish_all().await.unwrap();
+    for _ in 0..2 {
+        match house.publish(served.clone()).await.unwrap_err() {
+            Error::Release { source } => assert_eq!(source.code(), "rollback"),
+            other => panic!("{other}"),
+        }
+        house.restart().await;
+    }
+}
+
+#[tokio::test]
+async fn what_was_published_is_served_though_something_newer_was_seen() {
+    let mut house = House::new().await;
+    house.maintainers.release("0.1.0", 0.1, |manifest| manifest);
+    house.maintainers.release("0.2.0", 0.2, |manifest| manifest);
+    house.publish_all().await.unwrap();
+    house.registry.withdrawn(MODEL, "0.2.0").await.unwrap();
+    house.maintainers.release("0.3.0", 0.2, |manifest| manifest);
+    // As hubs did that remembered refused uploads.
+    let given = fs::read(house.maintainers.folder.join("root.json")).unwrap();
+    let mut trusted = TrustedState::open(&house.dir.path().join("releases/trusted"), &given).unwrap();
+    let seen = DirectorySource::new(&house.maintainers.repository());
+    verify_repository(&mut trusted, &seen, now()).unwrap();
+    house.restart().await;
+    house.rollouts.releases().is_offered(MODEL, "0.1.0").unwrap();
+    assert!(house.rollouts.releases().is_offered(MODEL, "0.3.0").is_err());
+    // A version that went back meanwhile is still listed, and stops no other change.
+    house
+        .maintainers
+        .editor()
+        .withdraw(MODEL, "0.3.0", now())
+        .unwrap();
+    house.maintainers.sign();
+    house.publish_all().await.unwrap();
+    assert_eq!(house.state("0.2.0").await, ModelState::Withdrawn);
 }
 
 #[tokio::test]
