@@ -143,6 +143,57 @@ impl Archive {
         Ok(true)
     }
 
+    /// Notes that the hub lives, every `every_ms`. True after it did not for longer than `pause_ms`: that time then
+    /// counts for no stage that is on its way.
+    pub(crate) async fn keep_rollouts_alive(
+        &self,
+        now_ms: i64,
+        every_ms: i64,
+        pause_ms: i64,
+    ) -> Result<bool, Error> {
+        let alive_ms: Option<i64> = sqlx::query_scalar("SELECT at_ms FROM rollouts_alive")
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(query)?;
+        let gone_ms = alive_ms.map_or(0, |alive_ms| now_ms.saturating_sub(alive_ms));
+        if alive_ms.is_some() && (0..every_ms).contains(&gone_ms) {
+            return Ok(false);
+        }
+        let paused = pause_ms < gone_ms;
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(commit)?;
+        if paused {
+            sqlx::query(
+                "UPDATE rollouts SET since_ms = since_ms + ?1 - MAX(?2, since_ms) \
+                 WHERE state IN ('canary', 'ring', 'fleet', 'rolling_back') AND since_ms <= ?1",
+            )
+            .bind(now_ms)
+            .bind(alive_ms)
+            .execute(&mut *transaction)
+            .await
+            .map_err(commit)?;
+        }
+        sqlx::query(
+            "INSERT INTO rollouts_alive (id, at_ms) VALUES (1, ?) ON CONFLICT DO UPDATE SET at_ms = excluded.at_ms",
+        )
+        .bind(now_ms)
+        .execute(&mut *transaction)
+        .await
+        .map_err(commit)?;
+        transaction.commit().await.map_err(commit)?;
+        Ok(paused)
+    }
+
+    /// Versions whose rollout went back and that the registry still calls released: model, version.
+    pub(crate) async fn gone_back_and_released(&self) -> Result<Vec<(String, String)>, Error> {
+        sqlx::query_as(
+            "SELECT DISTINCT m.id, m.version FROM rollouts r JOIN models m ON m.id = r.model_id AND m.version = r.version \
+             WHERE r.state IN ('rolling_back', 'rolled_back') AND m.state = 'released' ORDER BY m.id, m.version",
+        )
+        .fetch_all(&self.pool)
+        .await
+        .map_err(query)
+    }
+
     /// The newest rollout of each model.
     pub(crate) async fn newest_rollouts(&self) -> Result<Vec<RolloutRow>, Error> {
         let rows = sqlx::query(

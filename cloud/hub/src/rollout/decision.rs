@@ -7,6 +7,10 @@ use super::plan::{OnLimit, Plan};
 use super::state::{Event, Phase};
 use super::statistics::{Pool, drift, median, rate};
 
+/// Boxes tell every minute unless they are set otherwise: one that has told nothing for a few of those is not known to be
+/// well, and a hub that has just come back has not heard them yet.
+pub(super) const HEARD_MS: i64 = 10 * 60_000;
+
 /// Latencies of fewer studies say nothing about a 95th percentile.
 const TIMED_STUDIES: u64 = 20;
 
@@ -22,12 +26,28 @@ pub(crate) struct State {
     pub(crate) reason: String,
 }
 
-/// What does not change while a rollout lasts.
+/// What a rollout is judged by, beside its boxes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rollout<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) target: &'a str,
     pub(crate) began_ms: i64,
+    /// Since when the hub hears boxes without a break.
+    pub(crate) awake_ms: i64,
+    /// The maintainers took the release back: the published repository does not list it any more.
+    pub(crate) taken_back: bool,
+}
+
+impl Rollout<'_> {
+    /// The stage has lasted as long as it may, and every box could have been heard.
+    fn is_overdue(&self, state: &State, now_ms: i64) -> bool {
+        let deadline = i64::from(self.plan.soak.deadline_minutes);
+        deadline <= minutes(state, now_ms) && self.awake_ms.saturating_add(HEARD_MS) <= now_ms
+    }
+}
+
+fn minutes(state: &State, now_ms: i64) -> i64 {
+    now_ms.saturating_sub(state.since_ms) / 60_000
 }
 
 impl State {
@@ -70,33 +90,40 @@ fn go_out(rollout: Rollout<'_>, state: &State, members: &[Member], now_ms: i64) 
         };
         state.after(event, reason, now_ms)
     };
+    if rollout.taken_back {
+        return stop("withdrawn: the published repository does not list it any more".to_owned());
+    }
     let reached: Vec<&Member> = members.iter().filter(|it| it.ring <= state.stage).collect();
     if let Some(reason) = broken_limit(rollout, &reached) {
         return stop(reason);
     }
     let soak = &rollout.plan.soak;
-    let minutes = now_ms.saturating_sub(state.since_ms) / 60_000;
-    if minutes < i64::from(soak.minimum_minutes) {
+    if minutes(state, now_ms) < i64::from(soak.minimum_minutes) {
         return None;
     }
-    let standing = |wanted: &[Standing]| {
-        let found = reached
-            .iter()
-            .filter(|it| wanted.contains(&it.standing(rollout.target, rollout.began_ms)));
-        found.count()
+    let lately_ms = rollout.began_ms.max(now_ms.saturating_sub(HEARD_MS));
+    // A box that refused has ended; every other one must still be heard.
+    let now = |it: &Member| match it.standing(rollout.target, rollout.began_ms) {
+        Standing::Refusing => Standing::Refusing,
+        _ => it.standing(rollout.target, lately_ms),
     };
-    let good = standing(&[Standing::Good]);
-    let settled = good + standing(&[Standing::Refusing]) == reached.len();
-    let overdue = i64::from(soak.deadline_minutes) <= minutes;
+    let standing = |wanted: Standing| reached.iter().filter(|it| now(it) == wanted).count();
+    let (good, silent) = (standing(Standing::Good), standing(Standing::Silent));
+    let settled = good + standing(Standing::Refusing) == reached.len();
+    let overdue = rollout.is_overdue(state, now_ms);
     if !settled && !overdue {
         return None;
     }
     let needed = (soak.quorum * reached.len() as f64).ceil().max(1.0);
     if (good as f64) < needed {
-        return stop(format!(
-            "quorum: good on {good} of {} boxes, {needed} needed",
-            reached.len()
-        ));
+        let all = reached.len();
+        let reason = format!("quorum: good on {good} of {all} boxes, {needed} needed");
+        // A line that is down says nothing against the release: it is not taken from everybody for that, for good.
+        return if needed <= (good + silent) as f64 {
+            state.after(Event::Halt, format!("{reason}, {silent} silent"), now_ms)
+        } else {
+            stop(reason)
+        };
     }
     let answered = Pool::of(reached.iter().filter_map(|it| it.with_it(rollout.target))).asked();
     if answered < soak.studies {
@@ -118,14 +145,13 @@ fn go_back(rollout: Rollout<'_>, state: &State, members: &[Member], now_ms: i64)
         )
     };
     let left = members.iter().filter(on_it).count();
-    let minutes = now_ms.saturating_sub(state.since_ms) / 60_000;
-    let overdue = i64::from(rollout.plan.soak.deadline_minutes) <= minutes;
     if left == 0 {
         return state.after(Event::AllBack, state.reason.clone(), now_ms);
     }
     // They are told when they come back; nobody waits for them.
     let reason = format!("{}; {left} boxes have not answered yet", state.reason);
-    overdue
+    rollout
+        .is_overdue(state, now_ms)
         .then(|| state.after(Event::AllBack, reason, now_ms))
         .flatten()
 }

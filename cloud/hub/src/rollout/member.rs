@@ -22,7 +22,7 @@ pub(crate) struct Member {
 /// How far the release has come on a box.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Standing {
-    /// No report since the rollout began.
+    /// No report since the time that is asked about.
     Silent,
     /// It runs something else, and the release is not on its way there.
     Elsewhere,
@@ -47,10 +47,10 @@ impl Member {
         }
     }
 
-    /// A report came. What is compared later is kept before it is gone.
-    pub(crate) fn heard(&mut self, target: &str, report: &BoxReport, now_ms: i64) {
+    /// A report came. What is compared later is kept before it is gone; `sound`: what answers may be gone back to.
+    pub(crate) fn heard(&mut self, target: &str, report: &BoxReport, sound: bool, now_ms: i64) {
         let health = report.health.clone().unwrap_or_default();
-        if report.active_version != target {
+        if report.active_version != target && sound {
             // While the release is being tried or has gone, what answers is what answered before.
             self.before_version = Some(report.active_version.clone());
             self.before = Some(health.clone());
@@ -61,12 +61,12 @@ impl Member {
         self.report = Some((report.clone(), now_ms));
     }
 
-    /// `began_ms`: when the rollout began.
-    pub(crate) fn standing(&self, target: &str, began_ms: i64) -> Standing {
+    /// By what it has told since `since_ms`: since the rollout began, or lately.
+    pub(crate) fn standing(&self, target: &str, since_ms: i64) -> Standing {
         let Some((report, seen_ms)) = &self.report else {
             return Standing::Silent;
         };
-        if *seen_ms < began_ms {
+        if *seen_ms < since_ms {
             return Standing::Silent;
         }
         let state = report.candidate_state();

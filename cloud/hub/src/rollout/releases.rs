@@ -1,6 +1,7 @@
 use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use barefoot_trust::release::Release;
 use barefoot_wire::v1::{FilePart, ReleasePart};
@@ -35,6 +36,8 @@ struct Inner {
     registry: Registry,
     /// One upload at a time.
     intake: Mutex<()>,
+    /// The registry does not know yet what was published.
+    untold: AtomicBool,
 }
 
 impl Releases {
@@ -58,6 +61,7 @@ impl Releases {
             repository,
             registry,
             intake: Mutex::new(()),
+            untold: AtomicBool::new(false),
         }));
         // Killed between swapping and saying so.
         releases.tell_the_registry().await;
@@ -76,6 +80,12 @@ impl Releases {
         })?;
         offered.release(model, version)?;
         Ok(())
+    }
+
+    /// It is not listed by the published repository. Of one that is not believed any more nothing is known.
+    pub(crate) fn is_taken_back(&self, model: &str, version: &str) -> bool {
+        let offered = self.0.repository.as_ref().and_then(Repository::offered);
+        offered.is_some_and(|offered| offered.release(model, version).is_err())
     }
 
     /// Takes a whole repository in: signed, newer than what is known, every new release what the gate let pass. Then
@@ -146,14 +156,43 @@ impl Releases {
         held.await?.map_err(unproven)
     }
 
-    /// What is offered counts as released. Said again at every start.
+    /// What is offered counts as released, what its maintainers took back as withdrawn. Said again at every start.
     async fn tell_the_registry(&self) {
-        let offered = self.0.repository.as_ref().and_then(Repository::offered);
-        for release in offered.iter().flat_map(|offered| &offered.releases) {
+        self.0.untold.store(false, Ordering::Relaxed);
+        let Some(offered) = self.0.repository.as_ref().and_then(Repository::offered) else {
+            return;
+        };
+        let registry = &self.0.registry;
+        for release in &offered.releases {
             let (model, version) = (&release.details.model, &release.details.version);
-            if let Err(error) = self.0.registry.published(model, version).await {
-                tracing::info!(model, version, reason = %error, "A listed release stays in the registry as it is.");
+            self.told(model, version, registry.published(model, version).await);
+        }
+        for gone in &offered.withdrawn {
+            let (model, version) = (&gone.model, &gone.version);
+            // Listed again, it counts.
+            if offered.release(model, version).is_err() {
+                self.told(model, version, registry.withdrawn(model, version).await);
             }
+        }
+    }
+
+    fn told(&self, model: &str, version: &str, answer: Result<(), model_registry::Error>) {
+        match answer {
+            Ok(()) => {}
+            Err(error @ (model_registry::Error::State { .. } | model_registry::Error::Unknown { .. })) => {
+                tracing::info!(model, version, reason = %error, "A published version stays in the registry as it is.");
+            }
+            Err(error) => {
+                self.0.untold.store(true, Ordering::Relaxed);
+                tracing::error!(model, version, %error, "The registry was not told what was published; told again soon.");
+            }
+        }
+    }
+
+    /// When the registry could not take it the last time.
+    pub(super) async fn tell_the_registry_again(&self) {
+        if self.0.untold.load(Ordering::Relaxed) {
+            self.tell_the_registry().await;
         }
     }
 

@@ -1,11 +1,15 @@
+mod back;
+mod moving;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::AtomicI64;
 
 use barefoot_domain::ClinicId;
-use barefoot_wire::v1::{self, BoxReport, Desired};
+use barefoot_wire::v1::{self, Action, BoxReport, Desired};
 use tokio::sync::{Mutex, Notify};
 
-use super::decision::{Rollout, State, decide};
+use super::decision::State;
 use super::desired::{desired, keep};
 use super::member::Member;
 use super::plan::Plan;
@@ -16,12 +20,6 @@ use crate::archive::{Archive, RolloutRow};
 use crate::changes::Changes;
 use crate::clock::now_ms;
 use crate::model_registry::{ModelState, Registry};
-use crate::shutdown::Shutdown;
-
-/// Deadlines are looked at this often; reports wake the look sooner.
-const TICK: Duration = Duration::from_secs(5);
-/// Reports that come together are looked at together.
-const TOGETHER: Duration = Duration::from_millis(100);
 
 /// All rollouts; a handle, cheap to clone.
 #[derive(Debug, Clone)]
@@ -36,6 +34,8 @@ struct Inner {
     /// One change of rollouts or reports at a time: what is decided on is what is there.
     turn: Mutex<()>,
     heard: Notify,
+    /// Since when boxes are heard without a break.
+    awake_ms: AtomicI64,
 }
 
 impl Rollouts {
@@ -47,6 +47,7 @@ impl Rollouts {
             changes,
             turn: Mutex::new(()),
             heard: Notify::new(),
+            awake_ms: AtomicI64::new(now_ms()),
         }))
     }
 
@@ -79,21 +80,24 @@ impl Rollouts {
         // One that comes later belongs to the fleet.
         let mut member = known.unwrap_or_else(|| Member::new(clinic.clone(), plan.last_stage()));
         let earlier = member.report.as_ref().map(|(earlier, _)| shown(earlier));
-        member.heard(&row.version, &report, now);
+        let sound = !self.is_gone_back(&row.model_id, &report.active_version).await?;
+        member.heard(&row.version, &report, sound, now);
         let kept = belongs.then_some((row.number, &member));
         self.0.archive.keep_report(clinic, &report, kept, now).await?;
         self.0.heard.notify_one();
         if earlier.as_ref() != Some(&shown(&report)) {
             self.0.changes.announce();
         }
-        Ok(desired(
-            &row.model_id,
-            &row.version,
-            &plan,
-            &row.state,
-            &member,
-            row.started_at_ms,
-        ))
+        if let Some(back) = self.back_from_earlier(row, clinic, &report, now).await? {
+            return Ok(back);
+        }
+        self.without_gone_back(&row.model_id, &mut member).await?;
+        let (model, version) = (&row.model_id, &row.version);
+        let told = desired(model, version, &plan, &row.state, &member, row.started_at_ms);
+        if told.action() == Action::Install && self.0.releases.is_taken_back(model, version) {
+            return Ok(keep());
+        }
+        Ok(told)
     }
 
     /// Begins to send a published release out.
@@ -128,9 +132,17 @@ impl Rollouts {
                 reason: "No box of this model has reported yet, so none can be the canary.".to_owned(),
             });
         }
+        let mut sound = BTreeMap::new();
+        for (_, report, _) in &boxes {
+            let version = report.active_version.as_str();
+            if !sound.contains_key(version) {
+                sound.insert(version, !self.is_gone_back(&name.id, version).await?);
+            }
+        }
         for member in &mut members {
             if let Some((_, report, seen)) = boxes.iter().find(|(clinic, ..)| *clinic == member.clinic) {
-                member.heard(&name.version, report, *seen);
+                let sound = sound.get(report.active_version.as_str()) == Some(&true);
+                member.heard(&name.version, report, sound, *seen);
             }
         }
         let state = State::begun(now_ms());
@@ -266,88 +278,6 @@ impl Rollouts {
             reason: row.state.reason,
             ring: row.state.stage,
         })
-    }
-
-    /// Moves rollouts on until `shutdown`. A hub that was killed goes on with the first look.
-    pub(crate) async fn run(self, shutdown: Shutdown) {
-        self.withdraw_again().await;
-        loop {
-            if let Err(error) = self.look().await {
-                tracing::error!(%error, "Rollouts stand still; looked at again soon.");
-            }
-            tokio::select! {
-                () = shutdown.triggered() => return,
-                () = tokio::time::sleep(TICK) => {}
-                () = self.0.heard.notified() => tokio::time::sleep(TOGETHER).await,
-            }
-        }
-    }
-
-    /// Every rollout as far as it can go now.
-    pub(super) async fn look(&self) -> Result<(), Error> {
-        let _turn = self.0.turn.lock().await;
-        for row in self.0.archive.newest_rollouts().await? {
-            let (model, version) = (row.model_id.clone(), row.version.clone());
-            // One that cannot go on is no reason for the others not to.
-            if let Err(error) = self.look_at(row).await {
-                tracing::error!(model, version, %error, "A rollout stands still; looked at again soon.");
-            }
-        }
-        Ok(())
-    }
-
-    async fn look_at(&self, mut row: RolloutRow) -> Result<(), Error> {
-        let plan = Plan::parse(&row.plan)?;
-        while row.state.phase.is_under_way() {
-            let members = self.0.archive.rollout_members(row.number).await?;
-            let rollout = Rollout {
-                plan: &plan,
-                target: &row.version,
-                began_ms: row.started_at_ms,
-            };
-            let Some(to) = decide(rollout, &row.state, &members, now_ms()) else {
-                break;
-            };
-            self.move_to(&row, &to).await?;
-            row.state = to;
-        }
-        Ok(())
-    }
-
-    async fn move_to(&self, row: &RolloutRow, to: &State) -> Result<(), Error> {
-        if !self.0.archive.move_rollout(row.number, &row.state, to).await? {
-            return Err(Error::NotNow {
-                reason: "The rollout has just changed; look again.".to_owned(),
-            });
-        }
-        let (model, version, state, stage) = (&row.model_id, &row.version, to.phase, to.stage);
-        if to.reason.is_empty() {
-            tracing::info!(model, version, %state, stage, "A rollout goes on.");
-        } else {
-            tracing::warn!(model, version, %state, stage, reason = to.reason, "A rollout does not go on.");
-        }
-        if to.phase == Phase::RollingBack {
-            self.withdraw(row).await;
-        }
-        self.0.changes.announce();
-        self.0.heard.notify_one();
-        Ok(())
-    }
-
-    /// Killed between going back and saying so.
-    async fn withdraw_again(&self) {
-        for row in self.0.archive.newest_rollouts().await.unwrap_or_default() {
-            if matches!(row.state.phase, Phase::RollingBack | Phase::RolledBack) {
-                self.withdraw(&row).await;
-            }
-        }
-    }
-
-    /// No run may start from it any more. A base cannot be taken back and stays.
-    async fn withdraw(&self, row: &RolloutRow) {
-        if let Err(error) = self.0.registry.withdrawn(&row.model_id, &row.version).await {
-            tracing::info!(version = row.version, reason = %error, "A version that goes back stays in the registry as it is.");
-        }
     }
 }
 

@@ -78,6 +78,11 @@ impl Phase {
         self.is_going_out() || self == Self::RollingBack
     }
 
+    /// Nobody should run it any more.
+    pub(crate) fn goes_back(self) -> bool {
+        matches!(self, Self::RollingBack | Self::RolledBack)
+    }
+
     /// As stored and on the wire.
     pub(crate) fn name(self) -> &'static str {
         match self {

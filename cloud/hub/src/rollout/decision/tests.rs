@@ -9,6 +9,8 @@ const TARGET: &str = "0.2.0";
 const BEGAN: i64 = 1_000_000_000;
 const MINUTE: i64 = 60_000;
 const DAY: i64 = 24 * 60 * MINUTE;
+/// Of boxes that have just told, whenever it is asked.
+const ALWAYS: i64 = BEGAN + 1000 * DAY;
 
 fn plan() -> Plan {
     Plan::parse(EXAMPLE).unwrap()
@@ -48,7 +50,7 @@ fn report(active: &str, state: SlotState, health: Health) -> BoxReport {
 
 fn on_it(number: usize, ring: u32, health: Health) -> Member {
     Member {
-        report: Some((report(TARGET, SlotState::Good, health), BEGAN + 1)),
+        report: Some((report(TARGET, SlotState::Good, health), ALWAYS)),
         ..member(number, ring)
     }
 }
@@ -61,12 +63,19 @@ fn refusing(number: usize, ring: u32) -> Member {
 }
 
 fn at(members: &[Member], state: &State, now_ms: i64) -> Option<State> {
+    with(|_| {}, members, state, now_ms)
+}
+
+fn with(change: impl Fn(&mut Rollout<'_>), members: &[Member], state: &State, now_ms: i64) -> Option<State> {
     let plan = plan();
-    let rollout = Rollout {
+    let mut rollout = Rollout {
         plan: &plan,
         target: TARGET,
         began_ms: BEGAN,
+        awake_ms: BEGAN,
+        taken_back: false,
     };
+    change(&mut rollout);
     decide(rollout, state, members, now_ms)
 }
 
@@ -172,14 +181,83 @@ fn a_box_that_never_answers_holds_nobody_up() {
     assert_eq!(after_a_day(&members), None);
     let late = at(&members, &State::begun(BEGAN), BEGAN + 7 * DAY).unwrap();
     assert_eq!(late.phase, Phase::Ring);
-    // Two of five are too many.
+    // Two of five are too many: it goes no further, but their silence takes it from nobody.
     members[3].report = None;
     let late = at(&members, &State::begun(BEGAN), BEGAN + 7 * DAY).unwrap();
+    assert_eq!(late.phase, Phase::Halted);
+    assert_eq!(late.reason, "quorum: good on 3 of 5 boxes, 4 needed, 2 silent");
+    // Boxes that answer and do not have it well by then say something against it.
+    for number in [3, 4] {
+        members[number].report = Some((report("0.1.0", SlotState::Shadow, healthy(60)), ALWAYS));
+    }
+    let late = at(&members, &State::begun(BEGAN), BEGAN + 7 * DAY).unwrap();
     assert_eq!(late.phase, Phase::RollingBack);
-    assert!(
-        late.reason.starts_with("quorum: good on 3 of 5"),
-        "{}",
-        late.reason
+    assert_eq!(late.reason, "quorum: good on 3 of 5 boxes, 4 needed");
+}
+
+#[test]
+fn a_box_that_fell_silent_is_not_known_to_be_well() {
+    let mut members: Vec<Member> = (0..5).map(|number| on_it(number, 0, healthy(60))).collect();
+    let heard = |member: &mut Member, at_ms: i64| {
+        member.report = member.report.take().map(|(report, _)| (report, at_ms));
+    };
+    let day = BEGAN + DAY;
+    heard(&mut members[0], day - HEARD_MS);
+    assert_eq!(after_a_day(&members), Some((Phase::Ring, String::new())));
+    for member in &mut members[..2] {
+        heard(member, day - HEARD_MS - 1);
+    }
+    assert_eq!(after_a_day(&members), None);
+    // It says so again, and the stage goes on.
+    let mut again = members.clone();
+    heard(&mut again[0], day);
+    heard(&mut again[1], day);
+    assert_eq!(after_a_day(&again), Some((Phase::Ring, String::new())));
+    let late = at(&members, &State::begun(BEGAN), BEGAN + 7 * DAY).unwrap();
+    assert_eq!((late.phase, late.stage), (Phase::Halted, 0));
+    assert!(late.reason.ends_with("2 silent"), "{}", late.reason);
+    // One that refused has ended and need not say it again.
+    let mut one_refused = [on_it(1, 0, healthy(60)), refusing(2, 0)];
+    heard(&mut one_refused[1], BEGAN + 1);
+    let refused = with(|_| {}, &one_refused, &State::begun(BEGAN), day).unwrap();
+    assert!(refused.reason.starts_with("refused"), "{}", refused.reason);
+}
+
+#[test]
+fn a_hub_that_is_just_back_waits_until_boxes_can_have_told() {
+    let begun = State::begun(BEGAN);
+    let silent = [member(1, 0), member(2, 0)];
+    let going_back = begun.after(Event::RollBack, "drift: 0.4", BEGAN).unwrap();
+    let still = [on_it(1, 0, healthy(60))];
+    let back = BEGAN + 7 * DAY;
+    for (members, state) in [(&silent[..], &begun), (&still[..], &going_back)] {
+        let just_back = |now_ms| with(|rollout| rollout.awake_ms = back, members, state, now_ms);
+        assert!(at(members, state, back).is_some());
+        assert_eq!(just_back(back), None);
+        assert_eq!(just_back(back + HEARD_MS - 1), None);
+        assert!(just_back(back + HEARD_MS).is_some());
+    }
+}
+
+#[test]
+fn what_its_maintainers_took_back_goes_no_further() {
+    let well = [on_it(1, 0, healthy(60)), on_it(2, 0, healthy(60))];
+    let stopped = with(
+        |rollout| rollout.taken_back = true,
+        &well,
+        &State::begun(BEGAN),
+        BEGAN + DAY,
+    );
+    let stopped = stopped.unwrap();
+    assert_eq!(stopped.phase, Phase::RollingBack);
+    assert!(stopped.reason.starts_with("withdrawn"), "{}", stopped.reason);
+    // What goes back already, goes on going back.
+    let back = State::begun(BEGAN)
+        .after(Event::RollBack, "drift: 0.4", BEGAN)
+        .unwrap();
+    assert_eq!(
+        with(|rollout| rollout.taken_back = true, &well, &back, BEGAN),
+        None
     );
 }
 
@@ -261,14 +339,15 @@ fn any_health() -> impl Strategy<Value = Health> {
 }
 
 fn any_member() -> impl Strategy<Value = Member> {
-    let reported = (any::<bool>(), 0i32..8, any_health(), -5i64..5);
+    let seen = prop_oneof![BEGAN - 5..BEGAN + 5, BEGAN..BEGAN + 20_000 * MINUTE, Just(ALWAYS)];
+    let reported = (any::<bool>(), 0i32..8, any_health(), seen);
     let beside = proptest::option::of(any_health());
     let any = (0usize..1000, 0u32..4, proptest::option::of(reported), beside);
     let any = any.prop_map(|(number, ring, reported, shadow)| Member {
         report: reported.map(|(on_it, state, health, seen)| {
             let active = if on_it { TARGET } else { "0.1.0" };
             let state = SlotState::try_from(state).unwrap();
-            (report(active, state, health), BEGAN + seen)
+            (report(active, state, health), seen)
         }),
         shadow,
         ..member(number, ring)
@@ -303,8 +382,10 @@ proptest! {
         let plan = plan();
         let reached: Vec<&Member> = members.iter().filter(|it| it.ring <= stage).collect();
         let standing = |it: &&&Member| it.standing(TARGET, BEGAN);
+        let lately = BEGAN + minutes * MINUTE - HEARD_MS;
+        let heard = |it: &&&Member| it.report.as_ref().is_some_and(|(_, seen)| lately <= *seen);
         let refusing = reached.iter().filter(|it| standing(it) == Standing::Refusing).count();
-        let good = reached.iter().filter(|it| standing(it) == Standing::Good).count();
+        let good = reached.iter().filter(|it| standing(it) == Standing::Good && heard(it)).count();
         prop_assert!(refusing as u32 <= plan.limits.refusing_boxes);
         prop_assert!(0 < good && plan.soak.quorum * reached.len() as f64 <= good as f64);
         prop_assert!(i64::from(plan.soak.minimum_minutes) <= minutes);

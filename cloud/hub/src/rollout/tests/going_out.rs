@@ -4,7 +4,7 @@ use barefoot_wire::v1::{Action, BoxReport, Desired, Health, ModelName, SlotState
 use super::*;
 
 /// Two of five boxes first, then all; no waiting.
-const PLAN: &str = "canary = { count = 2 }\nrings = [60, 100]\non_limit = \"roll_back\"\n\
+pub(super) const PLAN: &str = "canary = { count = 2 }\nrings = [60, 100]\non_limit = \"roll_back\"\n\
     [soak]\nshadow_studies = 5\ntrial_studies = 10\nstudies = 20\nminimum_minutes = 0\ndeadline_minutes = 600\n\
     quorum = 1.0\n\
     [limits]\nminimum_studies = 20\nerror_rate = 0.05\nlatency_ratio = 2.0\nreview_rate_change = 0.2\ndrift = 0.25\n\
@@ -12,18 +12,18 @@ const PLAN: &str = "canary = { count = 2 }\nrings = [60, 100]\non_limit = \"roll
 
 const BOXES: usize = 5;
 
-fn clinic(number: usize) -> ClinicId {
+pub(super) fn clinic(number: usize) -> ClinicId {
     ClinicId::new(format!("clinic-{number}")).unwrap()
 }
 
-fn model() -> ModelName {
+pub(super) fn model() -> ModelName {
     ModelName {
         id: MODEL.into(),
         version: "0.2.0".into(),
     }
 }
 
-fn says(active: &str, candidate: SlotState, failed: u64) -> BoxReport {
+pub(super) fn says(active: &str, candidate: SlotState, failed: u64) -> BoxReport {
     BoxReport {
         model_id: MODEL.into(),
         active_version: active.into(),
@@ -47,7 +47,7 @@ fn says(active: &str, candidate: SlotState, failed: u64) -> BoxReport {
 }
 
 /// A house with 0.2.0 published, where every box has told that it runs 0.1.0.
-async fn house() -> House {
+pub(super) async fn house() -> House {
     let house = House::new().await;
     house.maintainers.release("0.1.0", 0.1, |manifest| manifest);
     house.maintainers.release("0.2.0", 0.2, |manifest| manifest);
@@ -59,26 +59,33 @@ async fn house() -> House {
     house
 }
 
-async fn tell(house: &House, number: usize, report: BoxReport) -> Desired {
+pub(super) async fn tell(house: &House, number: usize, report: BoxReport) -> Desired {
     house.rollouts.report(&clinic(number), report).await.unwrap()
 }
 
 async fn start(house: &House) -> Result<(), Error> {
+    start_of(house, "0.2.0", PLAN).await
+}
+
+pub(super) async fn start_of(house: &House, version: &str, plan: &str) -> Result<(), Error> {
     let request = StartRolloutRequest {
-        model: Some(model()),
-        plan_toml: PLAN.into(),
+        model: Some(ModelName {
+            version: version.into(),
+            ..model()
+        }),
+        plan_toml: plan.into(),
     };
     house.rollouts.start(request, "ada").await
 }
 
-async fn phase(house: &House) -> (String, u32) {
+pub(super) async fn phase(house: &House) -> (String, u32) {
     house.rollouts.look().await.unwrap();
     let view = house.rollouts.view(&model()).await.unwrap();
     (view.state, view.ring)
 }
 
 /// Boxes that are told to install, as they stand now.
-async fn told_to_install(house: &House) -> Vec<usize> {
+pub(super) async fn told_to_install(house: &House) -> Vec<usize> {
     let mut told = Vec::new();
     for number in 0..BOXES {
         let row = house.archive.rollout_of(MODEL, "0.2.0").await.unwrap().unwrap();

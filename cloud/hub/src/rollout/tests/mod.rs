@@ -1,6 +1,7 @@
 //! Publishing and rolling out with a real archive, a real registry and repositories as maintainers make them.
 
 mod going_out;
+mod mishaps;
 mod publishing;
 
 use std::fs;
