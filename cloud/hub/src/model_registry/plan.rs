@@ -121,6 +121,16 @@ pub(super) struct AtMost {
     pub(super) judged_by: JudgedBy,
 }
 
+/// The floors and ceilings of a gate or of the subgroups.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Bounds {
+    pub(super) auc: Option<AtLeast>,
+    pub(super) sensitivity: Option<AtLeast>,
+    pub(super) specificity: Option<AtLeast>,
+    pub(super) brier: Option<AtMost>,
+    pub(super) ece: Option<AtMost>,
+}
+
 /// Which number is held against a bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -143,14 +153,26 @@ pub(super) struct Drops {
     pub(super) specificity: Option<f64>,
 }
 
-/// Every gate is also held in every subgroup of its set that is large enough.
+/// What every subgroup that is large enough is held to, for each set and finding that a gate judges. A gate's own bounds
+/// are on the whole set; a subgroup is held to the largest drops here, and to the floors and ceilings given here.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Subgroups {
     /// Fewest cases with and without the finding for a subgroup to be judged.
     pub(super) minimum_present: u32,
     pub(super) minimum_absent: u32,
+    /// At least one of the three.
     pub(super) largest_drop: Drops,
+    #[serde(default)]
+    pub(super) auc: Option<AtLeast>,
+    #[serde(default)]
+    pub(super) sensitivity: Option<AtLeast>,
+    #[serde(default)]
+    pub(super) specificity: Option<AtLeast>,
+    #[serde(default)]
+    pub(super) brier: Option<AtMost>,
+    #[serde(default)]
+    pub(super) ece: Option<AtMost>,
     /// Subgroups that must be judged on every set that gates; one that is missing or too small is a bound not held.
     #[serde(default)]
     pub(super) required: Vec<String>,
@@ -233,7 +255,7 @@ impl Plan {
             return Err(rule);
         }
         self.recalibration.check()?;
-        self.subgroups.largest_drop.check()?;
+        self.subgroups.check()?;
         self.gates.iter().try_for_each(Gate::check)
     }
 }
@@ -258,7 +280,51 @@ impl Recalibration {
 }
 
 impl Gate {
+    pub(super) fn bounds(&self) -> Bounds {
+        Bounds {
+            auc: self.auc,
+            sensitivity: self.sensitivity,
+            specificity: self.specificity,
+            brier: self.brier,
+            ece: self.ece,
+        }
+    }
+
     fn check(&self) -> Result<(), &'static str> {
+        let bounds = self.bounds().check()?;
+        if self.minimum_present == 0 || self.minimum_absent == 0 {
+            return Err("A gate needs at least one case with and one without the finding.");
+        }
+        if bounds == 0 && self.largest_drop == Drops::default() {
+            return Err("A gate without a bound judges nothing.");
+        }
+        self.largest_drop.check()
+    }
+}
+
+impl Subgroups {
+    pub(super) fn bounds(&self) -> Bounds {
+        Bounds {
+            auc: self.auc,
+            sensitivity: self.sensitivity,
+            specificity: self.specificity,
+            brier: self.brier,
+            ece: self.ece,
+        }
+    }
+
+    fn check(&self) -> Result<(), &'static str> {
+        self.bounds().check()?;
+        if self.largest_drop == Drops::default() {
+            return Err("`subgroups.largest_drop` bounds at least one of auc, sensitivity and specificity.");
+        }
+        self.largest_drop.check()
+    }
+}
+
+impl Bounds {
+    /// How many there are.
+    fn check(self) -> Result<usize, &'static str> {
         let floors = [self.auc, self.sensitivity, self.specificity];
         let ceilings = [self.brier, self.ece];
         let bounds: Vec<f64> = floors
@@ -267,16 +333,11 @@ impl Gate {
             .map(|floor| floor.at_least)
             .chain(ceilings.iter().flatten().map(|ceiling| ceiling.at_most))
             .collect();
-        if !bounds.iter().all(|bound| (0.0..=1.0).contains(bound)) {
-            return Err("A gate's bounds are within 0 and 1.");
+        if bounds.iter().all(|bound| (0.0..=1.0).contains(bound)) {
+            Ok(bounds.len())
+        } else {
+            Err("Floors and ceilings are within 0 and 1.")
         }
-        if self.minimum_present == 0 || self.minimum_absent == 0 {
-            return Err("A gate needs at least one case with and one without the finding.");
-        }
-        if bounds.is_empty() && self.largest_drop == Drops::default() {
-            return Err("A gate without a bound judges nothing.");
-        }
-        self.largest_drop.check()
     }
 }
 

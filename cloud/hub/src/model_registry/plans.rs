@@ -60,7 +60,7 @@ impl Registry {
     /// The plan a run is to be judged by, to be written down with the run before it starts.
     ///
     /// # Errors
-    /// [`Error::Unknown`], or [`Error::Invalid`] for a plan of another model.
+    /// [`Error::Unknown`], or [`Error::Invalid`] for a plan of another model, or one that would not be taken today.
     pub(crate) async fn pin_plan(&self, name: &str, model_id: &str) -> Result<PlanPin, Error> {
         let row = self
             .archive
@@ -69,6 +69,11 @@ impl Registry {
             .ok_or(Error::Unknown { what: "plan" })?;
         if row.model_id != model_id {
             return Err(Error::invalid("The plan is for another model."));
+        }
+        if let Err(error) = Plan::parse(&row.toml) {
+            return Err(Error::invalid(format!(
+                "The plan was registered under earlier rules; register another: {error}"
+            )));
         }
         Ok(PlanPin {
             name: row.name,
@@ -98,7 +103,9 @@ impl Registry {
         if started_at_ms < row.registered_at_ms {
             return Ok(Err("the plan was registered after the run had started"));
         }
-        let plan = Plan::parse(&row.toml).map_err(|_| Error::Stored { what: "plan" })?;
+        let Ok(plan) = Plan::parse(&row.toml) else {
+            return Ok(Err("the plan was registered under earlier rules"));
+        };
         Ok(Ok((plan, row)))
     }
 
@@ -140,17 +147,21 @@ impl Registry {
         let record: TestSetRecord = from_json(&row.record, "test set record")?;
         let gates: Vec<_> = plan.gates.iter().filter(|gate| gate.set == name).collect();
         let purpose = Purpose::named(&row.purpose);
+        let calibrates = plan.recalibration.set.as_deref() == Some(name);
         if !gates.is_empty() && purpose != Some(Purpose::Evaluation) {
             return Err(Error::invalid(format!(
                 "Test set {name} is no evaluation set: it cannot gate."
             )));
         }
-        if plan.recalibration.set.as_deref() == Some(name) && purpose != Some(Purpose::Calibration) {
+        if calibrates && purpose != Some(Purpose::Calibration) {
             return Err(Error::invalid(format!(
                 "Test set {name} is no calibration set: nothing may be fitted to it."
             )));
         }
-        for finding in gates.iter().filter_map(|gate| gate.finding.as_ref()) {
+        let fitted = plan.recalibration.sensitivity.keys().filter(|_| calibrates);
+        let judged = gates.iter().filter_map(|gate| gate.finding.as_ref());
+        // A set labels only findings of its model.
+        for finding in judged.chain(fitted) {
             if !record.findings.contains(finding) {
                 return Err(Error::invalid(format!(
                     "Test set {name} does not label {finding}."

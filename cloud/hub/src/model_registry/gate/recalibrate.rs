@@ -31,6 +31,12 @@ pub(in super::super) fn recalibrate(
     set: Option<&TestSet>,
 ) -> Result<Vec<Recalibrated>, String> {
     let rule = &plan.recalibration;
+    let foreign = |code: &&String| !base.iter().any(|setting| setting.code == **code);
+    if let Some(code) = rule.sensitivity.keys().find(foreign) {
+        return Err(format!(
+            "{code}: a sensitivity is wanted, and the model has no such finding"
+        ));
+    }
     base.iter()
         .enumerate()
         .map(|(row, setting)| finding(rule, row, setting, head, set))
@@ -53,11 +59,17 @@ fn finding(
         set: None,
         sensitivity: None,
     };
-    // A finding the set does not label keeps what it has; the report shows it as kept.
-    let Some((set, present)) = set.and_then(|set| Some((set, set.labels(&setting.code)?))) else {
-        return Ok(kept);
-    };
     let code = &setting.code;
+    let wanted = rule.sensitivity.get(code).copied();
+    // A finding the set does not label keeps what it has, unless something is wanted of it; the report shows it as kept.
+    let Some((set, present)) = set.and_then(|set| Some((set, set.labels(code)?))) else {
+        return match wanted {
+            Some(_) => Err(format!(
+                "{code}: a sensitivity is wanted, and the calibration set does not label it"
+            )),
+            None => Ok(kept),
+        };
+    };
     let logits: Vec<f64> = set
         .features()
         .map(|features| head.logit(row, features))
@@ -68,7 +80,6 @@ fn finding(
         TemperatureRule::Fit => metrics::fit_temperature(&logits, &present)
             .map_err(|error| format!("{code}: no temperature can be fitted: {error}"))?,
     };
-    let wanted = rule.sensitivity.get(code).copied();
     let operating_point = match (rule.operating_point, wanted) {
         (OperatingRule::AtSensitivity, Some(wanted)) => {
             let scores: Vec<f64> = logits

@@ -3,7 +3,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::plan::{AtLeast, AtMost, Drops, Gate, JudgedBy, NotCovered, Plan};
+use super::super::plan::{AtLeast, AtMost, Bounds, Drops, Gate, JudgedBy, NotCovered, Plan};
 use super::{Estimate, FindingReport, Measures, SetReport};
 
 /// 0.85 - 0.80 is no more than 0.05, whatever binary fractions say.
@@ -229,23 +229,7 @@ impl Court<'_> {
             on(Quantity::Present).cases(report.present, gate.minimum_present),
             on(Quantity::Absent).cases(report.absent, gate.minimum_absent),
         ]);
-        let floors = [
-            (Quantity::Auc, gate.auc, candidate.auc),
-            (Quantity::Sensitivity, gate.sensitivity, candidate.sensitivity),
-            (Quantity::Specificity, gate.specificity, candidate.specificity),
-        ];
-        for (quantity, floor, measured) in floors {
-            self.checks
-                .extend(floor.map(|floor| on(quantity).at_least(floor, measured)));
-        }
-        let ceilings = [
-            (Quantity::Brier, gate.brier, candidate.brier),
-            (Quantity::Ece, gate.ece, candidate.ece),
-        ];
-        for (quantity, ceiling, measured) in ceilings {
-            self.checks
-                .extend(ceiling.map(|ceiling| on(quantity).at_most(ceiling, measured)));
-        }
+        self.checks.extend(bounds(gate.bounds(), candidate, on));
         self.checks.extend(drops(&gate.largest_drop, base, candidate, on));
         self.judge_subgroups(set, report);
     }
@@ -268,8 +252,9 @@ impl Court<'_> {
                 subgroup: Some(&subgroup.name),
             };
             if covered(subgroup.present, subgroup.absent) {
-                self.checks
-                    .extend(drops(&plan.largest_drop, &subgroup.base, &subgroup.candidate, on));
+                let (base, candidate) = (&subgroup.base, &subgroup.candidate);
+                self.checks.extend(bounds(plan.bounds(), candidate, on));
+                self.checks.extend(drops(&plan.largest_drop, base, candidate, on));
                 continue;
             }
             self.uncovered.push(Uncovered {
@@ -355,6 +340,30 @@ impl Place<'_> {
         });
         self.bounded(Limit::AtMost(ceiling.at_most), value, Some(ceiling.judged_by))
     }
+}
+
+/// The floors and ceilings that are given. What was not measured does not hold.
+fn bounds<'a>(
+    bounds: Bounds,
+    candidate: &Measures,
+    on: impl Fn(Quantity) -> Place<'a> + Copy,
+) -> impl Iterator<Item = Check> {
+    let floors = [
+        (Quantity::Auc, bounds.auc, candidate.auc),
+        (Quantity::Sensitivity, bounds.sensitivity, candidate.sensitivity),
+        (Quantity::Specificity, bounds.specificity, candidate.specificity),
+    ];
+    let ceilings = [
+        (Quantity::Brier, bounds.brier, candidate.brier),
+        (Quantity::Ece, bounds.ece, candidate.ece),
+    ];
+    let floors = floors
+        .into_iter()
+        .filter_map(move |(quantity, floor, found)| Some(on(quantity).at_least(floor?, found)));
+    let ceilings = ceilings
+        .into_iter()
+        .filter_map(move |(quantity, ceiling, found)| Some(on(quantity).at_most(ceiling?, found)));
+    floors.chain(ceilings)
 }
 
 /// The drops that have a bound. What one of the two has not, has no drop, and the bound is not held.

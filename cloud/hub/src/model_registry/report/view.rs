@@ -196,12 +196,12 @@ fn finding_view<'a>(report: &Report, set: &SetReport, finding: &'a FindingReport
             .map(|subgroup| SubgroupView {
                 name: subgroup.name.clone(),
                 cases: format!("{} + {}", subgroup.present, subgroup.absent),
-                judged: set.gates
-                    && !report.uncovered.iter().any(|uncovered| {
-                        uncovered.set == set.name
-                            && uncovered.finding == finding.finding
-                            && uncovered.subgroup == subgroup.name
-                    }),
+                judged: report.checks.iter().any(|check| {
+                    check.quantity != Quantity::Covered
+                        && check.set.as_ref() == Some(&set.name)
+                        && check.finding.as_ref() == Some(&finding.finding)
+                        && check.subgroup.as_ref() == Some(&subgroup.name)
+                }),
                 auc: beside(subgroup.base.auc, subgroup.candidate.auc),
                 sensitivity: beside(subgroup.base.sensitivity, subgroup.candidate.sensitivity),
                 specificity: beside(subgroup.base.specificity, subgroup.candidate.specificity),

@@ -1,7 +1,9 @@
 use super::super::gate::Quantity;
+use super::super::plan::Plan;
+use super::super::test_set::TestSet;
 use super::*;
 
-fn broken(report: &Report) -> Vec<Quantity> {
+pub(super) fn broken(report: &Report) -> Vec<Quantity> {
     let broken = report.checks.iter().filter(|check| !check.held);
     broken.map(|check| check.quantity).collect()
 }
@@ -72,88 +74,6 @@ async fn a_worse_head_is_stopped_with_every_bound_it_breaks() {
 }
 
 #[tokio::test]
-async fn a_gain_for_most_does_not_pay_for_a_loss_of_few() {
-    let house = House::new().await;
-    // In one case of ten, from an old device, the finding shows in the second channel only.
-    let old_device = |place: usize, case: &mut v1::TestCase| {
-        let old = place % 10 < 1 || place % 10 == 9;
-        let device = if old { "device=old" } else { "device=new" };
-        case.subgroup.push(device.to_owned());
-        if old {
-            case.feature.swap(0, 1);
-            case.feature[1] *= 2.0;
-        }
-    };
-    house
-        .lock(&set("validation", "evaluation", cases(1, 1000, old_device)))
-        .await
-        .unwrap();
-    house
-        .lock(&set("calibration", "calibration", cases(2, 1000, old_device)))
-        .await
-        .unwrap();
-    house
-        .registry
-        .register_plan(&PLAN.replace("at_least = 0.9,", "at_least = 0.8,"))
-        .await
-        .unwrap();
-    let (_, report) = house.run("run-1", &GOOD).await;
-    let lost: Vec<_> = report.checks.iter().filter(|check| !check.held).collect();
-    assert!(
-        lost.iter().any(|check| check.quantity == Quantity::AucDrop
-            && check.subgroup.as_deref() == Some("device=old")
-            && check.value.unwrap() > 0.1),
-        "{lost:?}"
-    );
-    assert!(
-        !lost
-            .iter()
-            .any(|check| check.subgroup.as_deref() == Some("device=new"))
-    );
-    assert!(!report.passed);
-}
-
-#[tokio::test]
-async fn a_subgroup_too_small_is_named_or_refused_as_the_plan_says() {
-    let few = |place: usize, case: &mut v1::TestCase| {
-        if place < 10 {
-            case.subgroup.push("age=0-17".to_owned());
-        }
-    };
-    let outcome = async |plan: String| {
-        let house = House::new().await;
-        house
-            .lock(&set("validation", "evaluation", cases(1, 600, few)))
-            .await
-            .unwrap();
-        house.lock(&calibration_set()).await.unwrap();
-        house.registry.register_plan(&plan).await.unwrap();
-        house.run("run-1", &GOOD).await.1
-    };
-
-    let reported = outcome(PLAN.to_owned()).await;
-    assert!(reported.passed, "{:?}", reported.failed());
-    let small = &reported.uncovered[0];
-    assert_eq!(
-        (small.subgroup.as_str(), small.present, small.absent),
-        ("age=0-17", 4, 6)
-    );
-    assert_eq!(reported.uncovered.len(), 1);
-
-    let refused = outcome(PLAN.replace("not_covered = \"report\"", "not_covered = \"refuse\"")).await;
-    assert_eq!(broken(&refused), [Quantity::Covered]);
-
-    for required in ["age=0-17", "age=75-"] {
-        let plan = PLAN.replace(
-            "[subgroups]",
-            &format!("[subgroups]\nrequired = [\"{required}\"]"),
-        );
-        let missing = outcome(plan).await;
-        assert_eq!(broken(&missing), [Quantity::Covered], "{required}");
-    }
-}
-
-#[tokio::test]
 async fn temperature_and_operating_point_are_fitted_on_the_calibration_set() {
     let house = House::furnished().await;
     // Five times as sure of itself as it may be.
@@ -198,6 +118,30 @@ async fn temperature_and_operating_point_are_fitted_on_the_calibration_set() {
     let candidate = house.registry.candidate(&name(&version)).await.unwrap();
     assert_eq!(candidate.finding[0].temperature, fitted.temperature);
     assert_eq!(candidate.finding[0].operating_point, fitted.operating_point);
+}
+
+#[test]
+fn a_wanted_sensitivity_that_cannot_be_fitted_is_not_passed_over() {
+    let setting = |code: &str| FindingSetting {
+        code: code.to_owned(),
+        temperature: 1.0,
+        operating_point: 0.5,
+    };
+    let head = head::Head::new(&layout(), 1, &GOOD).unwrap();
+    let set = TestSet::decode(&calibration_set().encode_to_vec()).unwrap();
+    let fit = |wanted: &str, of: &str| {
+        let plan = Plan::parse(&PLAN.replace("{ pneumonia = 0.9 }", wanted)).unwrap();
+        super::super::gate::recalibrate(&plan, &[setting(of)], &head, Some(&set))
+    };
+    let fitted = fit("{ pneumonia = 0.9 }", "pneumonia").unwrap();
+    assert_eq!(fitted[0].sensitivity, Some(0.9));
+    let foreign = fit("{ fracture = 0.9 }", "pneumonia").unwrap_err();
+    assert!(
+        foreign.contains("fracture: ") && foreign.contains("no such finding"),
+        "{foreign}"
+    );
+    let unlabelled = fit("{ nodule = 0.9 }", "nodule").unwrap_err();
+    assert!(unlabelled.contains("does not label"), "{unlabelled}");
 }
 
 #[tokio::test]

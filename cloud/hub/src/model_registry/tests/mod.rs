@@ -3,6 +3,7 @@
 mod gate;
 mod registering;
 mod report;
+mod subgroups;
 
 use barefoot_federation::chunk::ChunkId;
 use barefoot_federation::encoding::{Encoding, encode};

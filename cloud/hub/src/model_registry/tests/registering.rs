@@ -186,6 +186,13 @@ async fn a_plan_is_bound_to_sets_that_are_there_and_can_do_what_it_wants() {
     )
     .await;
 
+    // A finding that the calibration set does not label would silently keep its operating point.
+    refused(
+        &PLAN.replace("{ pneumonia = 0.9 }", "{ fracture = 0.9 }"),
+        "calibration does not label fracture",
+    )
+    .await;
+
     // One case of the calibration set judges as well.
     let mut leak = set("leak", "evaluation", cases(9, 300, |_, _| {}));
     leak.case.push(calibration_set().case[0].clone());
@@ -214,6 +221,11 @@ fn the_example_plan_is_a_plan() {
     // Every key behind a `#` is one, with the default it shows.
     let all = example.replace("# required = []", "required = []");
     assert_eq!(Plan::parse(&all).unwrap(), plan);
+    for bound in ["auc", "specificity", "brier", "ece"] {
+        let given = all.replace(&format!("# {bound} = {{"), &format!("{bound} = {{"));
+        assert_ne!(given, all, "{bound}");
+        Plan::parse(&given).unwrap();
+    }
 }
 
 #[test]
@@ -254,6 +266,16 @@ fn a_plan_with_a_hole_in_it_is_no_plan() {
             "unknown variant",
         ),
         ("not_covered = \"report\"", "", "not_covered"),
+        (
+            "{ auc = 0.03, sensitivity = 0.2 }",
+            "{}",
+            "subgroups.largest_drop",
+        ),
+        (
+            "not_covered",
+            "auc = { at_least = 1.1, judged_by = \"point\" }\nnot_covered",
+            "within 0 and 1",
+        ),
     ] {
         let text = PLAN.replacen(from, to, 1);
         assert_ne!(text, PLAN, "{from}");
