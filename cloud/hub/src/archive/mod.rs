@@ -131,6 +131,15 @@ impl Archive {
     pub(crate) async fn close(&self) {
         self.pool.close().await;
     }
+
+    /// For tests of other parts: what happened to the database behind the hub's back.
+    #[cfg(test)]
+    pub(crate) async fn run_sql(&self, text: &str) {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(text.to_owned()))
+            .execute(&self.pool)
+            .await
+            .unwrap();
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! What went wrong around a rollout: a hub that was away, boxes that come late, a withdrawal, a database that fails.
 
 use barefoot_wire::v1::{Action, SlotState};
-use sqlx::SqlitePool;
 
 use super::going_out::{PLAN, clinic, house, model, phase, says, start_of, tell, told_to_install};
 use super::state::Event;
@@ -11,18 +10,6 @@ use crate::clock::now_ms;
 const HOUR: i64 = 3_600_000;
 /// No model changes its state any more.
 const FAILING: &str = "CREATE TRIGGER failing BEFORE UPDATE ON models BEGIN SELECT RAISE(ABORT, 'no'); END";
-
-async fn sql(house: &House, text: &str) {
-    let file = house.dir.path().join("barefoot.db");
-    let pool = SqlitePool::connect(&format!("sqlite:{}", file.display()))
-        .await
-        .unwrap();
-    sqlx::raw_sql(sqlx::AssertSqlSafe(text.to_owned()))
-        .execute(&pool)
-        .await
-        .unwrap();
-    pool.close().await;
-}
 
 async fn row(house: &House, version: &str) -> crate::archive::RolloutRow {
     house.archive.rollout_of(MODEL, version).await.unwrap().unwrap()
@@ -65,7 +52,7 @@ async fn time_without_a_hub_counts_for_no_stage() {
             "UPDATE rollouts SET since_ms = {since_ms}, started_at_ms = {since_ms}; \
              UPDATE boxes SET seen_at_ms = {since_ms}; UPDATE rollouts_alive SET at_ms = {alive_ms}"
         );
-        sql(house, &text).await;
+        house.archive.run_sql(&text).await;
     };
     set(&house, now_ms() - 10 * HOUR).await;
     house.restart().await;
@@ -198,11 +185,11 @@ async fn what_the_registry_could_not_take_it_is_told_again() {
     // A rollout that goes back.
     let house = house().await;
     start_of(&house, "0.2.0", PLAN).await.unwrap();
-    sql(&house, FAILING).await;
+    house.archive.run_sql(FAILING).await;
     house.rollouts.roll_back(&model(), "ada").await.unwrap();
     house.rollouts.look().await.unwrap_err();
     assert_eq!(house.state("0.2.0").await, ModelState::Released);
-    sql(&house, "DROP TRIGGER failing").await;
+    house.archive.run_sql("DROP TRIGGER failing").await;
     assert_eq!(phase(&house).await.0, "rolled_back");
     assert_eq!(house.state("0.2.0").await, ModelState::Withdrawn);
 
@@ -210,7 +197,7 @@ async fn what_the_registry_could_not_take_it_is_told_again() {
     let house = House::new().await;
     house.maintainers.release("0.2.0", 0.2, |manifest| manifest);
     for expected in [ModelState::Released, ModelState::Withdrawn] {
-        sql(&house, FAILING).await;
+        house.archive.run_sql(FAILING).await;
         let before = house.state("0.2.0").await;
         if expected == ModelState::Released {
             house.publish_all().await.unwrap();
@@ -218,7 +205,7 @@ async fn what_the_registry_could_not_take_it_is_told_again() {
             withdraw(&house, "0.2.0").await;
         }
         assert_eq!(house.state("0.2.0").await, before);
-        sql(&house, "DROP TRIGGER failing").await;
+        house.archive.run_sql("DROP TRIGGER failing").await;
         house.rollouts.look().await.unwrap();
         assert_eq!(house.state("0.2.0").await, expected);
     }
