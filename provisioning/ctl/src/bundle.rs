@@ -112,7 +112,7 @@ fn check_fits(manifest: &Manifest, candidate: &CandidateFolder) -> anyhow::Resul
             other.file
         );
     }
-    Ok(())
+    candidate.check_kept(&manifest.settings()?)
 }
 
 fn copy_all(from: &Path, to: &Path) -> anyhow::Result<()> {

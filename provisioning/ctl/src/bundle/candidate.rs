@@ -41,6 +41,56 @@ impl Candidate {
     pub(crate) fn name(&self) -> String {
         format!("{} {}", self.model, self.version)
     }
+
+    /// Takes the numbers from the report, whose hash is what people sign on; the hub's message only repeats them.
+    fn hold_to(&mut self, report: &Report) -> anyhow::Result<()> {
+        let codes: Vec<&str> = self
+            .findings
+            .iter()
+            .map(|setting| setting.code.as_str())
+            .collect();
+        let judged = |code: &str| {
+            report
+                .recalibrated
+                .iter()
+                .filter(|one| one.finding == code)
+                .count()
+        };
+        if let Some(other) = report
+            .recalibrated
+            .iter()
+            .find(|one| !codes.contains(&one.finding.as_str()) || judged(&one.finding) != 1)
+        {
+            bail!(
+                "{REPORT_JSON} judged {} otherwise than {RECORD} lists it: fetch the candidate again",
+                other.finding
+            );
+        }
+        for setting in &mut self.findings {
+            let Some(judged) = report.recalibrated(&setting.code) else {
+                continue;
+            };
+            if !same(setting.temperature, judged.temperature)
+                || !same(setting.operating_point, judged.operating_point)
+            {
+                bail!(
+                    "{}: temperature {} and operating point {} are not those that were judged ({} and {}): fetch the candidate again, and ask who runs the hub when they stay",
+                    setting.code,
+                    setting.temperature,
+                    setting.operating_point,
+                    judged.temperature,
+                    judged.operating_point
+                );
+            }
+            (setting.temperature, setting.operating_point) = (judged.temperature, judged.operating_point);
+        }
+        Ok(())
+    }
+}
+
+/// One number written and read a few times: its last binary digit may differ.
+fn same(one: f64, other: f64) -> bool {
+    (one - other).abs() <= 1e-12 * other.abs()
 }
 
 /// The folder, read and checked against itself.
@@ -87,7 +137,7 @@ impl CandidateFolder {
                 )
             })
         };
-        let record: Candidate = serde_json::from_slice(&read(RECORD)?)
+        let mut record: Candidate = serde_json::from_slice(&read(RECORD)?)
             .with_context(|| format!("{RECORD} is damaged: fetch the candidate again"))?;
         if record.schema != 1 {
             bail!("{RECORD} has schema {}, this program reads 1", record.schema);
@@ -100,10 +150,31 @@ impl CandidateFolder {
         if !report.is_of(&record.model, &record.version) {
             bail!("{REPORT_JSON} is another candidate's, or of one that did not pass its gate");
         }
+        record.hold_to(&report)?;
         let head = Head::load(&directory.join(HEAD))?;
         if head.chunks().map(|(id, _)| id.to_string()).collect::<Vec<_>>() != report.chunks() {
             bail!("{HEAD} holds other values than those that were judged: fetch the candidate again");
         }
         Ok(Self { record, head, report })
+    }
+    /// What the gate did not fit must be as the base has it.
+    pub(super) fn check_kept(&self, base: &[Setting]) -> anyhow::Result<()> {
+        for setting in &self.record.findings {
+            if self.report.recalibrated(&setting.code).is_some() {
+                continue;
+            }
+            let kept = base.iter().any(|before| {
+                before.code == setting.code
+                    && same(setting.temperature, before.temperature)
+                    && same(setting.operating_point, before.operating_point)
+            });
+            if !kept {
+                bail!(
+                    "{}: the gate report names no temperature and operating point, and the candidate's are not the base's: fetch the candidate again",
+                    setting.code
+                );
+            }
+        }
+        Ok(())
     }
 }

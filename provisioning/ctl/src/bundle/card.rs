@@ -72,7 +72,7 @@ fn chapter(candidate: &CandidateFolder) -> String {
         privacy.noise_multiplier
     );
     for setting in &record.findings {
-        let fitted = report.recalibrated.iter().find(|one| one.finding == setting.code);
+        let fitted = report.recalibrated(&setting.code);
         let how = match fitted.and_then(|one| one.set.as_ref()) {
             Some(set) => format!("fitted on the set {set}"),
             None => "kept".to_owned(),

@@ -122,11 +122,7 @@ impl Manifest {
                 bail!("the candidate has other findings than the bundle, or another order of them");
             }
             let old = (number(table, "temperature")?, number(table, "operating_point")?);
-            let fitted = candidate
-                .report
-                .recalibrated
-                .iter()
-                .find(|one| one.finding == setting.code);
+            let fitted = candidate.report.recalibrated(&setting.code);
             if let Some((set, sensitivity)) =
                 fitted.and_then(|one| Some((one.set.as_ref()?, one.sensitivity)))
             {

@@ -69,6 +69,8 @@ pub(super) struct Estimate {
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Recalibrated {
     pub(super) finding: String,
+    pub(super) temperature: f64,
+    pub(super) operating_point: f64,
     pub(super) set: Option<String>,
     pub(super) sensitivity: Option<f64>,
 }
@@ -136,6 +138,11 @@ impl Report {
 
     pub(crate) fn held(&self) -> usize {
         self.checks.iter().filter(|check| check.held).count()
+    }
+
+    /// What the gate measured a finding's calls with.
+    pub(super) fn recalibrated(&self, code: &str) -> Option<&Recalibrated> {
+        self.recalibrated.iter().find(|one| one.finding == code)
     }
 
     /// SHA-256 (hex) of the artefacts it was trained on.

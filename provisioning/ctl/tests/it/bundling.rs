@@ -148,6 +148,53 @@ fn the_next_version_tells_its_own_story() {
     assert!(manifest.contains("base_version = \"0.1.0\""), "{manifest}");
 }
 
+/// Changes a finding in the hub's message, which no hash binds.
+fn tell_otherwise(made: &Made, finding: usize, name: &str, value: f64) {
+    let path = made.folder.join("candidate.json");
+    let mut record: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    record["findings"][finding][name] = json!(value);
+    fs::write(&path, record.to_string()).unwrap();
+}
+
+#[test]
+fn calls_are_made_as_the_report_judged_them() {
+    let bench = Bench::new();
+    let out = bench.out("x");
+    for (finding, name) in [(0, "temperature"), (0, "operating_point"), (1, "operating_point")] {
+        let made = bench.candidate();
+        tell_otherwise(&made, finding, name, 0.99);
+        refused(
+            &build(&bench.base, &made.folder, &out),
+            "not those that were judged",
+        );
+    }
+
+    // Where the report fitted nothing, the base's numbers stay.
+    let unfitted = |report: &mut serde_json::Value| {
+        report["recalibrated"].as_array_mut().unwrap().pop();
+    };
+    let versions = ("0.0.1", "0.1.0");
+    let made = candidate::make(bench.folder.path(), &bench.base, versions, |v| v, unfitted);
+    tell_otherwise(&made, 1, "temperature", 1.9);
+    refused(
+        &build(&bench.base, &made.folder, &out),
+        "dots: the gate report names no",
+    );
+    tell_otherwise(&made, 1, "temperature", 2.0);
+    ctl(&build(&bench.base, &made.folder, &out)).unwrap();
+
+    // Two words on one finding: neither is the one that was judged.
+    let twice = |report: &mut serde_json::Value| {
+        let first = report["recalibrated"][0].clone();
+        report["recalibrated"].as_array_mut().unwrap().push(first);
+    };
+    let made = candidate::make(bench.folder.path(), &bench.base, versions, |v| v, twice);
+    refused(
+        &build(&bench.base, &made.folder, &bench.out("y")),
+        "judged stripes otherwise",
+    );
+}
+
 #[test]
 fn what_does_not_belong_together_is_not_bundled() {
     let bench = Bench::new();
