@@ -2,15 +2,18 @@
 //! and no key leaves the machine it is on.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use barefoot_trust::release::{
-    DetachedSignature, Lifetimes, Progress, PublicKey, RepositoryEditor, RoleSetting, Roles, SigningKey,
+    Contents, DetachedSignature, Lifetimes, Progress, PublicKey, RepositoryEditor, RoleSetting, Roles,
+    SigningKey,
 };
 use clap::Subcommand;
 use time::OffsetDateTime;
 
+mod contents;
 mod copy;
 mod words;
 
@@ -70,7 +73,8 @@ pub(crate) enum Command {
         #[command(flatten)]
         keys: Keys,
     },
-    /// Signs one staged file on another machine: writes a small file to carry back for `repository merge`.
+    /// Signs one staged file on another machine: writes a small file to carry back for `repository merge`. Without
+    /// --expect it says what the file changes, and signs nothing.
     SignApart {
         /// The staged file, as `repository status` names it.
         staged: PathBuf,
@@ -79,6 +83,12 @@ pub(crate) enum Command {
         /// Where the signature goes.
         #[arg(long)]
         out: PathBuf,
+        /// The digest the first person told, on another way than the file came: at least its first 16 digits.
+        #[arg(long, value_name = "DIGEST")]
+        expect: Option<String>,
+        /// The list that is published now (metadata/N.targets.json), to be shown only what changes.
+        #[arg(long, value_name = "FILE")]
+        published: Option<PathBuf>,
     },
     /// Adds signatures made by `repository sign-apart`.
     Merge {
@@ -107,6 +117,10 @@ impl Keys {
     pub(crate) fn load(&self) -> anyhow::Result<Vec<SigningKey>> {
         let keys = self.files.iter().map(|file| SigningKey::load(file));
         Ok(keys.collect::<Result<_, _>>()?)
+    }
+
+    fn warn_when_open(&self) {
+        self.files.iter().for_each(|file| warn_when_open(file));
     }
 }
 
@@ -189,13 +203,69 @@ pub(crate) fn open(directory: &Path) -> anyhow::Result<RepositoryEditor> {
     })
 }
 
-/// Signs as far as the keys go, and says what is missing.
+/// Signs as far as the keys go, and says what is missing. Nobody signs unawares: what is staged is printed before. The
+/// snapshot and timestamp that are made on the way hold nothing else.
 pub(crate) fn sign(
     editor: &mut RepositoryEditor,
     keys: &Keys,
     now: OffsetDateTime,
 ) -> anyhow::Result<Progress> {
-    Ok(editor.sign(&keys.load()?, now)?)
+    let loaded = keys.load()?;
+    keys.warn_when_open();
+    print!("{}", contents::staged(editor)?);
+    Ok(editor.sign(&loaded, now)?)
+}
+
+/// A stick without permissions shows every file as everybody's.
+fn warn_when_open(key: &Path) {
+    let mode = fs::metadata(key).map(|metadata| metadata.permissions().mode());
+    if mode.is_ok_and(|mode| mode & 0o077 != 0) {
+        eprintln!(
+            "barefootctl: warning: other users of this machine can read the key {0}. `chmod 600 {0}`, or where the medium knows no permissions (vfat, exfat) mount it with umask=077.",
+            key.display()
+        );
+    }
+}
+
+/// Signs one file whose contents the other person named.
+fn sign_apart(
+    staged: &Path,
+    key: &Path,
+    out: &Path,
+    expect: Option<&str>,
+    published: Option<&Path>,
+) -> anyhow::Result<String> {
+    let read = |path: &Path| fs::read(path).with_context(|| format!("cannot read {}", path.display()));
+    let bytes = read(staged)?;
+    let contents = Contents::read(&bytes).with_context(|| staged.display().to_string())?;
+    let before = published
+        .map(|path| Contents::read(&read(path)?).with_context(|| path.display().to_string()))
+        .transpose()?;
+    print!(
+        "{}",
+        contents::words(&contents, contents::releases(before.as_ref())?)
+    );
+    match expect {
+        Some(told) if contents.is(told) => {}
+        Some(told) => bail!(
+            "nothing was signed: {} has the digest {}, not {told}: at least 16 of its digits must be told",
+            staged.display(),
+            contents.digest
+        ),
+        None => bail!(
+            "nothing was signed: ask the person who signed first for the digest, on another way than the file came, and give it as --expect. {} has {}",
+            staged.display(),
+            contents.digest
+        ),
+    }
+    warn_when_open(key);
+    let signature = SigningKey::load(key)?.sign_detached(&bytes)?;
+    let text = serde_json::to_string_pretty(&signature)?;
+    fs::write(out, text).with_context(|| format!("cannot write {}", out.display()))?;
+    Ok(format!(
+        "Wrote {0}. Where the repository is: `barefootctl repository merge DIRECTORY {0}`.",
+        out.display()
+    ))
 }
 
 /// What was done, for people.
@@ -266,16 +336,13 @@ pub(crate) fn run(command: &Command, now: OffsetDateTime) -> anyhow::Result<Stri
             }
             Ok(progress(&sign(&mut open(directory)?, keys, now)?, directory))
         }
-        Command::SignApart { staged, key, out } => {
-            let bytes = fs::read(staged).with_context(|| format!("cannot read {}", staged.display()))?;
-            let signature = SigningKey::load(key)?.sign_detached(&bytes)?;
-            let text = serde_json::to_string_pretty(&signature)?;
-            fs::write(out, text).with_context(|| format!("cannot write {}", out.display()))?;
-            Ok(format!(
-                "Wrote {0}. Where the repository is: `barefootctl repository merge DIRECTORY {0}`.",
-                out.display()
-            ))
-        }
+        Command::SignApart {
+            staged,
+            key,
+            out,
+            expect,
+            published,
+        } => sign_apart(staged, key, out, expect.as_deref(), published.as_deref()),
         Command::Merge {
             directory,
             signatures,

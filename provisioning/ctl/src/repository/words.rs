@@ -7,6 +7,8 @@ use barefoot_trust::release::{Progress, RepositoryEditor, RoleName, Waiting};
 use time::macros::format_description;
 use time::{Duration, OffsetDateTime};
 
+use super::contents;
+
 /// From here on it is time to think of the next refresh.
 const SOON: Duration = Duration::days(7);
 
@@ -29,7 +31,7 @@ pub(crate) fn progress(progress: &Progress, directory: &Path) -> String {
             }
             let _ = write!(
                 text,
-                "\n`barefootctl repository sign {} --key FILE` where the keys are, or `repository sign-apart FILE --key FILE --out FILE` on another machine and `repository merge` here.",
+                "\n`barefootctl repository sign {} --key FILE` where the keys are, or `repository sign-apart FILE --key FILE --out FILE --expect DIGEST` on another machine and `repository merge` here.",
                 directory.display()
             );
             text
@@ -40,12 +42,13 @@ pub(crate) fn progress(progress: &Progress, directory: &Path) -> String {
 fn missing(waiting: &Waiting) -> String {
     let ids: Vec<&str> = waiting.missing.iter().map(|id| short(id)).collect();
     format!(
-        "{}: {} of {} signatures; may still sign: {}; file: {}",
+        "{}: {} of {} signatures; may still sign: {}; file: {}; digest to tell them: {}",
         waiting.role,
         waiting.have,
         waiting.need,
         ids.join(", "),
-        waiting.file.display()
+        waiting.file.display(),
+        waiting.digest
     )
 }
 
@@ -91,18 +94,7 @@ pub(super) fn status(
     for gone in offered.iter().flat_map(|offered| &offered.withdrawn) {
         let _ = writeln!(text, "withdrawn  {} {}", gone.model, gone.version);
     }
-    if let Some(staged) = editor.staged_releases()? {
-        let known = |model: &str, version: &str| {
-            let offered = offered.as_ref().map(|offered| offered.release(model, version));
-            offered.is_some_and(|found| found.is_ok())
-        };
-        for release in &staged.releases {
-            let details = &release.details;
-            if !known(&details.model, &details.version) {
-                let _ = writeln!(text, "staged     {} {}", details.model, details.version);
-            }
-        }
-    }
+    text.push_str(&contents::staged(editor)?);
     text.push_str(&match editor.progress()? {
         Progress::Nothing => "Nothing is staged.".to_owned(),
         other => progress(&other, directory),
@@ -121,7 +113,7 @@ fn warning(role: RoleName, expires: OffsetDateTime, now: OffsetDateTime) -> &'st
     }
 }
 
-fn day(moment: OffsetDateTime) -> String {
+pub(super) fn day(moment: OffsetDateTime) -> String {
     moment
         .format(format_description!("[year]-[month]-[day] [hour]:[minute] UTC"))
         .unwrap_or_default()

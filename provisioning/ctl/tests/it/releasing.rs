@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use barefoot_trust::release::{DirectorySource, Targets, TrustedState, verify_repository};
 use tempfile::TempDir;
@@ -130,20 +131,46 @@ fn a_candidate_becomes_a_release_that_boxes_believe() {
     );
     assert!(maintainers.read(&repository).releases.is_empty());
     let status = ctl(&["repository", "status", text(&repository)]).unwrap();
-    assert!(status.contains("staged     tiny 0.1.0"), "{status}");
+    let report = format!("report   {}", made.report_sha256);
+    for part in [
+        "staged     targets version 2",
+        "adds       tiny 0.1.0  sequence 1",
+        report.as_str(),
+    ] {
+        assert!(status.contains(part), "{part} is missing in\n{status}");
+    }
     let carried = folder.join("carried.json");
     fs::copy(repository.join("staged/targets.json"), &carried).unwrap();
     let signature = folder.join("wei.signature");
-    ctl(&[
+    let (wei, published) = (maintainers.key("wei"), repository.join("metadata/1.targets.json"));
+    let apart = [
         "repository",
         "sign-apart",
         text(&carried),
         "--key",
-        &maintainers.key("wei"),
+        &wei,
         "--out",
         text(&signature),
-    ])
-    .unwrap();
+        "--published",
+        text(&published),
+    ];
+    // Nobody signs unawares: without the digest the other person told there is no signature.
+    let digest = status
+        .split("digest     ")
+        .nth(1)
+        .unwrap()
+        .lines()
+        .next()
+        .unwrap();
+    assert!(said.contains(&format!("digest to tell them: {digest}")), "{said}");
+    refused(&apart, digest);
+    let other = "0".repeat(64);
+    for told in [other.as_str(), &digest[..15], ""] {
+        refused(&[&apart[..], &["--expect", told]].concat(), "nothing was signed");
+    }
+    assert!(!signature.exists());
+    let said = ctl(&[&apart[..], &["--expect", &digest[..16]]].concat()).unwrap();
+    assert!(said.contains("adds       tiny 0.1.0  sequence 1"), "{said}");
     let said = ctl(&["repository", "merge", text(&repository), text(&signature)]).unwrap();
     assert!(said.contains("snapshot: 0 of 1"), "{said}");
     let sign = ["repository", "sign", text(&repository), "--key"];
@@ -197,6 +224,50 @@ fn a_candidate_becomes_a_release_that_boxes_believe() {
             .code(),
         "withdrawn"
     );
+}
+
+#[test]
+fn who_signs_here_is_shown_what_is_staged_and_whose_key_is_open() {
+    let maintainers = Maintainers::new();
+    maintainers.init();
+    let (folder, repository) = (maintainers.folder.path(), maintainers.repository());
+    let bundle = tiny_bundle(folder);
+    ctl(&["model", "sign", text(&bundle), "--repository", text(&repository)]).unwrap();
+    let wei = maintainers.key("wei");
+    let sign = || {
+        let output = Command::new(env!("CARGO_BIN_EXE_barefootctl"))
+            .args(["repository", "sign", text(&repository), "--key", &wei])
+            .output()
+            .unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (text(output.stdout), text(output.stderr))
+    };
+    let (said, warned) = sign();
+    let contents = said.find("adds       tiny 0.0.1").unwrap();
+    assert!(contents < said.find("1 of 2 signatures").unwrap(), "{said}");
+    assert_eq!(warned, "");
+    // What anybody with the bundle and `sha256sum` gets.
+    let lines = Command::new("sh")
+        .args([
+            "-c",
+            "find * -type f | LC_ALL=C sort | xargs sha256sum | sha256sum",
+        ])
+        .current_dir(&bundle)
+        .output()
+        .unwrap();
+    let lines = String::from_utf8(lines.stdout).unwrap();
+    let bundle_sha256 = lines.split_whitespace().next().unwrap();
+    assert!(
+        said.contains(&format!("bundle   {bundle_sha256}")),
+        "{said}\n{lines}"
+    );
+
+    ctl(&["repository", "discard", text(&repository)]).unwrap();
+    ctl(&["repository", "refresh", text(&repository), "--targets"]).unwrap();
+    fs::set_permissions(&wei, fs::Permissions::from_mode(0o644)).unwrap();
+    let (said, warned) = sign();
+    assert!(said.contains("no change of releases"), "{said}");
+    assert!(warned.contains("chmod 600") && warned.contains(&wei), "{warned}");
 }
 
 #[test]

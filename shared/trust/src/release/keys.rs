@@ -125,7 +125,7 @@ impl SigningKey {
     }
 
     /// Signs a staged metadata file apart from its repository; [`super::RepositoryEditor::merge`] adds the signature
-    /// there.
+    /// there. It signs whatever it is given: look at its [`super::Contents`] before.
     ///
     /// # Errors
     /// When the bytes are no metadata.

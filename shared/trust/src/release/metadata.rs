@@ -247,6 +247,11 @@ impl<T: Signed> Parsed<T> {
         self.content.head().version
     }
 
+    /// SHA-256 of what a signature covers, hexadecimal.
+    pub(super) fn digest(&self) -> String {
+        sha256(&self.canonical)
+    }
+
     /// The public keys of `root`'s role that signed this, each counted once under whatever ids it goes.
     pub(super) fn signers(&self, root: &Root) -> BTreeSet<[u8; 32]> {
         let Some(role) = root.roles.get(self.role.as_str()) else {

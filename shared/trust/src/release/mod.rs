@@ -35,6 +35,9 @@ pub use editor_error::EditorError;
 mod keys;
 pub use keys::{DetachedSignature, PublicKey, SigningKey};
 
+mod contents;
+pub use contents::{Change, Contents, Says, Signers};
+
 mod bundle_files;
 
 mod editor;

@@ -22,6 +22,8 @@ pub struct Waiting {
     pub missing: Vec<String>,
     /// The file to sign.
     pub file: PathBuf,
+    /// Of its signed part, hexadecimal: what the next person is told, so that they sign the same.
+    pub digest: String,
 }
 
 /// Where a change stands.
@@ -218,6 +220,7 @@ impl RepositoryEditor {
             need,
             missing: missing.cloned().collect(),
             file: path(&self.directory, role),
+            digest: staged.digest(),
         }))
     }
 

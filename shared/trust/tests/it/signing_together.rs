@@ -4,7 +4,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use barefoot_trust::release::{
-    DetachedSignature, EditorError, Lifetimes, Progress, PublicKey, RepositoryEditor, RoleName, SigningKey,
+    Change, Contents, DetachedSignature, EditorError, Lifetimes, Progress, PublicKey, RepositoryEditor,
+    RoleName, Says, SigningKey,
 };
 
 use crate::repository::{Maintainers, START, days};
@@ -119,6 +120,63 @@ fn a_signature_comes_from_another_machine() {
         maintainers.editor().merge(&first, now),
         Err(EditorError::OtherMetadata)
     ));
+}
+
+#[test]
+fn what_is_staged_can_be_read_before_it_is_signed() {
+    let maintainers = Maintainers::new();
+    maintainers.publish("0.2.0", days(1));
+    let now = days(2);
+    let mut editor = maintainers.editor();
+    editor
+        .add_release(&maintainers.bundle("0.3.0"), Maintainers::release("0.3.0"), now)
+        .unwrap();
+    editor.withdraw("cxr", "0.2.0", now).unwrap();
+    let published = editor.releases().unwrap().unwrap();
+    let contents = editor.staged_contents().unwrap();
+    let [list] = contents.as_slice() else {
+        panic!("only the list was changed: {contents:?}");
+    };
+    let Says::Targets(staged) = &list.says else {
+        panic!("the list lists releases");
+    };
+    let [Change::Added(release), Change::Withdrawn(gone)] = staged.changes_since(&published)[..] else {
+        panic!("one comes, one goes");
+    };
+    assert_eq!(
+        (release.details.version.as_str(), gone.version.as_str()),
+        ("0.3.0", "0.2.0")
+    );
+    assert!(staged.changes_since(staged).is_empty());
+    // Back to the list of before: nobody took 0.3.0 back, and 0.2.0 would be offered again.
+    assert!(matches!(
+        published.changes_since(staged)[..],
+        [Change::Added(_), Change::Dropped(_), Change::Forgotten(_)]
+    ));
+    let mut altered = published.clone();
+    altered.releases[0].files[0].sha256[0] ^= 1;
+    assert!(matches!(
+        altered.changes_since(&published)[..],
+        [Change::Altered(_)]
+    ));
+    assert_ne!(
+        altered.releases[0].bundle_sha256(),
+        published.releases[0].bundle_sha256()
+    );
+
+    // One digest, whoever has signed; another for any other list.
+    let Progress::Waiting(waiting) = maintainers.sign(&["targets-1"], now) else {
+        panic!("one signature is not two");
+    };
+    let signed = fs::read(&waiting[0].file).unwrap();
+    let again = Contents::read(&signed).unwrap();
+    assert_eq!(&again, list);
+    assert_eq!(waiting[0].digest, list.digest);
+    assert!(list.is(&list.digest) && list.is(&list.digest[..16].to_uppercase()));
+    assert!(!list.is(&list.digest[..15]) && !list.is("") && !list.is(&"0".repeat(64)));
+    let other = String::from_utf8(signed).unwrap().replace("0.3.0", "0.3.1");
+    assert_ne!(Contents::read(other.as_bytes()).unwrap().digest, list.digest);
+    assert!(Contents::read(b"{}").is_err());
 }
 
 #[test]
