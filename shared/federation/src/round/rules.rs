@@ -48,7 +48,7 @@ pub enum RulesError {
     StageTime,
     #[error("With secure aggregation the target must be 3 to {MOST_SECURE_CLINICS}.")]
     SecureTarget,
-    #[error("With secure aggregation the quorum must be above half of the target and at least 3.")]
+    #[error("With secure aggregation the quorum must be above two thirds of the target and at least 3.")]
     SecureQuorum,
     #[error("The strategy compares single updates, which secure aggregation hides: choose one of the two.")]
     SecureStrategy,
@@ -104,8 +104,8 @@ impl Rules {
         if !(3..=MOST_SECURE_CLINICS).contains(&self.target) {
             return Err(RulesError::SecureTarget);
         }
-        // Of a sum over two, each of the two can subtract its own update.
-        if self.quorum < 3 || self.quorum <= self.target / 2 {
+        // Of a sum over two, each of the two can subtract its own update. Why two thirds: see `secagg`.
+        if self.quorum < 3 || self.quorum * 3 <= self.target * 2 {
             return Err(RulesError::SecureQuorum);
         }
         if self.evaluate {

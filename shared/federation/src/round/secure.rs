@@ -17,7 +17,7 @@ pub struct SecureTerms<'a> {
     pub values: usize,
     /// Most clinics of the round; from 3 to 1000.
     pub participants: u32,
-    /// Fewest clinics, above half of the participants: the threshold.
+    /// Fewest clinics, above two thirds of the participants: the threshold.
     pub quorum: u32,
     /// Positive: it bounds every value, and so sets the quantiser's step.
     pub clip_norm: f64,
@@ -86,7 +86,7 @@ mod tests {
         global: &[],
         values: 10,
         participants: 8,
-        quorum: 5,
+        quorum: 6,
         clip_norm: 2.0,
         noise_multiplier: 0.0,
         example_cap: 500,
@@ -99,14 +99,14 @@ mod tests {
             (plain.quantiser().clip(), plain.quantiser().weight_cap()),
             (2.0, 500)
         );
-        assert_eq!((plain.participants(), plain.threshold()), (8, 5));
+        assert_eq!((plain.participants(), plain.threshold()), (8, 6));
         let noised = SecureTerms {
             noise_multiplier: 1.0,
             ..TERMS
         }
         .params()
         .unwrap();
-        let expected = 2.0 + 8.0 * 2.0 / 5.0_f32.sqrt();
+        let expected = 2.0 + 8.0 * 2.0 / 6.0_f32.sqrt();
         assert!((noised.quantiser().clip() - expected).abs() < 1e-5);
         assert_eq!(noised.quantiser().weight_cap(), 1);
     }
@@ -136,7 +136,7 @@ mod tests {
                 participants: 70_000,
                 ..TERMS
             },
-            SecureTerms { quorum: 4, ..TERMS },
+            SecureTerms { quorum: 5, ..TERMS },
         ] {
             bad.params().unwrap_err();
         }

@@ -108,28 +108,28 @@ fn late_replies_count_where_the_policy_says_so() {
 fn a_secure_round_survives_drop_outs_at_every_stage() {
     let mut round = Round::start(
         Rules {
-            quorum: 3,
-            target: 5,
+            quorum: 5,
+            target: 7,
             ..SECURE
         },
         0,
     );
-    all(&mut round, 0..5, Duty::Keys, 1);
+    all(&mut round, 0..7, Duty::Keys, 1);
     assert_eq!(reply(&mut round, 9, Duty::Shares, 2), Err(Refused::Stranger));
-    all(&mut round, 0..4, Duty::Shares, 2);
+    all(&mut round, 0..6, Duty::Shares, 2);
     round.apply(&Input::Tick, 1001).unwrap();
-    assert_eq!((round.stage(), round.duty_of(&clinic(4))), (Stage::Fitting, None));
-    assert_eq!(reply(&mut round, 4, Duty::Fit, 1002), Err(Refused::Stranger));
-    all(&mut round, 0..3, Duty::Fit, 1002);
-    round.apply(&Input::Decline(&clinic(3)), 1003).unwrap();
+    assert_eq!((round.stage(), round.duty_of(&clinic(6))), (Stage::Fitting, None));
+    assert_eq!(reply(&mut round, 6, Duty::Fit, 1002), Err(Refused::Stranger));
+    all(&mut round, 0..5, Duty::Fit, 1002);
+    round.apply(&Input::Decline(&clinic(5)), 1003).unwrap();
     assert_eq!(round.stage(), Stage::Unmasking);
-    all(&mut round, 0..3, Duty::Unmask, 1004);
+    all(&mut round, 0..5, Duty::Unmask, 1004);
     assert_eq!(round.stage(), Stage::Aggregating);
     round.apply(&Input::Aggregated, 1005).unwrap();
     assert_eq!(round.stage(), Stage::Finished);
-    assert_eq!(round.reached(Progress::Keyed).count(), 5);
-    assert_eq!(round.reached(Progress::Shared).count(), 4);
-    assert_eq!(round.reached(Progress::Fitted).count(), 3);
+    assert_eq!(round.reached(Progress::Keyed).count(), 7);
+    assert_eq!(round.reached(Progress::Shared).count(), 6);
+    assert_eq!(round.reached(Progress::Fitted).count(), 5);
 }
 
 #[test]
@@ -236,7 +236,16 @@ fn rules_that_cannot_hold_are_refused() {
         ),
         (SECURE, "FedMedian", RulesError::SecureStrategy),
         (Rules { target: 0, ..SECURE }, "FedAvg", RulesError::SecureTarget),
-        (Rules { target: 6, ..SECURE }, "FedAvg", RulesError::SecureQuorum),
+        (Rules { target: 5, ..SECURE }, "FedAvg", RulesError::SecureQuorum),
+        (
+            Rules {
+                quorum: 5,
+                target: 8,
+                ..SECURE
+            },
+            "FedAvg",
+            RulesError::SecureQuorum,
+        ),
         (
             Rules {
                 quorum: 2,
@@ -335,9 +344,10 @@ fn rules() -> impl Strategy<Value = Rules> {
                 Late::Drop
             };
             let rules = if secure {
+                let target = 3 + target % 3;
                 Rules {
-                    quorum: 3,
-                    target: 3 + target % 3,
+                    quorum: 2 * target / 3 + 1,
+                    target,
                     ..SECURE
                 }
             } else {

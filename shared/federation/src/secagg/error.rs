@@ -5,7 +5,7 @@ use barefoot_domain::ClinicId;
 pub enum Error {
     #[error("a round of secure aggregation has 3 to 1000 participants")]
     Participants,
-    #[error("the threshold must be above half of the participants and at most all of them")]
+    #[error("the threshold must be above two thirds of the participants and at most all of them")]
     Threshold,
     #[error("a vector has 1 to 2^32 values")]
     Values,

@@ -17,10 +17,12 @@
 //! for *either* kind of share per peer, never both, and no clinic answers two different questions.
 //!
 //! What it promises, and to whom:
-//! - Fewer than `threshold` clinics together with the hub learn nothing but sums over at least `threshold` clinics.
-//!   The threshold is above half, so even a hub that asks different clinics different questions cannot collect both
-//!   kinds of share of one clinic, as long as the clinics themselves follow the protocol. Against a hub in league with
-//!   up to a third of them choose a threshold above two thirds.
+//! - A hub that tells all clinics the same survivors learns nothing but sums over at least `threshold` clinics, as long as
+//!   fewer than `threshold` clinics are in league with it.
+//! - Clinics do not compare what survivors they were told. A hub that tells some that a clinic dropped out and others that
+//!   it stayed needs `threshold` answers of either kind, and every clinic that follows the protocol gives one. So it
+//!   needs `2 * threshold - n` of the `n` clinics on its side: more than a third, because the threshold is above two
+//!   thirds.
 //! - A sum over two clinics tells each of them the other's update. The cohort's floor is policy, not cryptography.
 //! - Run, round, model, parameters and the whole roster enter every derived key: nothing fits another round, and a hub
 //!   that shows two clinics different rosters gets shares nobody can open.

@@ -31,8 +31,8 @@ pub struct Params {
 
 impl Params {
     /// `participants`: the most clinics the round may have, 3 to 1000. `threshold`: how many must stay to the end,
-    /// above half of the participants. `values`: length of the update, without the weight. `clip` and `weight_cap`:
-    /// see [`Quantiser`].
+    /// above two thirds of the participants. `values`: length of the update, without the weight. `clip` and
+    /// `weight_cap`: see [`Quantiser`].
     ///
     /// # Errors
     /// [`Error::Participants`], [`Error::Threshold`], [`Error::Values`], [`Error::Clip`], [`Error::WeightCap`].
@@ -47,7 +47,9 @@ impl Params {
         if !PARTICIPANTS.contains(&participants) {
             return Err(Error::Participants);
         }
-        if threshold <= participants / 2 || participants < threshold {
+        // A hub that tells clinics of different survivors hears both kinds of share of one clinic from
+        // `2 * threshold - participants` clinics in league with it. That must be above a third of all.
+        if u32::from(threshold) * 3 <= u32::from(participants) * 2 || participants < threshold {
             return Err(Error::Threshold);
         }
         if values == 0 || u32::try_from(values).is_err() {

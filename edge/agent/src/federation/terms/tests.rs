@@ -208,12 +208,21 @@ fn tasks_that_cannot_be_are_declined_without_a_panic_or_an_allocation() {
             "{number}"
         );
     }
-    let mut threshold = secure();
-    threshold.participants = 8;
-    assert_eq!(
-        check(&lenient(), &threshold).unwrap_err(),
-        v1::DeclineReason::Failed
-    );
+}
+
+#[test]
+fn a_threshold_that_a_third_of_the_clinics_could_undo_is_declined() {
+    let of = |participants: u32, quorum: u32| {
+        let mut terms = secure();
+        (terms.participants, terms.quorum) = (participants, quorum);
+        check(&lenient(), &terms).map(|_| ())
+    };
+    for (participants, quorum) in [(8, 3), (8, 5), (6, 4), (3, 2)] {
+        assert_eq!(of(participants, quorum), Err(v1::DeclineReason::Failed));
+    }
+    for (participants, quorum) in [(8, 6), (6, 5), (4, 3), (3, 3)] {
+        of(participants, quorum).unwrap();
+    }
 }
 
 #[test]

@@ -38,7 +38,7 @@ fn the_roster_must_show_this_clinic_as_it_is() {
 
 #[test]
 fn steps_out_of_order_are_refused() {
-    let params = params(3, 2, 10);
+    let params = params(3, 3, 10);
     let mut clients = clients(&params, 1);
     let all = adverts(&clients);
     let me = &mut clients[0];
@@ -59,28 +59,65 @@ fn steps_out_of_order_are_refused() {
 
 #[test]
 fn a_clinic_answers_one_question_and_never_both_kinds_for_one_peer() {
-    let (mut clients, _) = masking(&params(5, 3, 10), 1);
+    let (mut clients, _) = masking(&params(5, 4, 10), 1);
     let me = &mut clients[2];
     assert!(matches!(
-        me.unmask(&ids(0..2)),
-        Err(Error::BelowThreshold { have: 2, need: 3, .. })
+        me.unmask(&ids(0..3)),
+        Err(Error::BelowThreshold { have: 3, need: 4, .. })
     ));
     assert_eq!(
-        me.unmask(&ids([0, 1, 7])),
+        me.unmask(&ids([0, 1, 3, 7])),
         Err(Error::Unknown { clinic: clinic(7) })
     );
-    let answer = me.unmask(&ids([0, 1, 3])).unwrap();
-    assert!(answer.self_seeds.keys().cloned().eq(ids([0, 1, 3])));
-    assert!(answer.mask_seeds.keys().cloned().eq(ids([2, 4])));
-    assert_eq!(me.unmask(&ids([0, 1, 3])).unwrap(), answer);
-    assert_eq!(me.unmask(&ids([0, 1, 4])), Err(Error::Changed));
+    let answer = me.unmask(&ids([0, 1, 3, 4])).unwrap();
+    assert!(answer.self_seeds.keys().cloned().eq(ids([0, 1, 3, 4])));
+    assert!(answer.mask_seeds.keys().cloned().eq(ids([2])));
+    assert_eq!(me.unmask(&ids([0, 1, 3, 4])).unwrap(), answer);
+    assert_eq!(me.unmask(&ids([0, 1, 2, 4])), Err(Error::Changed));
     killed_and_restarted(me);
-    assert_eq!(me.unmask(&ids([0, 1, 4])), Err(Error::Changed));
+    assert_eq!(me.unmask(&ids([0, 1, 2, 4])), Err(Error::Changed));
+}
+
+#[test]
+fn a_third_in_league_with_a_lying_hub_do_not_get_both_kinds_of_share() {
+    for n in [6_u16, 8, 9] {
+        let context = params(3, 3, 1).context().clone();
+        let weakest =
+            (1..=n).find_map(|threshold| Params::new(n, threshold, 1, 1.0, 1000, context.clone()).ok());
+        let weakest = weakest.unwrap();
+        let (clients, _) = masking(&weakest, 1);
+        let n = usize::from(n);
+        let answer = |client: &Client, survivors: &BTreeSet<ClinicId>| {
+            let mut client = Client::from_bytes(&client.to_bytes().unwrap()).unwrap();
+            client.unmask(survivors).unwrap()
+        };
+        let (stayed, dropped) = (ids(0..n), ids(1..n));
+        let gives = |client: &Client| {
+            let own = answer(client, &stayed).self_seeds.contains_key(&clinic(0));
+            let pairs = answer(client, &dropped).mask_seeds.contains_key(&clinic(0));
+            (usize::from(own), usize::from(pairs))
+        };
+        let gives: Vec<(usize, usize)> = clients.iter().map(gives).collect();
+        // The honest answer what they are told first, those in league both.
+        let honest = n - n / 3;
+        for told_it_stayed in 0..=honest {
+            let own: usize = gives[..told_it_stayed].iter().map(|(own, _)| own).sum();
+            let pairs: usize = gives[told_it_stayed..honest].iter().map(|(_, pairs)| pairs).sum();
+            let both = gives[honest..]
+                .iter()
+                .fold((own, pairs), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+            let threshold = usize::from(weakest.threshold());
+            assert!(
+                both.0 < threshold || both.1 < threshold,
+                "{n} {told_it_stayed} {both:?}"
+            );
+        }
+    }
 }
 
 #[test]
 fn one_mask_never_covers_two_vectors() {
-    let (mut clients, _) = masking(&params(3, 2, 10), 1);
+    let (mut clients, _) = masking(&params(3, 3, 10), 1);
     let me = &mut clients[0];
     let masked = me.mask(0, &[5; 11]).unwrap();
     assert_eq!(me.mask(0, &[6; 11]), Err(Error::ChunkChanged { chunk: 0 }));
@@ -99,7 +136,7 @@ fn one_mask_never_covers_two_vectors() {
 
 #[test]
 fn an_envelope_opens_only_for_its_receiver_sender_and_roster() {
-    let params = params(5, 3, 10);
+    let params = params(7, 5, 10);
     let mut clients = clients(&params, 1);
     let all = adverts(&clients);
     let shares: Vec<Shares> = clients
@@ -107,7 +144,7 @@ fn an_envelope_opens_only_for_its_receiver_sender_and_roster() {
         .map(|c| c.share(all.clone()).unwrap())
         .collect();
     let inbox = |holder: usize| -> Inbox {
-        (0..5)
+        (0..7)
             .map(|dealer| (clinic(dealer), shares[dealer].holders[holder].0))
             .collect()
     };
@@ -154,7 +191,7 @@ fn an_envelope_opens_only_for_its_receiver_sender_and_roster() {
 
 #[test]
 fn a_hub_that_shows_two_rosters_gets_shares_nobody_can_open() {
-    let params = params(5, 3, 10);
+    let params = params(5, 4, 10);
     let mut clients = clients(&params, 1);
     let all = adverts(&clients);
     let other = clients[1].share(all[..4].to_vec()).unwrap();
@@ -162,7 +199,7 @@ fn a_hub_that_shows_two_rosters_gets_shares_nobody_can_open() {
     let inbox: Inbox = [(clinic(0), mine.holders[0].0), (clinic(1), other.holders[0].0)].into();
     assert!(matches!(
         clients[0].open(&inbox),
-        Err(Error::BelowThreshold { have: 2, need: 3, .. })
+        Err(Error::BelowThreshold { have: 2, need: 4, .. })
     ));
     // With enough of its own roster the round goes on without the odd one.
     let mut inbox = inbox;
@@ -175,9 +212,9 @@ fn a_hub_that_shows_two_rosters_gets_shares_nobody_can_open() {
 
 #[test]
 fn nothing_fits_another_round() {
-    let here = params(3, 2, 10);
+    let here = params(3, 3, 10);
     let context = here.context();
-    let at = |context: RoundContext, clip| Params::new(3, 2, 10, clip, 1000, context).unwrap();
+    let at = |context: RoundContext, clip| Params::new(3, 3, 10, clip, 1000, context).unwrap();
     let others = [
         at(
             RoundContext {
@@ -224,7 +261,7 @@ fn nothing_fits_another_round() {
 #[test]
 fn derived_values_stay_the_same_across_versions() {
     // A change here is a change of the protocol: clinics and hub must then be updated together.
-    let params = params(3, 2, 10);
+    let params = params(3, 3, 10);
     let mut rng = chacha20::ChaCha20Rng::from_seed([1; 32]);
     let mut clients: Vec<Client> = (0..3)
         .map(|n| Client::new(params.clone(), clinic(n), &mut rng))
@@ -245,13 +282,13 @@ fn derived_values_stay_the_same_across_versions() {
     ];
     assert_eq!(
         (seen, &masked[..2]),
-        ([61, 99, 192], &[480_305_820, 4_020_241_018][..])
+        ([82, 192, 75], &[3_562_022_925, 2_041_663_555][..])
     );
 }
 
 #[test]
 fn nothing_secret_is_printed() {
-    let (mut clients, server) = masking(&params(3, 2, 10), 1);
+    let (mut clients, server) = masking(&params(3, 3, 10), 1);
     let answer = clients[0].unmask(&ids(0..3)).unwrap();
     let shown = format!("{:?} {:?} {answer:?}", clients[1], server);
     assert!(shown.contains("Share(secret)") && shown.contains("stage: \"masking\""));
@@ -260,7 +297,7 @@ fn nothing_secret_is_printed() {
 
 #[test]
 fn a_damaged_or_newer_state_is_refused() {
-    let (clients, _) = masking(&params(3, 2, 10), 1);
+    let (clients, _) = masking(&params(3, 3, 10), 1);
     let bytes = clients[0].to_bytes().unwrap();
     for cut in 0..bytes.len() {
         assert_eq!(
@@ -295,7 +332,7 @@ proptest! {
     fn a_hostile_inbox_does_no_harm(
         inbox in prop::collection::btree_map((0..6_usize).prop_map(clinic), hostile_envelope(), 0..6),
     ) {
-        let params = params(5, 3, 10);
+        let params = params(5, 4, 10);
         let mut clients = clients(&params, 1);
         let all = adverts(&clients);
         clients[0].share(all).unwrap();
@@ -304,13 +341,13 @@ proptest! {
 
     #[test]
     fn hostile_keys_do_no_harm(keys in prop::collection::vec((any::<[u8; 32]>(), any::<[u8; 32]>()), 0..6)) {
-        let params = params(5, 3, 10);
+        let params = params(5, 4, 10);
         let mut me = Client::new(params, clinic(0), &mut StdRng::seed_from_u64(1));
         let mut all = vec![(clinic(0), me.advert().unwrap())];
         all.extend(keys.into_iter().enumerate().map(|(n, (mask_public, channel_public))| {
             (clinic(n + 1), Advert { mask_public, channel_public })
         }));
-        let few_or_many = all.len() < 3 || 5 < all.len();
+        let few_or_many = all.len() < 4 || 5 < all.len();
         prop_assert_eq!(me.share(all).is_err(), few_or_many);
     }
 

@@ -73,11 +73,19 @@ fn nonsense_is_refused() {
     // What a left-over mask looks like.
     assert_eq!(quantiser.dequantise_sum(&[u32::MAX], 2), Err(Error::Implausible));
     assert_eq!(quantiser.dequantise_weight(u32::MAX, 2), Err(Error::Implausible));
-    let context = params(3, 2, 1).context().clone();
+    let context = params(3, 3, 1).context().clone();
     let check = |n, t, values| Params::new(n, t, values, 1.0, 1, context.clone());
     assert_eq!(check(2, 2, 1).unwrap_err(), Error::Participants);
     assert_eq!(check(1001, 700, 1).unwrap_err(), Error::Participants);
     assert_eq!(check(4, 2, 1).unwrap_err(), Error::Threshold);
+    // Above half is not enough: two in league with the hub would unmask a third.
+    assert_eq!(check(8, 5, 1).unwrap_err(), Error::Threshold);
+    assert_eq!(check(6, 4, 1).unwrap_err(), Error::Threshold);
+    assert_eq!(check(1000, 666, 1).unwrap_err(), Error::Threshold);
+    for (n, threshold) in [(3, 3), (4, 3), (6, 5), (8, 6), (1000, 667)] {
+        check(n, threshold, 1).unwrap();
+    }
+    assert_eq!(check(4, u16::MAX, 1).unwrap_err(), Error::Threshold);
     assert_eq!(check(4, 5, 1).unwrap_err(), Error::Threshold);
     assert_eq!(check(4, 3, 0).unwrap_err(), Error::Values);
     assert_eq!(check(4, 3, usize::MAX).unwrap_err(), Error::Values);

@@ -2,7 +2,7 @@ use super::*;
 
 /// All answers of clinics 0..4 of 5; clinic 4's vector is not in the sum.
 fn answered() -> (Server, Vec<UnmaskShares>) {
-    let (mut clients, mut server) = masking(&params(5, 3, 10), 1);
+    let (mut clients, mut server) = masking(&params(5, 4, 10), 1);
     let survivors = ids(0..4);
     server.close_masking(survivors.clone()).unwrap();
     let answers = clients
@@ -15,11 +15,11 @@ fn answered() -> (Server, Vec<UnmaskShares>) {
 #[test]
 fn nothing_is_rebuilt_below_the_threshold() {
     let (mut server, answers) = answered();
-    for (n, answer) in answers.into_iter().enumerate().take(2) {
+    for (n, answer) in answers.into_iter().enumerate().take(3) {
         server.unmask_shares(clinic(n), answer).unwrap();
         assert!(matches!(
             server.reconstruct(),
-            Err(Error::BelowThreshold { need: 3, .. })
+            Err(Error::BelowThreshold { need: 4, .. })
         ));
     }
     assert_eq!(server.missing(), Some(1));
@@ -64,7 +64,7 @@ fn a_share_of_the_other_kind_is_refused() {
 
 #[test]
 fn messages_may_come_twice_but_not_changed() {
-    let params = params(3, 2, 10);
+    let params = params(4, 3, 10);
     let mut clients = clients(&params, 1);
     let mut server = Server::new(params);
     let all = adverts(&clients);
@@ -83,7 +83,7 @@ fn messages_may_come_twice_but_not_changed() {
     assert_eq!(server.advert(clinic(0), other), Err(Error::Changed));
     assert_eq!(
         server.advert(clinic(8), all[1].1),
-        Err(Error::TooMany { most: 3 })
+        Err(Error::TooMany { most: 4 })
     );
     server.close_adverts().unwrap();
 
@@ -106,17 +106,19 @@ fn messages_may_come_twice_but_not_changed() {
         server.close_shares(),
         Err(Error::BelowThreshold { have: 1, .. })
     ));
-    let other = clients[1].share(all).unwrap();
-    server.shares(clinic(1), other).unwrap();
-    assert_eq!(server.close_shares().unwrap(), ids(0..2));
+    for n in [1, 2] {
+        let other = clients[n].share(all.clone()).unwrap();
+        server.shares(clinic(n), other).unwrap();
+    }
+    assert_eq!(server.close_shares().unwrap(), ids(0..3));
     assert_eq!(
-        server.inbox(&clinic(2)),
-        Err(Error::Unknown { clinic: clinic(2) })
+        server.inbox(&clinic(3)),
+        Err(Error::Unknown { clinic: clinic(3) })
     );
-    assert_eq!(server.inbox(&clinic(0)).unwrap().len(), 2);
+    assert_eq!(server.inbox(&clinic(0)).unwrap().len(), 3);
     assert_eq!(
-        server.close_masking(ids([0, 2])),
-        Err(Error::Unknown { clinic: clinic(2) })
+        server.close_masking(ids([0, 1, 3])),
+        Err(Error::Unknown { clinic: clinic(3) })
     );
     assert!(matches!(
         server.close_masking(ids([0])),
@@ -133,35 +135,35 @@ fn messages_may_come_twice_but_not_changed() {
     );
 }
 
-/// A round in which clinic 2 advertises or commits to something else than it deals, and drops out of `survivors` or not.
+/// A round in which clinic 3 advertises or commits to something else than it deals, and drops out of `survivors` or not.
 fn cheated(
     advertised: Option<[u8; 32]>,
     committed: Option<[u8; 32]>,
     survivors: BTreeSet<ClinicId>,
 ) -> Error {
-    let params = params(3, 2, 10);
+    let params = params(4, 3, 10);
     let mut clients = clients(&params, 1);
     let mut server = Server::new(params.clone());
     let mut all = adverts(&clients);
-    all[2].1.mask_public = advertised.unwrap_or(all[2].1.mask_public);
+    all[3].1.mask_public = advertised.unwrap_or(all[3].1.mask_public);
     for (clinic, advert) in &all {
         server.advert(clinic.clone(), *advert).unwrap();
     }
     let roster = server.close_adverts().unwrap().clone();
-    for client in &mut clients[..2] {
+    for client in &mut clients[..3] {
         server
             .shares(client.id().clone(), client.share(all.clone()).unwrap())
             .unwrap();
     }
-    let mut shares = clients[2].deal(&params.digest(), &roster);
+    let mut shares = clients[3].deal(&params.digest(), &roster);
     shares.seed_commitment = committed.unwrap_or(shares.seed_commitment);
-    server.shares(clinic(2), shares).unwrap();
+    server.shares(clinic(3), shares).unwrap();
     server.close_shares().unwrap();
-    for client in &mut clients[..2] {
+    for client in &mut clients[..3] {
         client.open(&server.inbox(client.id()).unwrap()).unwrap();
     }
     server.close_masking(survivors.clone()).unwrap();
-    for client in &mut clients[..2] {
+    for client in &mut clients[..3] {
         server
             .unmask_shares(client.id().clone(), client.unmask(&survivors).unwrap())
             .unwrap();
@@ -173,8 +175,8 @@ fn cheated(
 fn a_dealer_whose_shares_are_not_what_it_committed_to_is_named() {
     let (mut server, answers) = answered();
     for (n, mut answer) in answers.into_iter().enumerate() {
-        // Three of five hold rubbish from clinic 3.
-        if n < 3 {
+        // Two of five hold rubbish from clinic 3.
+        if n < 2 {
             answer.self_seeds.insert(clinic(3), Share::from_bytes([3; 32]));
         }
         server.unmask_shares(clinic(n), answer).unwrap();
@@ -188,7 +190,7 @@ fn a_dealer_whose_shares_are_not_what_it_committed_to_is_named() {
 
 #[test]
 fn keys_no_roster_may_hold_are_refused_before_they_stop_the_round() {
-    let params = params(3, 2, 10);
+    let params = params(4, 3, 10);
     let all = adverts(&clients(&params, 1));
     let mut server = Server::new(params);
     server.advert(clinic(0), all[0].1).unwrap();
@@ -216,16 +218,18 @@ fn keys_no_roster_may_hold_are_refused_before_they_stop_the_round() {
         server.advert(clinic(1), twice),
         Err(Error::Duplicate { clinic: clinic(1) })
     );
-    server.advert(clinic(1), all[1].1).unwrap();
-    assert_eq!(server.close_adverts().unwrap().len(), 2);
+    for n in [1, 2] {
+        server.advert(clinic(n), all[n].1).unwrap();
+    }
+    assert_eq!(server.close_adverts().unwrap().len(), 3);
 }
 
 #[test]
 fn a_dealer_of_wrong_shares_is_named() {
-    let wrong = Error::WrongDealer { clinic: clinic(2) };
-    assert_eq!(cheated(None, Some([1; 32]), ids(0..3)), wrong);
+    let wrong = Error::WrongDealer { clinic: clinic(3) };
+    assert_eq!(cheated(None, Some([1; 32]), ids(0..4)), wrong);
     // The base point: a key whose secret nobody shared.
     let mut base = [0; 32];
     base[0] = 9;
-    assert_eq!(cheated(Some(base), None, ids(0..2)), wrong);
+    assert_eq!(cheated(Some(base), None, ids(0..3)), wrong);
 }
