@@ -273,7 +273,7 @@ mod tests {
     #[test]
     fn settings_that_cannot_work_say_why() {
         type Change = fn(&mut v1::RunSettings);
-        let changes: [(&str, Change); 14] = [
+        let changes: [(&str, Change); 15] = [
             ("rounds", |settings| settings.rounds = 0),
             ("name", |settings| settings.strategy = "FedBest".into()),
             ("no parameter", |settings| {
@@ -303,6 +303,10 @@ mod tests {
             }),
             ("secure aggregation", |settings| {
                 settings.fit.as_mut().unwrap().encoding = v1::Encoding::Masked.into();
+            }),
+            ("two thirds of the target", |settings| {
+                settings.privacy = Some(terms(1.0, 0.0, true));
+                (settings.quorum, settings.target) = (5, 8);
             }),
             ("retries", |settings| settings.retries = 101),
         ];
