@@ -79,6 +79,14 @@ impl CaseIndex {
         });
     }
 
+    /// Puts a case in the place of what is known of it, with nothing said in between.
+    pub(crate) fn renew(&self, study: &StudyKey, make: impl FnOnce(Option<&CaseView>) -> CaseView) {
+        self.write(|cases| {
+            let view = make(cases.get(study).map(Arc::as_ref));
+            cases.insert(study.clone(), Arc::new(view));
+        });
+    }
+
     /// Changes a case in place; `false` when it is not known.
     pub(crate) fn update(&self, study: &StudyKey, change: impl FnOnce(&mut CaseView)) -> bool {
         self.write(|cases| match cases.get_mut(study) {

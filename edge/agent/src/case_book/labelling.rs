@@ -135,6 +135,7 @@ impl CaseBook {
 #[cfg(test)]
 mod tests {
     use std::path::Path;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     use barefoot_domain::{ClinicId, StudyUid};
     use barefoot_trust::PseudonymKey;
@@ -142,6 +143,7 @@ mod tests {
     use super::*;
     use crate::case_index::CaseIndex;
     use crate::case_log::{self, PatientText};
+    use crate::handoff::SettledStudy;
     use crate::labels::LabelSource;
     use crate::study_folder::StateDirectory;
 
@@ -205,6 +207,59 @@ mod tests {
         assert!(!after.labels.of(&label("b", false).finding).unwrap().present);
         assert_eq!(says(&second, "a", true), Labelled::Known);
         assert_eq!(second.study_of(&before.case), Some(key.clone()));
+    }
+
+    #[test]
+    fn a_no_said_before_the_first_version_or_after_a_damaged_line_survives_a_restart() {
+        let root = tempfile::tempdir().unwrap();
+        let key = one_study(root.path());
+        let log = StateDirectory::open(root.path()).unwrap().case_log(&key);
+        let settled = std::fs::read(&log).unwrap();
+        let no = Entry::Learning {
+            at_ms: 1,
+            allowed: false,
+        };
+        std::fs::remove_file(&log).unwrap();
+        case_log::append(&log, &[no]).unwrap();
+        let said = std::fs::read(&log).unwrap();
+        let damaged = [b"00000000 ", settled.as_slice()].concat();
+        for before in [&b""[..], &damaged] {
+            std::fs::write(&log, [before, &said, &settled].concat()).unwrap();
+            let (_, index) = book(root.path());
+            assert_eq!(index.get(&key).unwrap().labels.learning(), Some(false));
+        }
+    }
+
+    #[test]
+    fn a_word_said_while_a_study_settles_is_not_lost() {
+        let root = tempfile::tempdir().unwrap();
+        let key = one_study(root.path());
+        let (book, index) = book(root.path());
+        let settled = SettledStudy {
+            study: key.clone(),
+            version: 2,
+            study_uid: StudyUid::new("1.2.3").unwrap(),
+            received_at_ms: 1,
+            identity_conflict: false,
+            instances: Vec::new(),
+        };
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    book.put_settled(&settled, "DX", PatientText::default(), 0);
+                }
+            });
+            let mut kept = true;
+            for number in 0..5000 {
+                let allowed = number % 2 == 0;
+                let word = Entry::Learning { at_ms: 1, allowed };
+                book.put_word(&key, &word);
+                kept &= index.get(&key).unwrap().labels.learning() == Some(allowed);
+            }
+            done.store(true, Ordering::Relaxed);
+            assert!(kept);
+        });
     }
 
     #[test]

@@ -293,8 +293,7 @@ impl CaseBook {
     }
 
     fn put_settled(&self, settled: &SettledStudy, modality: &str, patient: PatientText, conflicts: usize) {
-        let earlier = self.index.get(&settled.study);
-        self.index.put(CaseView {
+        self.index.renew(&settled.study, |earlier| CaseView {
             study: settled.study.clone(),
             study_uid: settled.study_uid.as_str().to_owned(),
             case: self.case_of(&settled.study_uid),
@@ -305,8 +304,8 @@ impl CaseBook {
             state: CaseState::Assessing,
             received_at_ms: settled.received_at_ms,
             // The earlier version's answer stands until the new one supersedes it.
-            assessed_at_ms: earlier.as_ref().and_then(|view| view.assessed_at_ms),
-            assessment: earlier.as_ref().and_then(|view| view.assessment.clone()),
+            assessed_at_ms: earlier.and_then(|view| view.assessed_at_ms),
+            assessment: earlier.and_then(|view| view.assessment.clone()),
             has_preview: false,
             has_heat_map: false,
             // Delivery is the newest version's: what the hub said of an earlier one must not stand beside this one.

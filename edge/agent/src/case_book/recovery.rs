@@ -57,6 +57,7 @@ impl CaseBook {
         let (mut covered, mut known_conflicts) = (BTreeSet::new(), 0);
         let mut assessed = 0;
         let mut open: Vec<Outgoing> = Vec::new();
+        let mut words = Vec::new();
         for entry in entries {
             match entry {
                 Entry::Settled {
@@ -113,7 +114,7 @@ impl CaseBook {
                     open.retain(|outgoing| outgoing.envelope_id != envelope_id);
                     recovery.receipted.push(envelope_id);
                 }
-                Entry::Label { .. } | Entry::Learning { .. } => self.put_word(study, &entry),
+                Entry::Label { .. } | Entry::Learning { .. } => words.push(entry),
                 Entry::Refused {
                     envelope_id, reason, ..
                 } => {
@@ -139,7 +140,15 @@ impl CaseBook {
             };
             self.instance_stored(&stored);
             recovery.unsettled.push(stored);
-        } else if let Some(version) = settled.filter(|settled| assessed < settled.version) {
+        }
+        // Not before: a word may stand in front of the first version's line, or that line may be damaged.
+        for word in &words {
+            self.put_word(study, word);
+        }
+        if has_new {
+            return Ok(());
+        }
+        if let Some(version) = settled.filter(|settled| assessed < settled.version) {
             if 0 < damaged {
                 // Its assessment may be among the damaged lines and at the hub: only a new version is free.
                 recovery.unsettled.push(StoredInstance {
