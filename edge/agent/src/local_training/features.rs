@@ -87,7 +87,7 @@ impl Cabinet {
     ///
     /// # Errors
     /// When the disk fails.
-    pub(super) fn keep_only(&self, keep: &HashSet<&Reference>) -> io::Result<usize> {
+    pub(super) fn keep_only(&self, keep: &HashSet<Reference>) -> io::Result<usize> {
         let names: HashSet<PathBuf> = keep.iter().map(|reference| self.path(reference)).collect();
         let mut removed = 0;
         for entry in fs::read_dir(&self.directory)? {
@@ -117,6 +117,24 @@ impl Cabinet {
     pub(super) fn put(&self, reference: &Reference, features: &StudyFeatures) -> io::Result<()> {
         durable::replace(&self.path(reference), &features.encode_to_vec())
     }
+}
+
+/// Removes from every artefact's features what is not in `keep`; gives how many.
+///
+/// # Errors
+/// When the disk fails.
+pub(super) fn keep_only(root: &Path, keep: &HashSet<Reference>) -> io::Result<usize> {
+    let artefacts = match fs::read_dir(root) {
+        Ok(artefacts) => artefacts,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        Err(error) => return Err(error),
+    };
+    let mut removed = 0;
+    for artefact in artefacts {
+        let directory = artefact?.path();
+        removed += Cabinet { directory }.keep_only(keep)?;
+    }
+    Ok(removed)
 }
 
 /// Removes all features of all artefacts.

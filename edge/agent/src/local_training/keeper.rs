@@ -80,9 +80,8 @@ impl Keeper {
         let mut changes = self.parts.cases.watch();
         loop {
             changes.mark_unchanged();
-            let stop = shutdown.clone();
             let worked = tokio::task::spawn_blocking(move || {
-                let more = self.round(&stop);
+                let more = self.round();
                 (self, more)
             })
             .await;
@@ -120,34 +119,34 @@ impl Keeper {
         }
     }
 
-    /// Brings disk and memory to what may be learnt from now, and computes at most one study; whether more are to do.
-    fn round(&mut self, shutdown: &CancellationToken) -> Result<bool, features::Error> {
+    /// Brings disk and memory to what may be learnt from now, and computes at most one study; whether there is more to do.
+    /// Waits a moment at most: what may be learnt from can change meanwhile.
+    fn round(&mut self) -> Result<bool, features::Error> {
         let Some(policy) = self.parts.policy.clone() else {
             features::remove_all(&self.root)?;
             let model = self.parts.models.active();
             self.publish(model.as_deref(), &[]);
             return Ok(false);
         };
-        let Some(active) = self.parts.models.active() else {
-            self.publish(None, &[]);
-            return Ok(false);
-        };
-        let model = &active.model;
         let mut all = Vec::new();
         for case in self.parts.cases.newest(usize::MAX) {
             all.extend(wanted(&case, Some(&policy)));
         }
+        let Some(active) = self.parts.models.active() else {
+            let keep: HashSet<Reference> = all.iter().map(Wanted::reference).collect();
+            forgotten(features::keep_only(&self.root, &keep)?);
+            self.known
+                .features
+                .retain(|reference, _| keep.contains(reference));
+            self.publish(None, &[]);
+            return Ok(false);
+        };
+        let model = &active.model;
         all.truncate(most_examples(model.channels()));
         let cabinet = self.cabinet(model.backbone())?;
-        let references: Vec<Reference> = all.iter().map(|one| (one.study.clone(), one.version)).collect();
-        let keep: HashSet<&Reference> = references.iter().collect();
-        let removed = cabinet.keep_only(&keep)?;
-        if 0 < removed {
-            tracing::info!(
-                removed,
-                "Features that may not be learnt from any more were removed."
-            );
-        }
+        let references: Vec<Reference> = all.iter().map(Wanted::reference).collect();
+        let keep: HashSet<Reference> = references.iter().cloned().collect();
+        forgotten(cabinet.keep_only(&keep)?);
         self.known
             .features
             .retain(|reference, _| keep.contains(reference));
@@ -165,12 +164,15 @@ impl Keeper {
         let Some(next) = next else {
             return Ok(false);
         };
-        while !self.parts.idle.wait(BUSY_PAUSE) {
-            if shutdown.is_cancelled() {
-                return Ok(false);
-            }
+        if !self.parts.idle.wait(Duration::ZERO) {
+            self.parts.idle.wait(BUSY_PAUSE);
+            return Ok(true);
+        }
+        if !self.is_wanted(next, &policy) {
+            return Ok(true);
         }
         match features::compute(model, &self.parts.state, next) {
+            Ok(_) if !self.is_wanted(next, &policy) => {}
             Ok(features) => {
                 cabinet.put(next, &features)?;
                 self.known.features.insert(next.clone(), Arc::new(features));
@@ -181,8 +183,15 @@ impl Keeper {
                 self.known.hopeless.insert(next.clone());
             }
         }
-        self.publish(Some(&active), &all);
+        // The next round says what there is to learn from: computing took its time, too.
         Ok(true)
+    }
+
+    /// As things stand now.
+    fn is_wanted(&self, reference: &Reference, policy: &Policy) -> bool {
+        let case = self.parts.cases.get(&reference.0);
+        let wanted = case.map(|case| wanted(&case, Some(policy))).unwrap_or_default();
+        wanted.iter().any(|one| one.reference() == *reference)
     }
 
     /// The features of this artefact; what is known of another's is forgotten.
@@ -223,7 +232,7 @@ impl Keeper {
         };
         let (mut labelled, mut pending) = (Vec::new(), 0);
         for one in all {
-            let reference = (one.study.clone(), one.version);
+            let reference = one.reference();
             let Some(features) = self.known.features.get(&reference) else {
                 pending += usize::from(!self.known.hopeless.contains(&reference)) * one.findings.len();
                 continue;
@@ -245,6 +254,15 @@ impl Keeper {
         self.parts
             .status
             .update(|view| (view.examples, view.pending) = (kept, pending));
+    }
+}
+
+fn forgotten(removed: usize) {
+    if 0 < removed {
+        tracing::info!(
+            removed,
+            "Features that may not be learnt from any more were removed."
+        );
     }
 }
 

@@ -98,6 +98,10 @@ impl Learner for HeadLearner {
     }
 
     fn fit(&self, global: &[f32], order: &FitOrder, go_on: GoOn<'_>) -> Result<Fitted, LearnError> {
+        // It may wait long: what may be learnt from is looked up afterwards.
+        if go_on().is_break() {
+            return Err(LearnError::Stopped);
+        }
         let examples = self.dataset.get();
         let head = Head::read(examples.trainable(), global)?;
         let settings = Settings {
@@ -266,6 +270,23 @@ mod tests {
         assert!(after.metrics[1].1 < before.metrics[1].1);
         // The same but for the rounding to float32.
         assert!((after.metrics[1].1 - fitted.metrics[1].1).abs() < 1e-6);
+    }
+
+    #[test]
+    fn what_was_withdrawn_while_training_waited_is_not_learnt_from() {
+        let learner = learner();
+        let all = learner.examples();
+        let trainable = learner.trainable().unwrap();
+        let mut withdraw = || {
+            let (dataset, kept) = (&learner.dataset, learner.dataset.get());
+            let rest = kept.training().iter().skip(1).chain(kept.held_out()).cloned();
+            if kept.training().len() == all as usize {
+                dataset.set(Examples::new(trainable.clone(), rest));
+            }
+            ControlFlow::Continue(())
+        };
+        let fitted = learner.fit(&[0.0; 6], &ORDER, &mut withdraw).unwrap();
+        assert_eq!(fitted.examples, all - 1);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use barefoot_domain::FindingCode;
 
 use super::Policy;
+use super::features::Reference;
 use crate::case_index::CaseView;
 use crate::study_folder::StudyKey;
 
@@ -14,6 +15,12 @@ pub(super) struct Wanted {
     /// The patient where known, else the study; see [`super::LabelledFeatures`].
     pub group: String,
     pub findings: Vec<(FindingCode, bool)>,
+}
+
+impl Wanted {
+    pub(super) fn reference(&self) -> Reference {
+        (self.study.clone(), self.version)
+    }
 }
 
 impl std::fmt::Debug for Wanted {

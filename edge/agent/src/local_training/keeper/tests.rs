@@ -130,12 +130,16 @@ impl Clinic {
     }
 
     fn keeper(&self, policy: Option<Policy>) -> Keeper {
+        self.busy_keeper(policy, &Idle::default())
+    }
+
+    fn busy_keeper(&self, policy: Option<Policy>, idle: &Idle) -> Keeper {
         Keeper::new(Parts {
             cases: self.cases.clone(),
             state: self.state.clone(),
             models: self.models.clone(),
             policy,
-            idle: Idle::default(),
+            idle: idle.clone(),
             status: self.status.clone(),
             dataset: self.dataset.clone(),
         })
@@ -143,9 +147,8 @@ impl Clinic {
 
     /// Works until nothing is left to do; how many studies were computed.
     fn settle(&self, keeper: &mut Keeper) -> usize {
-        let shutdown = CancellationToken::new();
         let mut computed = 0;
-        while keeper.round(&shutdown).unwrap() {
+        while keeper.round().unwrap() {
             computed += 1;
         }
         computed
@@ -331,4 +334,49 @@ fn without_a_model_there_is_nothing_to_learn_with() {
     assert_eq!(clinic.settle(&mut keeper), 0);
     assert_eq!(clinic.dataset.get().trainable(), None);
     assert!(features.exists());
+}
+
+#[test]
+fn a_no_takes_effect_while_the_processor_is_busy() {
+    let clinic = Clinic::new();
+    clinic.label("a", true);
+    let idle = Idle::default();
+    let mut keeper = clinic.busy_keeper(Some(policy(Consent::OptOut)), &idle);
+    clinic.settle(&mut keeper);
+    // A second study that waits for the processor.
+    let other = StudyKey::of(&StudyUid::new("1.2.826.0.1.3680043.9.2").unwrap());
+    let first = clinic.cases.get(&key()).unwrap();
+    let mut waiting = CaseView::clone(&first);
+    waiting.study = other.clone();
+    clinic.cases.put(waiting);
+    idle.set_busy(true);
+    assert!(keeper.round().unwrap());
+    assert_eq!((clinic.examples().len(), clinic.status.view().pending), (1, 1));
+    clinic
+        .cases
+        .update(&key(), |view| view.labels.set_learning(false));
+    assert!(keeper.round().unwrap());
+    assert!(clinic.examples().is_empty());
+    assert!(!clinic.features().exists());
+    // The one that waited may not be learnt from either, and is not computed once there is time.
+    clinic
+        .cases
+        .update(&other, |view| view.labels.set_learning(false));
+    idle.set_busy(false);
+    assert!(!keeper.round().unwrap());
+}
+
+#[test]
+fn a_no_takes_effect_without_a_model() {
+    let clinic = Clinic::new();
+    clinic.label("a", true);
+    clinic.settle(&mut clinic.keeper(Some(policy(Consent::OptOut))));
+    let features = clinic.features();
+    assert!(features.exists());
+    clinic.models.set_active(None);
+    clinic
+        .cases
+        .update(&key(), |view| view.labels.set_learning(false));
+    clinic.settle(&mut clinic.keeper(Some(policy(Consent::OptOut))));
+    assert!(!features.exists());
 }
