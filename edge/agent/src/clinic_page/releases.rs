@@ -62,7 +62,7 @@ fn word<'a>(code: &str, texts: &'a Texts) -> &'a str {
     } = &texts.problem;
     match code {
         "unsigned" | "threshold" | "wrong_type" | "malformed" | "spec_version" | "mislabelled"
-        | "not_listed" | "never_good_here" | "root" => untrusted,
+        | "not_listed" | "never_good_here" | "other_model" | "root" => untrusted,
         "rollback" | "downgrade" | "wrong_version" => older,
         "expired" | "freeze" => expired,
         "mix_and_match" | "wrong_target" | "wrong_length" | "too_large" | "missing" => not_whole,

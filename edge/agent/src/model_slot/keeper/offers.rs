@@ -3,7 +3,7 @@ use std::time::Instant;
 use barefoot_trust::release::{Release, ReleaseError, Targets};
 
 use super::super::fetching;
-use super::super::ledger::{Candidate, Name, Origin, Signed, is_higher};
+use super::super::ledger::{Candidate, Origin, Signed, is_higher};
 use super::super::life::{Life, Problem};
 use super::super::shelf::Shelf;
 use super::{Arc, Keeper, Trouble, name_of};
@@ -61,9 +61,8 @@ impl Keeper {
             }
             return self.failed(Problem::Withdrawn, now_ms);
         }
-        let installed = self.ledger.good.as_ref().and_then(|good| good.signed.as_ref());
-        if let Err(error) = release.check_newer_than(installed.map(|signed| signed.sequence)) {
-            self.hindered(Trouble::refusal(&error), now);
+        if let Err(code) = self.may_follow(release, targets) {
+            self.hindered(Trouble { code, refusing: true }, now);
             return false;
         }
         if let Some(ended) = self.ledger.end_of(&candidate.name, Some(&signed))
@@ -80,19 +79,32 @@ impl Keeper {
         true
     }
 
+    /// Whether the good one may give way to `release`, or the code of why not: another model, or an older one.
+    fn may_follow(&self, release: &Release, targets: &Targets) -> Result<(), &'static str> {
+        let Some(good) = self.ledger.good_name() else {
+            return Ok(());
+        };
+        if release.details.model != good.id {
+            return Err("other_model");
+        }
+        let installed = self.ledger.good.as_ref().and_then(|good| good.signed.as_ref());
+        let listed = || targets.release(&good.id, &good.version).ok();
+        let sequence = installed
+            .map(|signed| signed.sequence)
+            .or_else(|| listed().map(|it| it.details.sequence));
+        let newer = match sequence {
+            Some(sequence) => release.check_newer_than(Some(sequence)).is_ok(),
+            // The site file's bundle was never listed: its number decides.
+            None => is_higher(&release.details.version, &good.version),
+        };
+        if newer { Ok(()) } else { Err("downgrade") }
+    }
+
     /// The newest release of the model that answers, when it is newer than that and never ended here.
     fn offered_by_stick(&mut self, targets: &Targets) -> bool {
         let Some(good) = self.ledger.good_name().cloned() else {
             return false;
         };
-        let listed = |name: &Name| {
-            targets
-                .release(&name.id, &name.version)
-                .ok()
-                .map(|it| it.details.sequence)
-        };
-        let installed = self.ledger.good.as_ref().and_then(|good| good.signed.as_ref());
-        let sequence = installed.map(|signed| signed.sequence).or_else(|| listed(&good));
         let newest = targets
             .releases
             .iter()
@@ -100,13 +112,11 @@ impl Keeper {
             .find(|it| it.details.model == good.id);
         let Some(newest) = newest else { return false };
         let name = name_of(newest);
-        let newer = match sequence {
-            Some(sequence) => sequence < newest.details.sequence,
-            // The site file's bundle was never listed: its number decides.
-            None => is_higher(&name.version, &good.version),
-        };
         let signed = signed(newest);
-        if !newer || name == good || self.ledger.end_of(&name, Some(&signed)).is_some() {
+        if self.may_follow(newest, targets).is_err()
+            || name == good
+            || self.ledger.end_of(&name, Some(&signed)).is_some()
+        {
             return false;
         }
         tracing::info!(model = %name, "The stick has a newer release.");

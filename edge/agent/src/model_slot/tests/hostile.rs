@@ -53,6 +53,25 @@ async fn what_the_list_does_not_name_is_refused() {
 }
 
 #[tokio::test]
+async fn what_is_older_than_the_site_files_bundle_or_another_model_is_refused() {
+    for is_listed in [false, true] {
+        let clinic = Clinic::open(true).await;
+        clinic.maintainers.release("0.0.0", Other::default());
+        if is_listed {
+            clinic.maintainers.release("0.0.1", Other::default());
+        }
+        clinic.hub().say(Action::Install, "0.0.0");
+        assert_eq!(refused(&clinic).await, "downgrade", "{is_listed}");
+        assert_eq!(clinic.hub().sent(), 0);
+    }
+    let clinic = Clinic::open(true).await;
+    clinic.maintainers.release_shipped("0.2.0");
+    clinic.hub().say_of("cxr-pneumonia", Action::Install, "0.2.0");
+    assert_eq!(refused(&clinic).await, "other_model");
+    assert_eq!(clinic.hub().sent(), 0);
+}
+
+#[tokio::test]
 async fn altered_and_endless_files_are_refused_and_honest_ones_taken_later() {
     for (harms, code) in [
         (vec![Harm::Flip; 2], "wrong_target"),

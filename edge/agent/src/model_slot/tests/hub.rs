@@ -78,8 +78,12 @@ impl Hub {
     }
 
     pub(super) fn say(&self, action: Action, version: &str) {
+        self.say_of(MODEL, action, version);
+    }
+
+    pub(super) fn say_of(&self, model: &str, action: Action, version: &str) {
         *self.inner.desired.lock().unwrap() = Desired {
-            model_id: MODEL.into(),
+            model_id: model.into(),
             version: version.into(),
             action: action.into(),
             shadow_studies: 2,
