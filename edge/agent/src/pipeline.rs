@@ -37,7 +37,7 @@ use crate::model::{ModelHandle, open_model, shadow};
 use crate::model_slot::{HubAccess, ModelSlot};
 use crate::scanners::Scanners;
 use crate::spool::Spool;
-use crate::status::Status;
+use crate::status::{ReleaseStatus, Status};
 use crate::storage_scp::{Opener, StorageScp, UnknownScanners};
 use crate::study_folder::StateDirectory;
 use crate::{quality, study};
@@ -145,7 +145,7 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
                     channel: channel.clone(),
                     poll: Duration::from_millis(services.poll_ms),
                 });
-            let slot = ModelSlot::start(
+            let started = ModelSlot::start(
                 releases,
                 config.model.clone(),
                 directory.clone(),
@@ -154,15 +154,25 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
                 status.clone(),
                 access,
             );
-            Some(slot.await.map_err(in_state)?)
+            match started.await {
+                Ok(slot) => Some(slot),
+                Err(error) => {
+                    tracing::error!(%error, "The folder of releases cannot be used; the site file's model answers, and no other comes.");
+                    status.set_releases(ReleaseStatus {
+                        trouble: Some("state"),
+                        ..ReleaseStatus::default()
+                    });
+                    None
+                }
+            }
         }
-        None => {
-            let model = open_model(&config.model, &status).await;
-            finding_names.learn(model.iter().flat_map(|model| model.names.clone()));
-            models.set_active(model);
-            None
-        }
+        None => None,
     };
+    if slot.is_none() {
+        let model = open_model(&config.model, &status).await;
+        finding_names.learn(model.iter().flat_map(|model| model.names.clone()));
+        models.set_active(model);
+    }
     let (idle, learning_status) = (Idle::default(), LearningStatus::default());
     let learning = Learning::new(
         &config,
@@ -331,3 +341,6 @@ async fn show_arrivals(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,13 +27,14 @@ use crate::study_folder::StateDirectory;
 /// The two parts that learn; they meet only in the examples.
 pub(super) struct Learning {
     keeper: Keeper,
-    /// `None` where the site names no hub to learn with.
+    /// `None` where the site names no hub to learn with, or its folder cannot be used.
     participant: Option<Participant>,
 }
 
 impl Learning {
     /// # Errors
-    /// When the folder of training or the box's identity cannot be used.
+    /// When the box's identity cannot be used. A folder of training that cannot be used keeps the box from rounds only: images
+    /// come first.
     pub(super) fn new(
         config: &Config,
         channel: Option<Channel>,
@@ -55,6 +56,7 @@ impl Learning {
         });
         let hub = config.services.as_ref().zip(channel);
         let participant = hub.map(|(services, channel)| {
+            status.update(|view| view.has_hub = true);
             let identity =
                 TlsIdentity::load(&config.link.tls.paths()).map_err(|source| Error::Identity { source })?;
             let parts = Parts {
@@ -68,14 +70,17 @@ impl Learning {
                 idle: idle.clone(),
                 status: status.clone(),
             };
-            Participant::new(parts).map_err(|source| Error::State {
-                path: state.training().display().to_string(),
-                source,
-            })
+            let participant = Participant::new(parts);
+            if let Err(error) = &participant {
+                tracing::error!(%error, "The folder of training cannot be used; this box takes part in no round.");
+                let problem = format!("the folder of training cannot be used: {error}");
+                status.update(|view| view.problem = Some(problem));
+            }
+            Ok(participant.ok())
         });
         Ok(Self {
             keeper,
-            participant: participant.transpose()?,
+            participant: participant.transpose()?.flatten(),
         })
     }
 
