@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use barefoot_wire::v1::Desired;
+use barefoot_wire::v1::Action;
 
 use super::healths::Healths;
+use super::hub_line::Instruction;
 use super::judge;
 use super::keeper::Trouble;
 use super::ledger::{Candidate, Name};
@@ -163,9 +164,15 @@ impl ModelSlot {
         }
     }
 
-    pub(super) async fn instructed(&mut self, desired: &Desired) {
+    pub(super) async fn instructed(&mut self, instruction: &Instruction) {
+        let (desired, at_work) = (&instruction.desired, self.at_work());
+        let nameless = desired.action() == Action::RollBack && desired.version.is_empty();
+        if nameless && instruction.answering != at_work.active {
+            // Said of a model that does not answer any more: it would take the one before along.
+            return;
+        }
         let before = self.keeper.ledger.candidate.as_ref().map(|it| it.name.clone());
-        if !self.keeper.instructed(desired, now_ms()) {
+        if !self.keeper.instructed(desired, &at_work, now_ms()) {
             return;
         }
         let after = self.keeper.ledger.candidate.as_ref().map(|it| &it.name);

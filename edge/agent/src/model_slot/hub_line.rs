@@ -11,10 +11,19 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 
+use super::ledger::Name;
 use crate::hub_services::{MAX_MESSAGE_BYTES, STALLED, answered};
 
 /// Reports do not follow each other faster than this, whatever happens.
 const PAUSE: Duration = Duration::from_millis(500);
+
+/// The hub's word.
+#[derive(Debug)]
+pub(super) struct Instruction {
+    pub(super) desired: Desired,
+    /// The model that answered when the hub was asked.
+    pub(super) answering: Option<Name>,
+}
 
 #[derive(Debug)]
 pub(super) struct HubLine {
@@ -24,7 +33,7 @@ pub(super) struct HubLine {
     /// A release has moved on: the hub hears it at once.
     pub(super) moved: Arc<Notify>,
     /// When full, the line waits; the hub says it again.
-    pub(super) instructions: mpsc::Sender<Desired>,
+    pub(super) instructions: mpsc::Sender<Instruction>,
     pub(super) poll: Duration,
 }
 
@@ -42,13 +51,18 @@ impl HubLine {
         let mut reached = true;
         loop {
             let report = self.reports.borrow().clone();
+            let answering = (!report.active_version.is_empty()).then(|| Name {
+                id: report.model_id.clone(),
+                version: report.active_version.clone(),
+            });
             let mut wait = self.poll;
             match answered(STALLED, client.report(report)).await {
                 Ok(reply) => {
                     reached = true;
                     let desired = reply.into_inner();
                     wait = wait.max(Duration::from_millis(desired.retry_after_ms.into()));
-                    if self.instructions.send(desired).await.is_err() {
+                    let instruction = Instruction { desired, answering };
+                    if self.instructions.send(instruction).await.is_err() {
                         return;
                     }
                 }

@@ -133,7 +133,7 @@ impl ModelSlot {
             tokio::select! {
                 () = shutdown.cancelled() => break,
                 Some(done) = self.work.join_next(), if !self.work.is_empty() => self.done(done).await,
-                Some(desired) = instructions.recv(), if with_hub => self.instructed(&desired).await,
+                Some(instruction) = instructions.recv(), if with_hub => self.instructed(&instruction).await,
                 () = models.counted() => self.look_at_health().await,
                 _ = stick.tick() => self.look_at_stick(),
                 () = asked.notified() => self.look_at_stick(),

@@ -29,15 +29,18 @@ pub(super) enum Done {
 }
 
 impl ModelSlot {
+    pub(super) fn at_work(&self) -> AtWork {
+        AtWork {
+            active: self.models.active().map(|it| Name::of(it.model.version())),
+            beside: self.models.shadow().map(|it| Name::of(it.model.version())),
+        }
+    }
+
     pub(super) fn begin_work(&mut self) {
         if !self.work.is_empty() {
             return;
         }
-        let at_work = AtWork {
-            active: self.models.active().map(|it| Name::of(it.model.version())),
-            beside: self.models.shadow().map(|it| Name::of(it.model.version())),
-        };
-        let Some(work) = self.keeper.next(&at_work, Instant::now()) else {
+        let Some(work) = self.keeper.next(&self.at_work(), Instant::now()) else {
             return;
         };
         let doing = CancellationToken::new();

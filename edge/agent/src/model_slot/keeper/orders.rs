@@ -2,20 +2,28 @@ use barefoot_wire::v1::{Action, Desired};
 
 use super::super::ledger::{Candidate, Name, Origin};
 use super::super::life::{Event, Life, Problem};
-use super::{Keeper, Trouble};
+use super::{AtWork, Keeper, Trouble};
 
 impl Keeper {
     /// The hub's word. True when the ledger has changed.
-    pub(in super::super) fn instructed(&mut self, desired: &Desired, now_ms: i64) -> bool {
+    pub(in super::super) fn instructed(&mut self, desired: &Desired, at_work: &AtWork, now_ms: i64) -> bool {
         let name = Name {
             id: desired.model_id.clone(),
             version: desired.version.clone(),
         };
         match desired.action() {
             Action::Install => self.install(name, desired),
+            Action::RollBack if name.version.is_empty() && self.is_on_its_way_back(at_work) => false,
             Action::RollBack => self.go_back(&name, now_ms),
             Action::Keep | Action::Unspecified => self.keep(),
         }
+    }
+
+    /// The one that must go still answers while the one before it is opened: the hub says again what is being done.
+    fn is_on_its_way_back(&self, at_work: &AtWork) -> bool {
+        let on_trial = |it: &Candidate| it.life == Life::Trial;
+        !self.ledger.candidate.as_ref().is_some_and(on_trial)
+            && at_work.active.as_ref() != self.ledger.good_name()
     }
 
     /// What the hub asked for is not fetched any further; what answers, goes on. A stick's release is not the hub's.

@@ -3,6 +3,7 @@
 use barefoot_wire::v1::{Action, Desired};
 use proptest::prelude::*;
 
+use super::super::hub_line::Instruction;
 use super::super::keeper::Keeper;
 use super::super::ledger::{Installed, Signed};
 use super::*;
@@ -158,7 +159,7 @@ proptest! {
                         trial_studies: 1,
                         retry_after_ms: 0,
                     };
-                    world.keeper.instructed(&desired, 0);
+                    world.keeper.instructed(&desired, &world.at_work, 0);
                 }
                 Step::Work(well) => world.work(well),
                 Step::Health(well) => world.health(well),
@@ -190,4 +191,76 @@ proptest! {
         prop_assert_eq!(world.at_work.active.as_ref(), world.keeper.ledger.good_name());
         prop_assert!(world.keeper.ledger.candidate.is_none());
     }
+}
+
+#[test]
+fn a_rollback_without_a_version_that_is_said_again_goes_back_once() {
+    let installed = |version: &str| {
+        Some(Installed {
+            name: name(version),
+            signed: None,
+        })
+    };
+    let mut ledger = Ledger::default();
+    ledger.meet_factory(Some(name("0.0.1")));
+    (ledger.good, ledger.before) = (installed("0.3.0"), installed("0.2.0"));
+    let mut keeper = Keeper::new(ledger, (1, 1));
+    let answers = |version: &str| AtWork {
+        active: Some(name(version)),
+        beside: None,
+    };
+    let back = Desired {
+        model_id: MODEL.into(),
+        action: Action::RollBack.into(),
+        ..Desired::default()
+    };
+    assert!(keeper.instructed(&back, &answers("0.3.0"), 0));
+    assert_eq!(keeper.ledger.good_name(), Some(&name("0.2.0")));
+    // The one before is still being opened.
+    assert!(!keeper.instructed(&back, &answers("0.3.0"), 0));
+    assert_eq!(keeper.ledger.good_name(), Some(&name("0.2.0")));
+    assert!(keeper.instructed(&back, &answers("0.2.0"), 0));
+    assert_eq!(keeper.ledger.good_name(), Some(&name("0.0.1")));
+}
+
+#[tokio::test]
+async fn a_rollback_said_of_a_model_that_answers_no_more_changes_nothing() {
+    let (models, _studies) = ModelHandle::new();
+    let dir = tempfile::tempdir().unwrap();
+    let maintainers = Maintainers::new(&dir.path().join("maintainers"));
+    let config = Config {
+        root: maintainers.root(),
+        usb: None,
+        usb_ms: 50,
+        shadow_studies: 1,
+        trial_studies: 1,
+    };
+    let status = Clinic::status(dir.path());
+    let slot = ModelSlot::start(
+        config,
+        Clinic::model_config(),
+        dir.path().to_owned(),
+        models,
+        FindingNames::default(),
+        status,
+        None,
+    );
+    let mut slot = slot.await.unwrap();
+    slot.keeper.ledger.good = Some(Installed {
+        name: name("0.0.1"),
+        signed: None,
+    });
+    slot.keeper.ledger.before = slot.keeper.ledger.good.clone();
+    let said_of = |version: &str| Instruction {
+        desired: Desired {
+            model_id: MODEL.into(),
+            action: Action::RollBack.into(),
+            ..Desired::default()
+        },
+        answering: Some(name(version)),
+    };
+    slot.instructed(&said_of("0.2.0")).await;
+    assert!(slot.keeper.ledger.before.is_some());
+    slot.instructed(&said_of("0.0.1")).await;
+    assert!(slot.keeper.ledger.before.is_none());
 }
