@@ -1,6 +1,7 @@
 //! Files of one line an entry, `<crc32 in hex> <json>`, appended and synced.
 //!
-//! A torn last line (power cut in the middle of an append) is what the check finds and drops; a damaged line in the middle
+//! A torn last line (power cut or full disk in the middle of an append) is what the check finds and drops, and the next
+//! append cuts off; a damaged line in the middle
 //! is skipped and counted, the rest still holds.
 
 use std::fs::{File, OpenOptions};
@@ -27,7 +28,7 @@ impl<T> Default for Replay<T> {
     }
 }
 
-/// Appends entries in one write and syncs: after `Ok` they survive a power cut.
+/// Appends entries in one write and syncs: after `Ok` they survive a power cut. What an earlier append left torn goes.
 ///
 /// # Errors
 /// When writing or syncing fails; the entries may then be there or not.
@@ -37,10 +38,11 @@ pub(crate) fn append<T: Serialize>(path: &Path, entries: &[T]) -> io::Result<()>
         .append(true)
         .read(true)
         .open(path)?;
+    // What another thread has half written is no torn tail.
+    file.lock()?;
     let mut text = String::new();
     if !ends_with_newline(&file)? {
-        // A torn tail must not swallow the entry that follows it.
-        text.push('\n');
+        text.push_str(mend_tail(&mut file)?);
     }
     for entry in entries {
         let json = serde_json::to_string(entry).map_err(io::Error::other)?;
@@ -60,6 +62,22 @@ fn ends_with_newline(file: &File) -> io::Result<bool> {
         file.read_exact_at(&mut last, at)?;
     }
     Ok(last == *b"\n")
+}
+
+/// Cuts off a tail that is torn; gives what must follow one that lacks its line's end only.
+fn mend_tail(file: &mut File) -> io::Result<&'static str> {
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    let whole = bytes
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |at| at + 1);
+    if bytes.get(whole..).and_then(checked).is_some() {
+        return Ok("\n");
+    }
+    file.set_len(u64::try_from(whole).map_err(io::Error::other)?)?;
+    file.sync_all()?;
+    Ok("")
 }
 
 /// # Errors
@@ -93,10 +111,15 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Replay<T> {
 }
 
 fn parse_line<T: DeserializeOwned>(line: &[u8]) -> Option<T> {
+    serde_json::from_str(checked(line)?).ok()
+}
+
+/// The line's JSON, where its check holds.
+fn checked(line: &[u8]) -> Option<&str> {
     let line = std::str::from_utf8(line).ok()?;
     let (crc, json) = line.split_once(' ')?;
     let crc = u32::from_str_radix(crc, 16).ok()?;
-    (crc == crc32fast::hash(json.as_bytes())).then(|| serde_json::from_str(json).ok())?
+    (crc == crc32fast::hash(json.as_bytes())).then_some(json)
 }
 
 #[cfg(test)]
@@ -129,7 +152,39 @@ mod tests {
         std::fs::write(&path, &whole[..whole.len() - 7]).unwrap();
         assert_eq!(read(&path).entries, [1]);
         append(&path, &[3]).unwrap();
-        assert_eq!(read(&path).entries, [1, 3]);
+        let replay = read(&path);
+        assert_eq!((replay.entries, replay.damaged), (vec![1, 3], 0));
+    }
+
+    #[test]
+    fn an_entry_that_lacks_only_its_lines_end_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("case.log");
+        append(&path, &[1, 2]).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &whole[..whole.len() - 1]).unwrap();
+        assert_eq!(read(&path).entries, [1, 2]);
+        append(&path, &[3]).unwrap();
+        let replay = read(&path);
+        assert_eq!((replay.entries, replay.damaged), (vec![1, 2, 3], 0));
+    }
+
+    #[test]
+    fn what_many_write_at_once_is_all_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("case.log");
+        std::thread::scope(|scope| {
+            for writer in 0..4 {
+                let path = &path;
+                scope.spawn(move || {
+                    for number in 0..20 {
+                        append(path, &[writer * 100 + number]).unwrap();
+                    }
+                });
+            }
+        });
+        let replay = read(&path);
+        assert_eq!((replay.entries.len(), replay.damaged), (80, 0));
     }
 
     #[test]
