@@ -108,11 +108,13 @@ impl Participant {
     pub(crate) fn new(parts: Parts) -> std::io::Result<Self> {
         let claim = Claim::lay(&parts.directory)?;
         // The account of privacy spent is as old as the folder of rounds: one without the other is a loss.
-        let is_first = !std::fs::exists(parts.directory.join("rounds"))?;
+        if !std::fs::exists(parts.directory.join("rounds"))? {
+            Budget::begin(&parts.directory)?;
+        }
         let budget = parts
             .policy
             .as_ref()
-            .map(|policy| Budget::open(&parts.directory, is_first, policy));
+            .map(|policy| Budget::open(&parts.directory, policy));
         let budget = match budget.transpose() {
             Ok(budget) => budget,
             Err(error) => {

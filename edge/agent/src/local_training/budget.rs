@@ -64,23 +64,28 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
-    /// Opens the account below the folder of training. `is_first`: the folder was made just now, so an account that is
-    /// not there was never there.
+    /// Makes an empty account in a folder of training that is new. Also where no policy wants one yet: later, an account
+    /// that is not there counts as lost.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub(crate) fn begin(directory: &Path) -> io::Result<()> {
+        let file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(directory.join(FILE))?;
+        file.sync_all()?;
+        sync_directory(directory)
+    }
+
+    /// Opens the account below the folder of training.
     ///
     /// # Errors
     /// When the account is missing, damaged or unreadable; learning then stays closed.
-    pub(crate) fn open(directory: &Path, is_first: bool, policy: &Policy) -> Result<Self, Error> {
+    pub(crate) fn open(directory: &Path, policy: &Policy) -> Result<Self, Error> {
         let path = directory.join(FILE);
         let disk = |source| Error::Disk { source };
-        if is_first {
-            let file = OpenOptions::new()
-                .create(true)
-                .append(true)
-                .open(&path)
-                .map_err(disk)?;
-            file.sync_all().map_err(disk)?;
-            sync_directory(directory).map_err(disk)?;
-        } else if !fs::exists(&path).map_err(disk)? {
+        if !fs::exists(&path).map_err(disk)? {
             return Err(Error::Missing);
         }
         let read = checked_lines::replay::<Release>(&path).map_err(disk)?;
@@ -189,21 +194,22 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let policy = policy(8.0);
         // z = 1: one release costs 4.377 at delta 1e-5, two 6.6, three 8.4.
-        let mut budget = Budget::open(dir.path(), true, &policy).unwrap();
+        Budget::begin(dir.path()).unwrap();
+        let mut budget = Budget::open(dir.path(), &policy).unwrap();
         assert_eq!(budget.spent(), 0.0);
         budget.spend(&id(1, 1), 1.0, 1).unwrap();
         assert!((budget.spent() - 4.377).abs() < 0.01);
         budget.spend(&id(1, 1), 1.0, 2).unwrap();
         assert!((budget.spent() - 4.377).abs() < 0.01);
         drop(budget);
-        let mut budget = Budget::open(dir.path(), false, &policy).unwrap();
+        let mut budget = Budget::open(dir.path(), &policy).unwrap();
         assert!(budget.knows(&id(1, 1)) && !budget.knows(&id(1, 2)));
         budget.spend(&id(1, 2), 1.0, 3).unwrap();
         let spent = budget.spent();
         assert!(matches!(budget.spend(&id(2, 1), 1.0, 4), Err(Error::Exhausted)));
         assert_eq!(budget.spent(), spent);
         drop(budget);
-        let budget = Budget::open(dir.path(), false, &policy).unwrap();
+        let budget = Budget::open(dir.path(), &policy).unwrap();
         assert_eq!(budget.spent(), spent);
         assert!(matches!(budget.check(1.0), Err(Error::Exhausted)));
         budget.check(50.0).unwrap();
@@ -213,7 +219,8 @@ mod tests {
     fn a_damaged_or_missing_account_is_closed() {
         let dir = tempfile::tempdir().unwrap();
         let policy = policy(100.0);
-        let mut budget = Budget::open(dir.path(), true, &policy).unwrap();
+        Budget::begin(dir.path()).unwrap();
+        let mut budget = Budget::open(dir.path(), &policy).unwrap();
         for round in 1..4 {
             budget.spend(&id(round, 1), 1.0, 1).unwrap();
         }
@@ -224,24 +231,37 @@ mod tests {
         flipped[20] ^= 1;
         fs::write(&path, &flipped).unwrap();
         assert!(matches!(
-            Budget::open(dir.path(), false, &policy),
+            Budget::open(dir.path(), &policy),
             Err(Error::Damaged { lines: 1 })
         ));
         // A torn tail was never synced, so its release never left.
         fs::write(&path, &whole[..whole.len() - 5]).unwrap();
-        let budget = Budget::open(dir.path(), false, &policy).unwrap();
+        let budget = Budget::open(dir.path(), &policy).unwrap();
         assert!(budget.knows(&id(2, 1)) && !budget.knows(&id(3, 1)));
         fs::remove_file(&path).unwrap();
-        assert!(matches!(
-            Budget::open(dir.path(), false, &policy),
-            Err(Error::Missing)
-        ));
+        assert!(matches!(Budget::open(dir.path(), &policy), Err(Error::Missing)));
+    }
+
+    #[test]
+    fn an_append_that_was_cut_short_does_not_close_the_account() {
+        let dir = tempfile::tempdir().unwrap();
+        let policy = policy(100.0);
+        Budget::begin(dir.path()).unwrap();
+        let mut budget = Budget::open(dir.path(), &policy).unwrap();
+        budget.spend(&id(1, 1), 1.0, 1).unwrap();
+        let path = dir.path().join(FILE);
+        let whole = fs::read(&path).unwrap();
+        fs::write(&path, [&whole[..], &whole[..whole.len() / 2]].concat()).unwrap();
+        budget.spend(&id(2, 1), 1.0, 1).unwrap();
+        let budget = Budget::open(dir.path(), &policy).unwrap();
+        assert!(budget.knows(&id(1, 1)) && budget.knows(&id(2, 1)));
     }
 
     #[test]
     fn a_release_without_noise_cannot_be_accounted_for() {
         let dir = tempfile::tempdir().unwrap();
-        let mut budget = Budget::open(dir.path(), true, &policy(8.0)).unwrap();
+        Budget::begin(dir.path()).unwrap();
+        let mut budget = Budget::open(dir.path(), &policy(8.0)).unwrap();
         for z in [0.0, -1.0, f64::NAN] {
             assert!(matches!(
                 budget.spend(&id(1, 1), z, 1),

@@ -25,7 +25,7 @@ use tonic::transport::Server;
 use tonic::transport::server::Connected;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::super::terms::tests::{lenient, plain};
+use super::super::terms::tests::{lenient, plain, strict};
 use super::*;
 use crate::federated::{Participant, RoundOutcome, Settings};
 
@@ -475,6 +475,41 @@ async fn without_a_policy_the_hub_hears_why() {
     let outcome = status.view().last_round.unwrap().outcome;
     assert_eq!(outcome, RoundOutcome::Declined("no_policy"));
     running.abort();
+}
+
+#[tokio::test]
+async fn secrets_of_a_round_that_is_over_go_at_the_next_start_and_when_the_hub_is_idle() {
+    let mut world = World::new().await;
+    let attempt = world.folder.path().join("training/rounds/0123-1-1");
+    let secrets = attempt.join("secagg");
+    let leave = || {
+        std::fs::create_dir_all(&attempt).unwrap();
+        std::fs::write(attempt.join("unmask"), b"").unwrap();
+        std::fs::write(&secrets, b"secret").unwrap();
+    };
+    drop(world.participant(Fixed::new([0.0; 4]), Some(lenient())));
+    leave();
+    let participant = world.participant(Fixed::new([0.0; 4]), Some(lenient()));
+    assert!(!secrets.exists());
+    leave();
+    let running = tokio::spawn(participant.run(CancellationToken::new()));
+    // The third question comes after the first answer was dealt with.
+    for _ in 0..3 {
+        let asked = timeout(DEADLINE, world.words.recv()).await.unwrap().unwrap();
+        assert!(matches!(asked, Word::Models(_)), "{asked:?}");
+    }
+    assert!(!secrets.exists());
+    running.abort();
+}
+
+#[tokio::test]
+async fn a_site_that_gets_its_policy_later_may_add_noise() {
+    let world = World::new().await;
+    drop(world.participant(Fixed::new([0.0; 4]), None));
+    let participant = world.participant(Fixed::new([0.0; 4]), Some(strict()));
+    let view = participant.status().view();
+    assert_eq!(view.problem, None);
+    assert_eq!(view.privacy.unwrap().epsilon, 0.0);
 }
 
 #[tokio::test]

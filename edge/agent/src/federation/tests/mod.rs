@@ -114,9 +114,11 @@ impl Learner for Fixed {
 
 /// A clinic as it starts: whatever it knew before is on disk.
 fn start(region: &Region, name: &str, directory: &Path, policy: &Policy, learner: &Arc<Fixed>) -> Stages {
-    let is_first = !directory.join("rounds").exists();
     std::fs::create_dir_all(directory).unwrap();
-    let budget = Budget::open(directory, is_first, policy).unwrap();
+    if !directory.join("rounds").exists() {
+        Budget::begin(directory).unwrap();
+    }
+    let budget = Budget::open(directory, policy).unwrap();
     let store = Store::open(directory).unwrap();
     let learner: Arc<dyn Learner> = Arc::<Fixed>::clone(learner);
     Stages {
