@@ -208,6 +208,8 @@ impl Stages {
         let ids = attempt.keep_chunks(&sealed.chunks)?;
         if let Some(residual) = &sealed.residual {
             attempt.keep_residual(residual)?;
+        // Some may have been withdrawn since the round was entered.
+        enough(fitted.examples, terms)?;
         }
         let reply = v1::FitReply {
             id: Some(wire_id(&terms.id)),
@@ -296,6 +298,7 @@ impl Stages {
             examples: evaluated.examples,
             metric: wire_metrics(&evaluated.metrics),
         };
+        enough(self.learner.examples(), terms)?;
         attempt.keep_reply(Reply::Evaluate, &reply)?;
         Ok(reply)
     }
@@ -366,6 +369,15 @@ fn seal(
     match client {
         Some(mut client) => {
             let sealed = seal_masked(fitted.delta, fitted.examples, terms, &mut client, &mut rng);
+/// The hub's minimum and the site's.
+fn enough(examples: u32, terms: &Terms) -> Result<(), Declined> {
+    if terms.minimum_examples.max(1) <= examples {
+        return Ok(());
+    }
+    let why = format!("{examples} examples, {} are needed", terms.minimum_examples);
+    Err(Declined::new(v1::DeclineReason::TooFewExamples, why))
+}
+
             Ok((sealed.map_err(broken)?, Some(client)))
         }
         None => {

@@ -64,7 +64,7 @@ fn clinic(name: &str) -> ClinicId {
 /// Gives the same update every time and counts how often it was asked to.
 struct Fixed {
     delta: Mutex<Vec<f32>>,
-    examples: u32,
+    examples: AtomicU32,
     trained: AtomicU32,
 }
 
@@ -72,7 +72,7 @@ impl Fixed {
     fn new(delta: [f32; 4]) -> Arc<Self> {
         Arc::new(Self {
             delta: Mutex::new(delta.to_vec()),
-            examples: 50,
+            examples: AtomicU32::new(50),
             trained: AtomicU32::new(0),
         })
     }
@@ -88,7 +88,7 @@ impl Learner for Fixed {
     }
 
     fn examples(&self) -> u32 {
-        self.examples
+        self.examples.load(Ordering::SeqCst)
     }
 
     fn fit(&self, global: &[f32], _: &FitOrder, go_on: GoOn<'_>) -> Result<Fitted, LearnError> {
@@ -99,7 +99,7 @@ impl Learner for Fixed {
         self.trained.fetch_add(1, Ordering::SeqCst);
         Ok(Fitted {
             delta: self.delta.lock().unwrap().clone(),
-            examples: self.examples,
+            examples: self.examples(),
             metrics: vec![("auc".into(), 0.75)],
         })
     }

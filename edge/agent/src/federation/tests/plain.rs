@@ -176,6 +176,28 @@ fn too_few_examples_changed_terms_and_poisoned_globals_are_declined() {
 }
 
 #[test]
+fn a_clinic_left_with_too_few_examples_on_the_way_neither_sends_nor_measures() {
+    let region = Region::new(&["a"]);
+    let folder = tempfile::tempdir().unwrap();
+    let learner = Fixed::new([1.0, 0.0, 0.0, 0.0]);
+    let policy = Policy {
+        minimum_examples: 50,
+        ..lenient()
+    };
+    let mut stages = start(&region, "a", folder.path(), &policy, &learner);
+    let terms = checked(&stages, &plain());
+    assert_eq!(stages.sealed_fit(&terms, 1).unwrap(), None);
+    learner.examples.store(49, Ordering::SeqCst);
+    let stop = fit(&mut stages, &task(plain())).unwrap_err();
+    assert_eq!(declined(stop), v1::DeclineReason::TooFewExamples);
+    assert_eq!(stages.sealed_fit(&terms, 1).unwrap(), None);
+    let stop = stages.evaluate(&terms).unwrap_err();
+    assert_eq!(declined(stop), v1::DeclineReason::TooFewExamples);
+    learner.examples.store(50, Ordering::SeqCst);
+    stages.evaluate(&terms).unwrap();
+}
+
+#[test]
 fn what_a_learner_gets_wrong_does_not_leave() {
     let region = Region::new(&["a"]);
     let folder = tempfile::tempdir().unwrap();
