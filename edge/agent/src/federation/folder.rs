@@ -7,9 +7,11 @@
 //!   features/…              examples (local_training::keeper)
 //!   global/<sha256>         chunks of the newest global parameters; fetched again when missing
 //!   residuals/<run>         what lossy encodings of a run still owe
+//!   unmasked/<run>          newest round a sum of which this clinic helped to unmask (`secrets`)
 //!   rounds/<run>-<r>-<a>/   one attempt of one round
 //!     terms                 fingerprint of the terms it was entered under
-//!     secagg                this clinic's side of secure aggregation: secret
+//!     secagg                this clinic's side of secure aggregation: secret, in the clear, 0600, soon gone (`secrets`)
+//!     end                   when the attempt is over if the hub is silent (`secrets`)
 //!     keys, shares, fit, unmask, evaluate   replies as they are sent
 //!     chunks/<sha256>       the sealed update
 //!     residual              becomes residuals/<run> once the update is in
@@ -40,8 +42,10 @@ const CLAIM_ATTEMPTS: usize = 1000;
 const CLAIM_PAUSE: Duration = Duration::from_millis(10);
 
 const LOCK: &str = "lock";
+pub(super) const ROUNDS: &str = "rounds";
+pub(super) const UNMASKED: &str = "unmasked";
 const TERMS: &str = "terms";
-const SECAGG: &str = "secagg";
+pub(super) const SECAGG: &str = "secagg";
 const RESIDUAL: &str = "residual";
 const CHUNKS: &str = "chunks";
 
@@ -56,7 +60,7 @@ pub(super) enum Reply {
 }
 
 impl Reply {
-    fn file(self) -> &'static str {
+    pub(super) fn file(self) -> &'static str {
         match self {
             Self::Keys => "keys",
             Self::Shares => "shares",
@@ -101,14 +105,14 @@ impl Claim {
 /// The folder of training.
 #[derive(Debug, Clone)]
 pub(super) struct Store {
-    root: PathBuf,
+    pub(super) root: PathBuf,
 }
 
 impl Store {
     /// # Errors
     /// When a folder cannot be made.
     pub(super) fn open(root: &Path) -> io::Result<Self> {
-        for name in ["global", "residuals", "rounds"] {
+        for name in ["global", "residuals", UNMASKED, ROUNDS] {
             make(&root.join(name))?;
         }
         sync_directory(root)?;
@@ -127,7 +131,7 @@ impl Store {
             self.clear(id)?;
             make(&attempt.directory.join(CHUNKS))?;
             sync_directory(&attempt.directory)?;
-            sync_directory(&self.root.join("rounds"))?;
+            sync_directory(&self.root.join(ROUNDS))?;
         }
         Ok(attempt)
     }
@@ -138,10 +142,10 @@ impl Store {
         Ok(fs::exists(&attempt.directory)?.then_some(attempt))
     }
 
-    fn attempt(&self, id: &ReleaseId) -> Attempt {
+    pub(super) fn attempt(&self, id: &ReleaseId) -> Attempt {
         let name = format!("{}-{}-{}", run_name(&id.run), id.round, id.attempt);
         Attempt {
-            directory: self.root.join("rounds").join(name),
+            directory: self.root.join(ROUNDS).join(name),
             run_residual: self.root.join("residuals").join(run_name(&id.run)),
         }
     }
@@ -149,7 +153,7 @@ impl Store {
     fn clear(&self, next: &ReleaseId) -> io::Result<()> {
         let run = run_name(&next.run);
         let mut others = Vec::new();
-        for entry in fs::read_dir(self.root.join("rounds"))? {
+        for entry in fs::read_dir(self.root.join(ROUNDS))? {
             let entry = entry?;
             let of_run = entry
                 .file_name()
@@ -218,7 +222,7 @@ impl Store {
 /// One attempt of one round on disk.
 #[derive(Debug, Clone)]
 pub(super) struct Attempt {
-    directory: PathBuf,
+    pub(super) directory: PathBuf,
     run_residual: PathBuf,
 }
 
@@ -331,7 +335,7 @@ impl Attempt {
     }
 }
 
-fn run_name(run: &str) -> String {
+pub(super) fn run_name(run: &str) -> String {
     ChunkId::of(run.as_bytes()).to_string().chars().take(32).collect()
 }
 

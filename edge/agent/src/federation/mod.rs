@@ -11,6 +11,8 @@ mod terms;
 
 mod folder;
 
+mod secrets;
+
 mod update;
 
 mod secure;
@@ -125,6 +127,9 @@ impl Participant {
             }
         };
         let store = Store::open(&parts.directory)?;
+        if let Err(error) = store.forget_old_secrets(None, now_ms()) {
+            tracing::warn!(%error, "The secrets of a round that is over cannot be removed yet.");
+        }
         parts.status.update(|view| {
             view.has_hub = true;
             view.has_policy = parts.policy.is_some();
@@ -192,7 +197,10 @@ impl Participant {
             return Ok(Done::Idle(Duration::ZERO));
         };
         let (id, terms) = match &task {
-            Task::Idle(idle) => return Ok(Done::Idle(Duration::from_millis(idle.retry_after_ms.into()))),
+            Task::Idle(idle) => {
+                self.forget_old_secrets(None).await?;
+                return Ok(Done::Idle(Duration::from_millis(idle.retry_after_ms.into())));
+            }
             Task::Keys(task) => round_of(task.terms.as_ref()),
             Task::Shares(task) => round_of(task.terms.as_ref()),
             Task::Fit(task) => round_of(task.terms.as_ref()),
@@ -203,6 +211,7 @@ impl Participant {
             tracing::warn!("The hub named a round that cannot be; it is left alone.");
             return Ok(Done::Later);
         };
+        self.forget_old_secrets(Some(id.clone())).await?;
         self.note(terms);
         let is_last = matches!(task, Task::Evaluate(_));
         let outcome = match task {
@@ -380,6 +389,15 @@ impl Participant {
         }
         // A hub that asks again and again is answered, but not in a hurry.
         Ok(if again { Done::Later } else { Done::Answered })
+    }
+
+    /// The hub asks about `current`, or about nothing: what else was under way may be over.
+    async fn forget_old_secrets(&self, current: Option<ReleaseId>) -> Result<(), Panicked> {
+        let forget = move |stages: &mut Stages| stages.store.forget_old_secrets(current.as_ref(), now_ms());
+        if let Err(error) = self.on_disk(forget).await? {
+            tracing::warn!(%error, "The secrets of a round that is over cannot be removed yet.");
+        }
+        Ok(())
     }
 
     /// Whether the hub took it.

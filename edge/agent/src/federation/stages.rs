@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use barefoot_domain::ClinicId;
 use barefoot_federation::chunk::ChunkId;
@@ -20,8 +21,12 @@ use super::folder::{Attempt, Claim, Reply, Store};
 use super::secure;
 use super::terms::{Declined, Terms, release_id, wire_encoding, wire_id};
 use super::update::{self, Sealed, seal_masked, seal_plain};
+use crate::clock::now_ms;
 use crate::error_chain::chain;
 use crate::local_training::{Budget, BudgetError, Fitted, GoOn, LearnError, Learner, Policy, ReleaseId};
+
+/// Added to a stage's time before an attempt that the hub does not ask about counts as over: hubs restart, clocks differ.
+const SILENCE: Duration = Duration::from_secs(3600);
 
 /// Why there is no reply.
 #[derive(Debug, thiserror::Error)]
@@ -93,10 +98,11 @@ impl Stages {
             }
             return Ok(attempt);
         }
-        let examples = self.learner.examples();
-        if examples < terms.minimum_examples.max(1) {
-            let why = format!("{examples} examples, {} are needed", terms.minimum_examples);
-            return Err(Declined::new(v1::DeclineReason::TooFewExamples, why).into());
+        enough(self.learner.examples(), terms)?;
+        if terms.protection.secure && !terms.protection.has_noise() && self.store.was_unmasked(&terms.id)? {
+            // The same update in two sums: their difference would show what the others changed, or this one alone.
+            let why = "a sum of this round with this clinic's update was unmasked already, and no noise protects a second one";
+            return Err(Declined::new(v1::DeclineReason::Policy, why).into());
         }
         if terms.protection.has_noise() {
             let checked = self.budget()?.check(terms.protection.noise_multiplier);
@@ -119,6 +125,7 @@ impl Stages {
             return Err(failed("keys are asked for in a round without secure aggregation"));
         }
         let attempt = self.enter(&terms)?;
+        attempt.keep_end(end_of(&terms))?;
         if let Some(reply) = attempt.reply(Reply::Keys)? {
             return Ok(reply);
         }
@@ -143,6 +150,7 @@ impl Stages {
     pub(super) fn shares(&self, task: &v1::SharesTask, now: OffsetDateTime) -> Result<v1::SharesReply, Stop> {
         let terms = self.check(task.terms.as_ref())?;
         let attempt = self.entered(&terms)?;
+        attempt.keep_end(end_of(&terms))?;
         if let Some(reply) = attempt.reply(Reply::Shares)? {
             return Ok(reply);
         }
@@ -165,7 +173,9 @@ impl Stages {
     /// [`Stop`].
     pub(super) fn sealed_fit(&mut self, terms: &Terms, now_ms: i64) -> Result<Option<v1::FitReply>, Stop> {
         let attempt = if terms.protection.secure {
-            self.entered(terms)?
+            let attempt = self.entered(terms)?;
+            attempt.keep_end(end_of(terms))?;
+            attempt
         } else {
             self.enter(terms)?
         };
@@ -198,6 +208,8 @@ impl Stages {
         if fitted.delta.len() != terms.layout.elements() {
             return Err(failed("the update has another length than the model"));
         }
+        // Some may have been withdrawn since the round was entered.
+        enough(fitted.examples, terms)?;
         let examples = fitted.examples;
         let metric = figures(&fitted, terms);
         let client = match terms.protection.secure {
@@ -208,8 +220,6 @@ impl Stages {
         let ids = attempt.keep_chunks(&sealed.chunks)?;
         if let Some(residual) = &sealed.residual {
             attempt.keep_residual(residual)?;
-        // Some may have been withdrawn since the round was entered.
-        enough(fitted.examples, terms)?;
         }
         let reply = v1::FitReply {
             id: Some(wire_id(&terms.id)),
@@ -272,6 +282,7 @@ impl Stages {
         let shares = client.unmask(&survivors).map_err(|error| broken(&error))?;
         let reply = secure::unmask_reply(wire_id(&id), &shares);
         keep_client(&attempt, &client)?;
+        self.store.keep_unmasked(&id)?;
         attempt.keep_reply(Reply::Unmask, &reply)?;
         Ok(reply)
     }
@@ -287,6 +298,7 @@ impl Stages {
         if let Some(reply) = attempt.reply(Reply::Evaluate)? {
             return Ok(reply);
         }
+        enough(self.learner.examples(), terms)?;
         let global = self.global(terms)?;
         let evaluated = self.learner.evaluate(&global).map_err(learning)?;
         if evaluated.examples == 0 || evaluated.metrics.is_empty() {
@@ -298,7 +310,6 @@ impl Stages {
             examples: evaluated.examples,
             metric: wire_metrics(&evaluated.metrics),
         };
-        enough(self.learner.examples(), terms)?;
         attempt.keep_reply(Reply::Evaluate, &reply)?;
         Ok(reply)
     }
@@ -358,6 +369,15 @@ impl Stages {
     }
 }
 
+/// The hub's minimum and the site's.
+fn enough(examples: u32, terms: &Terms) -> Result<(), Declined> {
+    if terms.minimum_examples.max(1) <= examples {
+        return Ok(());
+    }
+    let why = format!("{examples} examples, {} are needed", terms.minimum_examples);
+    Err(Declined::new(v1::DeclineReason::TooFewExamples, why))
+}
+
 fn seal(
     fitted: Fitted,
     terms: &Terms,
@@ -369,15 +389,6 @@ fn seal(
     match client {
         Some(mut client) => {
             let sealed = seal_masked(fitted.delta, fitted.examples, terms, &mut client, &mut rng);
-/// The hub's minimum and the site's.
-fn enough(examples: u32, terms: &Terms) -> Result<(), Declined> {
-    if terms.minimum_examples.max(1) <= examples {
-        return Ok(());
-    }
-    let why = format!("{examples} examples, {} are needed", terms.minimum_examples);
-    Err(Declined::new(v1::DeclineReason::TooFewExamples, why))
-}
-
             Ok((sealed.map_err(broken)?, Some(client)))
         }
         None => {
@@ -417,6 +428,13 @@ fn parameters(terms: &Terms, chunks: &[ChunkId]) -> v1::Parameters {
         encoding: wire_encoding(terms.encoding).into(),
         chunk: chunks.iter().map(|id| id.0.to_vec()).collect(),
     }
+}
+
+/// When an attempt whose stage ends as `terms` say is surely over if the hub has not asked again.
+fn end_of(terms: &Terms) -> i64 {
+    // A stage with too few replies waits as long again.
+    let wait = terms.ends_in.saturating_mul(2).saturating_add(SILENCE);
+    now_ms().saturating_add(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX))
 }
 
 fn keep_client(attempt: &Attempt, client: &Client) -> Result<(), Stop> {

@@ -1,5 +1,5 @@
-//! A client on disk: a version, the record in postcard form, a hash that tells damage. It holds the round's secrets:
-//! callers seal it.
+//! A client on disk: a version, the record in postcard form, a hash that tells damage. It holds the round's secrets in the
+//! clear: callers keep it from other users' eyes and destroy it when the round has no more use for it.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -243,6 +243,31 @@ fn no_clinic_answers_two_questions_or_one_below_the_threshold() {
 }
 
 #[test]
+fn who_helped_to_unmask_a_round_joins_no_further_attempt_of_it_without_noise() {
+    let mut round = Round::new(lenient(), masked_only());
+    let mut server = round.advertise();
+    round.deal(&mut server);
+    for place in 0..2 {
+        fit(&mut round.clinic(place), &round.fit_task(&server, place)).unwrap();
+    }
+    round.clinic(0).unmask(&round.unmask_task(&NAMES)).unwrap();
+    let keys = |terms: &v1::RoundTerms, round_number, attempt| {
+        let mut terms = terms.clone();
+        let id = terms.id.as_mut().unwrap();
+        (id.round, id.attempt) = (round_number, attempt);
+        v1::KeysTask { terms: Some(terms) }
+    };
+    // The same attempt goes on.
+    round.clinic(0).keys(&keys(&round.terms, 1, 1)).unwrap();
+    let stop = round.clinic(0).keys(&keys(&round.terms, 1, 2)).unwrap_err();
+    assert_eq!(declined(stop), v1::DeclineReason::Policy);
+    // Who was not asked takes part again, and so does everybody with noise or in the next round.
+    round.clinic(1).keys(&keys(&round.terms, 1, 2)).unwrap();
+    round.clinic(0).keys(&keys(&secure(), 1, 3)).unwrap();
+    round.clinic(0).keys(&keys(&round.terms, 2, 1)).unwrap();
+}
+
+#[test]
 fn a_roster_the_clinics_did_not_sign_is_refused() {
     type Forge = fn(&Round, &mut v1::SharesTask);
     let forgeries: [Forge; 9] = [
