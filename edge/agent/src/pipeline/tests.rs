@@ -12,10 +12,10 @@ async fn takes_images(config: Config) {
     let shutdown = CancellationToken::new();
     let stop = shutdown.clone();
     let mut was_ready = false;
-    let ran = run(config, shutdown, || {
+    let ran = Box::pin(run(config, shutdown, || {
         was_ready = true;
         stop.cancel();
-    });
+    }));
     ran.await.unwrap();
     assert!(was_ready);
 }
