@@ -280,7 +280,7 @@ fn path(path: &Path) -> &str {
 
 /// A drawn chest, and whether it has an opacity: every second one.
 fn chest(folder: &Path, seed: u64) -> (DicomFile, bool) {
-    let consolidation = seed % 2 == 0;
+    let consolidation = seed.is_multiple_of(2);
     let file = folder.join(format!("{seed}.dcm"));
     let drawn = Chest {
         seed,
