@@ -7,7 +7,7 @@ mod health;
 mod opening;
 pub(crate) mod shadow;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use barefoot_domain::FindingCode;
@@ -29,6 +29,8 @@ pub(crate) struct ActiveModel {
     /// What its bundle calls its findings.
     pub(crate) names: Vec<(FindingCode, FindingName)>,
     health: Mutex<Health>,
+    /// It began to answer; changed while `health` is locked.
+    answers: AtomicBool,
     /// `None` for one that was never on probation.
     probation: Option<Probation>,
 }
@@ -61,6 +63,7 @@ impl ActiveModel {
             model,
             names,
             health: Mutex::default(),
+            answers: AtomicBool::new(false),
             probation: None,
         }
     }
@@ -95,13 +98,23 @@ impl ActiveModel {
         self.lock().count(study);
     }
 
+    /// Counts a study it saw beside another; not when it has begun to answer meanwhile.
+    pub(crate) fn count_beside(&self, study: &StudyCount) {
+        let mut health = self.lock();
+        if !self.answers.load(Ordering::Relaxed) {
+            health.count(study);
+        }
+    }
+
     pub(crate) fn health(&self) -> Health {
         self.lock().clone()
     }
 
     /// It begins to answer: what was counted beside another does not count any more.
     pub(crate) fn count_anew(&self) {
-        *self.lock() = Health::default();
+        let mut health = self.lock();
+        self.answers.store(true, Ordering::Relaxed);
+        *health = Health::default();
     }
 
     pub(crate) fn at_work(&self) -> Option<AtWork<'_>> {

@@ -156,7 +156,7 @@ async fn what_updates_of_ended_attempts_said_goes_with_the_sixth_version() {
     };
     let older = format!(
         "INSERT INTO runs (id, settings, tensors, backbone, started_by, started_at_ms, state, reason, candidate) \
-         VALUES ('r', x'', x'', '', 'mara', 0, 'running', '', ''); {} {} PRAGMA user_version = 5;",
+         VALUES ('r', x'', x'', '', 'mara', 0, 'running', '', ''); {} {} DROP TABLE rollouts_alive; PRAGMA user_version = 5;",
         attempt(1, "7"),
         attempt(2, "NULL"),
     );

@@ -46,7 +46,7 @@ pub(crate) async fn run(
             let Some(beside) = models.shadow() else { continue };
             let counted = tokio::task::spawn_blocking(move || {
                 let count = watch(&beside, &study);
-                beside.count(&count);
+                beside.count_beside(&count);
             });
             // It cannot panic; were it to, nothing was counted.
             let _ = counted.await;
