@@ -133,6 +133,22 @@ async fn a_model_that_fails_on_trial_goes_back_at_once() {
 }
 
 #[tokio::test]
+async fn a_study_seen_beside_counts_for_no_trial() {
+    let clinic = Clinic::open(true).await;
+    clinic.maintainers.release("0.2.0", Other::default());
+    clinic.hub().say(Action::Install, "0.2.0");
+    clinic
+        .until("it runs beside", |clinic| clinic.models.shadow().is_some())
+        .await;
+    let beside = clinic.models.shadow().unwrap();
+    clinic.assess_until(|clinic| clinic.answering() == "0.2.0").await;
+    let asked = beside.health().asked();
+    // It began to look while it was still beside.
+    beside.count_beside(&StudyCount::default());
+    assert_eq!(beside.health().asked(), asked);
+}
+
+#[tokio::test]
 async fn the_hub_takes_a_good_model_back_and_may_bring_it_again() {
     let clinic = Clinic::open(true).await;
     clinic.maintainers.release("0.2.0", Other::default());
