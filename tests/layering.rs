@@ -80,7 +80,7 @@ const MAY_USE: [(&str, &[&str]); 12] = [
 const TOUCHED_IN: [(&str, &[&str]); 10] = [
     (
         "dicom_ul",
-        &["edge/agent/src/storage_scp", "tests/support/scanner"],
+        &["edge/agent/src/upper_layer", "tests/support/scanner"],
     ),
     ("tract_onnx", &["edge/inference/src"]),
     ("ort", &["edge/inference/src"]),
@@ -122,7 +122,8 @@ const TLS_DECISIONS: [&str; 4] = [
 
 /// The stages of the agent, in the order an image passes them, then those of learning. Only `pipeline.rs` and `lib.rs`
 /// name several. (`federation` takes part in rounds with what `local_training` learnt: it is no stage, it stands above.)
-const STAGES: [&str; 11] = [
+const STAGES: [&str; 12] = [
+    "front_door",
     "storage_scp",
     "spool",
     "study",

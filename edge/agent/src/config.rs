@@ -7,7 +7,7 @@ use barefoot_domain::ClinicId;
 use barefoot_inference::{EngineWish, PrecisionWish};
 use serde::{Deserialize, Deserializer};
 
-use crate::{assess, clinic_page, hub_services, link, local_training, model_slot, spool, storage_scp, study};
+use crate::{assess, clinic_page, front_door, hub_services, link, local_training, model_slot, spool, study};
 
 /// Everything a site decides.
 #[derive(Debug, Clone, Deserialize)]
@@ -17,7 +17,7 @@ pub struct Config {
     #[serde(deserialize_with = "clinic_id")]
     pub clinic: ClinicId,
     pub storage: spool::Config,
-    pub dicom: storage_scp::Config,
+    pub dicom: front_door::Config,
     #[serde(default)]
     pub study: study::Config,
     pub model: ModelConfig,
@@ -120,10 +120,7 @@ mod tests {
     fn the_example_loads() {
         let config = Config::load(Path::new(EXAMPLE)).unwrap();
         assert_eq!(config.clinic.as_str(), "clinic-7");
-        assert_eq!(
-            config.dicom.unknown_scanners,
-            storage_scp::UnknownScanners::Refuse
-        );
+        assert_eq!(config.dicom.unknown_scanners, front_door::UnknownScanners::Refuse);
     }
 
     #[test]

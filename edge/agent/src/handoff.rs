@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
 
 use barefoot_domain::{Assessment, Correction, StudyUid};
-use tokio::sync::{mpsc, oneshot};
 
 use crate::study_folder::StudyKey;
 
@@ -12,10 +13,12 @@ use crate::study_folder::StudyKey;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct AssociationId(pub u64);
 
-/// What a scanner announced in its C-STORE request, before the first byte of the data set.
+/// What was said of an instance before the first byte of its data set came.
 pub(crate) struct Incoming {
-    pub association: AssociationId,
-    pub calling_ae: String,
+    /// `None` for what no scanner sends: an import.
+    pub association: Option<AssociationId>,
+    /// The scanner's AE title, or what stands for it.
+    pub source_ae: String,
     pub sop_class_uid: String,
     pub sop_instance_uid: String,
     pub transfer_syntax: String,
@@ -29,20 +32,19 @@ impl fmt::Debug for Incoming {
     }
 }
 
-/// A piece of a data set on its way to disk.
-#[derive(Debug)]
-pub(crate) enum Chunk {
-    Data(Vec<u8>),
-    /// The data set is complete. A sender dropped without it means the scanner broke off.
-    End,
+/// An instance being written. Dropped unfinished, it leaves nothing behind.
+pub(crate) trait Receiving: Send {
+    /// Takes the next bytes of the data set. What goes wrong is said at the end, as DIMSE wants it.
+    fn write(&mut self, bytes: &[u8]);
+
+    /// The data set is complete: the verdict comes once it would survive a power cut.
+    fn finish(self: Box<Self>) -> Verdict;
 }
 
-/// An instance being written: bytes go in, the verdict comes out once it would survive a power cut.
-#[derive(Debug)]
-pub(crate) struct Intake {
-    pub chunks: mpsc::Sender<Chunk>,
-    pub outcome: oneshot::Receiver<Result<Kept, NotKept>>,
-}
+pub(crate) type Verdict = Pin<Box<dyn Future<Output = Result<Kept, NotKept>> + Send>>;
+
+/// Starts to keep an instance.
+pub(crate) type Keeper = Arc<dyn Fn(Incoming) -> Box<dyn Receiving> + Send + Sync>;
 
 /// How an instance was kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,12 +61,10 @@ pub(crate) enum Kept {
 pub(crate) enum NotKept {
     #[error("the disk has too little space left")]
     OutOfSpace,
-    #[error("the data set's {what} is not the one the request announced")]
+    #[error("the data set's {what} is not the one that was announced")]
     Mismatch { what: &'static str },
     #[error("the data set cannot be understood and was put in quarantine")]
     Quarantined,
-    #[error("the scanner broke off in the middle of the data set")]
-    BrokenOff,
     #[error("the instance could not be written")]
     Disk { source: std::io::Error },
 }
@@ -74,6 +74,11 @@ pub(crate) enum NotKept {
 pub(crate) struct StoredInstance {
     pub study: StudyKey,
     pub association: Option<AssociationId>,
+    /// As the instance says; empty where it does not.
+    pub modality: String,
+    /// Its file below `instances/`.
+    pub file: String,
+    pub kept: Kept,
 }
 
 /// What the study stage hears.

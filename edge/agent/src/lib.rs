@@ -1,6 +1,7 @@
 //! The daemon in the clinic.
 //!
-//! One image's way, which is also the order of the modules: a scanner's association (`storage_scp`), durable on disk
+//! One image's way, which is also the order of the modules: a scanner's association (`front_door`), its
+//! images (`storage_scp`), durable on disk
 //! (`spool`), complete (`study`), graded (`quality`), assessed (`assess`), in the clinic's book (`case_book`), queued,
 //! and over the line to the hub (`link`). `pipeline` is the one screen that wires them; no stage knows another.
 //!
@@ -10,6 +11,8 @@
 pub mod config;
 pub mod logging;
 pub mod pipeline;
+
+mod front_door;
 
 mod storage_scp;
 
@@ -41,6 +44,7 @@ mod case_index;
 mod case_log;
 mod checked_lines;
 mod clock;
+mod dimse;
 mod durable;
 mod error_chain;
 mod finding_names;
@@ -52,3 +56,4 @@ mod model;
 mod scanners;
 mod status;
 mod study_folder;
+mod upper_layer;

@@ -1,10 +1,10 @@
 //! The one screen that wires the stages.
 //!
 //! ```text
-//! storage_scp ─▶ spool ─▶ study ─▶ assess ─▶ case_book ─▶ queue ─▶ link ─▶ hub
-//!                              (quality)        ▲   │                 │
-//!                                               │   ▼                 │
-//!                              receipts ────────┘  clinic_page   ◀────┘
+//! front_door ─▶ storage_scp ─▶ spool ─▶ study ─▶ assess ─▶ case_book ─▶ queue ─▶ link ─▶ hub
+//!                                             (quality)        ▲   │                 │
+//!                                                              │   ▼                 │
+//!                                             receipts ────────┘  clinic_page   ◀────┘
 //!
 //! labels ─▶ case_book ─▶ local_training ◀─▶ federation ◀─▶ hub
 //! ```
@@ -28,6 +28,7 @@ use crate::case_index::CaseIndex;
 use crate::clinic_page::{ClinicPage, DicomAddress, Sources};
 use crate::config::Config;
 use crate::finding_names::FindingNames;
+use crate::front_door::{FrontDoor, UnknownScanners};
 use crate::handoff::StudyInput;
 use crate::hub_services;
 use crate::idle::Idle;
@@ -38,7 +39,7 @@ use crate::model_slot::{HubAccess, ModelSlot};
 use crate::scanners::Scanners;
 use crate::spool::Spool;
 use crate::status::{ReleaseStatus, Status};
-use crate::storage_scp::{Opener, StorageScp, UnknownScanners};
+use crate::storage_scp::StorageScp;
 use crate::study_folder::StateDirectory;
 use crate::{quality, study};
 use bookkeeping::Bookkeeping;
@@ -111,12 +112,16 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
     let status = Status::new(queue.clone());
     let scanners = open_scanners(&config)?;
 
+    let (stored_in, stored) = mpsc::channel(STORED);
+    // Before the book is opened: what the intake still holds belongs into it.
+    let (spool, _) =
+        Spool::open(&config.storage, state.clone(), stored_in.clone(), status.clone()).map_err(in_state)?;
+
     let cases = CaseIndex::default();
     let book = CaseBook::new(state.clone(), config.clinic.clone(), pseudonyms, cases.clone());
     let recovery = book.recover().map_err(in_state)?;
     let book = Arc::new(book);
 
-    let (stored_in, stored) = mpsc::channel(STORED);
     let (study_in, study_out) = mpsc::channel(STORED);
     let (settled_in, settled) = mpsc::channel(SETTLED);
     let (from_hub_in, from_hub) = mpsc::channel(FROM_HUB);
@@ -185,16 +190,19 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
     )?;
     let assessor = Arc::new(Assessor::new(&config.decision, models.clone(), quality::grade));
 
-    let spool =
-        Spool::open(&config.storage, state.clone(), stored_in.clone(), status.clone()).map_err(in_state)?;
-    let open: Opener = Arc::new(move |incoming| spool.receive(incoming));
-    let door = StorageScp::bind(config.dicom.clone(), scanners.clone(), open, stored_in)
-        .await
-        .map_err(|source| Error::Listen {
-            what: "scanners",
-            address: config.dicom.listen,
-            source,
-        })?;
+    let storage = StorageScp::new(config.dicom.private_classes, spool.keeper());
+    let door = FrontDoor::bind(
+        config.dicom.clone(),
+        scanners.clone(),
+        vec![Arc::new(storage)],
+        stored_in,
+    )
+    .await
+    .map_err(|source| Error::Listen {
+        what: "scanners",
+        address: config.dicom.listen,
+        source,
+    })?;
     let dicom = door.local_addr().map_err(in_state)?;
 
     let sources = Sources {

@@ -7,10 +7,22 @@ use barefoot_domain::EngineUse;
 use barefoot_queue::Queue;
 use tokio::sync::Notify;
 
+/// How full the disk is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Space {
+    #[default]
+    Enough,
+    /// The clinic is told; everything is still kept.
+    Low,
+    /// Scanners are refused.
+    Full,
+}
+
 #[derive(Debug, Default)]
 struct Inner {
     stored: AtomicU64,
     quarantined: AtomicU64,
+    space: RwLock<Space>,
     connected: AtomicBool,
     model: RwLock<ModelStatus>,
     releases: RwLock<ReleaseStatus>,
@@ -69,6 +81,17 @@ impl Status {
 
     pub(crate) fn count_quarantined(&self, files: u64) {
         self.inner.quarantined.fetch_add(files, Ordering::Relaxed);
+    }
+
+    /// Remembers how full the disk is; `true` when that is news.
+    pub(crate) fn set_space(&self, space: Space) -> bool {
+        let mut known = self.inner.space.write().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *known, space) != space
+    }
+
+    #[must_use]
+    pub(crate) fn space(&self) -> Space {
+        *self.inner.space.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn set_connected(&self, connected: bool) {

@@ -147,6 +147,7 @@ pub(crate) async fn run(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::handoff::Kept;
     use barefoot_domain::StudyUid;
 
     fn study(n: u32) -> StudyKey {
@@ -157,6 +158,9 @@ mod tests {
         StoredInstance {
             study: study(n),
             association: association.map(AssociationId),
+            modality: String::new(),
+            file: String::new(),
+            kept: Kept::New,
         }
     }
 

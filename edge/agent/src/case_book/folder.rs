@@ -15,7 +15,18 @@ pub(super) struct Folder {
 pub(super) fn list(directory: &Path) -> io::Result<Folder> {
     let mut found: Vec<(i64, String)> = Vec::new();
     let mut conflicts = 0;
-    for entry in fs::read_dir(directory)? {
+    let entries = match fs::read_dir(directory) {
+        // Its images were removed, or a power cut took the folder and the intake still has them.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Ok(Folder {
+                instances: Vec::new(),
+                conflicts: 0,
+                received_at_ms: 0,
+            });
+        }
+        other => other?,
+    };
+    for entry in entries {
         let entry = entry?;
         let Ok(name) = entry.file_name().into_string() else {
             continue;

@@ -19,9 +19,10 @@ use prost::Message;
 
 use crate::case_index::{CaseIndex, CaseState, CaseView, Delivery};
 use crate::case_log::{self, Entry, PatientText};
-use crate::handoff::{AssessedStudy, HubReceipt, SettledStudy, StoredInstance};
+use crate::clock::now_ms;
+use crate::handoff::{AssessedStudy, HubReceipt, Kept, SettledStudy, StoredInstance};
 use crate::labels::Labels;
-use crate::study_folder::{StateDirectory, StudyKey, hex};
+use crate::study_folder::{StateDirectory, StudyKey, hex, sync_directory};
 use folder::Folder;
 use identity::{modality_of, patient_of, same_patient};
 pub(crate) use labelling::Labelled;
@@ -73,28 +74,22 @@ impl CaseBook {
         }
     }
 
-    /// Shows at once that images arrive.
+    /// Shows at once that an image has arrived. Counts instead of listing: a series may have thousands.
     pub(crate) fn instance_stored(&self, stored: &StoredInstance) {
-        let folder = match self.list(&stored.study) {
-            Ok(folder) => folder,
-            Err(error) => {
-                tracing::error!(study = %stored.study, %error, "A study's folder cannot be listed.");
-                return;
-            }
+        let (images, conflicts) = match stored.kept {
+            Kept::New => (1, 0),
+            Kept::Conflict => (0, 1),
+            Kept::Duplicate => (0, 0),
         };
         let known = self.index.update(&stored.study, |view| {
             view.state = CaseState::Receiving;
-            view.instances = folder.instances.len();
-            view.conflicts = view.conflicts.max(folder.conflicts);
+            view.instances += images;
+            view.conflicts += conflicts;
         });
         if known {
             return;
         }
-        let first = folder
-            .instances
-            .iter()
-            .find_map(|name| self.header(&stored.study, name));
-        let Some(first) = first else {
+        let Some(first) = self.header(&stored.study, &stored.file) else {
             return;
         };
         let study_uid = first.study_uid();
@@ -104,16 +99,16 @@ impl CaseBook {
             case: self.case_of(study_uid),
             version: 0,
             modality: modality_of(&first),
-            instances: folder.instances.len(),
+            instances: images.max(1),
             patient: patient_of(&first),
             state: CaseState::Receiving,
-            received_at_ms: folder.received_at_ms,
+            received_at_ms: now_ms(),
             assessed_at_ms: None,
             assessment: None,
             has_preview: false,
             has_heat_map: false,
             delivery: Delivery::None,
-            conflicts: folder.conflicts,
+            conflicts,
             labels: Labels::default(),
         });
     }
@@ -122,7 +117,7 @@ impl CaseBook {
     ///
     /// # Errors
     /// When the folder cannot be read or the log not written; try again later, nothing is lost.
-    pub(crate) fn settle(&self, study: &StudyKey, now_ms: i64) -> Result<Option<SettledStudy>, Error> {
+    pub(crate) fn settle(&self, study: &StudyKey, at_ms: i64) -> Result<Option<SettledStudy>, Error> {
         let replay =
             case_log::replay(&self.state.case_log(study)).map_err(|source| Error::Folder { source })?;
         let folder = self.list(study).map_err(|source| Error::Folder { source })?;
@@ -186,7 +181,7 @@ impl CaseBook {
         let modality = modality_of(first);
         let entry = Entry::Settled {
             version: settled.version,
-            at_ms: now_ms,
+            at_ms,
             received_at_ms: settled.received_at_ms,
             study_uid: settled.study_uid.as_str().to_owned(),
             instances: folder.instances,
@@ -212,7 +207,7 @@ impl CaseBook {
         settled: &SettledStudy,
         assessed: &AssessedStudy,
         envelope_id: &str,
-        now_ms: i64,
+        at_ms: i64,
     ) -> Result<Outgoing, Error> {
         let modality = self
             .index
@@ -225,13 +220,13 @@ impl CaseBook {
             modality,
             instances: u32::try_from(settled.instances.len()).unwrap_or(u32::MAX),
             received_at_ms: settled.received_at_ms,
-            assessed_at_ms: now_ms,
+            assessed_at_ms: at_ms,
             assessment: assessed.assessment.clone(),
         };
         let envelope_id = envelope_id.to_owned();
         let entry = Entry::Assessed {
             version: settled.version,
-            at_ms: now_ms,
+            at_ms,
             envelope_id: envelope_id.clone(),
             result: hex(encode_result(&result).iter()),
             pictures: assessed.pictures.clone(),
@@ -249,17 +244,17 @@ impl CaseBook {
         &self,
         study: &StudyKey,
         receipt: &HubReceipt,
-        now_ms: i64,
+        at_ms: i64,
     ) -> Result<(), Error> {
         let envelope_id = receipt.envelope_id.clone();
         let entry = match receipt.refused.clone() {
             Some(reason) => Entry::Refused {
-                at_ms: now_ms,
+                at_ms,
                 envelope_id,
                 reason,
             },
             None => Entry::Receipted {
-                at_ms: now_ms,
+                at_ms,
                 envelope_id,
                 hub_time_ms: receipt.hub_time_ms,
             },
@@ -274,7 +269,10 @@ impl CaseBook {
     }
 
     fn log(&self, study: &StudyKey, entries: &[Entry]) -> Result<(), Error> {
-        case_log::append(&self.state.case_log(study), entries).map_err(|source| Error::Log { source })
+        // The intake leaves a new study's folder to the next sync; what is logged in it must not go with it.
+        sync_directory(&self.state.studies())
+            .and_then(|()| case_log::append(&self.state.case_log(study), entries))
+            .map_err(|source| Error::Log { source })
     }
 
     fn outgoing(&self, study: StudyKey, envelope_id: String, result: &StudyResult) -> Outgoing {

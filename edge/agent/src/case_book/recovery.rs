@@ -10,7 +10,7 @@ use barefoot_wire::decode_result;
 use super::{CaseBook, Outgoing};
 use crate::case_index::CaseState;
 use crate::case_log::{self, Entry, Replay};
-use crate::handoff::{SettledStudy, StoredInstance};
+use crate::handoff::{Kept, SettledStudy, StoredInstance};
 use crate::study_folder::StudyKey;
 
 /// What the last run left undone.
@@ -134,11 +134,20 @@ impl CaseBook {
         let has_new =
             known_conflicts < folder.conflicts || folder.instances.iter().any(|name| !covered.contains(name));
         if has_new {
+            let file = folder.instances.iter().find(|name| !covered.contains(*name));
             let stored = StoredInstance {
                 study: study.clone(),
                 association: None,
+                modality: String::new(),
+                file: file.or(folder.instances.first()).cloned().unwrap_or_default(),
+                kept: Kept::Duplicate,
             };
             self.instance_stored(&stored);
+            self.index.update(study, |view| {
+                view.instances = folder.instances.len();
+                view.conflicts = view.conflicts.max(folder.conflicts);
+                view.received_at_ms = folder.received_at_ms;
+            });
             recovery.unsettled.push(stored);
         }
         // Not before: a word may stand in front of the first version's line, or that line may be damaged.
@@ -154,6 +163,9 @@ impl CaseBook {
                 recovery.unsettled.push(StoredInstance {
                     study: study.clone(),
                     association: None,
+                    modality: String::new(),
+                    file: String::new(),
+                    kept: Kept::Duplicate,
                 });
                 return Ok(());
             }

@@ -1,12 +1,11 @@
 //! The one place where a refusal becomes the status a scanner shows (PS3.4 annex B.2.3).
 
+use crate::dimse::status::SUCCESS;
 use crate::handoff::{Kept, NotKept};
 
-pub(super) const SUCCESS: u16 = 0x0000;
 const OUT_OF_RESOURCES: u16 = 0xA700;
-const DATA_SET_MISMATCH: u16 = 0xA900;
+pub(super) const DATA_SET_MISMATCH: u16 = 0xA900;
 const CANNOT_UNDERSTAND: u16 = 0xC000;
-const PROCESSING_FAILURE: u16 = 0x0110;
 
 /// The status and the Error Comment (0000,0902) that goes with it.
 pub(super) fn of(outcome: &Result<Kept, NotKept>) -> (u16, Option<&'static str>) {
@@ -22,7 +21,6 @@ pub(super) fn of(outcome: &Result<Kept, NotKept>) -> (u16, Option<&'static str>)
             Some("UIDs of request and data set differ, not kept"),
         ),
         Err(NotKept::Quarantined) => (CANNOT_UNDERSTAND, Some("Data set damaged, kept in quarantine")),
-        Err(NotKept::BrokenOff) => (PROCESSING_FAILURE, Some("Data set incomplete, not kept")),
         Err(NotKept::Disk { .. }) => (OUT_OF_RESOURCES, Some("Could not be written to disk, send again")),
     }
 }
@@ -40,7 +38,6 @@ mod tests {
             NotKept::OutOfSpace,
             NotKept::Mismatch { what: "" },
             NotKept::Quarantined,
-            NotKept::BrokenOff,
             disk,
         ];
         for refusal in refusals {

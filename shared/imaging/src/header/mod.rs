@@ -66,6 +66,12 @@ impl fmt::Debug for Header {
     }
 }
 
+/// Whether objects in this transfer syntax can be read: their elements, not necessarily their pixels.
+#[must_use]
+pub fn can_walk(transfer_syntax: &str) -> bool {
+    syntax::of(transfer_syntax).is_some()
+}
+
 /// # Errors
 /// When the file cannot be read or is no whole DICOM object with its UIDs.
 pub fn read_header(path: &Path) -> Result<Header, Error> {

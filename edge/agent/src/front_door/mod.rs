@@ -1,0 +1,264 @@
+//! The clinic's door for DICOM: listens, checks who calls, and gives each request to the service that answers it.
+//!
+//! It knows no service but C-ECHO: `pipeline` hands the others in.
+
+mod association;
+mod registry;
+mod verification;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use serde::Deserialize;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::dimse::Service;
+use crate::handoff::{AssociationId, StudyInput};
+use crate::scanners::Scanners;
+use crate::upper_layer::{Ended, is_ae_title};
+use association::House;
+use registry::{Place, Registry};
+use verification::Verification;
+
+/// How long a peer may take to close after our last word.
+const LAST_WORD: Duration = Duration::from_secs(2);
+/// How long a message under way may take when the daemon stops.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// The DICOM port.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Address and port to listen on. Required; 11112 is DICOM's registered port.
+    pub listen: SocketAddr,
+    /// Our AE title, 1 to 16 characters; scanners must call it. Required.
+    pub ae_title: String,
+    /// What happens to a scanner not listed here and not allowed on the clinic page. Default `refuse`.
+    #[serde(default)]
+    pub unknown_scanners: UnknownScanners,
+    /// What happens to images of classes the standard does not know. Default `keep`.
+    #[serde(default)]
+    pub private_classes: PrivateClasses,
+    /// The scanners that may send. Default none.
+    #[serde(default, rename = "scanner")]
+    pub scanners: Vec<Scanner>,
+    /// Associations at the same time, 1 to 10000. Where all are taken, the one that has been idle longest makes room.
+    /// Default 1024.
+    #[serde(default = "default_max_associations")]
+    pub max_associations: usize,
+    /// Associations of one scanner at the same time; as above. Default 256.
+    #[serde(default = "default_max_per_scanner")]
+    pub max_per_scanner: usize,
+    /// The largest PDU we announce and accept, bytes, 4096 to 1048576. Default 262144.
+    #[serde(default = "default_max_pdu_bytes")]
+    pub max_pdu_bytes: u32,
+    /// Seconds a peer may take for its next PDU before the association is aborted. Default 60.
+    #[serde(default = "default_idle_timeout_s")]
+    pub idle_timeout_s: u64,
+    /// Seconds a connection may take to ask for its association (the standard's ARTIM timer). Default 10.
+    #[serde(default = "default_establish_timeout_s")]
+    pub establish_timeout_s: u64,
+}
+
+/// A scanner of the clinic.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scanner {
+    /// The AE title it calls with.
+    pub ae_title: String,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnknownScanners {
+    #[default]
+    Refuse,
+    /// For a network nobody else is on.
+    Accept,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PrivateClasses {
+    /// Kept as they are; nothing is read out of them but who and which study they are of.
+    #[default]
+    Keep,
+    Refuse,
+}
+
+fn default_max_associations() -> usize {
+    1024
+}
+
+fn default_max_per_scanner() -> usize {
+    256
+}
+
+fn default_max_pdu_bytes() -> u32 {
+    262_144
+}
+
+fn default_idle_timeout_s() -> u64 {
+    60
+}
+
+fn default_establish_timeout_s() -> u64 {
+    10
+}
+
+impl Config {
+    /// What the types cannot say.
+    ///
+    /// # Errors
+    /// A sentence naming the key and what to do.
+    pub fn check(&self) -> Result<(), String> {
+        let titles = self
+            .scanners
+            .iter()
+            .map(|scanner| &scanner.ae_title)
+            .chain([&self.ae_title]);
+        for title in titles {
+            if !is_ae_title(title) || title.trim() != title {
+                return Err(format!(
+                    "[dicom] \"{title}\" is no AE title: use 1 to 16 printable characters without backslash or outer spaces"
+                ));
+            }
+        }
+        if !(4096..=1_048_576).contains(&self.max_pdu_bytes) {
+            return Err("[dicom] max_pdu_bytes must lie between 4096 and 1048576".to_owned());
+        }
+        if !(1..=10_000).contains(&self.max_associations) || self.max_per_scanner == 0 {
+            return Err(
+                "[dicom] max_associations must lie between 1 and 10000, max_per_scanner must not be 0"
+                    .to_owned(),
+            );
+        }
+        if self.idle_timeout_s == 0 || self.establish_timeout_s == 0 {
+            return Err("[dicom] the time-outs must not be 0".to_owned());
+        }
+        Ok(())
+    }
+
+    fn idle_timeout(&self) -> Duration {
+        Duration::from_secs(self.idle_timeout_s)
+    }
+
+    fn establish_timeout(&self) -> Duration {
+        Duration::from_secs(self.establish_timeout_s)
+    }
+}
+
+/// The listening door.
+pub(crate) struct FrontDoor {
+    house: Arc<House>,
+    registry: Registry,
+    listener: TcpListener,
+    studies: mpsc::Sender<StudyInput>,
+}
+
+impl fmt::Debug for FrontDoor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FrontDoor")
+            .field("config", &self.house.config)
+            .finish_non_exhaustive()
+    }
+}
+
+impl FrontDoor {
+    /// # Errors
+    /// When the port cannot be bound.
+    pub(crate) async fn bind(
+        config: Config,
+        scanners: Scanners,
+        mut services: Vec<Arc<dyn Service>>,
+        studies: mpsc::Sender<StudyInput>,
+    ) -> std::io::Result<Self> {
+        services.push(Arc::new(Verification));
+        let listener = TcpListener::bind(config.listen).await?;
+        Ok(Self {
+            registry: Registry::new(config.max_associations, config.max_per_scanner),
+            house: Arc::new(House {
+                config,
+                scanners,
+                services,
+            }),
+            listener,
+            studies,
+        })
+    }
+
+    /// # Errors
+    /// When the operating system does not say.
+    pub(crate) fn local_addr(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves until `shutdown`. A message under way then may end; what was acknowledged is kept in any case.
+    pub(crate) async fn run(self, shutdown: CancellationToken) {
+        let next_id = AtomicU64::new(1);
+        let tasks = TaskTracker::new();
+        loop {
+            let accepted = tokio::select! {
+                () = shutdown.cancelled() => break,
+                accepted = self.listener.accept() => accepted,
+            };
+            let (socket, peer) = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    tracing::warn!(%error, "A connection could not be accepted.");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            };
+            let id = AssociationId(next_id.fetch_add(1, Ordering::Relaxed));
+            let Some(place) = self.registry.enter(id, Instant::now()) else {
+                tracing::warn!(address = %peer.ip(), "Too many associations at once; a connection was closed.");
+                continue;
+            };
+            tasks.spawn(self.serve(socket, peer, id, place, shutdown.clone()));
+        }
+        tasks.close();
+        tasks.wait().await;
+    }
+
+    fn serve(
+        &self,
+        socket: TcpStream,
+        peer: SocketAddr,
+        id: AssociationId,
+        place: Place,
+        shutdown: CancellationToken,
+    ) -> impl Future<Output = ()> + use<> {
+        let (house, studies) = (Arc::clone(&self.house), self.studies.clone());
+        async move {
+            // Each answer is one small write that a scanner waits for.
+            if let Err(error) = socket.set_nodelay(true) {
+                tracing::debug!(%error, "TCP_NODELAY could not be set.");
+            }
+            let stream = Box::new(socket);
+            let cut = async {
+                shutdown.cancelled().await;
+                tokio::time::sleep(GRACE).await;
+            };
+            tokio::select! {
+                () = cut => {}
+                outcome = association::serve(stream, peer.ip(), id, &house, &place, &shutdown) => log_end(peer, outcome),
+            }
+            let _ = studies.send(StudyInput::AssociationEnded(id)).await;
+        }
+    }
+}
+
+fn log_end(peer: SocketAddr, outcome: Result<(), Ended>) {
+    if let Err(error) = outcome {
+        // The library's text below our own would print PDUs, and with them what a caller wrote: kind only.
+        tracing::warn!(address = %peer.ip(), reason = %error, "An association ended early; nothing acknowledged is lost.");
+    }
+}

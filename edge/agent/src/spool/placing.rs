@@ -1,0 +1,148 @@
+//! From the intake to the place where an instance stays. What is placed is durable already: a rename that a power cut
+//! takes back leaves the file in the intake, and the next start places it again.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
+
+use barefoot_imaging::header::{self, Header};
+use ring::digest;
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+
+use super::{Spool, disk};
+use crate::handoff::{Incoming, Kept, NotKept, StoredInstance, StudyInput};
+use crate::study_folder::{StudyKey, hex, instance_stem};
+
+const BLOCK: usize = 64 * 1024;
+
+/// Gives the file another name, unless that is taken: nothing that was stored can be overwritten.
+pub(super) fn rename_to_free(from: &Path, to: &Path) -> io::Result<bool> {
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        Ok(()) => Ok(true),
+        Err(rustix::io::Errno::EXIST) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+impl Spool {
+    /// Places a sealed instance and tells the study stage.
+    pub(super) fn place(&self, path: &Path, header: &Header, incoming: &Incoming) -> Result<Kept, NotKept> {
+        let study = StudyKey::of(header.study_uid());
+        let (kept, file) = self.into_study(path, &study, header).map_err(disk)?;
+        if kept == Kept::Conflict {
+            tracing::warn!(
+                %study,
+                scanner = incoming.source_ae,
+                "An image arrived again with other content; both are kept, a person must look."
+            );
+        }
+        if kept != Kept::Duplicate {
+            self.status.count_stored();
+        }
+        let stored = StoredInstance {
+            study,
+            association: incoming.association,
+            modality: header.modality().unwrap_or_default(),
+            file,
+            kept,
+        };
+        // At shutdown nobody listens any more: the next start finds the instance in its folder.
+        let _ = self.stored.blocking_send(StudyInput::Stored(stored));
+        Ok(kept)
+    }
+
+    /// The name it got, or the one that had its bytes already.
+    pub(super) fn into_study(
+        &self,
+        path: &Path,
+        study: &StudyKey,
+        header: &Header,
+    ) -> io::Result<(Kept, String)> {
+        let instances = self.state.instances(study);
+        let stem = instance_stem(header.sop_instance_uid());
+        let name = format!("{stem}.dcm");
+        let placed = match rename_to_free(path, &instances.join(&name)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                fs::create_dir_all(&instances)?;
+                rename_to_free(path, &instances.join(&name))?
+            }
+            other => other?,
+        };
+        if placed {
+            return Ok((Kept::New, name));
+        }
+        if !same_data_set(path, &instances.join(&name))? {
+            let digest = sha256(path, header.data_set_offset())?;
+            let apart = format!("{stem}.conflict-{}.dcm", hex(digest.iter().take(8)));
+            if rename_to_free(path, &instances.join(&apart))? {
+                return Ok((Kept::Conflict, apart));
+            }
+        }
+        fs::remove_file(path)?;
+        Ok((Kept::Duplicate, name))
+    }
+
+    /// Named by its content: the same damaged object sent again and again is kept once.
+    pub(super) fn quarantine(&self, path: &Path) -> io::Result<()> {
+        let digest = sha256(path, super::seal::PREAMBLE as u64)?;
+        let name = self
+            .state
+            .quarantine()
+            .join(format!("{}.dcm", hex(digest.iter().take(16))));
+        if rename_to_free(path, &name)? {
+            self.status.count_quarantined(1);
+            return Ok(());
+        }
+        fs::remove_file(path)
+    }
+}
+
+/// Of the bytes from `offset` on.
+fn sha256(path: &Path, offset: u64) -> io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::Start(offset))?;
+    let mut context = digest::Context::new(&digest::SHA256);
+    let mut block = vec![0; BLOCK];
+    loop {
+        match file.read(&mut block)? {
+            0 => return Ok(context.finish().as_ref().to_vec()),
+            count => context.update(block.get(..count).unwrap_or_default()),
+        }
+    }
+}
+
+/// Compares what follows the file meta information, which may differ (source AE title).
+fn same_data_set(one: &Path, other: &Path) -> io::Result<bool> {
+    let (mut one, mut other) = (data_set(one)?, data_set(other)?);
+    let (mut left, mut right) = (vec![0; BLOCK], vec![0; BLOCK]);
+    loop {
+        let (n, m) = (fill(&mut one, &mut left)?, fill(&mut other, &mut right)?);
+        if left.get(..n) != right.get(..m) {
+            return Ok(false);
+        }
+        if n == 0 {
+            return Ok(true);
+        }
+    }
+}
+
+fn data_set(path: &Path) -> io::Result<File> {
+    let offset = header::read_header(path)
+        .map_err(io::Error::other)?
+        .data_set_offset();
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::Start(offset))?;
+    Ok(file)
+}
+
+/// Reads until the buffer is full or the file ends.
+fn fill(file: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match file.read(rest)? {
+            0 => break,
+            n => filled += n,
+        }
+    }
+    Ok(filled)
+}

@@ -1,0 +1,200 @@
+//! One instance on its way into the intake.
+
+use std::fs::{self, File};
+use std::io::{self, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use barefoot_imaging::header::{self, Header};
+use dicom_object::FileMetaTableBuilder;
+use tokio::task::block_in_place;
+use ulid::Ulid;
+
+use super::seal::{PREAMBLE, Purpose, Seal};
+use super::{Spool, disk};
+use crate::handoff::{Incoming, NotKept, Receiving, Verdict};
+use crate::upper_layer::{IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION};
+
+/// Smaller pieces gather before they are written.
+const GATHERED: usize = 64 * 1024;
+
+pub(super) struct Arriving {
+    spool: Spool,
+    incoming: Incoming,
+    path: PathBuf,
+    writing: Result<Writing, NotKept>,
+}
+
+struct Writing {
+    file: File,
+    gathered: Vec<u8>,
+    checksum: crc32fast::Hasher,
+    length: u64,
+}
+
+/// The file's name is not left behind when nobody finishes it.
+struct Unfinished(Option<PathBuf>);
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let Some(path) = &self.0 {
+            remove(path);
+        }
+    }
+}
+
+fn remove(path: &Path) {
+    if let Err(error) = fs::remove_file(path)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        tracing::warn!(%error, "A temporary file could not be removed; the next start removes it.");
+    }
+}
+
+impl Arriving {
+    pub(super) fn begin(spool: Spool, incoming: Incoming) -> Self {
+        let path = spool.state.intake().join(format!("{}.part", Ulid::generate()));
+        let writing = if spool.has_space() {
+            block_in_place(|| Writing::begin(&path, &incoming))
+        } else {
+            Err(NotKept::OutOfSpace)
+        };
+        Self {
+            spool,
+            incoming,
+            path,
+            writing,
+        }
+    }
+}
+
+impl Drop for Arriving {
+    fn drop(&mut self) {
+        if self.writing.is_ok() {
+            remove(&self.path);
+        }
+    }
+}
+
+impl Receiving for Arriving {
+    fn write(&mut self, bytes: &[u8]) {
+        let Ok(writing) = &mut self.writing else {
+            return;
+        };
+        if let Err(error) = writing.write(bytes) {
+            self.writing = Err(disk(error));
+            remove(&self.path);
+        }
+    }
+
+    fn finish(mut self: Box<Self>) -> Verdict {
+        let writing = std::mem::replace(&mut self.writing, Err(NotKept::OutOfSpace));
+        Box::pin(async move {
+            let writing = writing?;
+            let mut unfinished = Unfinished(Some(self.path.clone()));
+            let (file, header) = block_in_place(|| writing.complete(&self.incoming))?;
+            self.spool.committer.commit().await.map_err(disk)?;
+            // Durable from here on: what fails now is finished by the next start, so the name stays.
+            unfinished.0 = None;
+            drop(file);
+            match header {
+                Some(header) => block_in_place(|| self.spool.place(&self.path, &header, &self.incoming)),
+                None => match block_in_place(|| self.spool.quarantine(&self.path)) {
+                    Ok(()) => Err(NotKept::Quarantined),
+                    Err(source) => Err(disk(source)),
+                },
+            }
+        })
+    }
+}
+
+impl Writing {
+    fn begin(path: &Path, incoming: &Incoming) -> Result<Self, NotKept> {
+        let meta = file_meta(incoming)?;
+        let mut checksum = crc32fast::Hasher::new();
+        checksum.update(&meta);
+        let mut gathered = vec![0; PREAMBLE];
+        gathered.extend_from_slice(&meta);
+        let options = File::options().read(true).write(true).create_new(true).open(path);
+        Ok(Self {
+            file: options.map_err(disk)?,
+            length: gathered.len() as u64,
+            gathered,
+            checksum,
+        })
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.checksum.update(bytes);
+        self.length += bytes.len() as u64;
+        if self.gathered.len() + bytes.len() < GATHERED {
+            self.gathered.extend_from_slice(bytes);
+            return Ok(());
+        }
+        block_in_place(|| {
+            self.file.write_all(&self.gathered)?;
+            self.gathered.clear();
+            self.file.write_all(bytes)
+        })
+    }
+
+    /// Writes the rest, reads the header, seals the file for where it belongs. `None`: for quarantine.
+    fn complete(mut self, incoming: &Incoming) -> Result<(File, Option<Header>), NotKept> {
+        self.file.write_all(&self.gathered).map_err(disk)?;
+        self.file.seek(SeekFrom::Start(0)).map_err(disk)?;
+        let header = match header::scan(&self.file, self.length) {
+            Ok(header) => {
+                check_announced(incoming, &header)?;
+                Some(header)
+            }
+            Err(header::Error::Read { source }) => return Err(disk(source)),
+            Err(error) => {
+                tracing::warn!(scanner = incoming.source_ae, reason = %error, "A data set was put in quarantine.");
+                None
+            }
+        };
+        let seal = Seal {
+            purpose: match header {
+                Some(_) => Purpose::Study,
+                None => Purpose::Quarantine,
+            },
+            length: self.length,
+            checksum: self.checksum.finalize(),
+        };
+        seal.write(&self.file).map_err(disk)?;
+        Ok((self.file, header))
+    }
+}
+
+/// "DICM" and file meta information (PS3.10 section 7.1).
+fn file_meta(incoming: &Incoming) -> Result<Vec<u8>, NotKept> {
+    let table = FileMetaTableBuilder::new()
+        .media_storage_sop_class_uid(&incoming.sop_class_uid)
+        .media_storage_sop_instance_uid(&incoming.sop_instance_uid)
+        .transfer_syntax(&incoming.transfer_syntax)
+        .implementation_class_uid(IMPLEMENTATION_CLASS_UID)
+        .implementation_version_name(IMPLEMENTATION_VERSION)
+        .source_application_entity_title(&incoming.source_ae)
+        .build()
+        .map_err(|_| NotKept::Mismatch {
+            what: "file meta information",
+        })?;
+    let mut bytes = b"DICM".to_vec();
+    table
+        .write(&mut bytes)
+        .map_err(|error| disk(io::Error::other(error)))?;
+    Ok(bytes)
+}
+
+fn check_announced(incoming: &Incoming, header: &Header) -> Result<(), NotKept> {
+    if header.sop_instance_uid() != incoming.sop_instance_uid {
+        return Err(NotKept::Mismatch {
+            what: "SOP Instance UID",
+        });
+    }
+    if header.sop_class_uid() != incoming.sop_class_uid {
+        return Err(NotKept::Mismatch {
+            what: "SOP Class UID",
+        });
+    }
+    Ok(())
+}
