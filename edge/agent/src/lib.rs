@@ -11,6 +11,7 @@
 pub mod config;
 pub mod logging;
 pub mod pipeline;
+pub mod store_check;
 
 mod front_door;
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use barefoot_edge::config::Config;
-use barefoot_edge::{logging, pipeline};
+use barefoot_edge::{logging, pipeline, store_check};
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -20,6 +20,12 @@ struct Arguments {
     /// Only check the site file.
     #[arg(long)]
     check_config: bool,
+    /// Only look through everything that is stored and print what was found, as JSON. The daemon must not run.
+    #[arg(long)]
+    check_store: bool,
+    /// With --check-store: name every stored file.
+    #[arg(long, requires = "check_store")]
+    list: bool,
 }
 
 /// sysexits.h: the configuration is wrong; starting again will not help.
@@ -38,6 +44,9 @@ fn main() -> ExitCode {
         println!("{} is in order.", arguments.config.display());
         return ExitCode::SUCCESS;
     }
+    if arguments.check_store {
+        return check_store(&config, arguments.list);
+    }
     match serve(config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -47,8 +56,30 @@ fn main() -> ExitCode {
     }
 }
 
+fn check_store(config: &Config, list: bool) -> ExitCode {
+    match store_check::check(config, list) {
+        Ok(report) => {
+            let in_order = report.problems.is_empty();
+            match serde_json::to_string_pretty(&report) {
+                Ok(json) => println!("{json}"),
+                Err(error) => eprintln!("barefoot-edge: the report cannot be written: {error}"),
+            }
+            if in_order {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            }
+        }
+        Err(error) => {
+            eprintln!("barefoot-edge: {:#}", anyhow::Error::new(error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
 fn serve(config: Config) -> anyhow::Result<()> {
     logging::start()?;
+    raise_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -70,4 +101,17 @@ fn serve(config: Config) -> anyhow::Result<()> {
             .await
             .map_err(anyhow::Error::new)
     })
+}
+
+/// Each association is an open file, and the usual soft limit is 1024.
+fn raise_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, "The limit of open files could not be raised; many associations at once may be refused.");
+    }
 }

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use barefoot_domain::FindingCode;
 use barefoot_inference::Model;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, SetOnce, mpsc};
 
 use crate::finding_names::FindingName;
 use crate::status::ModelStatus;
@@ -47,6 +47,8 @@ struct Slots {
     quiet: Notify,
     /// A study has been counted.
     counted: Notify,
+    /// What is to answer was opened, or cannot be.
+    opened: SetOnce<()>,
 }
 
 /// Which models are at work. Cheap to clone; every clone sees the same.
@@ -90,7 +92,7 @@ impl ActiveModel {
             model: Some(version.to_string()),
             demonstration: version.demonstration,
             engine: Some(self.model.engine().clone()),
-            problem: None,
+            ..ModelStatus::default()
         }
     }
 
@@ -143,6 +145,7 @@ impl ModelHandle {
             assessing: AtomicUsize::new(0),
             quiet: Notify::new(),
             counted: Notify::new(),
+            opened: SetOnce::new(),
         };
         (Self(Arc::new(slots)), waiting)
     }
@@ -157,6 +160,17 @@ impl ModelHandle {
     #[must_use]
     pub(crate) fn shadow(&self) -> Option<Arc<ActiveModel>> {
         read(&self.0.shadow)
+    }
+
+    /// Until it is known which model answers after the start: a study that comes sooner waits for it.
+    pub(crate) async fn opened(&self) {
+        self.0.opened.wait().await;
+    }
+
+    /// It is known now.
+    pub(crate) fn set_opened(&self) {
+        // Only the first time matters.
+        let _ = self.0.opened.set(());
     }
 
     /// Studies that have begun end with the model they began with.

@@ -11,6 +11,7 @@
 
 mod bookkeeping;
 mod learning;
+mod models;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,16 +35,17 @@ use crate::hub_services;
 use crate::idle::Idle;
 use crate::learning_status::LearningStatus;
 use crate::link::Link;
-use crate::model::{ModelHandle, open_model, shadow};
-use crate::model_slot::{HubAccess, ModelSlot};
+use crate::model::ModelHandle;
+use crate::model_slot::HubAccess;
 use crate::scanners::Scanners;
 use crate::spool::Spool;
-use crate::status::{ReleaseStatus, Status};
+use crate::status::Status;
 use crate::storage_scp::StorageScp;
 use crate::study_folder::StateDirectory;
 use crate::{quality, study};
 use bookkeeping::Bookkeeping;
 use learning::Learning;
+use models::Models;
 
 /// Stored instances not yet seen by the study stage. When full, the answer to the scanner waits.
 const STORED: usize = 1024;
@@ -96,18 +98,7 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
         source,
     };
     let state = StateDirectory::open(directory).map_err(in_state)?;
-    let key = directory.join("pseudonym.key");
-    if !key.exists()
-        && std::fs::read_dir(state.studies())
-            .map_err(in_state)?
-            .next()
-            .is_some()
-    {
-        return Err(Error::PseudonymsMissing {
-            path: key.display().to_string(),
-        });
-    }
-    let pseudonyms = PseudonymKey::load_or_create(&key).map_err(|source| Error::Pseudonyms { source })?;
+    let pseudonyms = pseudonym_key(&state)?;
     let queue = open_queue(&state)?;
     let status = Status::new(queue.clone());
     let scanners = open_scanners(&config)?;
@@ -140,44 +131,23 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
         ),
         None => None,
     };
-    let slot = match config.releases.clone() {
-        Some(releases) => {
-            let access = config
-                .services
-                .as_ref()
-                .zip(services.as_ref())
-                .map(|(services, channel)| HubAccess {
-                    channel: channel.clone(),
-                    poll: Duration::from_millis(services.poll_ms),
-                });
-            let started = ModelSlot::start(
-                releases,
-                config.model.clone(),
-                directory.clone(),
-                models.clone(),
-                finding_names.clone(),
-                status.clone(),
-                access,
-            );
-            match started.await {
-                Ok(slot) => Some(slot),
-                Err(error) => {
-                    tracing::error!(%error, "The folder of releases cannot be used; the site file's model answers, and no other comes.");
-                    status.set_releases(ReleaseStatus {
-                        trouble: Some("state"),
-                        ..ReleaseStatus::default()
-                    });
-                    None
-                }
-            }
-        }
-        None => None,
+    let models_of = Models {
+        site: config.model.clone(),
+        releases: config.releases.clone(),
+        access: config
+            .services
+            .as_ref()
+            .zip(services.as_ref())
+            .map(|(services, channel)| HubAccess {
+                channel: channel.clone(),
+                poll: Duration::from_millis(services.poll_ms),
+            }),
+        directory: directory.clone(),
+        models: models.clone(),
+        beside: for_the_model_beside,
+        names: finding_names.clone(),
+        status: status.clone(),
     };
-    if slot.is_none() {
-        let model = open_model(&config.model, &status).await;
-        finding_names.learn(model.iter().flat_map(|model| model.names.clone()));
-        models.set_active(model);
-    }
     let (idle, learning_status) = (Idle::default(), LearningStatus::default());
     let learning = Learning::new(
         &config,
@@ -248,10 +218,8 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
     ready();
 
     let mut tasks = JoinSet::new();
-    if let Some(slot) = slot {
-        tasks.spawn(slot.run(shutdown.clone()));
-        tasks.spawn(shadow::run(models, for_the_model_beside, shutdown.clone()));
-    }
+    // Scanners do not wait for it: what they send meanwhile is kept, and assessed once it is known who answers.
+    tasks.spawn(models_of.run(shutdown.clone()));
     tasks.spawn(link.run(shutdown.clone()));
     tasks.spawn(page.run(shutdown.clone()));
     tasks.spawn(
@@ -293,7 +261,27 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
     }
 }
 
-fn open_queue(state: &StateDirectory) -> Result<Queue, Error> {
+/// Made at the first start; never when there are studies already.
+pub(crate) fn pseudonym_key(state: &StateDirectory) -> Result<PseudonymKey, Error> {
+    let key = state.root().join("pseudonym.key");
+    let in_state = |source| Error::State {
+        path: state.root().display().to_string(),
+        source,
+    };
+    if !key.exists()
+        && std::fs::read_dir(state.studies())
+            .map_err(in_state)?
+            .next()
+            .is_some()
+    {
+        return Err(Error::PseudonymsMissing {
+            path: key.display().to_string(),
+        });
+    }
+    PseudonymKey::load_or_create(&key).map_err(|source| Error::Pseudonyms { source })
+}
+
+pub(crate) fn open_queue(state: &StateDirectory) -> Result<Queue, Error> {
     let opened = Queue::open_or_set_aside(&state.queue(), barefoot_queue::Config::default())
         .map_err(|source| Error::Queue { source })?;
     if let Opened::Fresh { set_aside, .. } = &opened {

@@ -38,6 +38,8 @@ pub(crate) struct ModelStatus {
     pub engine: Option<EngineUse>,
     /// For people: why there is none.
     pub problem: Option<String>,
+    /// The daemon has just started: it is not known yet.
+    pub opening: bool,
 }
 
 /// New models on their way, and what came of the last one.

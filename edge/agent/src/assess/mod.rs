@@ -87,6 +87,11 @@ impl Assessor {
         }
     }
 
+    /// Until it is known which model answers.
+    pub(crate) async fn ready(&self) {
+        self.models.opened().await;
+    }
+
     /// Blocking and busy: for a thread of its own. Pictures go to `pictures`.
     #[must_use]
     pub(crate) fn assess(&self, settled: &SettledStudy, pictures: &Path) -> AssessedStudy {

@@ -24,7 +24,7 @@ macro_rules! words {
 words! {
     Page { title, decides, demonstration, stale, skip, language, back, allowed, empty_filter, more }
     StatusTexts {
-        heading, clinic, connected, no_line, nothing_waits, waiting, model, no_model, no_model_why,
+        heading, clinic, connected, no_line, nothing_waits, waiting, model, model_opening, no_model, no_model_why,
         quarantined, quarantined_advice, attention,
     }
     Scanner { refused, attempts, advice, allow }

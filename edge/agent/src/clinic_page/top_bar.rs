@@ -85,6 +85,7 @@ fn model(sources: &Sources, texts: &Texts) -> ModelLine {
     let t = &texts.status;
     let text = match &status.model {
         Some(model) => fill(&t.model, &[("model", model)]),
+        None if status.opening => t.model_opening.clone(),
         None => t.no_model.clone(),
     };
     ModelLine {

@@ -262,3 +262,6 @@ fn log_end(peer: SocketAddr, outcome: Result<(), Ended>) {
         tracing::warn!(address = %peer.ip(), reason = %error, "An association ended early; nothing acknowledged is lost.");
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -90,6 +90,10 @@ impl Bookkeeping {
         shutdown: CancellationToken,
     ) {
         idle.set_busy(true);
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = assessor.ready() => {}
+        }
         for version in unassessed {
             if !self.assess_version(&assessor, &state, version, &shutdown).await {
                 return;

@@ -167,7 +167,11 @@ impl Connection {
             }
             let (event, _) = self.control_body(kind, length).await?;
             match self.step(event) {
-                Action::ReportReleaseAsked => return Ok(Received::ReleaseAsked),
+                // Both asked, and the peer's answer comes before ours.
+                Action::ReportReleaseAsked if self.state == State::CollisionAwaitFirst => {}
+                Action::ReportReleaseAsked | Action::ReportReleaseConfirmed => {
+                    return Ok(Received::ReleaseAsked);
+                }
                 Action::ReportAborted => return Err(Ended::Aborted),
                 Action::ReportReleased => return Err(Ended::Released),
                 _ => return Err(self.unexpected("a PDU of another state").await),
@@ -442,8 +446,12 @@ impl Connection {
         loop {
             match self.receive().await {
                 Ok(Received::Data(_)) => {}
-                // Both asked: ours is to answer first, the peer's response ends it.
-                Ok(Received::ReleaseAsked) => self.answer_release().await?,
+                Ok(Received::ReleaseAsked) => {
+                    self.answer_release().await?;
+                    if self.state == State::AwaitingClose {
+                        return Ok(());
+                    }
+                }
                 Err(Ended::Released) => return Ok(()),
                 Err(ended) => return Err(ended),
             }

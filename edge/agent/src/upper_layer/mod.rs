@@ -37,3 +37,6 @@ pub(crate) const IMPLEMENTATION_VERSION: &str = concat!("BAREFOOT_", env!("CARGO
 pub(crate) fn is_ae_title(text: &str) -> bool {
     (1..=16).contains(&text.len()) && text.bytes().all(|b| (b' '..=b'~').contains(&b) && b != b'\\')
 }
+
+#[cfg(test)]
+mod tests;

@@ -217,3 +217,6 @@ fn user_variables(
 pub(super) fn trimmed(uid: &str) -> &str {
     uid.trim_end_matches(['\0', ' '])
 }
+
+#[cfg(test)]
+mod tests;

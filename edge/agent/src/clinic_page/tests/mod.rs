@@ -279,5 +279,6 @@ fn working_model() -> ModelStatus {
             precision: "int8".into(),
         }),
         problem: None,
+        opening: false,
     }
 }
