@@ -110,12 +110,12 @@ async fn objects_the_box_does_not_take_are_refused_by_name() {
     let story = Story::begin(&EdgeOptions::default()).await;
     let folder = tempfile::tempdir().unwrap();
     let chest = chests(&folder, 1..2).remove(0);
-    // A structured report: its presentation context is not accepted.
-    let report = DicomFile {
-        sop_class: "1.2.840.10008.5.1.4.1.1.88.11".into(),
+    // A printer's page: its presentation context is not accepted.
+    let page = DicomFile {
+        sop_class: "1.2.840.10008.5.1.1.1".into(),
         ..chest.clone()
     };
-    let outcome = story.send(&[report]).await.remove(0);
+    let outcome = story.send(&[page]).await.remove(0);
     assert_eq!(outcome.status, None);
     assert!(
         outcome.error.unwrap().contains("context"),
