@@ -3,6 +3,7 @@
 mod process;
 mod report;
 
+mod dicom;
 mod federation;
 mod image_to_page;
 
@@ -17,7 +18,12 @@ use report::Report;
 type Run = fn() -> Pin<Box<dyn Future<Output = anyhow::Result<Report>>>>;
 
 /// Name, what it measures, and how.
-const ALL: [(&str, &str, Run); 2] = [
+const ALL: [(&str, &str, Run); 3] = [
+    (
+        dicom::NAME,
+        "C-STORE beside Orthanc, dcmtk, dicom-rs and the bare disk: pace, processor time, memory",
+        || Box::pin(dicom::run()),
+    ),
     (
         image_to_page::NAME,
         "store and image-to-page times beside Orthanc; start-up, memory, sizes",

@@ -21,8 +21,52 @@ pub(crate) struct Report {
     pub(crate) peers: BTreeMap<String, BTreeMap<String, f64>>,
     /// `ours / peer` for each figure both have, named `peer.figure`.
     pub(crate) ratios: BTreeMap<String, f64>,
+    /// What some ratios should be; shown below the table.
+    pub(crate) targets: Vec<Target>,
     /// Everything that was measured.
     pub(crate) runs: Vec<Value>,
+}
+
+/// What a ratio should be.
+#[derive(Debug, Serialize)]
+pub(crate) struct Target {
+    /// `peer.figure`, as in [`Report::ratios`].
+    ratio: String,
+    least: Option<f64>,
+    most: Option<f64>,
+}
+
+impl Target {
+    pub(crate) fn at_least(ratio: String, least: f64) -> Self {
+        Self {
+            ratio,
+            least: Some(least),
+            most: None,
+        }
+    }
+
+    pub(crate) fn at_most(ratio: String, most: f64) -> Self {
+        Self {
+            ratio,
+            least: None,
+            most: Some(most),
+        }
+    }
+
+    fn line(&self, ratios: &BTreeMap<String, f64>) -> String {
+        let wanted = match (self.least, self.most) {
+            (Some(least), _) => format!(">= {least:.2}"),
+            (None, Some(most)) => format!("<= {most:.2}"),
+            (None, None) => String::new(),
+        };
+        let Some(ratio) = ratios.get(&self.ratio) else {
+            return format!("Target {} {wanted}: not measured", self.ratio);
+        };
+        let met =
+            self.least.is_none_or(|least| least <= *ratio) && self.most.is_none_or(|most| *ratio <= most);
+        let word = if met { "met" } else { "MISSED" };
+        format!("Target {} {wanted}: {word}, {ratio:.2}", self.ratio)
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -79,6 +123,7 @@ impl Report {
             ours,
             peers,
             ratios,
+            targets: Vec::new(),
             runs,
         }
     }
@@ -86,6 +131,9 @@ impl Report {
     /// Prints the table and writes the file.
     pub(crate) fn publish(&self) -> anyhow::Result<()> {
         println!("\n{}", self.table());
+        for target in &self.targets {
+            println!("{}", target.line(&self.ratios));
+        }
         let folder = workspace().join("target/bench");
         let path: PathBuf = folder.join(format!("{}.json", self.name));
         let text = serde_json::to_string_pretty(self)?;

@@ -73,6 +73,16 @@ impl Instance {
             .write_file(self.sop_class, &self.sop_instance_uid, to)
     }
 
+    /// The data set alone, in Explicit VR Little Endian.
+    ///
+    /// # Errors
+    /// When a value is longer than its length field can say.
+    pub fn data_set(&self) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.data_set.write(&mut bytes)?;
+        Ok(bytes)
+    }
+
     /// # Errors
     /// When the file cannot be written.
     pub fn save(&self, path: &Path) -> io::Result<()> {

@@ -28,3 +28,5 @@ pub mod line;
 pub mod daemons;
 
 pub mod federation;
+
+pub mod power_cut;

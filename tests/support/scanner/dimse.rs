@@ -26,24 +26,46 @@ pub(super) fn store_request(message: u16, sop_class: &str, sop_instance: &str) -
     ])
 }
 
-/// The status (0000,0900) of the answer to `message`; `None` when this is no such answer.
-pub(super) fn status_of(response: &[u8], message: u16) -> Option<u16> {
+/// What a receiver said to a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// Message ID Being Responded To (0000,0120).
+    pub message_id: u16,
+    /// (0000,0900).
+    pub status: u16,
+    /// Error Comment (0000,0902).
+    pub comment: Option<String>,
+}
+
+/// `None` when this is no answer.
+pub(super) fn answer(response: &[u8]) -> Option<Answer> {
     let mut rest = response;
-    let mut status = None;
-    let mut answers = false;
+    let (mut message_id, mut status, mut comment) = (None, None, None);
     while let Some((head, tail)) = rest.split_first_chunk::<8>() {
         let [g0, g1, e0, e1, length @ ..] = *head;
         let length = usize::try_from(u32::from_le_bytes(length)).ok()?;
         let value = tail.get(..length)?;
         let number = || Some(u16::from_le_bytes(*value.first_chunk::<2>()?));
         match (u16::from_le_bytes([g0, g1]), u16::from_le_bytes([e0, e1])) {
-            (0x0000, 0x0120) => answers = number()? == message,
+            (0x0000, 0x0120) => message_id = Some(number()?),
             (0x0000, 0x0900) => status = number(),
+            (0x0000, 0x0902) => comment = Some(String::from_utf8_lossy(value).trim().to_owned()),
             _ => {}
         }
         rest = tail.get(length..)?;
     }
-    status.filter(|_| answers)
+    Some(Answer {
+        message_id: message_id?,
+        status: status?,
+        comment,
+    })
+}
+
+/// The status of the answer to `message`; `None` when this is no such answer.
+pub(super) fn status_of(response: &[u8], message: u16) -> Option<u16> {
+    answer(response)
+        .filter(|answer| answer.message_id == message)
+        .map(|answer| answer.status)
 }
 
 /// PS3.4 section B.2.3 and PS3.7 annex C.
@@ -123,7 +145,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn any_response_is_survived(bytes: Vec<u8>) {
-            let _ = status_of(&bytes, 1);
+            let _ = answer(&bytes);
         }
     }
 }

@@ -4,6 +4,8 @@
 
 mod dimse;
 
+pub mod raw;
+
 mod error;
 pub use error::{Error, chain};
 

@@ -1,4 +1,6 @@
-use crate::machine::{BENCH_VENV, FOR_FEDERATION, FOR_IMAGE_TO_PAGE, provide_packages};
+use crate::machine::{
+    BENCH_VENV, FOR_DICOM, FOR_FEDERATION, FOR_IMAGE_TO_PAGE, provide_dicom_storescp, provide_packages,
+};
 use crate::step::{Failure, cargo, step};
 
 /// Benchmarks are measured on what would be shipped: the release profile. Only the peers and programs of those asked for
@@ -13,9 +15,15 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     let mut build = cargo();
     build.args(["build", "--release", "-p", "barefoot-tests", "-p", "barefoot-hub"]);
     build.args(["--bin", "barefoot-bench", "--bin", "barefoot-hub"]);
+    if asked("image-to-page") || asked("dicom") {
+        build.args(["-p", "barefoot-edge", "--bin", "barefoot-edge"]);
+    }
     if asked("image-to-page") {
         provide_packages(&FOR_IMAGE_TO_PAGE, agreed)?;
-        build.args(["-p", "barefoot-edge", "--bin", "barefoot-edge"]);
+    }
+    if asked("dicom") {
+        provide_packages(&FOR_DICOM, agreed)?;
+        provide_dicom_storescp()?;
     }
     if asked("federation") {
         provide_packages(&FOR_FEDERATION, agreed)?;
@@ -27,6 +35,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
         "benchmarks",
         std::process::Command::new(program)
             .current_dir(crate::step::root())
-            .args(names),
+            .args(names)
+            .args(flags.iter().filter(|flag| **flag != "--yes")),
     )
 }

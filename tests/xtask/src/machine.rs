@@ -26,6 +26,9 @@ pub(crate) const FOR_TESTS: [Program; 7] = [
 /// The peer of the benchmark `image-to-page`.
 pub(crate) const FOR_IMAGE_TO_PAGE: [Program; 1] = [("Orthanc", "orthanc")];
 
+/// The peers of the benchmark `dicom`; one more comes from crates.io.
+pub(crate) const FOR_DICOM: [Program; 2] = [("storescp", "dcmtk"), ("Orthanc", "orthanc")];
+
 /// The peer of the benchmark `federation` comes from PyPI.
 pub(crate) const FOR_FEDERATION: [Program; 1] = [("python3", "python3")];
 
@@ -181,25 +184,34 @@ pub(crate) fn cargo_deny() -> PathBuf {
 /// # Errors
 /// When it cannot be built, for instance without a network.
 pub(crate) fn provide_cargo_deny() -> Result<(), Failure> {
-    let have = Command::new(cargo_deny()).arg("--version").output();
-    if have.is_ok_and(|output| output.stdout.trim_ascii().ends_with(CARGO_DENY.as_bytes())) {
+    provide_tool("cargo-deny", CARGO_DENY, &["--debug"])
+}
+
+/// A peer of the benchmark `dicom`.
+const DICOM_STORESCP: &str = "0.10.1";
+
+/// # Errors
+/// When it cannot be built, for instance without a network.
+pub(crate) fn provide_dicom_storescp() -> Result<(), Failure> {
+    provide_tool("dicom-storescp", DICOM_STORESCP, &[])
+}
+
+/// Builds a program of crates.io once, into target/tools.
+fn provide_tool(name: &str, version: &str, flags: &[&str]) -> Result<(), Failure> {
+    let folder = root().join("target/tools");
+    let have = Command::new(folder.join("bin").join(name))
+        .arg("--version")
+        .output();
+    if have.is_ok_and(|output| output.stdout.trim_ascii().ends_with(version.as_bytes())) {
         return Ok(());
     }
-    println!("\nThe check of licences needs cargo-deny {CARGO_DENY}; it is built once, into target/tools.");
     step(
-        "install cargo-deny",
+        &format!("install {name} {version} into target/tools"),
         crate::step::cargo()
-            .args([
-                "install",
-                "--quiet",
-                "--debug",
-                "--locked",
-                "--force",
-                "cargo-deny",
-                "--version",
-                CARGO_DENY,
-            ])
+            .args(["install", "--quiet", "--locked", "--force"])
+            .args(flags)
+            .args([name, "--version", version])
             .arg("--root")
-            .arg(root().join("target/tools")),
+            .arg(folder),
     )
 }

@@ -26,8 +26,9 @@ cargo xtask test [--yes] [NAME]
     Installs what the tests need (says what, and asks unless --yes or CI=true), checks format, lints
     and licences, and runs every test, or those whose name contains NAME.
 
-cargo xtask bench [--yes] [NAME]
+cargo xtask bench [--yes] [NAME] [--rounds=N]
     Installs the peers (asks unless --yes), runs the benchmarks, or the one called NAME; writes target/bench/NAME.json.
+    `dicom` takes a number of rounds.
 ";
 
 fn main() -> ExitCode {

@@ -1,0 +1,443 @@
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+use super::Error;
+use super::recording::{Action, Node, Operation, Place, ROOT, Recording};
+
+const SECTOR: usize = 512;
+
+/// Whether syncs count. Ignoring them shows that the check can fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Syncs {
+    Kept,
+    Ignored,
+}
+
+/// What is on the disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Image {
+    folders: Vec<PathBuf>,
+    files: BTreeMap<PathBuf, Vec<u8>>,
+}
+
+/// What becomes of an operation that no sync covers.
+enum Chance {
+    /// All of them happened: no cut.
+    Certain,
+    /// Each with this probability.
+    Even(Box<StdRng>, f64),
+}
+
+impl Chance {
+    fn happens(&mut self) -> bool {
+        match self {
+            Self::Certain => true,
+            Self::Even(random, likely) => random.random_bool(*likely),
+        }
+    }
+}
+
+/// Since when what is covered: an operation that ended before is safe.
+struct Covered {
+    all: u64,
+    each: HashMap<Node, u64>,
+}
+
+impl Covered {
+    fn safe(&self, operation: &Operation, node: Node) -> bool {
+        operation.end <= self.all.max(self.each.get(&node).copied().unwrap_or_default())
+    }
+}
+
+impl Recording {
+    /// The disk after the power went at `cut`, one of the many it may be: `seed` chooses.
+    #[must_use]
+    pub fn image(&self, cut: u64, syncs: Syncs, seed: u64) -> Image {
+        let mut random = Box::new(StdRng::seed_from_u64(seed));
+        // From "nothing more than was promised" to "everything but the last moment".
+        let likely = [0.0, 0.2, 0.5, 0.8, 1.0]
+            .get(random.random_range(0..5_usize))
+            .copied()
+            .unwrap_or(0.5);
+        let covered = match syncs {
+            Syncs::Kept => self.covered(cut),
+            Syncs::Ignored => Covered {
+                all: 0,
+                each: HashMap::new(),
+            },
+        };
+        self.build(cut, &covered, &mut Chance::Even(random, likely))
+    }
+
+    /// The disk when no power went: what must be there if the recording missed nothing.
+    #[must_use]
+    pub fn whole(&self) -> Image {
+        self.build(u64::MAX, &self.covered(u64::MAX), &mut Chance::Certain)
+    }
+
+    fn covered(&self, cut: u64) -> Covered {
+        let mut covered = Covered {
+            all: 0,
+            each: HashMap::new(),
+        };
+        for operation in self.operations.iter().filter(|operation| operation.end <= cut) {
+            match operation.action {
+                Action::Sync { node } => {
+                    let since = covered.each.entry(node).or_default();
+                    *since = operation.begin.max(*since);
+                }
+                Action::SyncAll => covered.all = covered.all.max(operation.begin),
+                _ => {}
+            }
+        }
+        covered
+    }
+
+    fn build(&self, cut: u64, covered: &Covered, chance: &mut Chance) -> Image {
+        let begun = || self.operations.iter().filter(|operation| operation.begin < cut);
+        let mut names: HashMap<Node, BTreeMap<String, Node>> = HashMap::new();
+        for operation in begun() {
+            self.rename(&mut names, operation, covered, chance);
+        }
+        let mut data: HashMap<Node, Vec<&Operation>> = HashMap::new();
+        for operation in begun() {
+            if let Action::Write { node, .. } | Action::Resize { node, .. } = operation.action {
+                data.entry(node).or_default().push(operation);
+            }
+        }
+        let mut image = Image {
+            folders: Vec::new(),
+            files: BTreeMap::new(),
+        };
+        let mut open = vec![(PathBuf::new(), ROOT)];
+        while let Some((path, folder)) = open.pop() {
+            for (name, node) in names.get(&folder).into_iter().flatten() {
+                let path = path.join(name);
+                if self.is_folder.get(node.0 as usize) == Some(&true) {
+                    image.folders.push(path.clone());
+                    open.push((path, *node));
+                } else {
+                    let operations = data.get(node).map_or(&[][..], Vec::as_slice);
+                    let bytes = self.content(*node, operations, covered, chance);
+                    image.files.insert(path, bytes);
+                }
+            }
+        }
+        image.folders.sort();
+        image
+    }
+
+    fn rename(
+        &self,
+        names: &mut HashMap<Node, BTreeMap<String, Node>>,
+        operation: &Operation,
+        covered: &Covered,
+        chance: &mut Chance,
+    ) {
+        let mut set = |at: &Place, node: Option<Node>| {
+            let folder = names.entry(at.folder).or_default();
+            match node {
+                Some(node) => folder.insert(at.name.clone(), node),
+                None => folder.remove(&at.name),
+            };
+        };
+        match &operation.action {
+            Action::Name { node, at } => {
+                if covered.safe(operation, at.folder) || chance.happens() {
+                    set(at, Some(*node));
+                }
+            }
+            Action::Remove { at } => {
+                if covered.safe(operation, at.folder) || chance.happens() {
+                    set(at, None);
+                }
+            }
+            Action::Rename { node, from, to } => {
+                let gone = covered.safe(operation, from.folder);
+                let come = gone || covered.safe(operation, to.folder) || chance.happens();
+                if come {
+                    set(to, Some(*node));
+                    if gone || from.folder == to.folder || chance.happens() {
+                        set(from, None);
+                    }
+                }
+            }
+            Action::Write { .. } | Action::Resize { .. } | Action::Sync { .. } | Action::SyncAll => {}
+        }
+    }
+
+    fn content(
+        &self,
+        node: Node,
+        operations: &[&Operation],
+        covered: &Covered,
+        chance: &mut Chance,
+    ) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for operation in operations {
+            let safe = covered.safe(operation, node);
+            match &operation.action {
+                Action::Write { offset, data, .. } => {
+                    let data = self.bytes.get(data.clone()).unwrap_or_default();
+                    if safe || matches!(chance, Chance::Certain) {
+                        put(&mut bytes, *offset, data);
+                    } else {
+                        put_by_chance(&mut bytes, *offset, data, chance);
+                    }
+                }
+                Action::Resize { length, .. } if safe || chance.happens() => bytes.resize(*length, 0),
+                _ => {}
+            }
+        }
+        bytes
+    }
+}
+
+fn put(bytes: &mut Vec<u8>, offset: usize, data: &[u8]) {
+    let end = offset + data.len();
+    if bytes.len() < end {
+        bytes.resize(end, 0);
+    }
+    if let Some(target) = bytes.get_mut(offset..end) {
+        target.copy_from_slice(data);
+    }
+}
+
+/// Whole, torn at sectors, only as zeros, or not at all.
+fn put_by_chance(bytes: &mut Vec<u8>, offset: usize, data: &[u8], chance: &mut Chance) {
+    let Chance::Even(random, likely) = chance else {
+        return put(bytes, offset, data);
+    };
+    let happens = random.random_bool(*likely);
+    let torn = random.random_bool(0.3);
+    match (happens, torn) {
+        (true, false) => put(bytes, offset, data),
+        (false, false) => {}
+        // The new length without the bytes.
+        (false, true) => {
+            let end = offset + data.len();
+            if bytes.len() < end && random.random_bool(0.5) {
+                bytes.resize(end, 0);
+            }
+        }
+        (true, true) => {
+            let keeps_length = random.random_bool(0.5);
+            let mut at = 0;
+            while at < data.len() {
+                // To the next border of a sector of the file.
+                let next = (at + SECTOR - (offset + at) % SECTOR).min(data.len());
+                if random.random_bool(0.5) {
+                    put(bytes, offset + at, data.get(at..next).unwrap_or_default());
+                }
+                at = next;
+            }
+            let end = offset + data.len();
+            if keeps_length && bytes.len() < end {
+                bytes.resize(end, 0);
+            }
+        }
+    }
+}
+
+impl Image {
+    /// Makes it below `folder`, which becomes exactly this.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&self, folder: &Path) -> Result<(), Error> {
+        if folder.exists() {
+            fs::remove_dir_all(folder).map_err(Error::file(folder))?;
+        }
+        fs::create_dir_all(folder).map_err(Error::file(folder))?;
+        for path in &self.folders {
+            let path = folder.join(path);
+            fs::create_dir_all(&path).map_err(Error::file(&path))?;
+        }
+        for (path, bytes) in &self.files {
+            let path = folder.join(path);
+            fs::write(&path, bytes).map_err(Error::file(&path))?;
+        }
+        Ok(())
+    }
+
+    /// What lies below `folder` now.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn read(folder: &Path) -> Result<Self, Error> {
+        let mut image = Self {
+            folders: Vec::new(),
+            files: BTreeMap::new(),
+        };
+        let mut open = vec![PathBuf::new()];
+        while let Some(below) = open.pop() {
+            let path = folder.join(&below);
+            for entry in fs::read_dir(&path).map_err(Error::file(&path))? {
+                let entry = entry.map_err(Error::file(&path))?;
+                let (path, below) = (entry.path(), below.join(entry.file_name()));
+                if path.is_dir() {
+                    image.folders.push(below.clone());
+                    open.push(below);
+                } else {
+                    let bytes = fs::read(&path).map_err(Error::file(&path))?;
+                    image.files.insert(below, bytes);
+                }
+            }
+        }
+        image.folders.sort();
+        Ok(image)
+    }
+
+    /// The names that only one of both has, or that have other content.
+    #[must_use]
+    pub fn differences(&self, other: &Self) -> Vec<PathBuf> {
+        let mut differing: Vec<PathBuf> = self
+            .folders
+            .iter()
+            .filter(|path| !other.folders.contains(path))
+            .chain(other.folders.iter().filter(|path| !self.folders.contains(path)))
+            .cloned()
+            .collect();
+        let all = self.files.keys().chain(other.files.keys());
+        differing.extend(
+            all.filter(|path| self.files.get(*path) != other.files.get(*path))
+                .cloned(),
+        );
+        differing.sort();
+        differing.dedup();
+        differing
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: Node = Node(1);
+
+    fn place(name: &str) -> Place {
+        Place {
+            folder: ROOT,
+            name: name.into(),
+        }
+    }
+
+    /// A file is made, written, perhaps synced, renamed, and its folder perhaps synced. Each step takes the time from its
+    /// number to the next.
+    fn recording(steps: Vec<Action>) -> Recording {
+        Recording {
+            bytes: vec![7; 4 * SECTOR],
+            operations: (0..)
+                .zip(steps)
+                .map(|(number, action)| Operation {
+                    begin: number * 10,
+                    end: number * 10 + 9,
+                    action,
+                })
+                .collect(),
+            is_folder: vec![true, false],
+        }
+    }
+
+    fn stored(file_synced: bool, folder_synced: bool) -> Recording {
+        let mut steps = vec![
+            Action::Name {
+                node: FILE,
+                at: place("part"),
+            },
+            Action::Write {
+                node: FILE,
+                offset: 0,
+                data: 0..4 * SECTOR,
+            },
+        ];
+        if file_synced {
+            steps.push(Action::Sync { node: FILE });
+        }
+        steps.push(Action::Rename {
+            node: FILE,
+            from: place("part"),
+            to: place("final"),
+        });
+        if folder_synced {
+            steps.push(Action::Sync { node: ROOT });
+        }
+        recording(steps)
+    }
+
+    fn images(recording: &Recording, cut: u64) -> Vec<Image> {
+        (0..200)
+            .map(|seed| recording.image(cut, Syncs::Kept, seed))
+            .collect()
+    }
+
+    fn is_whole(image: &Image) -> bool {
+        let content = image.files.get(Path::new("final"));
+        content.is_some_and(|bytes| bytes.len() == 4 * SECTOR && bytes.iter().all(|byte| *byte == 7))
+    }
+
+    #[test]
+    fn what_was_synced_with_its_name_is_always_there() {
+        let recording = stored(true, true);
+        assert!(images(&recording, 1_000).iter().all(is_whole));
+        assert!(is_whole(&recording.whole()));
+    }
+
+    #[test]
+    fn either_sync_left_out_loses_it_in_some_cut() {
+        for (file, folder) in [(false, true), (true, false), (false, false)] {
+            let recording = stored(file, folder);
+            let images = images(&recording, 1_000);
+            assert!(images.iter().any(|image| !is_whole(image)), "{file} {folder}");
+            assert!(images.iter().any(is_whole), "{file} {folder}");
+        }
+    }
+
+    #[test]
+    fn a_sync_that_has_not_ended_promises_nothing() {
+        let recording = stored(true, true);
+        // The folder's sync runs from 40 to 49.
+        assert!(images(&recording, 45).iter().any(|image| !is_whole(image)));
+        assert!(images(&recording, 49).iter().all(is_whole));
+    }
+
+    #[test]
+    fn syncs_ignored_lose_even_that() {
+        let recording = stored(true, true);
+        let lost = (0..200).filter(|seed| !is_whole(&recording.image(1_000, Syncs::Ignored, *seed)));
+        assert!(20 < lost.count());
+    }
+
+    #[test]
+    fn a_write_is_torn_at_sectors_only() {
+        let recording = stored(false, true);
+        let mut torn = 0;
+        for image in images(&recording, 1_000) {
+            for bytes in image.files.values() {
+                for sector in bytes.chunks(SECTOR) {
+                    assert!(sector.iter().all(|byte| *byte == 7) || sector.iter().all(|byte| *byte == 0));
+                }
+                torn += usize::from(bytes.contains(&7) && (bytes.contains(&0) || bytes.len() < 4 * SECTOR));
+            }
+        }
+        assert!(10 < torn);
+    }
+
+    #[test]
+    fn an_image_written_is_read_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let image = stored(true, true).whole();
+        image.write(dir.path()).unwrap();
+        assert_eq!(
+            Image::read(dir.path()).unwrap().differences(&image),
+            [PathBuf::new(); 0]
+        );
+        fs::write(dir.path().join("more"), b"x").unwrap();
+        let differing = Image::read(dir.path()).unwrap().differences(&image);
+        assert_eq!(differing, [PathBuf::from("more")]);
+    }
+}
