@@ -12,11 +12,17 @@ mod peers;
 
 mod story;
 
+mod intake;
+
 mod image_reaches_hub;
 
 mod line_drops;
 
 mod processes_are_killed;
+
+mod box_is_killed_under_load;
+
+mod power_is_cut;
 
 mod bad_input_is_answered;
 

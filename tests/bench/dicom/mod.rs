@@ -8,7 +8,7 @@
 //!   over the rounds. Between measurements the file system is synced, so that none pays for another's writes.
 //! - `barefoot` is the release build with its model loaded and its settings as shipped, but for: studies settle after ten
 //!   minutes, so that no assessment runs beside the intake, and its hub is not there. Orthanc has its default settings
-//!   (it syncs each file). `storescp` and `dicom-rs` sync nothing.
+//!   (it syncs each file). `storescp` and `dicom-rs` (`--non-blocking`) sync nothing.
 //! - `disk` is no server: what the same file system takes of the same bytes, durably, from as many threads without any
 //!   network (see `ceiling`).
 //! - `cpu_ms` is the server's processor time for one instance, its children's included. `peak_mib` is of one process;

@@ -71,7 +71,7 @@ impl Kind {
             Self::StorescpFork => Running::other("storescp", &["--fork", &port.to_string()], &folder)?,
             Self::DicomRs => {
                 let program = workspace().join("target/tools/bin/dicom-storescp");
-                let arguments = ["--port", &port.to_string(), "-o", "."];
+                let arguments = ["--non-blocking", "-p", &port.to_string(), "-o", "."];
                 Running::other(&program.display().to_string(), &arguments, &folder)?
             }
         };

@@ -10,11 +10,26 @@ use super::recording::{Action, Node, Operation, Place, ROOT, Recording};
 
 const SECTOR: usize = 512;
 
-/// Whether syncs count. Ignoring them shows that the check can fail.
+/// Which syncs count. Leaving some out makes a daemon with that mistake, and shows that the check finds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Syncs {
-    Kept,
-    Ignored,
+    All,
+    /// As if no folder were ever synced, nor the whole file system.
+    OfFiles,
+    /// As if no file were ever synced, nor the whole file system.
+    OfFolders,
+    None,
+}
+
+impl Syncs {
+    fn counts(self, of_a_folder: bool) -> bool {
+        match self {
+            Self::All => true,
+            Self::OfFiles => !of_a_folder,
+            Self::OfFolders => of_a_folder,
+            Self::None => false,
+        }
+    }
 }
 
 /// What is on the disk.
@@ -63,38 +78,40 @@ impl Recording {
             .get(random.random_range(0..5_usize))
             .copied()
             .unwrap_or(0.5);
-        let covered = match syncs {
-            Syncs::Kept => self.covered(cut),
-            Syncs::Ignored => Covered {
-                all: 0,
-                each: HashMap::new(),
-            },
-        };
+        let covered = self.covered(cut, syncs);
         self.build(cut, &covered, &mut Chance::Even(random, likely))
     }
 
     /// The disk when no power went: what must be there if the recording missed nothing.
     #[must_use]
     pub fn whole(&self) -> Image {
-        self.build(u64::MAX, &self.covered(u64::MAX), &mut Chance::Certain)
+        self.build(
+            u64::MAX,
+            &self.covered(u64::MAX, Syncs::All),
+            &mut Chance::Certain,
+        )
     }
 
-    fn covered(&self, cut: u64) -> Covered {
+    fn covered(&self, cut: u64, syncs: Syncs) -> Covered {
         let mut covered = Covered {
             all: 0,
             each: HashMap::new(),
         };
         for operation in self.operations.iter().filter(|operation| operation.end <= cut) {
             match operation.action {
-                Action::Sync { node } => {
+                Action::Sync { node } if syncs.counts(self.is_folder(node)) => {
                     let since = covered.each.entry(node).or_default();
                     *since = operation.begin.max(*since);
                 }
-                Action::SyncAll => covered.all = covered.all.max(operation.begin),
+                Action::SyncAll if syncs == Syncs::All => covered.all = covered.all.max(operation.begin),
                 _ => {}
             }
         }
         covered
+    }
+
+    fn is_folder(&self, node: Node) -> bool {
+        self.is_folder.get(node.0 as usize) == Some(&true)
     }
 
     fn build(&self, cut: u64, covered: &Covered, chance: &mut Chance) -> Image {
@@ -117,7 +134,7 @@ impl Recording {
         while let Some((path, folder)) = open.pop() {
             for (name, node) in names.get(&folder).into_iter().flatten() {
                 let path = path.join(name);
-                if self.is_folder.get(node.0 as usize) == Some(&true) {
+                if self.is_folder(*node) {
                     image.folders.push(path.clone());
                     open.push((path, *node));
                 } else {
@@ -371,7 +388,7 @@ mod tests {
 
     fn images(recording: &Recording, cut: u64) -> Vec<Image> {
         (0..200)
-            .map(|seed| recording.image(cut, Syncs::Kept, seed))
+            .map(|seed| recording.image(cut, Syncs::All, seed))
             .collect()
     }
 
@@ -408,7 +425,7 @@ mod tests {
     #[test]
     fn syncs_ignored_lose_even_that() {
         let recording = stored(true, true);
-        let lost = (0..200).filter(|seed| !is_whole(&recording.image(1_000, Syncs::Ignored, *seed)));
+        let lost = (0..200).filter(|seed| !is_whole(&recording.image(1_000, Syncs::None, *seed)));
         assert!(20 < lost.count());
     }
 
