@@ -2,6 +2,9 @@
 //!
 //! It is an index, not a store: made from the study folders at every start.
 
+#[cfg(test)]
+pub(crate) mod samples;
+
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -54,6 +57,8 @@ pub(crate) struct CaseView {
     pub conflicts: usize,
     /// What people said about it.
     pub labels: Labels,
+    /// When the box was done with its images; images that came later are there again.
+    pub images_removed_at_ms: Option<i64>,
 }
 
 /// Cheap to clone; all clones see the same cases.
@@ -121,16 +126,17 @@ impl CaseIndex {
         Some(found.study.clone())
     }
 
+    /// Every case, in no order.
+    #[must_use]
+    pub(crate) fn all(&self) -> Vec<Arc<CaseView>> {
+        let cases = self.cases.read().unwrap_or_else(PoisonError::into_inner);
+        cases.values().cloned().collect()
+    }
+
     /// The newest `limit` cases by arrival, newest first.
     #[must_use]
     pub(crate) fn newest(&self, limit: usize) -> Vec<Arc<CaseView>> {
-        let mut all: Vec<_> = self
-            .cases
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .values()
-            .cloned()
-            .collect();
+        let mut all = self.all();
         all.sort_by(|a, b| (b.received_at_ms, &b.study).cmp(&(a.received_at_ms, &a.study)));
         all.truncate(limit);
         all

@@ -64,6 +64,8 @@ pub(crate) enum Entry {
         finding: String,
         present: bool,
     },
+    /// The box was done with the images; the result stays.
+    ImagesRemoved { at_ms: i64, images: usize },
     /// The patient's word on whether the box may learn from the study.
     Learning { at_ms: i64, allowed: bool },
 }
@@ -73,7 +75,11 @@ impl Entry {
     pub(crate) fn version(&self) -> u32 {
         match self {
             Self::Settled { version, .. } | Self::Assessed { version, .. } => *version,
-            Self::Receipted { .. } | Self::Refused { .. } | Self::Label { .. } | Self::Learning { .. } => 0,
+            Self::Receipted { .. }
+            | Self::Refused { .. }
+            | Self::Label { .. }
+            | Self::Learning { .. }
+            | Self::ImagesRemoved { .. } => 0,
         }
     }
 }

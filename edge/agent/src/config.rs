@@ -7,7 +7,9 @@ use barefoot_domain::ClinicId;
 use barefoot_inference::{EngineWish, PrecisionWish};
 use serde::{Deserialize, Deserializer};
 
-use crate::{assess, clinic_page, front_door, hub_services, link, local_training, model_slot, spool, study};
+use crate::{
+    assess, clinic_page, front_door, hub_services, link, local_training, model_slot, retention, spool, study,
+};
 
 /// Everything a site decides.
 #[derive(Debug, Clone, Deserialize)]
@@ -31,6 +33,9 @@ pub struct Config {
     /// Without it: nothing is learnt from this clinic's images.
     #[serde(default)]
     pub privacy: Option<local_training::Policy>,
+    /// Without it: images are never removed.
+    #[serde(default)]
+    pub retention: Option<retention::Config>,
     /// Without it: no releases, neither from the hub nor from a stick.
     #[serde(default)]
     pub releases: Option<model_slot::Config>,
@@ -80,6 +85,7 @@ impl Config {
         let (services, privacy) = (config.services.as_ref(), config.privacy.as_ref());
         let checks = [
             config.dicom.check(),
+            config.retention.as_ref().map_or(Ok(()), retention::Config::check),
             config.decision.check(),
             config.link.check(),
             services.map_or(Ok(()), hub_services::Config::check),

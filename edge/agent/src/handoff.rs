@@ -1,5 +1,6 @@
 //! What one stage hands to the next. Stages know these types, never each other; `pipeline` joins them.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -85,6 +86,11 @@ pub(crate) struct StoredInstance {
 #[derive(Debug)]
 pub(crate) enum StudyInput {
     Stored(StoredInstance),
+    /// A procedure step ended and says which files below `instances/` are its images.
+    Announced {
+        study: StudyKey,
+        files: BTreeSet<String>,
+    },
     /// The association was released or broke; nothing more comes from it.
     AssociationEnded(AssociationId),
 }

@@ -54,7 +54,11 @@ mod idle;
 mod labels;
 mod learning_status;
 mod model;
+mod retention;
 mod scanners;
 mod status;
 mod study_folder;
 mod upper_layer;
+
+#[cfg(test)]
+mod test_instances;

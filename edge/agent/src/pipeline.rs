@@ -12,6 +12,7 @@
 mod bookkeeping;
 mod learning;
 mod models;
+mod retiring;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,6 +47,7 @@ use crate::{quality, study};
 use bookkeeping::Bookkeeping;
 use learning::Learning;
 use models::Models;
+use retiring::Retiring;
 
 /// Stored instances not yet seen by the study stage. When full, the answer to the scanner waits.
 const STORED: usize = 1024;
@@ -175,6 +177,7 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
     })?;
     let dicom = door.local_addr().map_err(in_state)?;
 
+    let all_cases = cases.clone();
     let sources = Sources {
         clinic: config.clinic.clone(),
         cases,
@@ -228,6 +231,16 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
             .take_from_hub(from_hub, acknowledgements_in, shutdown.clone()),
     );
     learning.spawn(&mut tasks, &shutdown);
+    if let Some(retention) = config.retention {
+        let retiring = Retiring {
+            config: retention,
+            book: Arc::clone(&book),
+            cases: all_cases,
+            spool,
+            needed: Arc::new(|_| false),
+        };
+        tasks.spawn(retiring.run(shutdown.clone()));
+    }
     tasks.spawn(keeping.assess(
         assessor,
         state,

@@ -3,7 +3,7 @@
 //! A study is never certainly complete (nothing in DICOM says so): it settles after a quiet period, sooner once the
 //! association that brought its last image has ended. A late image simply makes it settle again, as the next version.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -25,6 +25,14 @@ pub struct Config {
     /// for each image: give them time for the next one. Default 1000.
     #[serde(default = "default_after_release_ms")]
     pub after_release_ms: u64,
+    /// Milliseconds without a new image for single modalities, by DICOM's code, whether the association has ended or not:
+    /// an ultrasound examination sends its pictures one by one as they are taken. Default US = 60000.
+    #[serde(default = "default_by_modality_ms")]
+    pub by_modality_ms: BTreeMap<String, u64>,
+}
+
+fn default_by_modality_ms() -> BTreeMap<String, u64> {
+    BTreeMap::from([("US".to_owned(), 60_000)])
 }
 
 fn default_quiet_period_ms() -> u64 {
@@ -40,6 +48,7 @@ impl Default for Config {
         Self {
             quiet_period_ms: default_quiet_period_ms(),
             after_release_ms: default_after_release_ms(),
+            by_modality_ms: default_by_modality_ms(),
         }
     }
 }
@@ -48,6 +57,19 @@ impl Default for Config {
 struct Growing {
     association: Option<AssociationId>,
     settles_at: Instant,
+    /// Its modality's own quiet period holds, the end of the association changes nothing.
+    own_period: bool,
+    /// Files that have come.
+    came: BTreeSet<String>,
+    /// Files that a procedure step said belong to it.
+    announced: Option<BTreeSet<String>>,
+}
+
+impl Growing {
+    fn is_complete(&self) -> bool {
+        let came = |announced: &BTreeSet<String>| !announced.is_empty() && announced.is_subset(&self.came);
+        self.announced.as_ref().is_some_and(came)
+    }
 }
 
 /// The studies that are still growing; pure, time comes in.
@@ -55,6 +77,7 @@ struct Growing {
 struct Settling {
     quiet_period: Duration,
     after_release: Duration,
+    by_modality: BTreeMap<String, Duration>,
     growing: HashMap<StudyKey, Growing>,
 }
 
@@ -63,22 +86,44 @@ impl Settling {
         Self {
             quiet_period: Duration::from_millis(config.quiet_period_ms),
             after_release: Duration::from_millis(config.after_release_ms),
+            by_modality: config
+                .by_modality_ms
+                .iter()
+                .map(|(modality, ms)| (modality.clone(), Duration::from_millis(*ms)))
+                .collect(),
             growing: HashMap::new(),
         }
     }
 
     fn on_stored(&mut self, stored: StoredInstance, now: Instant) {
-        // An image found at start-up has no association left to wait for.
-        let wait = stored
-            .association
-            .map_or(self.after_release, |_| self.quiet_period);
-        self.growing.insert(
-            stored.study,
-            Growing {
-                association: stored.association,
-                settles_at: now + wait,
-            },
-        );
+        let own = self.by_modality.get(&stored.modality).copied();
+        let wait = match (stored.association, own) {
+            // An image found at start-up has no association left to wait for.
+            (None, _) => self.after_release,
+            (Some(_), Some(own)) => own,
+            (Some(_), None) => self.quiet_period,
+        };
+        let study = self.growing.entry(stored.study).or_insert_with(|| Growing {
+            association: None,
+            settles_at: now,
+            own_period: false,
+            came: BTreeSet::new(),
+            announced: None,
+        });
+        study.association = stored.association;
+        study.own_period = own.is_some();
+        study.came.insert(stored.file);
+        study.settles_at = if study.is_complete() { now } else { now + wait };
+    }
+
+    /// A hint: where every image of the list has come, nothing more is waited for.
+    fn on_announced(&mut self, study: &StudyKey, files: BTreeSet<String>, now: Instant) {
+        if let Some(growing) = self.growing.get_mut(study) {
+            growing.announced = Some(files);
+            if growing.is_complete() {
+                growing.settles_at = now;
+            }
+        }
     }
 
     fn on_association_ended(&mut self, ended: AssociationId, now: Instant) {
@@ -88,6 +133,9 @@ impl Settling {
             .filter(|study| study.association == Some(ended))
         {
             study.association = None;
+            if study.own_period {
+                continue;
+            }
             study.settles_at = study.settles_at.min(now + self.after_release);
         }
     }
@@ -130,6 +178,7 @@ pub(crate) async fn run(
             () = shutdown.cancelled() => return,
             input = inputs.recv() => match input {
                 Some(StudyInput::Stored(stored)) => settling.on_stored(stored, Instant::now()),
+                Some(StudyInput::Announced { study, files }) => settling.on_announced(&study, files, Instant::now()),
                 Some(StudyInput::AssociationEnded(id)) => settling.on_association_ended(id, Instant::now()),
                 None => return,
             },
@@ -168,6 +217,7 @@ mod tests {
         Settling::new(&Config {
             quiet_period_ms: 1000,
             after_release_ms: 100,
+            by_modality_ms: BTreeMap::from([("US".to_owned(), 5000)]),
         })
     }
 
@@ -203,6 +253,39 @@ mod tests {
         settling.on_association_ended(AssociationId(1), start);
         settling.on_stored(stored(1, Some(2)), start + 50 * MS);
         assert!(settling.take_due(start + 500 * MS).is_empty());
+    }
+
+    #[test]
+    fn a_modality_with_its_own_period_waits_it_out() {
+        let (mut settling, start) = (settling(), Instant::now());
+        let image = StoredInstance {
+            modality: "US".to_owned(),
+            ..stored(1, Some(1))
+        };
+        settling.on_stored(image, start);
+        settling.on_association_ended(AssociationId(1), start);
+        assert!(settling.take_due(start + 4999 * MS).is_empty());
+        assert_eq!(settling.take_due(start + 5000 * MS), [study(1)]);
+    }
+
+    #[test]
+    fn a_study_whose_announced_images_have_all_come_settles_at_once() {
+        let (mut settling, start) = (settling(), Instant::now());
+        let image = |file: &str| StoredInstance {
+            file: file.to_owned(),
+            ..stored(1, Some(1))
+        };
+        let announced = BTreeSet::from(["a".to_owned(), "b".to_owned()]);
+        settling.on_stored(image("a"), start);
+        settling.on_announced(&study(1), announced, start);
+        assert!(settling.take_due(start).is_empty(), "one is missing");
+        settling.on_stored(image("b"), start + MS);
+        assert_eq!(settling.take_due(start + MS), [study(1)]);
+        settling.on_stored(image("c"), start + 2 * MS);
+        assert!(
+            settling.take_due(start + 3 * MS).is_empty(),
+            "a late image is waited for anew"
+        );
     }
 
     #[test]

@@ -134,6 +134,12 @@ impl StateDirectory {
         self.study(key).join("instances")
     }
 
+    /// Where a study's images go before they are removed.
+    #[must_use]
+    pub(crate) fn removed_instances(&self, key: &StudyKey) -> PathBuf {
+        self.study(key).join("removed")
+    }
+
     #[must_use]
     pub(crate) fn case_log(&self, key: &StudyKey) -> PathBuf {
         self.study(key).join("case.log")

@@ -127,7 +127,8 @@ impl CaseBook {
             Entry::Settled { .. }
             | Entry::Assessed { .. }
             | Entry::Receipted { .. }
-            | Entry::Refused { .. } => {}
+            | Entry::Refused { .. }
+            | Entry::ImagesRemoved { .. } => {}
         }
     }
 }

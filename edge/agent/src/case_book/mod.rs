@@ -6,6 +6,7 @@ mod folder;
 mod identity;
 mod labelling;
 mod recovery;
+mod removing;
 
 use std::io;
 use std::sync::Mutex;
@@ -110,6 +111,7 @@ impl CaseBook {
             delivery: Delivery::None,
             conflicts,
             labels: Labels::default(),
+            images_removed_at_ms: None,
         });
     }
 
@@ -127,12 +129,15 @@ impl CaseBook {
                 instances,
                 conflicts,
                 ..
-            } => Some((*version, instances, *conflicts)),
+            } => Some(Some((*version, instances, *conflicts))),
+            // The same images under the same names, come again, are news.
+            Entry::ImagesRemoved { .. } => Some(None),
             _ => None,
         });
         // A version that was written down but not assessed (a crash, a failed sync) is taken up, not made again. Where
         // lines are damaged nobody knows what the hub has under that number: then only a new one is safe.
         let unchanged = last
+            .flatten()
             .filter(|(_, instances, conflicts)| {
                 **instances == folder.instances && folder.conflicts <= *conflicts
             })
@@ -310,6 +315,7 @@ impl CaseBook {
             delivery: Delivery::None,
             conflicts,
             labels: earlier.map(|view| view.labels.clone()).unwrap_or_default(),
+            images_removed_at_ms: earlier.and_then(|view| view.images_removed_at_ms),
         });
     }
 

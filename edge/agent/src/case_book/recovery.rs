@@ -10,6 +10,7 @@ use barefoot_wire::decode_result;
 use super::{CaseBook, Outgoing};
 use crate::case_index::CaseState;
 use crate::case_log::{self, Entry, Replay};
+use crate::clock::now_ms;
 use crate::handoff::{Kept, SettledStudy, StoredInstance};
 use crate::study_folder::StudyKey;
 
@@ -48,6 +49,7 @@ impl CaseBook {
     }
 
     fn recover_study(&self, study: &StudyKey, recovery: &mut Recovery) -> io::Result<()> {
+        self.finish_removal(study, now_ms()).map_err(io::Error::other)?;
         let Replay { entries, damaged } = case_log::replay(&self.state.case_log(study))?;
         if 0 < damaged {
             tracing::error!(%study, lines = damaged, "A case log has damaged lines; the rest is used.");
@@ -115,6 +117,14 @@ impl CaseBook {
                     recovery.receipted.push(envelope_id);
                 }
                 Entry::Label { .. } | Entry::Learning { .. } => words.push(entry),
+                Entry::ImagesRemoved { at_ms, .. } => {
+                    // What is under those names now has come again since.
+                    covered.clear();
+                    self.index.update(study, |view| {
+                        view.instances = folder.instances.len();
+                        view.images_removed_at_ms = Some(at_ms);
+                    });
+                }
                 Entry::Refused {
                     envelope_id, reason, ..
                 } => {

@@ -24,6 +24,8 @@ pub(super) struct Card {
     pub(super) superseded: bool,
     pub(super) delivery: Option<DeliveryLine>,
     pub(super) conflicting: bool,
+    /// When the images were removed, where none have come since.
+    pub(super) removed: Option<Moment>,
     pub(super) version: u32,
     pub(super) study_uid: String,
     pub(super) case: String,
@@ -92,6 +94,10 @@ impl Card {
             superseded: !settled && case.assessment.is_some(),
             delivery: wording.delivery(&case.delivery),
             conflicting: 0 < case.conflicts,
+            removed: case
+                .images_removed_at_ms
+                .filter(|_| case.instances == 0)
+                .and_then(Moment::of),
             version: case.version,
             study_uid: case.study_uid.clone(),
             case: case.case.to_string(),

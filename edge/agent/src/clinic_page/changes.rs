@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::Sources;
 use super::server::App;
 use crate::learning_status::LearningView;
-use crate::status::ReleaseStatus;
+use crate::status::{ReleaseStatus, Space};
 
 /// Open event streams; further pages are told to ask again on their own, which they do anyway.
 pub(super) const MAX_STREAMS: usize = 32;
@@ -35,6 +35,7 @@ struct Glance {
     connected: bool,
     pending: u64,
     quarantined: u64,
+    space: Space,
     model: Option<String>,
     opening: bool,
     problem: Option<String>,
@@ -49,6 +50,7 @@ impl Glance {
             connected: sources.status.connected(),
             pending: sources.status.queue_depth().pending,
             quarantined: sources.status.quarantined(),
+            space: sources.status.space(),
             model: model.model,
             opening: model.opening,
             problem: model.problem,

@@ -24,7 +24,8 @@ macro_rules! words {
 words! {
     Page { title, decides, demonstration, stale, skip, language, back, allowed, empty_filter, more }
     StatusTexts {
-        heading, clinic, connected, no_line, nothing_waits, waiting, model, model_opening, no_model, no_model_why,
+        heading, clinic, connected, no_line, nothing_waits, waiting, model, model_opening, no_model, no_model_why, space_low, space_full,
+        space_advice,
         quarantined, quarantined_advice, attention,
     }
     Scanner { refused, attempts, advice, allow }
@@ -62,8 +63,8 @@ words! {
     }
     Patient { unnamed, guessed, guessed_hint, id, sex, birth_date, male, female, other }
     Study {
-        heading, modality, unknown_modality, images, image, images_count, received, assessed, version, model, engine,
-        study_uid, case, case_hint,
+        heading, modality, unknown_modality, images, image, images_count, received, removed, assessed, version, model,
+        engine, study_uid, case, case_hint,
     }
     Picture { alt, alt_heat, none, pending, heat_map, heat_hint }
     ErrorTexts { missing_heading, missing, refused_heading, refused, failed_heading, failed }

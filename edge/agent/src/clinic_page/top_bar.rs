@@ -5,6 +5,7 @@ use super::moment::{Moment, age};
 use super::releases::ReleaseLines;
 use super::texts::{Texts, fill};
 use crate::scanners::Stranger;
+use crate::status::Space;
 
 #[derive(Debug)]
 pub(super) struct TopBar {
@@ -14,6 +15,8 @@ pub(super) struct TopBar {
     pub(super) queue: String,
     pub(super) model: ModelLine,
     pub(super) releases: ReleaseLines,
+    /// `None` when there is enough disk space.
+    pub(super) space: Option<String>,
     /// `None` when nothing lies in quarantine.
     pub(super) quarantine: Option<String>,
     pub(super) strangers: Vec<StrangerLine>,
@@ -62,6 +65,11 @@ impl TopBar {
             queue,
             model: model(sources, texts),
             releases: ReleaseLines::of(&sources.status.releases(), texts),
+            space: match sources.status.space() {
+                Space::Enough => None,
+                Space::Low => Some(texts.status.space_low.clone()),
+                Space::Full => Some(texts.status.space_full.clone()),
+            },
             quarantine: (0 < quarantined)
                 .then(|| fill(&texts.status.quarantined, &[("n", &quarantined.to_string())])),
             strangers: sources

@@ -93,7 +93,7 @@ impl Spool {
         spool
             .status
             .count_quarantined((quarantined as u64).saturating_sub(spool.status.quarantined()));
-        spool.has_space();
+        spool.space();
         Ok((spool, recovered))
     }
 
@@ -104,13 +104,17 @@ impl Spool {
         Arc::new(move |incoming: Incoming| Box::new(Arriving::begin(spool.clone(), incoming)))
     }
 
-    /// Looks at the disk; the clinic is told when the answer changes.
     fn has_space(&self) -> bool {
+        self.space() != Space::Full
+    }
+
+    /// Looks at the disk; the clinic is told when the answer changes.
+    pub(crate) fn space(&self) -> Space {
         let free = match rustix::fs::statvfs(self.state.root()) {
             Ok(disk) => disk.f_bavail.saturating_mul(disk.f_frsize),
             Err(error) => {
                 tracing::warn!(%error, "The free disk space could not be asked; going on.");
-                return true;
+                return Space::Enough;
             }
         };
         let space = if free < self.min_free_bytes {
@@ -131,7 +135,7 @@ impl Spool {
                 ),
             }
         }
-        space != Space::Full
+        space
     }
 }
 
@@ -144,3 +148,6 @@ fn disk(source: io::Error) -> NotKept {
     }
     NotKept::Disk { source }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,10 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use barefoot_domain::{
-    Assessment, Call, CaseId, ClinicId, EngineUse, FindingCode, FindingResult, ModelVersion, QualityGrade,
-    QualityVerdict, Reason, Score, StudyUid, Urgency,
-};
+use barefoot_domain::{Assessment, ClinicId, EngineUse};
 use barefoot_queue::Queue;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -16,10 +13,10 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::{ClinicPage, Config, DicomAddress, Language, Say, Sources, Word};
-use crate::case_index::{CaseIndex, CaseState, CaseView, Delivery};
-use crate::case_log::PatientText;
+use crate::case_index::samples::{assessed, finding, pneumonia};
+use crate::case_index::{CaseIndex, CaseView};
 use crate::finding_names::FindingName;
-use crate::labels::{Label, LabelSource, Labels};
+use crate::labels::{Label, LabelSource};
 use crate::learning_status::LearningStatus;
 use crate::scanners::Scanners;
 use crate::status::{ModelStatus, Status};
@@ -197,72 +194,6 @@ fn say(cases: &CaseIndex) -> Say {
 /// Line breaks and indentation of the templates mean nothing.
 fn squeezed(html: &str) -> String {
     html.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-fn pneumonia() -> FindingCode {
-    FindingCode::new("pneumonia").unwrap()
-}
-
-fn finding(call: Call, confidence: f32) -> FindingResult {
-    let confidence = Score::new(confidence).unwrap();
-    let score = if call == Call::Positive {
-        confidence
-    } else {
-        confidence.complement()
-    };
-    FindingResult {
-        code: pneumonia(),
-        score,
-        call,
-        confidence,
-    }
-}
-
-/// A routine chest X-ray without a finding, at the hub.
-fn assessed(study_uid: &str) -> CaseView {
-    CaseView {
-        study: StudyKey::of(&StudyUid::new(study_uid).unwrap()),
-        study_uid: study_uid.to_owned(),
-        case: CaseId::new("2.25.77").unwrap(),
-        version: 1,
-        modality: "DX".into(),
-        instances: 1,
-        patient: PatientText {
-            name: "王小东".into(),
-            id: "P-0042".into(),
-            sex: "M".into(),
-            birth_date: "19800131".into(),
-            guessed: false,
-        },
-        state: CaseState::Assessed,
-        received_at_ms: 1_764_000_000_000,
-        assessed_at_ms: Some(1_764_000_002_000),
-        assessment: Some(Assessment {
-            model: Some(ModelVersion {
-                id: "cxr".into(),
-                version: "0.1.0".into(),
-                demonstration: true,
-            }),
-            engine: Some(EngineUse {
-                engine: "tract".into(),
-                precision: "int8".into(),
-            }),
-            findings: vec![finding(Call::Negative, 0.97)],
-            quality: QualityVerdict {
-                grade: QualityGrade::A,
-                problems: vec![],
-            },
-            urgency: Urgency::Routine,
-            reasons: vec![Reason::Confident],
-        }),
-        has_preview: true,
-        has_heat_map: true,
-        delivery: Delivery::Receipted {
-            envelope_id: "01ENVELOPE".into(),
-        },
-        conflicts: 0,
-        labels: Labels::default(),
-    }
 }
 
 /// Changes the assessment of a case that has one.
