@@ -12,13 +12,13 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use barefoot_test_support::daemons::{Daemon, Edge, EdgeOptions, Region};
 use barefoot_test_support::phantom::{Chest, CtSlice, Size};
+use barefoot_test_support::processes::memory_mib;
 use barefoot_test_support::scanner::{DicomFile, Scanner};
 use barefoot_test_support::wait::wait_for;
 use barefoot_test_support::{Charset, Instance};
 use serde_json::json;
 
 use crate::orthanc::Orthanc;
-use crate::process::memory;
 use crate::report::{Report, latencies};
 
 pub(crate) const NAME: &str = "image-to-page";
@@ -43,9 +43,9 @@ pub(crate) async fn run() -> anyhow::Result<Report> {
     theirs.insert("start_ms".to_owned(), milliseconds(start));
     // Start-up work is over when nothing is asked of them any more.
     tokio::time::sleep(Duration::from_secs(2)).await;
-    ours.insert("hub_idle_mib".to_owned(), memory(pid(&hub)?, "VmRSS")?);
-    ours.insert("idle_mib".to_owned(), memory(pid(&edge)?, "VmRSS")?);
-    theirs.insert("idle_mib".to_owned(), memory(orthanc.pid(), "VmRSS")?);
+    ours.insert("hub_idle_mib".to_owned(), memory_mib(pid(&hub)?, "VmRSS")?);
+    ours.insert("idle_mib".to_owned(), memory_mib(pid(&edge)?, "VmRSS")?);
+    theirs.insert("idle_mib".to_owned(), memory_mib(orthanc.pid(), "VmRSS")?);
 
     let mut sent = 0;
     for kind in ["dx_2500x3000", "ct_512x512"] {
@@ -80,8 +80,8 @@ pub(crate) async fn run() -> anyhow::Result<Report> {
             }
         }
     }
-    ours.insert("peak_mib".to_owned(), memory(pid(&edge)?, "VmHWM")?);
-    theirs.insert("peak_mib".to_owned(), memory(orthanc.pid(), "VmHWM")?);
+    ours.insert("peak_mib".to_owned(), memory_mib(pid(&edge)?, "VmHWM")?);
+    theirs.insert("peak_mib".to_owned(), memory_mib(orthanc.pid(), "VmHWM")?);
     edge.stop().await?;
     hub.stop().await?;
     for name in ["barefoot-edge", "barefoot-hub"] {

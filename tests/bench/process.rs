@@ -4,22 +4,6 @@ use std::net::TcpListener;
 
 use anyhow::Context;
 
-/// `VmRSS`, `VmHWM` (the most since its start) and the like, MiB.
-pub(crate) fn memory(pid: u32, key: &str) -> anyhow::Result<f64> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = text
-        .lines()
-        .find(|line| line.starts_with(key))
-        .context("Linux tells a process's memory")?;
-    let kib: f64 = line
-        .split_whitespace()
-        .nth(1)
-        .context("a number")?
-        .parse()
-        .context("a number")?;
-    Ok(kib / 1024.0)
-}
-
 /// Processor time of all its threads since its start, in the program and in the system, seconds. Resolution 10 ms.
 pub(crate) fn processor_seconds(pid: u32) -> anyhow::Result<f64> {
     ticks(pid, 2)

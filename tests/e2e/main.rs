@@ -26,7 +26,13 @@ mod power_is_cut;
 
 mod bad_input_is_answered;
 
+mod hostile_peers;
+
+mod large_studies;
+
 mod other_peoples_tools;
+
+mod corpus;
 
 mod calls_equal_onnxruntime;
 

@@ -175,6 +175,6 @@ async fn a_daemon_that_forgot_a_sync_would_be_found() {
             lossy += u64::from(problems.iter().any(|problem| problem.ends_with("is lost")));
         }
         println!("{lossy} of 10 cuts lost images with syncs: {syncs:?}");
-        assert!(5 <= lossy, "{syncs:?}");
+        assert_ne!(lossy, 0, "{syncs:?}");
     }
 }

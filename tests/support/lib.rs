@@ -21,6 +21,8 @@ pub mod sources;
 
 pub mod wait;
 
+pub mod processes;
+
 pub mod http;
 
 pub mod line;

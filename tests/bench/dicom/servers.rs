@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use barefoot_test_support::daemons::{Edge, EdgeOptions, Region, workspace};
+use barefoot_test_support::processes::memory_mib;
 use barefoot_test_support::scanner::raw::{Proposal, RawAssociation};
 use barefoot_test_support::wait::wait_for;
 
 use crate::orthanc::Orthanc;
-use crate::process::{children, free_port, memory, processor_seconds_with_children};
+use crate::process::{children, free_port, processor_seconds_with_children};
 
 const VERIFICATION: &str = "1.2.840.10008.1.1";
 const IMPLICIT_LITTLE_ENDIAN: &str = "1.2.840.10008.1.2";
@@ -156,7 +157,7 @@ impl Server {
     }
 
     pub(crate) fn memory_mib(&self, key: &str) -> anyhow::Result<f64> {
-        memory(self.pid()?, key)
+        Ok(memory_mib(self.pid()?, key)?)
     }
 
     pub(crate) fn processor_seconds(&self) -> anyhow::Result<f64> {

@@ -7,13 +7,13 @@ use anyhow::Context;
 use barefoot_federation::aggregate::{MemoryModel, ModelStore, Updates, aggregate};
 use barefoot_federation::layout::{Layout, TensorSpec};
 use barefoot_federation::strategy::Strategy;
+use barefoot_test_support::processes::memory_mib;
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::files::{ModelFiles, UpdateFiles, write_updates};
 use super::{CHILD, Sides, flower, note};
-use crate::process::memory;
 
 const CLIENTS: [usize; 2] = [10, 100];
 
@@ -124,7 +124,7 @@ fn fedavg(
 }
 
 fn peak() -> anyhow::Result<f64> {
-    memory(std::process::id(), "VmHWM")
+    Ok(memory_mib(std::process::id(), "VmHWM")?)
 }
 
 /// Of all threads, in the program and in the system.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use barefoot_federation::layout::Layout;
 use barefoot_test_support::daemons::{Hub, Region};
+use barefoot_test_support::processes::memory_mib;
 use barefoot_trust::Role;
 use barefoot_wire::v1;
 use barefoot_wire::v1::maintenance_client::MaintenanceClient;
@@ -18,7 +19,7 @@ use super::aggregation::layout;
 use super::clinic::{BACKBONE, Clinic, MODEL, VERSION, channel, parameters};
 use super::files::chunks;
 use super::{Measured, Sides, flower, note};
-use crate::process::{memory, processor_seconds};
+use crate::process::processor_seconds;
 
 const VALUES: usize = 10_000_000;
 const CLINICS: usize = 10;
@@ -164,7 +165,7 @@ async fn ours(region: &Region, hub: &Hub, layout: &Layout, time: usize) -> anyho
     Ok(Round {
         aggregated_s,
         server_cpu_s,
-        server_peak_mib: memory(pid, "VmHWM")?,
+        server_peak_mib: memory_mib(pid, "VmHWM")?,
         run_finished_s: Some(begun.elapsed().as_secs_f64()),
     })
 }

@@ -1,0 +1,123 @@
+//! Every check a fuzz target makes, run over its committed seeds and over what little changes make of them: with any
+//! Rust, in every test run. A target finds new inputs; an input that once broke something becomes a seed.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test whose assumption breaks must stop"
+)]
+
+#[path = "checks/dicom_header.rs"]
+mod dicom_header;
+#[path = "checks/dicom_text.rs"]
+mod dicom_text;
+#[path = "checks/release.rs"]
+mod release;
+#[path = "checks/update.rs"]
+mod update;
+#[path = "checks/wire.rs"]
+mod wire;
+
+use std::fs;
+use std::path::Path;
+
+/// Changed copies of each seed.
+const CHANGES: u64 = 300;
+
+/// The seed cut off, with bits flipped, with lengths made wild, with a piece doubled: the same on every machine.
+fn changed(seed: &[u8], number: u64) -> Vec<u8> {
+    let mut state = number.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut below = |limit: usize| {
+        state = state
+            .wrapping_mul(0x5851_F42D_4C95_7F2D)
+            .wrapping_add(0x1405_7B7E_F767_814F);
+        usize::try_from(state >> 33).unwrap() % limit.max(1)
+    };
+    let mut bytes = seed.to_vec();
+    match number % 4 {
+        0 => bytes.truncate(below(seed.len() + 1)),
+        1 => {
+            for _ in 0..=below(4) {
+                let at = below(bytes.len());
+                if let Some(byte) = bytes.get_mut(at) {
+                    *byte ^= 1 << below(8);
+                }
+            }
+        }
+        2 => {
+            let at = below(bytes.len());
+            for byte in bytes.iter_mut().skip(at).take(4) {
+                *byte = [0x00, 0x7F, 0xFF, 0xFE][below(4)];
+            }
+        }
+        _ => {
+            let from = below(bytes.len());
+            let piece: Vec<u8> = bytes.iter().skip(from).take(below(64)).copied().collect();
+            let at = below(bytes.len() + 1);
+            bytes.splice(at..at, piece);
+        }
+    }
+    bytes
+}
+
+fn replay(target: &str, check: fn(&[u8])) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("fuzz/seeds")
+        .join(target);
+    let mut seeds = 0;
+    for entry in fs::read_dir(&folder).unwrap() {
+        let seed = fs::read(entry.unwrap().path()).unwrap();
+        check(&seed);
+        for number in 0..CHANGES {
+            check(&changed(&seed, number));
+        }
+        seeds += 1;
+    }
+    assert_ne!(seeds, 0, "{} has no seeds", folder.display());
+}
+
+#[test]
+fn every_target_has_its_replay() {
+    let targets = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/fuzz_targets")).unwrap();
+    for target in targets {
+        let name = target
+            .unwrap()
+            .path()
+            .file_stem()
+            .unwrap()
+            .to_string_lossy()
+            .into_owned();
+        let own = include_str!("replay.rs");
+        assert!(
+            own.contains(&format!("replay(\"{name}\"")),
+            "{name} is never replayed"
+        );
+    }
+}
+
+#[test]
+fn dicom_headers() {
+    replay("dicom_header", dicom_header::check);
+}
+
+#[test]
+fn dicom_texts() {
+    replay("dicom_text", dicom_text::check);
+}
+
+#[test]
+fn release_metadata() {
+    replay("release", release::check);
+}
+
+#[test]
+fn updates() {
+    replay("update", update::check);
+}
+
+#[test]
+fn wire_messages() {
+    replay("wire", wire::check);
+}
