@@ -12,6 +12,7 @@ use ulid::Ulid;
 use super::seal::{PREAMBLE, Purpose, Seal};
 use super::{Spool, disk};
 use crate::handoff::{Incoming, NotKept, Receiving, Verdict};
+use crate::study_folder::StudyKey;
 use crate::upper_layer::{IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION};
 
 /// Smaller pieces gather before they are written.
@@ -92,6 +93,11 @@ impl Receiving for Arriving {
             let writing = writing?;
             let mut unfinished = Unfinished(Some(self.path.clone()));
             let (file, header) = block_in_place(|| writing.complete(&self.incoming))?;
+            if let Some(header) = &header {
+                // Before the sync: else a power cut could keep the rename and lose the new folder it leads to.
+                let instances = self.spool.state.instances(&StudyKey::of(header.study_uid()));
+                block_in_place(|| fs::create_dir_all(instances)).map_err(disk)?;
+            }
             self.spool.committer.commit().await.map_err(disk)?;
             // Durable from here on: what fails now is finished by the next start, so the name stays.
             unfinished.0 = None;
