@@ -29,6 +29,8 @@ pub enum Error {
     ValueTooLong { tag: Tag, limit: u32 },
     #[error("the deflated data set is larger than {limit} bytes")]
     InflatesTooFar { limit: u64 },
+    #[error("the deflated data set cannot be inflated")]
+    BrokenDeflate,
     #[error("element {tag} {name} is missing or empty")]
     MissingElement { tag: Tag, name: &'static str },
     #[error("element {tag} {name} is not a DICOM UID")]

@@ -57,7 +57,7 @@ impl<R: Read + Seek> Source<R> {
             Reader::Plain(reader) => reader.fill_buf(),
             Reader::Inflated(reader) => reader.fill_buf(),
         };
-        Ok(buffer.map_err(|source| Error::Read { source })?.is_empty())
+        Ok(buffer.map_err(unread)?.is_empty())
     }
 
     /// The next bytes without taking them; fewer than wanted where a block of the buffer or the file ends.
@@ -66,7 +66,7 @@ impl<R: Read + Seek> Source<R> {
             Reader::Plain(reader) => reader.fill_buf(),
             Reader::Inflated(reader) => reader.fill_buf(),
         };
-        buffer.map_err(|source| Error::Read { source })
+        buffer.map_err(unread)
     }
 
     pub(crate) fn read_exact(&mut self, tag: Tag, bytes: &mut [u8]) -> Result<(), Error> {
@@ -88,13 +88,11 @@ impl<R: Read + Seek> Source<R> {
                     tag,
                     offset: self.position,
                 })?;
-                reader
-                    .seek_relative(length)
-                    .map_err(|source| Error::Read { source })?;
+                reader.seek_relative(length).map_err(unread)?;
             }
             Reader::Inflated(reader) => {
-                let copied = std::io::copy(&mut reader.by_ref().take(length), &mut std::io::sink())
-                    .map_err(|source| Error::Read { source })?;
+                let copied =
+                    std::io::copy(&mut reader.by_ref().take(length), &mut std::io::sink()).map_err(unread)?;
                 if copied < length {
                     return Err(Error::Truncated {
                         tag,
@@ -128,7 +126,19 @@ impl<R: Read + Seek> Source<R> {
                 offset: self.position,
             };
         }
-        Error::Read { source }
+        unread(source)
+    }
+}
+
+/// The disk's fault, or the sender's: what the inflater says comes from no system call.
+fn unread(source: std::io::Error) -> Error {
+    match source.kind() {
+        ErrorKind::InvalidInput | ErrorKind::InvalidData | ErrorKind::UnexpectedEof
+            if source.raw_os_error().is_none() =>
+        {
+            Error::BrokenDeflate
+        }
+        _ => Error::Read { source },
     }
 }
 

@@ -65,6 +65,15 @@ fn a_length_beyond_the_file_costs_nothing() {
 }
 
 #[test]
+fn a_deflated_data_set_that_cannot_be_inflated_is_the_senders_fault() {
+    let mut bytes = std::fs::read(written(object(), uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN).path).unwrap();
+    let start = usize::try_from(scan_bytes(&bytes).unwrap().data_set_offset()).unwrap();
+    // A block of the reserved type.
+    bytes[start] |= 0b110;
+    assert!(matches!(scan_bytes(&bytes), Err(Error::BrokenDeflate)));
+}
+
+#[test]
 fn what_is_no_dicom_file_is_said_to_be_none() {
     for bytes in [&b""[..], b"GET / HTTP/1.1\r\n\r\n", &[0; 131], &[0; 4096]] {
         assert!(matches!(scan_bytes(bytes), Err(Error::NotDicom)));
