@@ -11,7 +11,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use super::{Spool, disk};
 use crate::handoff::{Incoming, Kept, NotKept, StoredInstance, StudyInput};
-use crate::study_folder::{StudyKey, hex, instance_stem};
+use crate::study_folder::{StudyKey, hex, instance_stem, sync_directory};
 
 const BLOCK: usize = 64 * 1024;
 
@@ -63,7 +63,10 @@ impl Spool {
         let name = format!("{stem}.dcm");
         let placed = match rename_to_free(path, &instances.join(&name)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                // Removed since the sync: made anew, and durable before the rename leads into it.
                 fs::create_dir_all(&instances)?;
+                sync_directory(&self.state.study(study))?;
+                sync_directory(&self.state.studies())?;
                 rename_to_free(path, &instances.join(&name))?
             }
             other => other?,
