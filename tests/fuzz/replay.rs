@@ -9,8 +9,12 @@
     reason = "a test whose assumption breaks must stop"
 )]
 
+#[path = "checks/dicom_command.rs"]
+mod dicom_command;
 #[path = "checks/dicom_header.rs"]
 mod dicom_header;
+#[path = "checks/dicom_pdu.rs"]
+mod dicom_pdu;
 #[path = "checks/dicom_text.rs"]
 mod dicom_text;
 #[path = "checks/release.rs"]
@@ -95,6 +99,16 @@ fn every_target_has_its_replay() {
             "{name} is never replayed"
         );
     }
+}
+
+#[test]
+fn dicom_command_sets() {
+    replay("dicom_command", dicom_command::check);
+}
+
+#[test]
+fn dicom_conversations() {
+    replay("dicom_pdu", dicom_pdu::check);
 }
 
 #[test]

@@ -13,6 +13,9 @@ pub mod logging;
 pub mod pipeline;
 pub mod store_check;
 
+#[doc(hidden)]
+pub mod fuzzing;
+
 mod front_door;
 
 mod storage_scp;

@@ -1,0 +1,5 @@
+//! A conversation on the DICOM port.
+
+pub(crate) fn check(bytes: &[u8]) {
+    barefoot_edge::fuzzing::conversation(bytes);
+}
