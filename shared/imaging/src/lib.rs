@@ -7,8 +7,10 @@
 //! Nothing here logs, and no error holds a value: values are somebody's name. General DICOM parsers never see a received
 //! file: the codecs get single frames whose size was checked before.
 
+pub mod data_set;
 pub mod header;
 pub mod pixels;
 pub mod render;
 pub mod statistics;
+pub mod tags;
 pub mod text;

@@ -1,6 +1,6 @@
 use std::io;
 
-use super::Tag;
+use crate::tags::Tag;
 
 /// Why a file is not taken as a DICOM object. Names the place, never the value.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +27,8 @@ pub enum Error {
     TooManyElements { limit: u32, offset: u64 },
     #[error("element {tag} is longer than {limit} bytes")]
     ValueTooLong { tag: Tag, limit: u32 },
+    #[error("the data set is larger than {limit} bytes")]
+    TooLarge { limit: u64 },
     #[error("the deflated data set is larger than {limit} bytes")]
     InflatesTooFar { limit: u64 },
     #[error("the deflated data set cannot be inflated")]

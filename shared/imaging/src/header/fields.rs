@@ -2,7 +2,8 @@ use std::fmt;
 
 use barefoot_domain::StudyUid;
 
-use super::{Encoding, Header, Kept, PixelLocation, Tag, Value, tags};
+use super::{Encoding, Header, Kept, PixelLocation, Value};
+use crate::tags::{self, Tag};
 use crate::text::{self, Text};
 
 /// Who was examined, as the scanner wrote it. Identity: `Debug` says nothing.

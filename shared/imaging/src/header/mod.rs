@@ -8,9 +8,9 @@
 
 mod error;
 mod fields;
+mod limits;
 mod source;
-mod syntax;
-pub(crate) mod tags;
+pub(crate) mod syntax;
 mod walk;
 
 use std::fmt;
@@ -20,13 +20,15 @@ use std::path::Path;
 
 use barefoot_domain::StudyUid;
 
+use crate::tags::{self, Tag};
+
 pub use error::Error;
 pub use fields::Patient;
-pub use tags::Tag;
 
-pub(crate) use source::Source;
+pub(crate) use source::{INFLATED_LIMIT, Source};
 pub(crate) use syntax::Encoding;
 use walk::{Kept, Value};
+pub(crate) use walk::{UNDEFINED, element_header, has_long_length};
 
 /// Where the pixel data lie: in the file, or in the inflated data set of a deflated one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,7 +103,7 @@ pub fn scan<R: Read + Seek>(reader: R, length: u64) -> Result<Header, Error> {
     };
     let data_set_offset = source.position();
     if syntax.deflated {
-        source = source.inflate();
+        source = source.inflate(INFLATED_LIMIT);
     }
     let kept = walk::data_set(&mut source, syntax.encoding)?;
     let study = required_uid(&kept, tags::STUDY_UID, "Study Instance UID")?;

@@ -2,9 +2,10 @@ use std::io::{BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom};
 
 use flate2::read::DeflateDecoder;
 
-use super::{Error, Tag};
+use super::Error;
+use crate::tags::Tag;
 
-/// What a deflated data set may grow to.
+/// What a file's deflated data set may grow to.
 pub(crate) const INFLATED_LIMIT: u64 = 1024 * 1024 * 1024;
 
 /// A file, or the data set inflated from it, read forwards. It knows where it must end and never buffers more than a block.
@@ -28,14 +29,14 @@ impl<R: Read + Seek> Source<R> {
         }
     }
 
-    /// Offsets count from the start of the inflated data set from here on.
-    pub(crate) fn inflate(self) -> Self {
+    /// Offsets count from the start of the inflated data set from here on, which may grow to `limit` bytes.
+    pub(crate) fn inflate(self, limit: u64) -> Self {
         match self.reader {
             Reader::Inflated(_) => self,
             Reader::Plain(reader) => Self {
                 reader: Reader::Inflated(BufReader::new(DeflateDecoder::new(reader))),
                 position: 0,
-                end: INFLATED_LIMIT,
+                end: limit,
             },
         }
     }

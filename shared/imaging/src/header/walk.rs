@@ -2,13 +2,13 @@ use std::collections::BTreeMap;
 use std::io::{Read, Seek};
 
 use super::source::Source;
-use super::tags::{self, Tag};
-use super::{Encoding, Error, PixelLocation};
+use super::{Encoding, Error, PixelLocation, limits};
+use crate::tags::{self, Tag};
 
 const DEPTH_LIMIT: u8 = 16;
 const ELEMENT_LIMIT: u32 = 2_000_000;
 const FRAGMENT_LIMIT: u32 = 100_000;
-const UNDEFINED: u32 = u32::MAX;
+pub(crate) const UNDEFINED: u32 = u32::MAX;
 
 /// A kept value as it stood in the file.
 #[derive(Clone, PartialEq, Eq)]
@@ -34,10 +34,11 @@ enum Until {
     Delimiter,
 }
 
-struct ElementHeader {
-    tag: Tag,
-    vr: Option<[u8; 2]>,
-    length: u32,
+pub(crate) struct ElementHeader {
+    pub(crate) tag: Tag,
+    /// `None` where the encoding or the element has none.
+    pub(crate) vr: Option<[u8; 2]>,
+    pub(crate) length: u32,
 }
 
 pub(super) struct Walk<'a, R: Read + Seek> {
@@ -69,7 +70,7 @@ pub(super) fn meta_group<R: Read + Seek>(source: &mut Source<R>) -> Result<Kept,
         if header.length == UNDEFINED {
             return Err(walk.malformed(header.tag, "undefined length in the file meta information"));
         }
-        walk.value(&header, tags::kept_at_top(header.tag), Encoding::EXPLICIT, None)?;
+        walk.value(&header, limits::kept_at_top(header.tag), Encoding::EXPLICIT, None)?;
     }
     Ok(walk.kept)
 }
@@ -129,14 +130,14 @@ impl<R: Read + Seek> Walk<'_, R> {
         {
             return Err(self.malformed(tag, "an element reaches past the item that holds it"));
         }
-        if tags::is_entered(tag) && header.length != 0 {
+        if limits::is_entered(tag) && header.length != 0 {
             // Not past the file either: the bytes are demanded when they are read.
             return self.sequence(inner, Some(end), tag, depth + 1);
         }
         let limit = match parent {
-            None if depth == 0 => tags::kept_at_top(tag),
+            None if depth == 0 => limits::kept_at_top(tag),
             None => None,
-            Some(parent) => tags::kept_within(parent, tag),
+            Some(parent) => limits::kept_within(parent, tag),
         };
         self.value(header, limit, encoding, parent)
     }
@@ -257,35 +258,7 @@ impl<R: Read + Seek> Walk<'_, R> {
         if ELEMENT_LIMIT < self.seen {
             return Err(self.too_many(ELEMENT_LIMIT));
         }
-        let mut bytes = [0; 8];
-        // The tag is not known yet: a cut inside it is reported at the tag that cannot be.
-        self.source.read_exact(Tag(0, 0), &mut bytes)?;
-        let [g0, g1, e0, e1, c0, c1, c2, c3] = bytes;
-        let tag = Tag(encoding.u16([g0, g1]), encoding.u16([e0, e1]));
-        if !encoding.explicit || tag.0 == tags::ITEM.0 {
-            return Ok(ElementHeader {
-                tag,
-                vr: None,
-                length: encoding.u32([c0, c1, c2, c3]),
-            });
-        }
-        let vr = [c0, c1];
-        // Some devices leave the VR of an element they do not know blank; its length is short then.
-        if !vr.iter().all(u8::is_ascii_uppercase) && vr != *b"  " && vr != *b"??" {
-            return Err(self.malformed(tag, "no value representation in an explicit data set"));
-        }
-        let length = if has_long_length(vr) {
-            let mut length = [0; 4];
-            self.source.read_exact(tag, &mut length)?;
-            encoding.u32(length)
-        } else {
-            u32::from(encoding.u16([c2, c3]))
-        };
-        Ok(ElementHeader {
-            tag,
-            vr: Some(vr),
-            length,
-        })
+        element_header(self.source, encoding)
     }
 
     fn malformed(&self, tag: Tag, what: &'static str) -> Error {
@@ -304,8 +277,48 @@ impl<R: Read + Seek> Walk<'_, R> {
     }
 }
 
+/// Tag, value representation and length of the next element, item or delimiter (PS3.5 section 7.1).
+pub(crate) fn element_header<R: Read + Seek>(
+    source: &mut Source<R>,
+    encoding: Encoding,
+) -> Result<ElementHeader, Error> {
+    let mut bytes = [0; 8];
+    // The tag is not known yet: a cut inside it is reported at the tag that cannot be.
+    source.read_exact(Tag(0, 0), &mut bytes)?;
+    let [g0, g1, e0, e1, c0, c1, c2, c3] = bytes;
+    let tag = Tag(encoding.u16([g0, g1]), encoding.u16([e0, e1]));
+    if !encoding.explicit || tag.0 == tags::ITEM.0 {
+        return Ok(ElementHeader {
+            tag,
+            vr: None,
+            length: encoding.u32([c0, c1, c2, c3]),
+        });
+    }
+    let vr = [c0, c1];
+    // Some devices leave the VR of an element they do not know blank; its length is short then.
+    if !vr.iter().all(u8::is_ascii_uppercase) && vr != *b"  " && vr != *b"??" {
+        return Err(Error::Malformed {
+            tag,
+            offset: source.position(),
+            what: "no value representation in an explicit data set",
+        });
+    }
+    let length = if has_long_length(vr) {
+        let mut length = [0; 4];
+        source.read_exact(tag, &mut length)?;
+        encoding.u32(length)
+    } else {
+        u32::from(encoding.u16([c2, c3]))
+    };
+    Ok(ElementHeader {
+        tag,
+        vr: Some(vr),
+        length,
+    })
+}
+
 /// PS3.5 table 7.1-1.
-fn has_long_length(vr: [u8; 2]) -> bool {
+pub(crate) fn has_long_length(vr: [u8; 2]) -> bool {
     matches!(
         &vr,
         b"OB" | b"OD" | b"OF" | b"OL" | b"OV" | b"OW" | b"SQ" | b"SV" | b"UC" | b"UN" | b"UR" | b"UT" | b"UV"

@@ -4,7 +4,8 @@ use super::frame::Samples;
 use super::layout::Layout;
 use super::lut::Table;
 use super::{Error, Photometric};
-use crate::header::{Header, tags};
+use crate::header::Header;
+use crate::tags;
 
 pub(super) fn brightness(layout: &Layout, samples: &Samples) -> Result<Vec<f32>, Error> {
     match samples.bits {

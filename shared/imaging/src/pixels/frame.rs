@@ -4,7 +4,8 @@ use std::path::Path;
 use super::codec;
 use super::layout::Layout;
 use super::{Error, Photometric};
-use crate::header::{self, Header, PixelLocation, Source, tags};
+use crate::header::{self, Header, INFLATED_LIMIT, PixelLocation, Source};
+use crate::tags;
 
 /// Explicit little endian samples in fragments.
 const ENCAPSULATED_NATIVE: &str = "1.2.840.10008.1.2.1.98";
@@ -67,7 +68,7 @@ fn open(path: &Path, header: &Header) -> Result<Source<File>, Error> {
         source
             .skip(tags::PIXEL_DATA, header.data_set_offset())
             .map_err(changed)?;
-        source = source.inflate();
+        source = source.inflate(INFLATED_LIMIT);
     }
     Ok(source)
 }

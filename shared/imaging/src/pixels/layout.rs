@@ -1,5 +1,6 @@
 use super::Error;
-use crate::header::{Header, tags};
+use crate::header::Header;
+use crate::tags;
 
 /// The largest frame: four times a mammogram. A grey picture of this size takes 256 MiB.
 pub const PIXEL_LIMIT: u64 = 64 * 1024 * 1024;

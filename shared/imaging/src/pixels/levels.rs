@@ -4,7 +4,8 @@ use super::frame::Samples;
 use super::layout::Layout;
 use super::lut::Table;
 use super::{Error, Photometric};
-use crate::header::{Header, tags};
+use crate::header::Header;
+use crate::tags;
 
 /// Every stored value has one grey level, so the whole chain is worked out once a value, not once a pixel.
 pub(super) fn grey(header: &Header, layout: &Layout, samples: &Samples) -> Result<Vec<f32>, Error> {

@@ -1,5 +1,6 @@
 use super::Error;
-use crate::header::{Header, Tag, tags};
+use crate::header::Header;
+use crate::tags::{self, Tag};
 
 /// A lookup table (PS3.3 section C.11.1.1): values below and above its inputs take its first and last entry.
 pub(super) struct Table {
