@@ -89,6 +89,11 @@ impl Vr {
             )
     }
 
+    /// A number written as text.
+    pub(crate) fn is_number_text(self) -> bool {
+        matches!(&self.0, b"DS" | b"IS")
+    }
+
     /// One value, in which a backslash is a backslash (PS3.5 section 6.2).
     pub(super) fn is_single(self) -> bool {
         matches!(&self.0, b"LT" | b"ST" | b"UR" | b"UT")

@@ -3,6 +3,7 @@ use std::fmt;
 use barefoot_domain::StudyUid;
 
 use super::{Encoding, Header, Kept, PixelLocation, Value};
+use crate::data_set::Vr;
 use crate::tags::{self, Tag};
 use crate::text::{self, Text};
 
@@ -214,6 +215,14 @@ impl Header {
 
     pub(crate) fn code(&self, tag: Tag) -> Option<String> {
         first_code(self.kept.top.get(&tag)?)
+    }
+
+    /// The attribute as text, whatever its value representation; several values parted by `\`.
+    pub(crate) fn decoded(&self, tag: Tag) -> Option<String> {
+        if Vr::of(tag) == Vr::US {
+            return self.number(tag).map(|number| number.to_string());
+        }
+        self.text(tag).map(|text| text.value)
     }
 
     fn string(&self, tag: Tag) -> Option<String> {

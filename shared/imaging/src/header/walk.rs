@@ -70,7 +70,12 @@ pub(super) fn meta_group<R: Read + Seek>(source: &mut Source<R>) -> Result<Kept,
         if header.length == UNDEFINED {
             return Err(walk.malformed(header.tag, "undefined length in the file meta information"));
         }
-        walk.value(&header, limits::kept_at_top(header.tag), Encoding::EXPLICIT, None)?;
+        walk.value(
+            &header,
+            limits::kept_at_top(header.tag, header.length),
+            Encoding::EXPLICIT,
+            None,
+        )?;
     }
     Ok(walk.kept)
 }
@@ -135,7 +140,7 @@ impl<R: Read + Seek> Walk<'_, R> {
             return self.sequence(inner, Some(end), tag, depth + 1);
         }
         let limit = match parent {
-            None if depth == 0 => limits::kept_at_top(tag),
+            None if depth == 0 => limits::kept_at_top(tag, header.length),
             None => None,
             Some(parent) => limits::kept_within(parent, tag),
         };
