@@ -33,6 +33,20 @@ impl<T> Default for Replay<T> {
 /// # Errors
 /// When writing or syncing fails; the entries may then be there or not.
 pub(crate) fn append<T: Serialize>(path: &Path, entries: &[T]) -> io::Result<()> {
+    write(path, entries)?.sync_data()?;
+    // Every time: an attempt that failed here may have left a file whose name is not safe yet.
+    path.parent().map_or(Ok(()), crate::study_folder::sync_directory)
+}
+
+/// As [`append`] for what can be made again: it may be gone, or torn, after a power cut.
+///
+/// # Errors
+/// When writing fails.
+pub(crate) fn append_unsynced<T: Serialize>(path: &Path, entries: &[T]) -> io::Result<()> {
+    write(path, entries).map(drop)
+}
+
+fn write<T: Serialize>(path: &Path, entries: &[T]) -> io::Result<File> {
     let mut file = OpenOptions::new()
         .create(true)
         .append(true)
@@ -49,9 +63,7 @@ pub(crate) fn append<T: Serialize>(path: &Path, entries: &[T]) -> io::Result<()>
         text.push_str(&format!("{:08x} {json}\n", crc32fast::hash(json.as_bytes())));
     }
     file.write_all(text.as_bytes())?;
-    file.sync_data()?;
-    // Every time: an attempt that failed here may have left a file whose name is not safe yet.
-    path.parent().map_or(Ok(()), crate::study_folder::sync_directory)
+    Ok(file)
 }
 
 fn ends_with_newline(file: &File) -> io::Result<bool> {

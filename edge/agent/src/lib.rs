@@ -44,6 +44,7 @@ mod federation;
 mod model_slot;
 
 mod addresses;
+mod archive;
 mod case_index;
 mod case_log;
 mod checked_lines;
