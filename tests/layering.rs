@@ -122,7 +122,7 @@ const TLS_DECISIONS: [&str; 4] = [
 
 /// The stages of the agent, in the order an image passes them, then those of learning. Only `pipeline.rs` and `lib.rs`
 /// name several. (`federation` takes part in rounds with what `local_training` learnt: it is no stage, it stands above.)
-const STAGES: [&str; 12] = [
+const STAGES: [&str; 15] = [
     "front_door",
     "storage_scp",
     "spool",
@@ -132,6 +132,9 @@ const STAGES: [&str; 12] = [
     "case_book",
     "link",
     "clinic_page",
+    "query_retrieve",
+    "worklist",
+    "mpps",
     "deliver",
     "local_training",
     "model_slot",

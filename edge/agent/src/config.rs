@@ -8,7 +8,8 @@ use barefoot_inference::{EngineWish, PrecisionWish};
 use serde::{Deserialize, Deserializer};
 
 use crate::{
-    assess, clinic_page, front_door, hub_services, link, local_training, model_slot, retention, spool, study,
+    assess, clinic_page, front_door, hub_services, link, local_training, model_slot, query_retrieve, retention, spool,
+    study, worklist,
 };
 
 /// Everything a site decides.
@@ -27,6 +28,10 @@ pub struct Config {
     pub decision: assess::Config,
     pub link: link::Config,
     pub page: clinic_page::Config,
+    #[serde(default)]
+    pub archive: query_retrieve::Config,
+    #[serde(default)]
+    pub worklist: worklist::Config,
     /// Without it: no rounds, and no releases from the hub.
     #[serde(default)]
     pub services: Option<hub_services::Config>,
@@ -86,6 +91,8 @@ impl Config {
         let checks = [
             config.dicom.check(),
             config.retention.as_ref().map_or(Ok(()), retention::Config::check),
+            config.archive.check(),
+            config.worklist.check(),
             config.decision.check(),
             config.link.check(),
             services.map_or(Ok(()), hub_services::Config::check),

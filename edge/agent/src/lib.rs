@@ -34,6 +34,12 @@ mod link;
 
 mod clinic_page;
 
+mod query_retrieve;
+
+mod worklist;
+
+mod mpps;
+
 mod hub_services;
 
 mod local_training;

@@ -6,10 +6,13 @@
 //!                                                              │   ▼                 │
 //!                                             receipts ────────┘  clinic_page   ◀────┘
 //!
+//! archive ◀─ query_retrieve, worklist ◀─ mpps: what else scanners ask of the door
+//!
 //! labels ─▶ case_book ─▶ local_training ◀─▶ federation ◀─▶ hub
 //! ```
 
 mod bookkeeping;
+mod clinic_services;
 mod learning;
 mod models;
 mod retiring;
@@ -24,6 +27,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::addresses::AddressFile;
+use crate::archive::Archive;
 use crate::assess::Assessor;
 use crate::case_book::CaseBook;
 use crate::case_index::CaseIndex;
@@ -45,6 +49,7 @@ use crate::storage_scp::StorageScp;
 use crate::study_folder::StateDirectory;
 use crate::{quality, study};
 use bookkeeping::Bookkeeping;
+use clinic_services::ClinicServices;
 use learning::Learning;
 use models::Models;
 use retiring::Retiring;
@@ -163,10 +168,12 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
     let assessor = Arc::new(Assessor::new(&config.decision, models.clone(), quality::grade));
 
     let storage = StorageScp::new(config.dicom.private_classes, spool.keeper());
+    let clinic_services = ClinicServices::open(&config, &state).map_err(in_state)?;
+    let archive = clinic_services.archive();
     let door = FrontDoor::bind(
         config.dicom.clone(),
         scanners.clone(),
-        vec![Arc::new(storage)],
+        clinic_services.answering(Arc::new(storage)),
         stored_in,
     )
     .await
@@ -256,10 +263,12 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
     }
     tasks.spawn(show_arrivals(
         Arc::clone(&book),
+        archive,
         stored,
         study_in,
         shutdown.clone(),
     ));
+    clinic_services.spawn(&mut tasks, &shutdown);
     tasks.spawn(door.run(shutdown.clone()));
 
     // The first part to end is either the shutdown or a fault; all others follow it.
@@ -329,6 +338,7 @@ fn open_scanners(config: &Config) -> Result<Scanners, Error> {
 /// Every arrival shows at once, then goes to the study stage.
 async fn show_arrivals(
     book: Arc<CaseBook>,
+    archive: Archive,
     mut stored: mpsc::Receiver<StudyInput>,
     studies: mpsc::Sender<StudyInput>,
     shutdown: CancellationToken,
@@ -342,6 +352,7 @@ async fn show_arrivals(
             },
         };
         if let StudyInput::Stored(instance) = &input {
+            archive.note(&instance.study);
             let (book, instance) = (Arc::clone(&book), instance.clone());
             let _ = tokio::task::spawn_blocking(move || book.instance_stored(&instance)).await;
         }

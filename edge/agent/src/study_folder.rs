@@ -7,6 +7,10 @@
 //! studies/<key>/instances/<h>.conflict-<d>.dcm   other bytes under the same UID
 //! studies/<key>/case.log          what happened to the study
 //! studies/<key>/v<n>/             pictures made from version n; can be made again
+//! studies/<key>/instances.log     what can be asked of each instance; can be made again
+//! studies/<key>/instances.sum     what the lines of instances.log come to; can be made again
+//! worklist/<ulid>.order           what was ordered
+//! mpps/<h>.step                   what a scanner says of its work
 //! queue/                          the store-and-forward queue
 //! training/                       examples to learn from, rounds, what they cost (`federation::folder`)
 //! ```
@@ -122,6 +126,16 @@ impl StateDirectory {
     #[must_use]
     pub(crate) fn training(&self) -> PathBuf {
         self.0.join("training")
+    }
+
+    #[must_use]
+    pub(crate) fn worklist(&self) -> PathBuf {
+        self.0.join("worklist")
+    }
+
+    #[must_use]
+    pub(crate) fn mpps(&self) -> PathBuf {
+        self.0.join("mpps")
     }
 
     #[must_use]

@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use crate::study_folder::{StateDirectory, StudyKey};
 use study_index::StudyIndex;
 
-pub(crate) use search::{Answers, StoredFile, TooMany};
+pub(crate) use search::StoredFile;
 pub(crate) use upkeep::run;
 
 /// Cheap to clone; all clones see the same studies.

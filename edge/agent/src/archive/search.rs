@@ -15,8 +15,8 @@ use super::study_index::StudyIndex;
 use super::{Archive, upkeep};
 use crate::study_folder::StudyKey;
 
-/// Files that one retrieve may send.
-const MOST_FILES: usize = 100_000;
+/// Files that one retrieve may send: what its counts can say.
+const MOST_FILES: usize = 65_535;
 
 /// A file to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,11 +124,6 @@ pub(crate) struct Answers {
 }
 
 impl Answers {
-    /// The status the answers go out with.
-    pub(crate) fn pending_status(&self) -> u16 {
-        self.find.pending_status()
-    }
-
     fn of_study(&self, key: &StudyKey, study: &StudyIndex) -> VecDeque<DataSet> {
         let answer = |chain: &[&Record]| {
             let matches = self.find.matches(chain);
@@ -176,7 +171,11 @@ impl Answers {
         for (_, study) in studies {
             let text = |tag| study.study.text(tag).unwrap_or_default();
             let id = text(tags::PATIENT_ID);
-            let name = if id.is_empty() { text(tags::PATIENT_NAME) } else { "" };
+            let name = if id.is_empty() {
+                text(tags::PATIENT_NAME)
+            } else {
+                ""
+            };
             let patient = patients.entry([id, text(tags::PATIENT_ID_ISSUER), name]);
             let (_, counts) = patient.or_insert_with(|| (study.study.clone(), [0; 3]));
             let [studies, series, instances] = counts;
@@ -184,18 +183,20 @@ impl Answers {
             *series += study.series.len() as u64;
             *instances += u64::from(study.instances);
         }
-        let answers = patients.into_values().filter_map(|(mut patient, [studies, series, instances])| {
-            let counts: [(Tag, u64); 3] = [
-                (tags::PATIENT_STUDIES, studies),
-                (tags::PATIENT_SERIES, series),
-                (tags::PATIENT_INSTANCES, instances),
-            ];
-            for (tag, count) in counts {
-                patient.put(tag, &count.to_string());
-            }
-            let matches = self.find.matches(&[&patient]);
-            matches.then(|| self.find.answer(&[&patient], &self.retrieve_ae))
-        });
+        let answers = patients
+            .into_values()
+            .filter_map(|(mut patient, [studies, series, instances])| {
+                let counts: [(Tag, u64); 3] = [
+                    (tags::PATIENT_STUDIES, studies),
+                    (tags::PATIENT_SERIES, series),
+                    (tags::PATIENT_INSTANCES, instances),
+                ];
+                for (tag, count) in counts {
+                    patient.put(tag, &count.to_string());
+                }
+                let matches = self.find.matches(&[&patient]);
+                matches.then(|| self.find.answer(&[&patient], &self.retrieve_ae))
+            });
         answers.collect()
     }
 }

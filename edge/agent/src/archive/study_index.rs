@@ -55,7 +55,10 @@ impl StudyIndex {
             .filter_map(|(record, _)| record.text(tags::MODALITY))
             .collect();
         study.put(tags::MODALITIES_IN_STUDY, &joined(modalities));
-        study.put(tags::SOP_CLASSES_IN_STUDY, &joined(classes.iter().map(String::as_str)));
+        study.put(
+            tags::SOP_CLASSES_IN_STUDY,
+            &joined(classes.iter().map(String::as_str)),
+        );
         study.put(tags::STUDY_SERIES, &series.len().to_string());
         study.put(tags::STUDY_INSTANCES, &instances.to_string());
         let series = series.into_values().map(|(mut record, count)| {

@@ -37,7 +37,11 @@ impl Clinic {
         let key = key(study);
         let folder = self.state.instances(&key);
         fs::create_dir_all(&folder).unwrap();
-        fs::write(folder.join(format!("{image}.dcm")), file(study, series, image, name, coding)).unwrap();
+        fs::write(
+            folder.join(format!("{image}.dcm")),
+            file(study, series, image, name, coding),
+        )
+        .unwrap();
         age(&folder);
         key
     }
@@ -50,7 +54,9 @@ fn key(study: &str) -> StudyKey {
 /// Long enough ago that the summary is written down.
 fn age(folder: &Path) {
     let folder = fs::File::open(folder).unwrap();
-    folder.set_modified(SystemTime::now() - Duration::from_secs(60)).unwrap();
+    folder
+        .set_modified(SystemTime::now() - Duration::from_secs(60))
+        .unwrap();
 }
 
 fn file(study: &str, series: &str, image: &str, name: &str, coding: Coding) -> Vec<u8> {
@@ -128,12 +134,20 @@ fn every_level_is_answered_whatever_set_the_file_is_in() {
     let name = (tags::PATIENT_NAME, "张*");
     let studies = ask(Model::StudyRoot, "STUDY", &[name, (tags::STUDY_UID, "")]);
     assert_eq!(found(&archive, studies, tags::STUDY_UID), ["1.1", "1.2"]);
-    let counts = [(tags::STUDY_UID, "1.1"), (tags::STUDY_INSTANCES, ""), (tags::MODALITIES_IN_STUDY, "SR")];
+    let counts = [
+        (tags::STUDY_UID, "1.1"),
+        (tags::STUDY_INSTANCES, ""),
+        (tags::MODALITIES_IN_STUDY, "SR"),
+    ];
     let find = ask(Model::StudyRoot, "STUDY", &counts);
     assert_eq!(found(&archive, find, tags::STUDY_INSTANCES), ["3"]);
     let find = ask(Model::StudyRoot, "STUDY", &counts);
     assert_eq!(found(&archive, find, tags::MODALITIES_IN_STUDY), ["CT\\SR"]);
-    let series = [(tags::STUDY_UID, "1.1"), (tags::SERIES_UID, ""), (tags::SERIES_INSTANCES, "2")];
+    let series = [
+        (tags::STUDY_UID, "1.1"),
+        (tags::SERIES_UID, ""),
+        (tags::SERIES_INSTANCES, "2"),
+    ];
     let find = ask(Model::StudyRoot, "SERIES", &series);
     assert_eq!(found(&archive, find, tags::SERIES_UID), ["1.1.1"]);
     let images = [
@@ -143,8 +157,15 @@ fn every_level_is_answered_whatever_set_the_file_is_in() {
     ];
     let find = ask(Model::StudyRoot, "IMAGE", &images);
     assert_eq!(found(&archive, find, tags::SOP_INSTANCE), ["1.1.1.1", "1.1.1.2"]);
-    let patients = [(tags::PATIENT_NAME, ""), (tags::PATIENT_STUDIES, ""), (tags::PATIENT_INSTANCES, "")];
-    for (tag, expected) in [(tags::PATIENT_STUDIES, ["1", "2"]), (tags::PATIENT_INSTANCES, ["1", "4"])] {
+    let patients = [
+        (tags::PATIENT_NAME, ""),
+        (tags::PATIENT_STUDIES, ""),
+        (tags::PATIENT_INSTANCES, ""),
+    ];
+    for (tag, expected) in [
+        (tags::PATIENT_STUDIES, ["1", "2"]),
+        (tags::PATIENT_INSTANCES, ["1", "4"]),
+    ] {
         let find = ask(Model::PatientRoot, "PATIENT", &patients);
         assert_eq!(found(&archive, find, tag), expected);
     }
@@ -166,30 +187,63 @@ fn a_late_image_is_found_by_the_next_question() {
     let study = here.keep("1.3", "1.3.2", "1.3.2.1", "Li^Si", Coding::Utf8);
     let keys = [(tags::STUDY_UID, "1.3"), (tags::STUDY_SERIES, "")];
     archive.note(&study);
-    assert_eq!(found(&archive, ask(Model::StudyRoot, "STUDY", &keys), tags::STUDY_SERIES), ["2"]);
+    assert_eq!(
+        found(
+            &archive,
+            ask(Model::StudyRoot, "STUDY", &keys),
+            tags::STUDY_SERIES
+        ),
+        ["2"]
+    );
     fs::remove_dir_all(here.state.study(&study)).unwrap();
     archive.note(&study);
-    assert!(found(&archive, ask(Model::StudyRoot, "STUDY", &keys), tags::STUDY_SERIES).is_empty());
+    assert!(
+        found(
+            &archive,
+            ask(Model::StudyRoot, "STUDY", &keys),
+            tags::STUDY_SERIES
+        )
+        .is_empty()
+    );
 }
 
 #[test]
 fn a_start_believes_summaries_that_are_level_and_no_others() {
     let here = three_studies();
     drop(caught_up(&here));
-    let everything = || ask(Model::StudyRoot, "STUDY", &[(tags::STUDY_UID, ""), (tags::STUDY_INSTANCES, "")]);
+    let everything = || {
+        ask(
+            Model::StudyRoot,
+            "STUDY",
+            &[(tags::STUDY_UID, ""), (tags::STUDY_INSTANCES, "")],
+        )
+    };
     let reopened = here.open();
-    assert_eq!(found(&reopened, everything(), tags::STUDY_INSTANCES), ["1", "1", "3"]);
+    assert_eq!(
+        found(&reopened, everything(), tags::STUDY_INSTANCES),
+        ["1", "1", "3"]
+    );
     // One image more, one less, a damaged log, a missing one.
     here.keep("1.2", "1.2.1", "1.2.1.2", "张三", Coding::Gb18030);
     let gone = here.state.instances(&key("1.1"));
     fs::remove_file(gone.join("1.1.9.1.dcm")).unwrap();
     age(&gone);
-    fs::write(here.state.study(&key("1.3")).join("instances.log"), b"damaged\nlines\n").unwrap();
+    fs::write(
+        here.state.study(&key("1.3")).join("instances.log"),
+        b"damaged\nlines\n",
+    )
+    .unwrap();
     let reopened = here.open();
     assert!(found(&reopened, everything(), tags::STUDY_INSTANCES).is_empty());
     assert!(!reopened.catch_up(100));
-    assert_eq!(found(&reopened, everything(), tags::STUDY_INSTANCES), ["1", "2", "2"]);
-    assert_eq!(found(&here.open(), everything(), tags::STUDY_INSTANCES), ["1", "2", "2"]);
+    assert_eq!(
+        found(&reopened, everything(), tags::STUDY_INSTANCES),
+        ["1", "2", "2"]
+    );
+    assert_eq!(
+        found(&here.open(), everything(), tags::STUDY_INSTANCES),
+        ["1", "2", "2"]
+    );
 }
 
 #[test]
@@ -204,7 +258,10 @@ fn a_folder_that_just_changed_is_looked_at_again() {
     .unwrap();
     archive.note(&study);
     archive.look_at_changed();
-    assert!(lock(&archive.inner.changed).contains(&study), "its summary is not written down yet");
+    assert!(
+        lock(&archive.inner.changed).contains(&study),
+        "its summary is not written down yet"
+    );
     age(&here.state.instances(&study));
     archive.look_at_changed();
     assert!(!lock(&archive.inner.changed).contains(&study));
@@ -230,7 +287,10 @@ fn a_retrieve_gives_the_files_asked_for() {
     let [one] = one.as_slice() else {
         panic!("{} files", one.len());
     };
-    assert_eq!((one.sop_class_uid.as_str(), one.transfer_syntax.as_str()), (CT, EXPLICIT));
+    assert_eq!(
+        (one.sop_class_uid.as_str(), one.transfer_syntax.as_str()),
+        (CT, EXPLICIT)
+    );
     assert_eq!(one.length, fs::metadata(&one.path).unwrap().len());
     assert!(files("STUDY", &[(tags::STUDY_UID, "..")]).is_empty());
 }
@@ -247,6 +307,10 @@ fn what_is_no_image_is_left_out_and_conflicting_copies_do_not_answer() {
     .unwrap();
     age(&folder);
     let archive = caught_up(&here);
-    let find = ask(Model::StudyRoot, "STUDY", &[(tags::STUDY_UID, "1.3"), (tags::STUDY_INSTANCES, "")]);
+    let find = ask(
+        Model::StudyRoot,
+        "STUDY",
+        &[(tags::STUDY_UID, "1.3"), (tags::STUDY_INSTANCES, "")],
+    );
     assert_eq!(found(&archive, find, tags::STUDY_INSTANCES), ["1"]);
 }

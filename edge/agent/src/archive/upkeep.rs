@@ -222,7 +222,9 @@ fn files(folder: &Path) -> io::Result<BTreeSet<String>> {
     for entry in fs::read_dir(folder)? {
         if let Ok(name) = entry?.file_name().into_string()
             && !name.contains(".conflict-")
-            && Path::new(&name).extension().is_some_and(|extension| extension == "dcm")
+            && Path::new(&name)
+                .extension()
+                .is_some_and(|extension| extension == "dcm")
         {
             found.insert(name);
         }

@@ -5,6 +5,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use barefoot_imaging::tags::Tag;
+
 /// A command set is a few hundred bytes; whoever sends more is no scanner.
 pub(crate) const MAX_COMMAND_BYTES: usize = 16 * 1024;
 
@@ -20,6 +22,7 @@ pub(crate) mod element {
     pub(crate) const PRIORITY: u16 = 0x0700;
     pub(crate) const DATA_SET_TYPE: u16 = 0x0800;
     pub(crate) const STATUS: u16 = 0x0900;
+    pub(crate) const OFFENDING_ELEMENT: u16 = 0x0901;
     pub(crate) const ERROR_COMMENT: u16 = 0x0902;
     pub(crate) const ERROR_ID: u16 = 0x0903;
     pub(crate) const AFFECTED_SOP_INSTANCE_UID: u16 = 0x1000;
@@ -172,6 +175,15 @@ impl Command {
     #[must_use]
     pub(crate) fn with_comment(self, comment: &str) -> Self {
         self.with_text(element::ERROR_COMMENT, comment, 64)
+    }
+
+    /// Offending Element (0000,0901).
+    #[must_use]
+    pub(crate) fn with_offending(mut self, tag: Tag) -> Self {
+        let [group, number] = [tag.0, tag.1].map(u16::to_le_bytes);
+        self.values
+            .insert(element::OFFENDING_ELEMENT, [group, number].concat());
+        self
     }
 
     fn with_padded(mut self, element: u16, bytes: &[u8], padding: u8) -> Self {

@@ -12,6 +12,8 @@ pub(crate) use session::{Message, SendError, Session};
 pub(crate) mod status {
     pub(crate) const SUCCESS: u16 = 0x0000;
     pub(crate) const PROCESSING_FAILURE: u16 = 0x0110;
+    /// Of C-FIND, C-MOVE and C-GET (PS3.4 annexes C and K): unable to process, cannot understand.
+    pub(crate) const CANNOT_UNDERSTAND: u16 = 0xC000;
     pub(crate) const UNRECOGNIZED_OPERATION: u16 = 0x0211;
 }
 

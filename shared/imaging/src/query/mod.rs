@@ -54,5 +54,11 @@ impl Error {
     }
 }
 
+/// Whether `text` is a date as DICOM writes it: `YYYYMMDD`.
+#[must_use]
+pub fn is_date(text: &str) -> bool {
+    text.len() == 8 && moment::date(text).is_some()
+}
+
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,80 @@
+//! What scanners and workstations ask of the box beside keeping their images: search and retrieve, worklist, performed
+//! steps.
+
+use std::io;
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::archive::{self, Archive};
+use crate::clock::now_ms;
+use crate::config::Config;
+use crate::dimse::Service;
+use crate::mpps::{MppsScp, Performed, StepState, Steps};
+use crate::query_retrieve::QueryRetrieve;
+use crate::study_folder::StateDirectory;
+use crate::worklist::{DropFolder, OrderState, Worklist, WorklistScp};
+
+pub(super) struct ClinicServices {
+    archive: Archive,
+    drop_folder: DropFolder,
+    services: Vec<Arc<dyn Service>>,
+}
+
+impl ClinicServices {
+    /// # Errors
+    /// When a folder below the state directory cannot be used.
+    pub(super) fn open(config: &Config, state: &StateDirectory) -> io::Result<Self> {
+        let archive = Archive::open(state.clone())?;
+        let worklist = Worklist::open(state.worklist())?;
+        let steps = Steps::open(state.mpps())?;
+        let query_retrieve = QueryRetrieve::new(
+            &config.archive,
+            archive.clone(),
+            config.dicom.ae_title.clone(),
+            config.dicom.max_pdu_bytes,
+        );
+        let orders = worklist.clone();
+        let heard = Arc::new(move |step: Performed| carried_out(&orders, &step));
+        Ok(Self {
+            drop_folder: DropFolder::new(&config.worklist, worklist.clone()),
+            services: vec![
+                Arc::new(query_retrieve),
+                Arc::new(WorklistScp::new(worklist)),
+                Arc::new(MppsScp::new(steps, heard)),
+            ],
+            archive,
+        })
+    }
+
+    pub(super) fn archive(&self) -> Archive {
+        self.archive.clone()
+    }
+
+    /// All services of the door, storage first: it is asked most.
+    pub(super) fn answering(&self, storage: Arc<dyn Service>) -> Vec<Arc<dyn Service>> {
+        let mut all = vec![storage];
+        all.extend(self.services.iter().cloned());
+        all
+    }
+
+    pub(super) fn spawn(self, tasks: &mut JoinSet<()>, shutdown: &CancellationToken) {
+        tasks.spawn(archive::run(self.archive, shutdown.clone()));
+        tasks.spawn(self.drop_folder.run(shutdown.clone()));
+    }
+}
+
+/// An order that was carried out leaves the worklist; one that was broken off is there again.
+fn carried_out(worklist: &Worklist, step: &Performed) {
+    let state = match step.state {
+        StepState::InProgress => OrderState::Started,
+        StepState::Completed => OrderState::Done,
+        StepState::Discontinued => OrderState::Scheduled,
+    };
+    for study in &step.studies {
+        if let Err(error) = worklist.performed(study, state, now_ms()) {
+            tracing::warn!(%error, "The worklist does not know that a step was carried out.");
+        }
+    }
+}
