@@ -33,6 +33,7 @@ mod large_studies;
 mod other_peoples_tools;
 
 mod corpus;
+mod archive_answers_peers;
 
 mod calls_equal_onnxruntime;
 

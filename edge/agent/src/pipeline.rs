@@ -168,7 +168,7 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
     let assessor = Arc::new(Assessor::new(&config.decision, models.clone(), quality::grade));
 
     let storage = StorageScp::new(config.dicom.private_classes, spool.keeper());
-    let clinic_services = ClinicServices::open(&config, &state).map_err(in_state)?;
+    let clinic_services = ClinicServices::open(&config, &state, stored_in.clone()).map_err(in_state)?;
     let archive = clinic_services.archive();
     let door = FrontDoor::bind(
         config.dicom.clone(),
@@ -244,6 +244,7 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
             book: Arc::clone(&book),
             cases: all_cases,
             spool,
+            archive: archive.clone(),
             needed: Arc::new(|_| false),
         };
         tasks.spawn(retiring.run(shutdown.clone()));

@@ -130,7 +130,8 @@ fn caught_up(here: &Clinic) -> Archive {
 
 #[test]
 fn every_level_is_answered_whatever_set_the_file_is_in() {
-    let archive = caught_up(&three_studies());
+    let here = three_studies();
+    let archive = caught_up(&here);
     let name = (tags::PATIENT_NAME, "张*");
     let studies = ask(Model::StudyRoot, "STUDY", &[name, (tags::STUDY_UID, "")]);
     assert_eq!(found(&archive, studies, tags::STUDY_UID), ["1.1", "1.2"]);
@@ -173,7 +174,8 @@ fn every_level_is_answered_whatever_set_the_file_is_in() {
 
 #[test]
 fn numbers_are_answered_as_numbers() {
-    let archive = caught_up(&three_studies());
+    let here = three_studies();
+    let archive = caught_up(&here);
     let mut set = identifier("IMAGE", &[(tags::STUDY_UID, "1.3"), (tags::SERIES_UID, "1.3.1")]);
     set.put_empty(tags::ROWS);
     let find = Find::read(Model::StudyRoot, &set, Options::default()).unwrap();

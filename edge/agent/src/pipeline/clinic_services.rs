@@ -4,6 +4,8 @@
 use std::io;
 use std::sync::Arc;
 
+use barefoot_domain::StudyUid;
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -11,9 +13,10 @@ use crate::archive::{self, Archive};
 use crate::clock::now_ms;
 use crate::config::Config;
 use crate::dimse::Service;
+use crate::handoff::StudyInput;
 use crate::mpps::{MppsScp, Performed, StepState, Steps};
 use crate::query_retrieve::QueryRetrieve;
-use crate::study_folder::StateDirectory;
+use crate::study_folder::{StateDirectory, StudyKey, instance_stem};
 use crate::worklist::{DropFolder, OrderState, Worklist, WorklistScp};
 
 pub(super) struct ClinicServices {
@@ -25,7 +28,11 @@ pub(super) struct ClinicServices {
 impl ClinicServices {
     /// # Errors
     /// When a folder below the state directory cannot be used.
-    pub(super) fn open(config: &Config, state: &StateDirectory) -> io::Result<Self> {
+    pub(super) fn open(
+        config: &Config,
+        state: &StateDirectory,
+        studies: mpsc::Sender<StudyInput>,
+    ) -> io::Result<Self> {
         let archive = Archive::open(state.clone())?;
         let worklist = Worklist::open(state.worklist())?;
         let steps = Steps::open(state.mpps())?;
@@ -36,7 +43,10 @@ impl ClinicServices {
             config.dicom.max_pdu_bytes,
         );
         let orders = worklist.clone();
-        let heard = Arc::new(move |step: Performed| carried_out(&orders, &step));
+        let heard = Arc::new(move |step: Performed| {
+            carried_out(&orders, &step);
+            announce(&studies, &step);
+        });
         Ok(Self {
             drop_folder: DropFolder::new(&config.worklist, worklist.clone()),
             services: vec![
@@ -62,6 +72,20 @@ impl ClinicServices {
     pub(super) fn spawn(self, tasks: &mut JoinSet<()>, shutdown: &CancellationToken) {
         tasks.spawn(archive::run(self.archive, shutdown.clone()));
         tasks.spawn(self.drop_folder.run(shutdown.clone()));
+    }
+}
+
+/// A hint only: where the study stage is behind, it waits out the quiet period.
+fn announce(studies: &mpsc::Sender<StudyInput>, step: &Performed) {
+    if step.state != StepState::Completed {
+        return;
+    }
+    let file = |uid: &String| format!("{}.dcm", instance_stem(uid));
+    for study in step.studies.iter().filter_map(|uid| StudyUid::new(uid).ok()) {
+        let _ = studies.try_send(StudyInput::Announced {
+            study: StudyKey::of(&study),
+            files: step.images.iter().map(file).collect(),
+        });
     }
 }
 

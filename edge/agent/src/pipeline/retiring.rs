@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::archive::Archive;
 use crate::case_book::CaseBook;
 use crate::case_index::CaseIndex;
 use crate::clock::now_ms;
@@ -24,6 +25,7 @@ pub(super) struct Retiring {
     pub(super) book: Arc<CaseBook>,
     pub(super) cases: CaseIndex,
     pub(super) spool: Spool,
+    pub(super) archive: Archive,
     pub(super) needed: Needed,
 }
 
@@ -54,7 +56,10 @@ impl Retiring {
                 break;
             }
             match self.book.remove_images(&case.study, now) {
-                Ok(()) => gone += 1,
+                Ok(()) => {
+                    self.archive.note(&case.study);
+                    gone += 1;
+                }
                 Err(error) => {
                     tracing::error!(study = %case.study, error = chain(&error), "A study's images could not be removed.");
                     break;

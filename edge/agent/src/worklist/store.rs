@@ -248,7 +248,9 @@ mod tests {
         let mut wish = filled_in().order(NOON).unwrap().wish;
         wish.placer = placer.to_owned();
         wish.description = description.to_owned();
-        wish.accession.clear();
+        for given in [&mut wish.accession, &mut wish.procedure_id, &mut wish.step_id] {
+            given.clear();
+        }
         wish
     }
 
