@@ -32,8 +32,8 @@ mod large_studies;
 
 mod other_peoples_tools;
 
-mod corpus;
 mod archive_answers_peers;
+mod corpus;
 
 mod calls_equal_onnxruntime;
 

@@ -8,8 +8,8 @@ use barefoot_inference::{EngineWish, PrecisionWish};
 use serde::{Deserialize, Deserializer};
 
 use crate::{
-    assess, clinic_page, front_door, hub_services, link, local_training, model_slot, query_retrieve, retention, spool,
-    study, worklist,
+    assess, clinic_page, front_door, hub_services, link, local_training, model_slot, query_retrieve,
+    retention, spool, study, worklist,
 };
 
 /// Everything a site decides.

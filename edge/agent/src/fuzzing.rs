@@ -18,17 +18,17 @@ impl Offers for Everything {
     fn offer(&self, _abstract_syntax: &str) -> Option<Offered> {
         Some(Offered {
             transfer_syntaxes: &["1.2.840.10008.1.2", "1.2.840.10008.1.2.1"],
-            roles: Roles {
-                scu: true,
-                scp: true,
-            },
+            roles: Roles { scu: true, scp: true },
         })
     }
 }
 
 /// A whole conversation: request, messages, end.
 pub fn conversation(bytes: &[u8]) {
-    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_time().build() else {
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+    else {
         return;
     };
     runtime.block_on(async {
