@@ -72,3 +72,6 @@ mod upper_layer;
 
 #[cfg(test)]
 mod test_instances;
+
+#[cfg(test)]
+mod conformance;
