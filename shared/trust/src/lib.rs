@@ -3,6 +3,7 @@
 //! - [`Authority`] issues the certificates of a region: one for the hub, one for each clinic's box.
 //! - [`TlsIdentity`] is a certificate chain with its key and the authority it trusts, read from PEM files. It makes the
 //!   only rustls configurations of the project; the one crypto provider is ring.
+//! - [`dicom`]: the same for scanners and archives, which come from many makers.
 //! - [`peer_of`] reads from a certificate who calls: a clinic's box or a person with a role.
 //! - [`TlsIdentity::sign`] and [`TlsIdentity::verify_signed`]: a clinic's word that another can check without the hub.
 //! - [`release`]: what makes a model release one that a box may install.
@@ -15,6 +16,8 @@ pub use authority::{Authority, Issued};
 
 mod tls;
 pub use tls::{TlsIdentity, TlsPaths};
+
+pub mod dicom;
 
 mod peer;
 pub use peer::{Peer, Person, Role, clinic_of, peer_of};
