@@ -1,5 +1,5 @@
 use encoding_rs::{
-    Encoding, ISO_8859_2, ISO_8859_3, ISO_8859_4, ISO_8859_5, ISO_8859_6, ISO_8859_7, ISO_8859_8,
+    BIG5, Encoding, ISO_8859_2, ISO_8859_3, ISO_8859_4, ISO_8859_5, ISO_8859_6, ISO_8859_7, ISO_8859_8,
     ISO_8859_15, SHIFT_JIS, WINDOWS_874, WINDOWS_1252, WINDOWS_1254,
 };
 
@@ -57,6 +57,8 @@ fn repertoire(term: &str) -> Option<Repertoire> {
     let number = match term {
         "GB18030" | "GBK" | "GB2312" => return Some(Repertoire::Gb18030),
         "UTF8" => return Some(Repertoire::Utf8),
+        // No term of the standard; older scanners from Taiwan and Hong Kong write it.
+        "BIG5" => return Some(Repertoire::Single(BIG5)),
         _ => term
             .strip_prefix("ISOIR")
             .or_else(|| term.strip_prefix("ISO2022IR"))?,

@@ -54,7 +54,6 @@ fn by_declaration(raw: &[u8], declared: Repertoire) -> (String, bool) {
     match declared {
         Repertoire::Utf8 => match str::from_utf8(raw) {
             Ok(text) => (text.to_owned(), false),
-            // Cut at the end: scanners count 64 bytes where the standard counts characters.
             Err(error) if error.error_len().is_none() => (lossy(UTF_8, raw), false),
             Err(_) => (sniffed_without_utf8(raw), true),
         },
@@ -64,12 +63,12 @@ fn by_declaration(raw: &[u8], declared: Repertoire) -> (String, bool) {
             }
             match GB18030.decode_without_bom_handling_and_without_replacement(raw) {
                 Some(text) => (text.into_owned(), false),
-                None if str::from_utf8(raw).is_ok() => (lossy(UTF_8, raw), true),
+                None if sniff::looks_like_utf8(raw) => (lossy(UTF_8, raw), true),
                 None => (lossy(GB18030, raw), true),
             }
         }
         Repertoire::Single(encoding) => {
-            if str::from_utf8(raw).is_ok() && !raw.is_ascii() {
+            if sniff::looks_like_utf8(raw) {
                 return (lossy(UTF_8, raw), true);
             }
             // Only Latin letters stand alone between ASCII; two high bytes after each other are ordinary Cyrillic.
@@ -79,7 +78,7 @@ fn by_declaration(raw: &[u8], declared: Repertoire) -> (String, bool) {
             (lossy(encoding, raw), false)
         }
         Repertoire::Ascii => {
-            if str::from_utf8(raw).is_ok() {
+            if sniff::looks_like_utf8(raw) {
                 return (lossy(UTF_8, raw), true);
             }
             (sniffed_without_utf8(raw), true)

@@ -18,6 +18,18 @@ pub(super) fn looks_like_gbk(raw: &[u8]) -> bool {
     0 < common && rare <= common
 }
 
+/// Valid UTF-8 with something beyond ASCII, or such whose last character is cut: scanners count 64 bytes where the
+/// standard counts characters. A cut alone proves nothing, since a Latin letter at the end looks like one.
+pub(super) fn looks_like_utf8(raw: &[u8]) -> bool {
+    match str::from_utf8(raw) {
+        Ok(_) => !raw.is_ascii(),
+        Err(error) if error.error_len().is_some() => false,
+        Err(error) => raw
+            .get(..error.valid_up_to())
+            .is_some_and(|whole| !whole.is_ascii()),
+    }
+}
+
 /// Valid UTF-8 with at least two characters of three bytes or more: GBK text hardly ever is that by accident, while
 /// UTF-8 text often is valid GBK.
 pub(super) fn is_surely_utf8(raw: &[u8]) -> bool {
