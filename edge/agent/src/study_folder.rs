@@ -11,6 +11,9 @@
 //! studies/<key>/instances.sum     what the lines of instances.log come to; can be made again
 //! worklist/<ulid>.order           what was ordered
 //! mpps/<h>.step                   what a scanner says of its work
+//! studies/<key>/results/<h>.dcm   objects made from the study, for archives
+//! deliver/<node>.log              what each node was sent
+//! commitment.log                  promises of storage asked for and given
 //! queue/                          the store-and-forward queue
 //! training/                       examples to learn from, rounds, what they cost (`federation::folder`)
 //! ```
@@ -152,6 +155,21 @@ impl StateDirectory {
     #[must_use]
     pub(crate) fn removed_instances(&self, key: &StudyKey) -> PathBuf {
         self.study(key).join("removed")
+    }
+
+    #[must_use]
+    pub(crate) fn results(&self, key: &StudyKey) -> PathBuf {
+        self.study(key).join("results")
+    }
+
+    #[must_use]
+    pub(crate) fn deliver(&self) -> PathBuf {
+        self.0.join("deliver")
+    }
+
+    #[must_use]
+    pub(crate) fn commitment_log(&self) -> PathBuf {
+        self.0.join("commitment.log")
     }
 
     #[must_use]

@@ -3,7 +3,7 @@
 //! An object's way: [`header`] reads a file's elements within fixed bounds (nothing a sender writes into a length field
 //! makes it allocate or descend further), [`text`] decodes what people wrote into it, [`pixels`] makes one grey picture of
 //! its pixel data, [`statistics`] says how its grey levels lie, and [`render`] turns it into what a page shows. What is
-//! asked about objects comes as a [`data_set`] and is decided in [`query`].
+//! asked about objects comes as a [`data_set`] and is decided in [`query`]; [`transcode`] writes one anew for another node.
 //!
 //! Nothing here logs, and no error holds a value: values are somebody's name. General DICOM parsers never see a received
 //! file: the codecs get single frames whose size was checked before.
@@ -16,3 +16,4 @@ pub mod render;
 pub mod statistics;
 pub mod tags;
 pub mod text;
+pub mod transcode;

@@ -21,9 +21,12 @@ impl Vr {
     pub const DA: Self = Self(*b"DA");
     pub const DT: Self = Self(*b"DT");
     pub const LO: Self = Self(*b"LO");
+    pub const OB: Self = Self(*b"OB");
+    pub const OW: Self = Self(*b"OW");
     pub const PN: Self = Self(*b"PN");
     pub const SH: Self = Self(*b"SH");
     pub const SQ: Self = Self(*b"SQ");
+    pub const SS: Self = Self(*b"SS");
     pub const TM: Self = Self(*b"TM");
     pub const UI: Self = Self(*b"UI");
     pub const UN: Self = Self(*b"UN");

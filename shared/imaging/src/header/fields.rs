@@ -58,6 +58,18 @@ impl Header {
         self.series_uid.as_deref()
     }
 
+    /// Who sent the object to where it is kept now (0002,0016).
+    #[must_use]
+    pub fn source_ae_title(&self) -> Option<&str> {
+        self.source_ae_title.as_deref()
+    }
+
+    /// From now on text means what this character set says, whatever the object declares: for a scanner that declares
+    /// the wrong one. As with a declared set, bytes that cannot be of it are guessed and marked.
+    pub fn set_character_set(&mut self, term: &str) {
+        self.character_set = Some(term.to_owned());
+    }
+
     /// For instance `DX`, in upper case.
     #[must_use]
     pub fn modality(&self) -> Option<String> {
@@ -231,10 +243,18 @@ impl Header {
 
     fn text(&self, tag: Tag) -> Option<Text> {
         let value = self.kept.top.get(&tag)?;
-        let character_set = self.kept.top.get(&tags::CHARACTER_SET);
-        let text = text::decode(&value.bytes, character_set.map(|value| value.bytes.as_slice()));
+        let declared = self.kept.top.get(&tags::CHARACTER_SET);
+        let declared = declared.map(|value| value.bytes.as_slice());
+        let text = match &self.character_set {
+            None => text::decode(&value.bytes, declared),
+            Some(known) => text::decode_known(&value.bytes, declared, known),
+        };
         (!text.value.is_empty()).then_some(text)
     }
+}
+
+pub(super) fn source_ae_title(meta: &Kept) -> Option<String> {
+    ascii(&meta.top.get(&tags::META_SOURCE_AE)?.bytes)
 }
 
 impl Value {

@@ -56,6 +56,9 @@ pub struct Header {
     sop_instance_uid: String,
     study_uid: StudyUid,
     series_uid: Option<String>,
+    source_ae_title: Option<String>,
+    /// Counts instead of the declared one.
+    character_set: Option<String>,
     kept: Kept,
 }
 
@@ -115,6 +118,8 @@ pub fn scan<R: Read + Seek>(reader: R, length: u64) -> Result<Header, Error> {
             name: "Study Instance UID",
         })?,
         series_uid: optional_uid(&kept, tags::SERIES_UID, "Series Instance UID")?,
+        source_ae_title: fields::source_ae_title(&meta),
+        character_set: None,
         transfer_syntax,
         syntax,
         data_set_offset,

@@ -59,7 +59,7 @@ pub(super) fn read_middle(path: &Path, header: &Header, layout: &Layout) -> Resu
     }
 }
 
-fn open(path: &Path, header: &Header) -> Result<Source<File>, Error> {
+pub(super) fn open(path: &Path, header: &Header) -> Result<Source<File>, Error> {
     let read = |source| Error::Read { source };
     let file = File::open(path).map_err(read)?;
     let length = file.metadata().map_err(read)?.len();
@@ -122,7 +122,7 @@ fn checked(bytes: Vec<u8>, layout: &Layout) -> Result<Samples, Error> {
 }
 
 /// Which fragments hold the frame: all of a single one, else one each, else by the offset table.
-fn fragments_of_frame<'a>(
+pub(super) fn fragments_of_frame<'a>(
     frame: u32,
     frames: u32,
     offset_table: &[u32],
@@ -154,7 +154,7 @@ fn fragments_of_frame<'a>(
     }
 }
 
-fn joined(source: &mut Source<File>, fragments: &[(u64, u32)]) -> Result<Vec<u8>, Error> {
+pub(super) fn joined(source: &mut Source<File>, fragments: &[(u64, u32)]) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
     for (offset, length) in fragments {
         let start = bytes.len();

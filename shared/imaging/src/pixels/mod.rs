@@ -12,12 +12,14 @@ mod frame;
 mod layout;
 mod levels;
 mod lut;
+mod whole;
 
 use std::fmt;
 use std::path::Path;
 
 pub use error::Error;
 pub use layout::PIXEL_LIMIT;
+pub(crate) use whole::{Native, decompress};
 
 use crate::header::Header;
 use layout::{Layout, Photometric};

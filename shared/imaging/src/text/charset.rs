@@ -40,6 +40,11 @@ impl Declared {
             .unwrap_or(Repertoire::Ascii)
     }
 
+    /// A single term, and one that decides something.
+    pub(super) fn is_known(&self) -> bool {
+        matches!(self.terms.as_slice(), [term] if repertoire(term).is_some())
+    }
+
     /// What high bytes mean until an escape sequence says otherwise.
     pub(super) fn first_single_byte(&self) -> Option<&'static Encoding> {
         match self.main() {

@@ -49,6 +49,22 @@ pub fn decode(raw: &[u8], character_set: Option<&[u8]>) -> Text {
     }
 }
 
+/// As [`decode`], by a character set that is known from elsewhere to be the right one, whatever is declared. Escape
+/// sequences still say themselves what follows them, and are expected where the declaration allows them.
+#[must_use]
+pub fn decode_known(raw: &[u8], declared: Option<&[u8]>, known: &str) -> Text {
+    if raw.contains(&iso2022::ESCAPE) {
+        return decode(raw, declared);
+    }
+    decode(raw, Some(known.as_bytes()))
+}
+
+/// Whether text can be decoded by this term: one of the standard's, or one that scanners write for such.
+#[must_use]
+pub fn is_character_set(term: &str) -> bool {
+    Declared::parse(term.as_bytes()).is_known()
+}
+
 /// For bytes without escape sequences.
 fn by_declaration(raw: &[u8], declared: Repertoire) -> (String, bool) {
     match declared {

@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::{Text, decode, person_name_display};
+use super::{Text, decode, decode_known, is_character_set, person_name_display};
 
 const NAME: &str = "张三^建国";
 const GB: &[u8] = b"\xD5\xC5\xC8\xFD^\xBD\xA8\xB9\xFA";
@@ -134,6 +134,39 @@ fn every_way_a_chinese_name_arrives_is_readable_and_guesses_are_marked() {
         let text = decode(raw, declared.map(str::as_bytes));
         assert_eq!(text.value, *value, "{way}");
         assert_eq!(text.guessed, *guessed, "{way}");
+    }
+}
+
+#[test]
+fn a_set_known_from_elsewhere_counts_instead_of_the_declared_one() {
+    const BIG5: &[u8] = b"\xB1i\xA4T^\xAB\xD8\xB0\xEA";
+    const ISO_2022: &[u8] = b"\x1B$)A\xD5\xC5";
+    // One character is too little to guess from: as Latin letters it is as good.
+    let rows: &[(&[u8], Option<&str>, &str, &str, bool)] = &[
+        (b"\xD5\xC5", Some("ISO_IR 144"), "GB18030", "张", false),
+        (GB, None, "GBK", NAME, false),
+        (BIG5, None, "BIG5", "張三^建國", false),
+        (BIG5, Some("ISO_IR 100"), "BIG5", "張三^建國", false),
+        (b"M\xFCller", Some("GB18030"), "ISO_IR 100", "Müller", false),
+        // What cannot be of the known set is guessed as ever.
+        (UTF8, Some("ISO_IR 192"), "GB18030", NAME, true),
+        (ISO_2022, Some("\\ISO 2022 IR 58"), "GB18030", "张", false),
+        (ISO_2022, None, "GB18030", "张", true),
+    ];
+    for (raw, declared, known, value, guessed) in rows {
+        let text = decode_known(raw, declared.map(str::as_bytes), known);
+        assert_eq!((text.value.as_str(), text.guessed), (*value, *guessed), "{known}");
+    }
+    for (term, known) in [
+        ("GB18030", true),
+        ("ISO_IR 192", true),
+        ("ISO 2022 IR 6", true),
+        ("BIG5", true),
+        ("", false),
+        ("Chinese", false),
+        ("GB18030\\ISO_IR 192", false),
+    ] {
+        assert_eq!(is_character_set(term), known, "{term}");
     }
 }
 

@@ -11,3 +11,5 @@ mod damage;
 mod files;
 mod headers;
 mod pictures;
+
+mod transcoding;

@@ -1,0 +1,102 @@
+//! All frames of a compressed object in native form (PS3.5 section 8.1).
+
+use std::path::Path;
+
+use super::codestream::{self, Kind};
+use super::frame::{self, Samples};
+use super::layout::Layout;
+use super::{Error, Photometric, codec};
+use crate::header::{Header, PixelLocation};
+
+/// Pixel data as they stand in an object without compression, little endian.
+pub(crate) struct Native {
+    pub(crate) bytes: Vec<u8>,
+    /// What Photometric Interpretation says of them.
+    pub(crate) photometric: &'static str,
+    pub(crate) several_samples: bool,
+    pub(crate) bits_allocated: u16,
+}
+
+/// Decodes every frame; colours come pixel by pixel.
+///
+/// # Errors
+/// When the object has no compressed pixels, or none that can be decoded, or more than `limit` bytes of them.
+pub(crate) fn decompress(path: &Path, header: &Header, limit: u64) -> Result<Native, Error> {
+    let layout = Layout::of(header)?;
+    let Some(PixelLocation::Fragments {
+        offset_table,
+        fragments,
+    }) = header.pixels()
+    else {
+        return Err(Error::NoPixels);
+    };
+    let size = layout.pixels() as u64 * u64::from(layout.samples) * u64::from(layout.bits_allocated / 8);
+    if limit < size.saturating_mul(u64::from(layout.frames)) {
+        return Err(Error::Unsupported {
+            what: "this much pixel data at once",
+        });
+    }
+    let mut source = frame::open(path, header)?;
+    let mut bytes = Vec::new();
+    let mut photometric = layout.photometric;
+    for number in 0..layout.frames {
+        let wanted = frame::fragments_of_frame(number, layout.frames, offset_table, fragments)?;
+        let compressed = frame::joined(&mut source, wanted)?;
+        let precision = precision(header.transfer_syntax(), &compressed);
+        let mut samples = codec::decode(header.transfer_syntax(), compressed, &layout)?;
+        if samples.bits < layout.bits_allocated {
+            widen(&mut samples);
+        }
+        if layout.signed && precision == Some(layout.bits_stored) {
+            extend_sign(&mut samples, &layout);
+        }
+        photometric = samples.photometric;
+        samples.bytes.truncate(size as usize);
+        bytes.append(&mut samples.bytes);
+    }
+    Ok(Native {
+        bytes,
+        photometric: name(photometric),
+        several_samples: 1 < layout.samples,
+        bits_allocated: layout.bits_allocated,
+    })
+}
+
+/// How many bits the stream keeps of each sample, where it says so.
+fn precision(transfer_syntax: &str, stream: &[u8]) -> Option<u16> {
+    let kind = codestream::kind(transfer_syntax).filter(|kind| *kind != Kind::RunLength)?;
+    let stream = codestream::read(kind, stream).ok().flatten()?;
+    Some(u16::from(stream.precision))
+}
+
+/// The codec gave bytes where the object allocates words.
+fn widen(samples: &mut Samples) {
+    samples.bytes = samples.bytes.iter().flat_map(|byte| [*byte, 0]).collect();
+    samples.bits = 16;
+}
+
+/// Streams of twelve bits give twelve: readers of native pixel data expect the sign in the bits above too.
+fn extend_sign(samples: &mut Samples, layout: &Layout) {
+    let unused = u32::from(samples.bits.saturating_sub(layout.bits_stored));
+    if samples.bits == 16 {
+        let (words, _) = samples.bytes.as_chunks_mut::<2>();
+        for word in words {
+            *word = ((i16::from_le_bytes(*word) << unused) >> unused).to_le_bytes();
+        }
+    } else {
+        for byte in &mut samples.bytes {
+            *byte = ((byte.cast_signed() << unused) >> unused).cast_unsigned();
+        }
+    }
+}
+
+fn name(photometric: Photometric) -> &'static str {
+    match photometric {
+        Photometric::Monochrome1 => "MONOCHROME1",
+        Photometric::Monochrome2 => "MONOCHROME2",
+        Photometric::Palette => "PALETTE COLOR",
+        Photometric::Rgb => "RGB",
+        Photometric::YbrFull => "YBR_FULL",
+        Photometric::Ybr422 => "YBR_FULL_422",
+    }
+}
