@@ -8,7 +8,7 @@ use barefoot_inference::{EngineWish, PrecisionWish};
 use serde::{Deserialize, Deserializer};
 
 use crate::{
-    assess, clinic_page, front_door, hub_services, link, local_training, model_slot, query_retrieve,
+    assess, clinic_page, deliver, front_door, hub_services, import, link, local_training, model_slot, query_retrieve,
     retention, spool, study, worklist,
 };
 
@@ -27,6 +27,12 @@ pub struct Config {
     #[serde(default)]
     pub decision: assess::Config,
     pub link: link::Config,
+    /// The clinic's own nodes: archives, workstations. Default none.
+    #[serde(default)]
+    pub deliver: Vec<deliver::Node>,
+    /// Without it: nothing is imported from sticks.
+    #[serde(default)]
+    pub import: Option<import::Config>,
     pub page: clinic_page::Config,
     #[serde(default)]
     pub archive: query_retrieve::Config,
@@ -95,6 +101,8 @@ impl Config {
             config.worklist.check(),
             config.decision.check(),
             config.link.check(),
+            deliver::check(&config.deliver),
+            config.import.as_ref().map_or(Ok(()), import::Config::check),
             services.map_or(Ok(()), hub_services::Config::check),
             privacy.map_or(Ok(()), local_training::Policy::check),
             config.releases.as_ref().map_or(Ok(()), model_slot::Config::check),

@@ -3,12 +3,14 @@
 //! One image's way, which is also the order of the modules: a scanner's association (`front_door`), its
 //! images (`storage_scp`), durable on disk
 //! (`spool`), complete (`study`), graded (`quality`), assessed (`assess`), in the clinic's book (`case_book`), queued,
-//! and over the line to the hub (`link`). `pipeline` is the one screen that wires them; no stage knows another.
+//! and over the line to the hub (`link`) and to the clinic's own nodes (`deliver`). `commitment` promises senders that images
+//! are kept; `import` takes them from a stick. `pipeline` is the one screen that wires them; no stage knows another.
 //!
 //! What the stages share: `handoff` (what one gives the next), `study_folder` and `case_log` (the truth on disk),
 //! `case_index` (what the clinic sees), `scanners`, `status`.
 
 pub mod config;
+pub mod import_command;
 pub mod logging;
 pub mod pipeline;
 pub mod store_check;
@@ -32,6 +34,12 @@ mod case_book;
 
 mod link;
 
+mod deliver;
+
+mod commitment;
+
+mod import;
+
 mod clinic_page;
 
 mod query_retrieve;
@@ -51,10 +59,13 @@ mod model_slot;
 
 mod addresses;
 mod archive;
+mod backoff;
 mod case_index;
 mod case_log;
+mod character_sets;
 mod checked_lines;
 mod clock;
+mod dicom_tls;
 mod dimse;
 mod durable;
 mod error_chain;
@@ -65,6 +76,7 @@ mod labels;
 mod learning_status;
 mod model;
 mod retention;
+mod node_status;
 mod scanners;
 mod status;
 mod study_folder;

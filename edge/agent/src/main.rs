@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use barefoot_edge::config::Config;
-use barefoot_edge::{logging, pipeline, store_check};
-use clap::Parser;
+use barefoot_edge::{import_command, logging, pipeline, store_check};
+use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -26,6 +26,18 @@ struct Arguments {
     /// With --check-store: name every stored file.
     #[arg(long, requires = "check_store")]
     list: bool,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Lets the daemon that runs here import images from below [import] directory, and waits for the end.
+    Import {
+        /// One folder of it, as a stick's name. Default: all that is there.
+        #[arg(long)]
+        folder: Option<String>,
+    },
 }
 
 /// sysexits.h: the configuration is wrong; starting again will not help.
@@ -46,6 +58,9 @@ fn main() -> ExitCode {
     }
     if arguments.check_store {
         return check_store(&config, arguments.list);
+    }
+    if let Some(Command::Import { folder }) = arguments.command {
+        return import(&config, folder.as_deref());
     }
     match serve(config) {
         Ok(()) => ExitCode::SUCCESS,
@@ -70,6 +85,17 @@ fn check_store(config: &Config, list: bool) -> ExitCode {
                 ExitCode::FAILURE
             }
         }
+        Err(error) => {
+            eprintln!("barefoot-edge: {:#}", anyhow::Error::new(error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn import(config: &Config, folder: Option<&str>) -> ExitCode {
+    let tell = |line: &str| println!("{line}");
+    match import_command::run(&config.storage.directory, folder, tell) {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("barefoot-edge: {:#}", anyhow::Error::new(error));
             ExitCode::FAILURE

@@ -17,6 +17,7 @@ mod learning;
 mod models;
 mod retiring;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,13 +32,18 @@ use crate::archive::Archive;
 use crate::assess::Assessor;
 use crate::case_book::CaseBook;
 use crate::case_index::CaseIndex;
-use crate::clinic_page::{ClinicPage, DicomAddress, Sources};
+use crate::character_sets::CharacterSets;
+use crate::clinic_page::{ClinicPage, DicomAddress, NodesDesk, Sources};
+use crate::clock::now_ms;
+use crate::commitment::Commitment;
 use crate::config::Config;
+use crate::deliver::Deliveries;
 use crate::finding_names::FindingNames;
 use crate::front_door::{FrontDoor, UnknownScanners};
 use crate::handoff::StudyInput;
 use crate::hub_services;
 use crate::idle::Idle;
+use crate::import::Importer;
 use crate::learning_status::LearningStatus;
 use crate::link::Link;
 use crate::model::ModelHandle;
@@ -84,10 +90,12 @@ pub enum Error {
     Identity { source: barefoot_trust::Error },
     #[error("the link to the hub cannot be set up")]
     Link { source: crate::link::Error },
+    #[error("the door for scanners cannot be opened")]
+    FrontDoor { source: crate::front_door::BindError },
     #[error("cannot listen for {what} on {address}: another program may have the port")]
     Listen {
         what: &'static str,
-        address: std::net::SocketAddr,
+        address: SocketAddr,
         source: std::io::Error,
     },
     #[error("a part of the daemon stopped by itself")]
@@ -116,15 +124,36 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
         Spool::open(&config.storage, state.clone(), stored_in.clone(), status.clone()).map_err(in_state)?;
 
     let cases = CaseIndex::default();
-    let book = CaseBook::new(state.clone(), config.clinic.clone(), pseudonyms, cases.clone());
+    let character_sets = CharacterSets::new(config.dicom.character_sets());
+    let book = CaseBook::new(
+        state.clone(),
+        config.clinic.clone(),
+        pseudonyms,
+        cases.clone(),
+        character_sets,
+    );
     let recovery = book.recover().map_err(in_state)?;
     let book = Arc::new(book);
 
+    let ae_title = &config.dicom.ae_title;
+    let deliveries =
+        Deliveries::open(config.deliver.clone(), ae_title, &state, now_ms()).map_err(in_state)?;
+    let nodes = deliveries.clone();
+    let commitment = Commitment::open(
+        state.clone(),
+        Arc::new(move |ae_title: &str| nodes.route(ae_title)),
+    )
+    .map_err(in_state)?;
     let (study_in, study_out) = mpsc::channel(STORED);
     let (settled_in, settled) = mpsc::channel(SETTLED);
     let (from_hub_in, from_hub) = mpsc::channel(FROM_HUB);
     let (acknowledgements_in, acknowledgements) = mpsc::channel(ACKNOWLEDGEMENTS);
-    let keeping = Bookkeeping::new(Arc::clone(&book), queue.clone(), settled_in.clone());
+    let keeping = Bookkeeping::new(
+        Arc::clone(&book),
+        queue.clone(),
+        settled_in.clone(),
+        deliveries.clone(),
+    );
     keeping
         .resume(&recovery)
         .map_err(|source| Error::Queue { source })?;
@@ -173,16 +202,16 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
     let door = FrontDoor::bind(
         config.dicom.clone(),
         scanners.clone(),
-        clinic_services.answering(Arc::new(storage)),
+        clinic_services.answering(vec![Arc::new(storage), Arc::new(commitment.clone())]),
         stored_in,
     )
     .await
-    .map_err(|source| Error::Listen {
-        what: "scanners",
-        address: config.dicom.listen,
-        source,
-    })?;
-    let dicom = door.local_addr().map_err(in_state)?;
+    .map_err(|source| Error::FrontDoor { source })?;
+    let (dicom, dicom_tls) = (door.plain_addr(), door.tls_addr());
+    let importer = config
+        .import
+        .clone()
+        .map(|import| Importer::new(import, spool.keeper(), shutdown.clone()));
 
     let all_cases = cases.clone();
     let sources = Sources {
@@ -197,7 +226,12 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
         say: learning::say(&book),
         dicom: DicomAddress {
             ae_title: config.dicom.ae_title.clone(),
-            port: dicom.port(),
+            port: dicom.or(dicom_tls).map_or(0, |address| address.port()),
+        },
+        importer,
+        deliveries: {
+            let (view, again) = (deliveries.clone(), deliveries.clone());
+            NodesDesk::new(move || view.view(), move |name| again.try_again(name))
         },
     };
     let page_listen = config.page.listen;
@@ -219,18 +253,25 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
     )
     .map_err(|source| Error::Link { source })?;
 
-    let _addresses = AddressFile::write(
-        directory.join("addresses.json"),
-        &[("dicom", dicom), ("page", page_address)],
-    )
-    .map_err(in_state)?;
-    tracing::info!(%dicom, page = %page_address, "Ready for scanners.");
+    let ports = [
+        ("dicom", dicom),
+        ("dicom_tls", dicom_tls),
+        ("page", Some(page_address)),
+    ];
+    let open: Vec<(&str, SocketAddr)> = ports
+        .into_iter()
+        .filter_map(|(name, address)| Some((name, address?)))
+        .collect();
+    let _addresses = AddressFile::write(directory.join("addresses.json"), &open).map_err(in_state)?;
+    tracing::info!(?open, "Ready for scanners.");
     ready();
 
     let mut tasks = JoinSet::new();
     // Scanners do not wait for it: what they send meanwhile is kept, and assessed once it is known who answers.
     tasks.spawn(models_of.run(shutdown.clone()));
     tasks.spawn(link.run(shutdown.clone()));
+    tasks.spawn(deliveries.run(shutdown.clone()));
+    tasks.spawn(commitment.run(shutdown.clone()));
     tasks.spawn(page.run(shutdown.clone()));
     tasks.spawn(
         keeping

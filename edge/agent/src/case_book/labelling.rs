@@ -135,6 +135,7 @@ impl CaseBook {
 
 #[cfg(test)]
 mod tests {
+    use crate::character_sets::CharacterSets;
     use std::path::Path;
     use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -153,7 +154,7 @@ mod tests {
         let pseudonyms = PseudonymKey::load_or_create(&root.join("pseudonym.key")).unwrap();
         let state = StateDirectory::open(root).unwrap();
         let clinic = ClinicId::new("clinic-7").unwrap();
-        let book = CaseBook::new(state, clinic, pseudonyms, index.clone());
+        let book = CaseBook::new(state, clinic, pseudonyms, index.clone(), CharacterSets::default());
         book.recover().unwrap();
         (book, index)
     }

@@ -20,6 +20,7 @@ use prost::Message;
 
 use crate::case_index::{CaseIndex, CaseState, CaseView, Delivery};
 use crate::case_log::{self, Entry, PatientText};
+use crate::character_sets::CharacterSets;
 use crate::clock::now_ms;
 use crate::handoff::{AssessedStudy, HubReceipt, Kept, SettledStudy, StoredInstance};
 use crate::labels::Labels;
@@ -54,23 +55,27 @@ pub(crate) struct CaseBook {
     clinic: ClinicId,
     pseudonyms: PseudonymKey,
     index: CaseIndex,
+    character_sets: CharacterSets,
     /// One label at a time: whether it is new is decided before it is written.
     labelling: Mutex<()>,
 }
 
 impl CaseBook {
+    /// `character_sets`: of scanners whose images say the wrong one.
     #[must_use]
     pub(crate) fn new(
         state: StateDirectory,
         clinic: ClinicId,
         pseudonyms: PseudonymKey,
         index: CaseIndex,
+        character_sets: CharacterSets,
     ) -> Self {
         Self {
             state,
             clinic,
             pseudonyms,
             index,
+            character_sets,
             labelling: Mutex::default(),
         }
     }
@@ -347,7 +352,10 @@ impl CaseBook {
 
     fn header(&self, study: &StudyKey, name: &str) -> Option<Header> {
         match header::read_header(&self.state.instances(study).join(name)) {
-            Ok(header) => Some(header),
+            Ok(mut header) => {
+                self.character_sets.apply(&mut header);
+                Some(header)
+            }
             Err(error) => {
                 tracing::error!(%study, %error, "A stored image cannot be read any more.");
                 None

@@ -17,7 +17,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::Sources;
 use super::server::App;
+use crate::import::{Importer, Progress};
 use crate::learning_status::LearningView;
+use crate::node_status::NodeView;
 use crate::status::{ReleaseStatus, Space};
 
 /// Open event streams; further pages are told to ask again on their own, which they do anyway.
@@ -41,6 +43,8 @@ struct Glance {
     problem: Option<String>,
     releases: ReleaseStatus,
     learning: LearningView,
+    nodes: Vec<NodeView>,
+    import: Option<Progress>,
 }
 
 impl Glance {
@@ -56,6 +60,8 @@ impl Glance {
             problem: model.problem,
             releases: sources.status.releases(),
             learning: sources.learning.view(),
+            nodes: sources.deliveries.view(),
+            import: sources.importer.as_ref().map(Importer::progress),
         }
     }
 }

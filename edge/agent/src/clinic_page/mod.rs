@@ -11,7 +11,7 @@ mod config;
 pub(crate) use config::{Config, Language};
 
 mod sources;
-pub(crate) use sources::{DicomAddress, Say, Sources, Word};
+pub(crate) use sources::{DicomAddress, NodesDesk, Say, Sources, Word};
 
 mod server;
 pub(crate) use server::ClinicPage;
@@ -29,6 +29,8 @@ mod card;
 mod learning;
 
 mod saying;
+
+mod exchange;
 
 mod top_bar;
 

@@ -8,6 +8,7 @@ use axum::response::{Html, IntoResponse, Response};
 use super::Language;
 use super::assets::Addresses;
 use super::card::Card;
+use super::exchange::{ImportCard, NodeCard};
 use super::learning::LearningCard;
 use super::request_language::RequestLanguage;
 use super::server::App;
@@ -103,6 +104,24 @@ pub(super) struct CasePage<'a> {
 pub(super) struct CaseFragment<'a> {
     pub(super) t: &'a Texts,
     pub(super) card: Card,
+}
+
+#[derive(Debug, Template)]
+#[template(path = "exchange.html")]
+pub(super) struct ExchangePage<'a> {
+    pub(super) frame: Frame<'a>,
+    pub(super) t: &'a Texts,
+    pub(super) import: Option<ImportCard>,
+    pub(super) nodes: Vec<NodeCard>,
+    pub(super) live: String,
+}
+
+#[derive(Debug, Template)]
+#[template(path = "exchange_fragment.html")]
+pub(super) struct ExchangeFragment<'a> {
+    pub(super) t: &'a Texts,
+    pub(super) import: Option<ImportCard>,
+    pub(super) nodes: Vec<NodeCard>,
 }
 
 #[derive(Debug, Template)]

@@ -19,7 +19,7 @@ use super::server::App;
 use super::texts::{Texts, fill};
 use super::top_bar::TopBar;
 use super::wording::Wording;
-use super::{Language, api, assets, changes, guard, pictures, saying};
+use super::{Language, api, assets, changes, exchange, guard, pictures, saying};
 use crate::clock;
 use crate::study_folder::StudyKey;
 
@@ -54,6 +54,23 @@ pub(super) fn router(app: Arc<App>) -> Router {
             post(allow).layer(DefaultBodyLimit::max(FORM_BYTES)),
         )
         .route("/stick/look", post(look_at_stick))
+        .route("/exchange", get(exchange::page))
+        .route("/exchange/fragment", get(exchange::fragment))
+        .route(
+            "/import/start",
+            post(exchange::start).layer(DefaultBodyLimit::max(FORM_BYTES)),
+        )
+        .route("/import/cancel", post(exchange::cancel))
+        .route(
+            "/nodes/again",
+            post(exchange::again).layer(DefaultBodyLimit::max(FORM_BYTES)),
+        )
+        .route(
+            "/api/import",
+            get(exchange::progress).post(exchange::start_by_program),
+        )
+        .route("/api/import/cancel", post(exchange::cancel_by_program))
+        .route("/api/nodes", get(exchange::nodes))
         .route("/events", get(changes::events))
         .route("/api/cases", get(api::cases))
         .route("/api/status", get(api::status))

@@ -6,7 +6,9 @@ use barefoot_domain::{ClinicId, FindingCode};
 
 use crate::case_index::CaseIndex;
 use crate::finding_names::FindingNames;
+use crate::import::Importer;
 use crate::learning_status::LearningStatus;
+use crate::node_status::NodeView;
 use crate::scanners::Scanners;
 use crate::status::Status;
 use crate::study_folder::{StateDirectory, StudyKey};
@@ -27,6 +29,46 @@ pub(crate) struct Sources {
     pub say: Say,
     /// Told to whoever sets up the first scanner.
     pub dicom: DicomAddress,
+    /// `None`: the site file names no place for sticks with images.
+    pub importer: Option<Importer>,
+    pub deliveries: NodesDesk,
+}
+
+type ViewNodes = dyn Fn() -> Vec<NodeView> + Send + Sync;
+type TryAgain = dyn Fn(&str) -> Option<io::Result<usize>> + Send + Sync;
+
+/// The nodes that images and results go to, and the wish to try again what one of them would not take.
+#[derive(Clone)]
+pub(crate) struct NodesDesk {
+    view: Arc<ViewNodes>,
+    try_again: Arc<TryAgain>,
+}
+
+impl fmt::Debug for NodesDesk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NodesDesk")
+    }
+}
+
+impl NodesDesk {
+    pub(crate) fn new(
+        view: impl Fn() -> Vec<NodeView> + Send + Sync + 'static,
+        try_again: impl Fn(&str) -> Option<io::Result<usize>> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            view: Arc::new(view),
+            try_again: Arc::new(try_again),
+        }
+    }
+
+    pub(super) fn view(&self) -> Vec<NodeView> {
+        (self.view)()
+    }
+
+    /// How many files are tried again; `None` where no node has this name. Blocking.
+    pub(super) fn try_again(&self, name: &str) -> Option<io::Result<usize>> {
+        (self.try_again)(name)
+    }
 }
 
 /// Where scanners send to.

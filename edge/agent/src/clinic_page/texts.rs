@@ -30,6 +30,11 @@ words! {
     }
     Scanner { refused, attempts, advice, allow }
     Release { on_trial, coming, beside, trouble, refused, rolled_back, stick, stick_trouble, looked }
+    Exchange {
+        heading, link, import_heading, import_advice, all_folders, start, cancel, no_import, no_medium, listing,
+        running, done, cancelled, failed, kept, duplicates, conflicts, others, refused, missing, cut, trouble,
+        nodes_heading, no_nodes, nothing_waits, waiting, last_sent, aside, again,
+    }
     Problem {
         untrusted, older, expired, not_whole, withdrawn, wrong_answers, failing, too_slow, crashed, damaged, commanded,
         clock, unreachable, disk, other,
@@ -78,6 +83,7 @@ pub(super) struct Texts {
     pub(super) status: StatusTexts,
     pub(super) scanner: Scanner,
     pub(super) release: Release,
+    pub(super) exchange: Exchange,
     pub(super) problem: Problem,
     pub(super) age: Age,
     pub(super) filter: Filter,

@@ -1,14 +1,14 @@
 //! One association from request to end: who may come in, and which service answers what.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::registry::Place;
-use super::{Config, LAST_WORD};
+use super::{Config, LAST_WORD, Origin};
 use crate::clock::now_ms;
+use crate::dicom_tls::is_shown;
 use crate::dimse::{Call, Caller, Message, Service, Session, status};
 use crate::handoff::AssociationId;
 use crate::scanners::Scanners;
@@ -34,7 +34,7 @@ impl Offers for House {
 /// Serves one connection until release, abort or error.
 pub(super) async fn serve(
     stream: Box<dyn Stream>,
-    address: IpAddr,
+    from: Origin,
     id: AssociationId,
     house: &House,
     place: &Place,
@@ -45,7 +45,7 @@ pub(super) async fn serve(
         asked = await_request(stream, config.max_pdu_bytes, config.establish_timeout()) => asked?,
         () = place.cut().cancelled() => return Ok(()),
     };
-    if let Err(refusal) = house.admit(&asked, address, place) {
+    if let Err(refusal) = house.admit(&asked, from, place) {
         // Kept until the caller closes, so that the refusal is not lost to a reset.
         asked.refuse(refusal).await?.close(LAST_WORD).await;
         return Ok(());
@@ -53,7 +53,7 @@ pub(super) async fn serve(
     let caller = Caller {
         association: id,
         ae_title: asked.calling_ae_title().to_owned(),
-        address,
+        address: from.address,
     };
     let (connection, contexts) = asked
         .accept(house, config.max_pdu_bytes, config.idle_timeout())
@@ -97,8 +97,9 @@ async fn messages(
 }
 
 impl House {
-    fn admit(&self, asked: &Asked, address: IpAddr, place: &Place) -> Result<(), Refusal> {
+    fn admit(&self, asked: &Asked, from: Origin, place: &Place) -> Result<(), Refusal> {
         asked.check()?;
+        let address = from.address;
         let (calling, called) = (asked.calling_ae_title(), asked.called_ae_title());
         if called != self.config.ae_title {
             tracing::warn!(
@@ -115,6 +116,20 @@ impl House {
                 scanner = %printable(calling),
                 %address,
                 "An unknown scanner was refused; allow it on the clinic page or in the site file."
+            );
+            return Err(Refusal::CallingAeTitle);
+        }
+        let scanner = self
+            .config
+            .scanners
+            .iter()
+            .find(|scanner| scanner.ae_title == calling);
+        let demanded = scanner.and_then(|scanner| scanner.certificate_sha256.as_ref());
+        if !is_shown(demanded, from.certificate.as_ref()) {
+            tracing::warn!(
+                scanner = %printable(calling),
+                %address,
+                "A scanner did not come with its own certificate and was refused; correct its certificate_sha256 if it has a new one."
             );
             return Err(Refusal::CallingAeTitle);
         }

@@ -7,22 +7,27 @@ mod registry;
 mod verification;
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use barefoot_imaging::text::is_character_set;
+use barefoot_trust::dicom::Fingerprint;
 use serde::Deserialize;
+use time::OffsetDateTime;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::dicom_tls::{self, Handshake};
 use crate::dimse::Service;
+use crate::error_chain;
 use crate::handoff::{AssociationId, StudyInput};
 use crate::scanners::Scanners;
-use crate::upper_layer::{Ended, is_ae_title};
+use crate::upper_layer::{Ended, Stream, is_ae_title};
 use association::House;
 use registry::{Place, Registry};
 use verification::Verification;
@@ -36,8 +41,13 @@ const GRACE: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Address and port to listen on. Required; 11112 is DICOM's registered port.
-    pub listen: SocketAddr,
+    /// Address and port to listen on without TLS; 11112 is DICOM's registered port. Default none: then `[dicom.tls]` must
+    /// be there.
+    #[serde(default)]
+    pub listen: Option<SocketAddr>,
+    /// The port within TLS. Default none.
+    #[serde(default)]
+    pub tls: Option<dicom_tls::Config>,
     /// Our AE title, 1 to 16 characters; scanners must call it. Required.
     pub ae_title: String,
     /// What happens to a scanner not listed here and not allowed on the clinic page. Default `refuse`.
@@ -73,6 +83,14 @@ pub struct Config {
 pub struct Scanner {
     /// The AE title it calls with.
     pub ae_title: String,
+    /// SHA-256 of its certificate, hexadecimal: it is let in within TLS only, and by this certificate only. Default: it
+    /// needs none.
+    #[serde(default)]
+    pub certificate_sha256: Option<Fingerprint>,
+    /// The character set it really writes in, a term of the standard such as `GB18030`, or `GBK`, `BIG5`: text of its
+    /// images is read by it, whatever they declare. Default: as they declare.
+    #[serde(default)]
+    pub character_set: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -131,6 +149,27 @@ impl Config {
                 ));
             }
         }
+        for scanner in &self.scanners {
+            if let Some(term) = &scanner.character_set
+                && !is_character_set(term)
+            {
+                return Err(format!(
+                    "[[dicom.scanner]] \"{}\": \"{term}\" is no character set: write for instance \"GB18030\" or \"ISO_IR 192\"",
+                    scanner.ae_title
+                ));
+            }
+        }
+        let pinned = !self.pinned().is_empty();
+        match &self.tls {
+            Some(tls) => tls.check(pinned)?,
+            None if self.listen.is_none() => {
+                return Err("[dicom] listen or [dicom.tls] must be there: nobody could send".to_owned());
+            }
+            None if pinned => {
+                return Err("[[dicom.scanner]] certificate_sha256 needs [dicom.tls]".to_owned());
+            }
+            None => {}
+        }
         if !(4096..=1_048_576).contains(&self.max_pdu_bytes) {
             return Err("[dicom] max_pdu_bytes must lie between 4096 and 1048576".to_owned());
         }
@@ -146,6 +185,22 @@ impl Config {
         Ok(())
     }
 
+    /// The certificates that scanners are known by.
+    #[must_use]
+    pub fn pinned(&self) -> Vec<Fingerprint> {
+        let pinned = self
+            .scanners
+            .iter()
+            .filter_map(|scanner| scanner.certificate_sha256);
+        pinned.collect()
+    }
+
+    /// The character sets of scanners that declare the wrong one.
+    pub fn character_sets(&self) -> impl Iterator<Item = (String, String)> {
+        let all = self.scanners.iter();
+        all.filter_map(|scanner| Some((scanner.ae_title.clone(), scanner.character_set.clone()?)))
+    }
+
     fn idle_timeout(&self) -> Duration {
         Duration::from_secs(self.idle_timeout_s)
     }
@@ -155,11 +210,32 @@ impl Config {
     }
 }
 
+/// Why the door cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    #[error("cannot listen for scanners on {address}: another program may have the port")]
+    Listen {
+        address: SocketAddr,
+        source: std::io::Error,
+    },
+    #[error("[dicom.tls] the certificate cannot be used, and there is no other port")]
+    Certificate { source: barefoot_trust::dicom::Error },
+}
+
+/// Where a connection comes from.
+#[derive(Debug, Clone, Copy)]
+struct Origin {
+    address: IpAddr,
+    /// Shown and proved within TLS.
+    certificate: Option<Fingerprint>,
+}
+
 /// The listening door.
 pub(crate) struct FrontDoor {
     house: Arc<House>,
     registry: Registry,
-    listener: TcpListener,
+    plain: Option<TcpListener>,
+    tls: Option<(TcpListener, Handshake)>,
     studies: mpsc::Sender<StudyInput>,
 }
 
@@ -172,16 +248,35 @@ impl fmt::Debug for FrontDoor {
 }
 
 impl FrontDoor {
+    /// A certificate that cannot be used closes the port within TLS only: while there is another, scanners can send.
+    ///
     /// # Errors
-    /// When the port cannot be bound.
+    /// When a port cannot be bound, or the only one has no certificate.
     pub(crate) async fn bind(
         config: Config,
         scanners: Scanners,
         mut services: Vec<Arc<dyn Service>>,
         studies: mpsc::Sender<StudyInput>,
-    ) -> std::io::Result<Self> {
+    ) -> Result<Self, BindError> {
         services.push(Arc::new(Verification));
-        let listener = TcpListener::bind(config.listen).await?;
+        let plain = match config.listen {
+            Some(address) => Some(listen(address).await?),
+            None => None,
+        };
+        let tls = match &config.tls {
+            Some(settings) => match Handshake::open(settings, config.pinned(), OffsetDateTime::now_utc()) {
+                Ok(handshake) => Some((listen(settings.listen).await?, handshake)),
+                Err(source) if plain.is_none() => return Err(BindError::Certificate { source }),
+                Err(error) => {
+                    tracing::error!(
+                        reason = error_chain::chain(&error),
+                        "The DICOM port within TLS stays closed."
+                    );
+                    None
+                }
+            },
+            None => None,
+        };
         Ok(Self {
             registry: Registry::new(config.max_associations, config.max_per_scanner),
             house: Arc::new(House {
@@ -189,15 +284,22 @@ impl FrontDoor {
                 scanners,
                 services,
             }),
-            listener,
+            plain,
+            tls,
             studies,
         })
     }
 
-    /// # Errors
-    /// When the operating system does not say.
-    pub(crate) fn local_addr(&self) -> std::io::Result<SocketAddr> {
-        self.listener.local_addr()
+    /// Where the port without TLS is.
+    #[must_use]
+    pub(crate) fn plain_addr(&self) -> Option<SocketAddr> {
+        self.plain.as_ref()?.local_addr().ok()
+    }
+
+    /// Where the port within TLS is.
+    #[must_use]
+    pub(crate) fn tls_addr(&self) -> Option<SocketAddr> {
+        self.tls.as_ref()?.0.local_addr().ok()
     }
 
     /// Serves until `shutdown`. A message under way then may end; what was acknowledged is kept in any case.
@@ -205,9 +307,12 @@ impl FrontDoor {
         let next_id = AtomicU64::new(1);
         let tasks = TaskTracker::new();
         loop {
-            let accepted = tokio::select! {
+            let (accepted, handshake) = tokio::select! {
                 () = shutdown.cancelled() => break,
-                accepted = self.listener.accept() => accepted,
+                accepted = accept(self.plain.as_ref()) => (accepted, None),
+                accepted = accept(self.tls.as_ref().map(|(listener, _)| listener)) => {
+                    (accepted, self.tls.as_ref().map(|(_, handshake)| handshake.clone()))
+                }
             };
             let (socket, peer) = match accepted {
                 Ok(accepted) => accepted,
@@ -222,7 +327,7 @@ impl FrontDoor {
                 tracing::warn!(address = %peer.ip(), "Too many associations at once; a connection was closed.");
                 continue;
             };
-            tasks.spawn(self.serve(socket, peer, id, place, shutdown.clone()));
+            tasks.spawn(self.serve(socket, handshake, peer, id, place, shutdown.clone()));
         }
         tasks.close();
         tasks.wait().await;
@@ -231,6 +336,7 @@ impl FrontDoor {
     fn serve(
         &self,
         socket: TcpStream,
+        handshake: Option<Handshake>,
         peer: SocketAddr,
         id: AssociationId,
         place: Place,
@@ -242,17 +348,47 @@ impl FrontDoor {
             if let Err(error) = socket.set_nodelay(true) {
                 tracing::debug!(%error, "TCP_NODELAY could not be set.");
             }
-            let stream = Box::new(socket);
             let cut = async {
                 shutdown.cancelled().await;
                 tokio::time::sleep(GRACE).await;
             };
+            let serve = async {
+                let (stream, shown): (Box<dyn Stream>, _) = match handshake {
+                    None => (Box::new(socket), None),
+                    Some(handshake) => match handshake.with(socket, house.config.establish_timeout()).await {
+                        Ok((stream, shown)) => (Box::new(stream), shown),
+                        Err(error) => {
+                            tracing::warn!(address = %peer.ip(), reason = error_chain::chain(&error), "A connection within TLS was refused.");
+                            return;
+                        }
+                    },
+                };
+                let from = Origin {
+                    address: peer.ip(),
+                    certificate: shown,
+                };
+                let outcome = association::serve(stream, from, id, &house, &place, &shutdown).await;
+                log_end(peer, outcome);
+            };
             tokio::select! {
                 () = cut => {}
-                outcome = association::serve(stream, peer.ip(), id, &house, &place, &shutdown) => log_end(peer, outcome),
+                () = serve => {}
             }
             let _ = studies.send(StudyInput::AssociationEnded(id)).await;
         }
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, BindError> {
+    let bound = TcpListener::bind(address).await;
+    bound.map_err(|source| BindError::Listen { address, source })
+}
+
+/// Of a port that is not there nothing comes.
+async fn accept(listener: Option<&TcpListener>) -> std::io::Result<(TcpStream, SocketAddr)> {
+    match listener {
+        Some(listener) => listener.accept().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use barefoot_wire::topics;
-use rand::RngExt;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{ConnectReturnCode, Packet, SubscribeReasonCode};
 use rumqttc::v5::{AsyncClient, ConnectionError, Event, EventLoop, MqttOptions};
@@ -13,6 +12,7 @@ use tokio::time::{Instant, interval, timeout};
 
 use super::uplink::Uplink;
 use super::{Link, downlink};
+use crate::backoff;
 use crate::handoff::FromHub;
 
 /// Events from the client not yet looked at. When full the client stops reading, and the hub with it.
@@ -55,7 +55,7 @@ pub(super) async fn keep(link: &Link) {
         }
         // A session that brought receipts was a good one: start over with short pauses.
         failures = if 0 < receipts { 1 } else { failures + 1 };
-        let pause = backoff(failures, link.config.max_backoff_s);
+        let pause = backoff::pause(failures, link.config.max_backoff_s);
         let cause = std::error::Error::source(&ended)
             .map(ToString::to_string)
             .unwrap_or_default();
@@ -68,16 +68,6 @@ pub(super) async fn keep(link: &Link) {
         );
         tokio::time::sleep(pause).await;
     }
-}
-
-/// Doubles from one second, up to `max_s`, then takes a random part of between half and all: a region's boxes must not
-/// return in step.
-fn backoff(failures: u32, max_s: u64) -> Duration {
-    let ceiling = 1u64
-        .checked_shl(failures.saturating_sub(1))
-        .unwrap_or(u64::MAX)
-        .min(max_s);
-    Duration::from_secs(ceiling).mul_f64(rand::rng().random_range(0.5..=1.0))
 }
 
 async fn run_one(link: &Link, receipts: &mut u64) -> Result<std::convert::Infallible, Ended> {
@@ -212,20 +202,5 @@ struct AbortOnDrop(tokio::task::JoinHandle<()>);
 impl Drop for AbortOnDrop {
     fn drop(&mut self) {
         self.0.abort();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_grow_to_the_limit_and_never_beyond() {
-        for failures in 0..100 {
-            let pause = backoff(failures, 60);
-            let ceiling =
-                Duration::from_secs(1 << failures.saturating_sub(1).min(6)).min(Duration::from_secs(60));
-            assert!(pause <= ceiling && ceiling / 2 <= pause, "{failures}: {pause:?}");
-        }
     }
 }

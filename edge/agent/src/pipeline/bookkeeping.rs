@@ -13,6 +13,7 @@ use ulid::Ulid;
 use crate::assess::Assessor;
 use crate::case_book::{CaseBook, Labelled, Outgoing, Recovery};
 use crate::clock::now_ms;
+use crate::deliver::Deliveries;
 use crate::error_chain::chain;
 use crate::handoff::{Acknowledgement, FromHub, HubCorrection, HubReceipt, SettledStudy};
 use crate::idle::Idle;
@@ -28,17 +29,24 @@ pub(crate) struct Bookkeeping {
     queue: Queue,
     /// Studies to settle once more after a failure.
     again: mpsc::Sender<StudyKey>,
+    deliveries: Deliveries,
     /// Which study an unreceipted envelope belongs to. As large as the queue, no larger.
     waiting: Arc<Mutex<HashMap<String, StudyKey>>>,
 }
 
 impl Bookkeeping {
     /// `again` leads back to the studies that have settled.
-    pub(crate) fn new(book: Arc<CaseBook>, queue: Queue, again: mpsc::Sender<StudyKey>) -> Self {
+    pub(crate) fn new(
+        book: Arc<CaseBook>,
+        queue: Queue,
+        again: mpsc::Sender<StudyKey>,
+        deliveries: Deliveries,
+    ) -> Self {
         Self {
             book,
             queue,
             again,
+            deliveries,
             waiting: Arc::default(),
         }
     }
@@ -109,8 +117,14 @@ impl Bookkeeping {
                 },
             };
             idle.set_busy(true);
-            let (book, key) = (Arc::clone(&self.book), study.clone());
-            let version = match tokio::task::spawn_blocking(move || book.settle(&key, now_ms())).await {
+            let (book, deliveries, key) = (Arc::clone(&self.book), self.deliveries.clone(), study.clone());
+            let settled = move || {
+                let settled = book.settle(&key, now_ms());
+                // Archives get it as it came, whatever the assessment takes.
+                deliveries.look_at(&key);
+                settled
+            };
+            let version = match tokio::task::spawn_blocking(settled).await {
                 Ok(Ok(Some(version))) => version,
                 Ok(Ok(None)) => continue,
                 Ok(Err(error)) => {

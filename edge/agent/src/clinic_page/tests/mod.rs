@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::{ClinicPage, Config, DicomAddress, Language, Say, Sources, Word};
+use super::{ClinicPage, Config, DicomAddress, Language, NodesDesk, Say, Sources, Word};
 use crate::case_index::samples::{assessed, finding, pneumonia};
 use crate::case_index::{CaseIndex, CaseView};
 use crate::finding_names::FindingName;
@@ -71,6 +71,8 @@ impl Clinic {
                 ae_title: "BAREFOOT".into(),
                 port: 11112,
             },
+            importer: None,
+            deliveries: NodesDesk::new(Vec::new, |_| None),
         };
         let config = Config {
             listen: (Ipv4Addr::LOCALHOST, 0).into(),

@@ -1,0 +1,195 @@
+//! The line to one node: takes from its outbox, sends, writes down, waits.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::outbox::{Item, Outbox};
+use super::sending::{Recipient, Route, Trouble, send};
+use super::status::Pulse;
+use super::verdict::Verdict;
+use crate::node_status::NodeView;
+use crate::study_folder::{StateDirectory, StudyKey};
+use crate::{backoff, clock, error_chain};
+
+/// Instances in one association; further ones take the next.
+const BATCH: usize = 200;
+/// Successes written down together: a crash sends at most these again.
+const GROUP: usize = 16;
+
+pub(super) struct Line {
+    pub(super) route: Route,
+    state: StateDirectory,
+    outbox: Mutex<Outbox>,
+    news: Notify,
+    pulse: Pulse,
+}
+
+impl Line {
+    pub(super) fn new(route: Route, state: StateDirectory, outbox: Outbox) -> Self {
+        Self {
+            route,
+            state,
+            outbox: Mutex::new(outbox),
+            news: Notify::new(),
+            pulse: Pulse::default(),
+        }
+    }
+
+    pub(super) fn outbox(&self) -> MutexGuard<'_, Outbox> {
+        self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// There may be something to send.
+    pub(super) fn wake(&self) {
+        self.news.notify_waiters();
+        self.news.notify_one();
+    }
+
+    pub(super) fn view(&self) -> NodeView {
+        let outbox = self.outbox();
+        let (pending, oldest_ms) = outbox.owed();
+        let (last_sent_ms, trouble) = self.pulse.read();
+        NodeView {
+            name: self.route.node.name.clone(),
+            ae_title: self.route.node.ae_title.clone(),
+            pending,
+            oldest_ms,
+            aside: outbox.aside(),
+            last_sent_ms,
+            trouble,
+        }
+    }
+
+    /// One association after the other until `shutdown`; as many of these run as the node allows.
+    pub(super) async fn work(&self, shutdown: CancellationToken) {
+        let mut failures = 0;
+        loop {
+            let items = self.outbox().claim(clock::now_ms(), BATCH);
+            if items.is_empty() {
+                tokio::select! {
+                    () = shutdown.cancelled() => return,
+                    () = self.for_something_to_do() => continue,
+                }
+            }
+            let outcome = tokio::select! {
+                () = shutdown.cancelled() => Ok(()),
+                outcome = self.send(&items) => outcome,
+            };
+            self.outbox().give_back(&items);
+            if shutdown.is_cancelled() {
+                return;
+            }
+            match outcome {
+                Ok(()) => failures = 0,
+                Err(error) => {
+                    failures += 1;
+                    let pause = backoff::pause(failures, self.route.node.max_backoff_s);
+                    let reason = error_chain::chain(&error);
+                    tracing::warn!(
+                        node = self.route.node.name,
+                        reason,
+                        pause_ms = pause.as_millis(),
+                        "A node did not take what it is sent; it waits in the outbox."
+                    );
+                    self.pulse.failed(reason);
+                    tokio::select! {
+                        () = shutdown.cancelled() => return,
+                        () = tokio::time::sleep(pause) => {}
+                    }
+                }
+            }
+        }
+    }
+
+    async fn for_something_to_do(&self) {
+        let news = self.news.notified();
+        let next = self.outbox().next_ms();
+        match next.map(|at| at - clock::now_ms()) {
+            None => news.await,
+            Some(wait) => {
+                let wait = Duration::from_millis(u64::try_from(wait).unwrap_or(0).max(1));
+                tokio::select! {
+                    () = news => {}
+                    () = tokio::time::sleep(wait) => {}
+                }
+            }
+        }
+    }
+
+    async fn send(&self, items: &[Item]) -> Result<(), Trouble> {
+        let files: Vec<PathBuf> = items.iter().map(|item| item.path(&self.state)).collect();
+        let mut batch = Batch {
+            line: self,
+            items,
+            verdicts: Vec::new(),
+            failing: HashSet::new(),
+        };
+        let outcome = send(&self.route, &files, None, &mut batch).await;
+        batch.write_down();
+        outcome
+    }
+}
+
+/// What becomes of the claimed items.
+struct Batch<'a> {
+    line: &'a Line,
+    items: &'a [Item],
+    verdicts: Vec<(Item, Verdict)>,
+    /// Studies whose order would be broken by going on with them.
+    failing: HashSet<StudyKey>,
+}
+
+impl Recipient for Batch<'_> {
+    fn wants(&self, index: usize) -> bool {
+        self.items
+            .get(index)
+            .is_some_and(|item| !self.failing.contains(&item.study))
+    }
+
+    fn verdict(&mut self, index: usize, verdict: Verdict) {
+        let Some(item) = self.items.get(index) else {
+            return;
+        };
+        match &verdict {
+            Verdict::Sent { .. } => self.line.pulse.sent(clock::now_ms()),
+            Verdict::Retry { reason } | Verdict::RetrySometimes { reason } => {
+                self.failing.insert(item.study.clone());
+                self.line.pulse.failed(reason.clone());
+            }
+            Verdict::SetAside { .. } => {}
+        }
+        self.verdicts.push((item.clone(), verdict));
+        if GROUP <= self.verdicts.len() {
+            self.write_down();
+        }
+    }
+}
+
+impl Batch<'_> {
+    fn write_down(&mut self) {
+        let verdicts = std::mem::take(&mut self.verdicts);
+        if verdicts.is_empty() {
+            return;
+        }
+        let node = &self.line.route.node;
+        let written = tokio::task::block_in_place(|| {
+            let mut outbox = self.line.outbox();
+            let failed = verdicts.iter().find(|(_, verdict)| {
+                matches!(verdict, Verdict::Retry { .. } | Verdict::RetrySometimes { .. })
+            });
+            let attempts = failed.map_or(0, |(item, _)| outbox.attempts(&item.study));
+            let pause = backoff::pause(attempts + 1, node.max_backoff_s);
+            let pause_ms = i64::try_from(pause.as_millis()).unwrap_or(i64::MAX);
+            outbox.record(verdicts, clock::now_ms(), pause_ms)
+        });
+        if let Err(error) = written {
+            tracing::error!(node = node.name, %error, "What was sent cannot be written down; it is sent again.");
+            self.line.pulse.failed(error.to_string());
+        }
+    }
+}
