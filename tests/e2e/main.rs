@@ -10,6 +10,8 @@
 
 mod peers;
 
+mod nodes;
+
 mod story;
 
 mod intake;
@@ -44,3 +46,13 @@ mod pages_in_a_browser;
 mod round_reaches_fleet;
 
 mod federated_rounds;
+
+mod originals_reach_archives;
+
+mod storage_is_promised;
+
+mod scanners_speak_tls;
+
+mod sticks_are_imported;
+
+mod names_are_readable;

@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 
 use crate::case_book::CaseBook;
 use crate::case_index::CaseIndex;
+use crate::character_sets::CharacterSets;
 use crate::config::Config;
 use crate::pipeline::{Error, open_queue, pseudonym_key};
 use crate::spool::{Spool, whole};
@@ -63,7 +64,13 @@ pub fn check(config: &Config, list: bool) -> Result<StoreReport, Error> {
     let (_spool, recovered) =
         Spool::open(&config.storage, state.clone(), stored, status.clone()).map_err(in_state)?;
     let index = CaseIndex::default();
-    let book = CaseBook::new(state.clone(), config.clinic.clone(), pseudonyms, index.clone());
+    let book = CaseBook::new(
+        state.clone(),
+        config.clinic.clone(),
+        pseudonyms,
+        index.clone(),
+        CharacterSets::new(config.dicom.character_sets()),
+    );
     book.recover().map_err(in_state)?;
     let mut report = StoreReport {
         placed: recovered.placed,

@@ -44,6 +44,7 @@ pub struct EdgeOptions {
     /// A `libonnxruntime.so` for the `ort` engine.
     pub onnxruntime: Option<PathBuf>,
     pub review_below: f32,
+    /// Empty: no port without TLS.
     pub dicom_listen: String,
     pub page_listen: String,
     /// More tables of the site file: `[services]`, `[privacy]`, `[releases]`.
@@ -226,7 +227,7 @@ impl Region {
             .as_ref()
             .map_or_else(String::new, |path| format!("onnxruntime = {}\n", quoted(path)));
         format!(
-            "clinic = {clinic}\n\n[storage]\ndirectory = {storage}\n\n[dicom]\nlisten = {dicom}\nae_title = \"BAREFOOT\"\n\
+            "clinic = {clinic}\n\n[storage]\ndirectory = {storage}\n\n[dicom]\n{dicom}ae_title = \"BAREFOOT\"\n\
              unknown_scanners = {unknown}\n\n{scanners}\n[study]\nquiet_period_ms = {quiet}\nafter_release_ms = {release}\n\n\
              [model]\nbundle = {bundle}\nengine = {engine}\nprecision = {precision}\n{onnxruntime}\n\
              [decision]\nreview_below = {review:.3}\n\n[link]\nhub = {hub}\n\n[link.tls]\n{tls}\n\n\
@@ -234,7 +235,10 @@ impl Region {
             more = options.more,
             clinic = text(clinic),
             storage = quoted(state),
-            dicom = text(&options.dicom_listen),
+            dicom = match options.dicom_listen.as_str() {
+                "" => String::new(),
+                address => format!("listen = {}\n", text(address)),
+            },
             unknown = text(if options.refuse_unknown {
                 "refuse"
             } else {

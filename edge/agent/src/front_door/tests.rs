@@ -71,7 +71,7 @@ async fn site(more: &str) -> Site {
         .unwrap();
     let shutdown = CancellationToken::new();
     Site {
-        address: door.local_addr().unwrap(),
+        address: door.plain_addr().unwrap(),
         shelf,
         inputs,
         door: tokio::spawn(door.run(shutdown.clone())),
