@@ -194,8 +194,9 @@ async fn a_study_moves_on_to_a_named_node_and_to_no_other() {
         .local_addr()
         .unwrap()
         .port();
-    let destination =
-        format!("[[archive.destination]]\nae_title = \"DESTINATION\"\naddress = \"127.0.0.1:{free}\"\n");
+    let destination = format!(
+        "[[deliver]]\nname = \"destination\"\nae_title = \"DESTINATION\"\nhost = \"127.0.0.1\"\nport = {free}\n"
+    );
     let story = Story::begin(&options(destination)).await;
     let folder = tempfile::tempdir().unwrap();
     let files = slices(folder.path(), 4, 3, Charset::Utf8);

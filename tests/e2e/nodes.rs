@@ -15,7 +15,6 @@ use crate::story::{SOON, Story};
 /// A program of others, ended with the test.
 pub(crate) struct Node {
     child: Child,
-    pub(crate) port: u16,
 }
 
 impl Drop for Node {
@@ -42,7 +41,7 @@ impl Node {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let node = Self { child, port };
+        let node = Self { child };
         wait_for("a node to listen", SOON, async || {
             let connected = tokio::net::TcpStream::connect(("127.0.0.1", port)).await;
             connected.map_err(|error| error.to_string())

@@ -8,7 +8,7 @@ use barefoot_inference::{EngineWish, PrecisionWish};
 use serde::{Deserialize, Deserializer};
 
 use crate::{
-    assess, clinic_page, deliver, front_door, hub_services, import, link, local_training, model_slot, query_retrieve,
+    assess, clinic_page, deliver, front_door, hub_services, import, link, local_training, model_slot,
     retention, spool, study, worklist,
 };
 
@@ -34,8 +34,6 @@ pub struct Config {
     #[serde(default)]
     pub import: Option<import::Config>,
     pub page: clinic_page::Config,
-    #[serde(default)]
-    pub archive: query_retrieve::Config,
     #[serde(default)]
     pub worklist: worklist::Config,
     /// Without it: no rounds, and no releases from the hub.
@@ -97,7 +95,6 @@ impl Config {
         let checks = [
             config.dicom.check(),
             config.retention.as_ref().map_or(Ok(()), retention::Config::check),
-            config.archive.check(),
             config.worklist.check(),
             config.decision.check(),
             config.link.check(),

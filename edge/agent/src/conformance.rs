@@ -17,19 +17,43 @@ const ASKED_FOR: &[(&str, &str)] = &[
     ("1.2.840.10008.1.1", "Verification"),
     ("1.2.840.10008.1.20.1", "Storage Commitment Push Model"),
     ("1.2.840.10008.3.1.2.3.3", "Modality Performed Procedure Step"),
-    ("1.2.840.10008.3.1.2.3.4", "Modality Performed Procedure Step Retrieve"),
-    ("1.2.840.10008.3.1.2.3.5", "Modality Performed Procedure Step Notification"),
+    (
+        "1.2.840.10008.3.1.2.3.4",
+        "Modality Performed Procedure Step Retrieve",
+    ),
+    (
+        "1.2.840.10008.3.1.2.3.5",
+        "Modality Performed Procedure Step Notification",
+    ),
     ("1.2.840.10008.5.1.1.1", "Basic Film Session"),
-    ("1.2.840.10008.5.1.4.1.2.1.1", "Patient Root Query/Retrieve - FIND"),
-    ("1.2.840.10008.5.1.4.1.2.1.2", "Patient Root Query/Retrieve - MOVE"),
+    (
+        "1.2.840.10008.5.1.4.1.2.1.1",
+        "Patient Root Query/Retrieve - FIND",
+    ),
+    (
+        "1.2.840.10008.5.1.4.1.2.1.2",
+        "Patient Root Query/Retrieve - MOVE",
+    ),
     ("1.2.840.10008.5.1.4.1.2.1.3", "Patient Root Query/Retrieve - GET"),
     ("1.2.840.10008.5.1.4.1.2.2.1", "Study Root Query/Retrieve - FIND"),
     ("1.2.840.10008.5.1.4.1.2.2.2", "Study Root Query/Retrieve - MOVE"),
     ("1.2.840.10008.5.1.4.1.2.2.3", "Study Root Query/Retrieve - GET"),
-    ("1.2.840.10008.5.1.4.1.2.3.1", "Patient/Study Only Query/Retrieve - FIND (Retired)"),
-    ("1.2.840.10008.5.1.4.1.2.4.2", "Composite Instance Root Retrieve - MOVE"),
-    ("1.2.840.10008.5.1.4.1.2.4.3", "Composite Instance Root Retrieve - GET"),
-    ("1.2.840.10008.5.1.4.31", "Modality Worklist Information Model - FIND"),
+    (
+        "1.2.840.10008.5.1.4.1.2.3.1",
+        "Patient/Study Only Query/Retrieve - FIND (Retired)",
+    ),
+    (
+        "1.2.840.10008.5.1.4.1.2.4.2",
+        "Composite Instance Root Retrieve - MOVE",
+    ),
+    (
+        "1.2.840.10008.5.1.4.1.2.4.3",
+        "Composite Instance Root Retrieve - GET",
+    ),
+    (
+        "1.2.840.10008.5.1.4.31",
+        "Modality Worklist Information Model - FIND",
+    ),
     ("1.2.840.10008.5.1.4.33", "Instance Availability Notification"),
     ("1.2.840.10008.5.1.4.34.6.1", "Unified Procedure Step - Push"),
     ("1.2.840.10008.5.1.4.38.1", "Hanging Protocol Storage"),
@@ -86,8 +110,16 @@ fn the_conformance_statement_tells_what_the_services_offer() {
     let (_folder, services) = services();
     let statement = fs::read_to_string(STATEMENT).unwrap();
     let mut expected = filled(&statement, "services", &services_table(&services));
-    expected = filled(&expected, "storage-classes", &list("storage class", STANDARD_CLASSES));
-    expected = filled(&expected, "transfer-syntaxes", &list("transfer syntax", NAMED_SYNTAXES));
+    expected = filled(
+        &expected,
+        "storage-classes",
+        &list("storage class", STANDARD_CLASSES),
+    );
+    expected = filled(
+        &expected,
+        "transfer-syntaxes",
+        &list("transfer syntax", NAMED_SYNTAXES),
+    );
     if std::env::var_os("UPDATE_CONFORMANCE").is_some() {
         fs::write(STATEMENT, &expected).unwrap();
         return;

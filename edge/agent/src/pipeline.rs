@@ -139,11 +139,8 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
     let deliveries =
         Deliveries::open(config.deliver.clone(), ae_title, &state, now_ms()).map_err(in_state)?;
     let nodes = deliveries.clone();
-    let commitment = Commitment::open(
-        state.clone(),
-        Arc::new(move |ae_title: &str| nodes.route(ae_title)),
-    )
-    .map_err(in_state)?;
+    let find = Arc::new(move |ae_title: &str| nodes.route(ae_title));
+    let commitment = Commitment::open(state.clone(), find.clone()).map_err(in_state)?;
     let (study_in, study_out) = mpsc::channel(STORED);
     let (settled_in, settled) = mpsc::channel(SETTLED);
     let (from_hub_in, from_hub) = mpsc::channel(FROM_HUB);
@@ -197,12 +194,12 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
     let assessor = Arc::new(Assessor::new(&config.decision, models.clone(), quality::grade));
 
     let storage = StorageScp::new(config.dicom.private_classes, spool.keeper());
-    let clinic_services = ClinicServices::open(&config, &state, stored_in.clone()).map_err(in_state)?;
+    let clinic_services = ClinicServices::open(&config, &state, stored_in.clone(), find).map_err(in_state)?;
     let archive = clinic_services.archive();
     let door = FrontDoor::bind(
         config.dicom.clone(),
         scanners.clone(),
-        clinic_services.answering(vec![Arc::new(storage), Arc::new(commitment.clone())]),
+        clinic_services.answering([Arc::new(storage), Arc::new(commitment.clone())]),
         stored_in,
     )
     .await
@@ -270,7 +267,7 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
     // Scanners do not wait for it: what they send meanwhile is kept, and assessed once it is known who answers.
     tasks.spawn(models_of.run(shutdown.clone()));
     tasks.spawn(link.run(shutdown.clone()));
-    tasks.spawn(deliveries.run(shutdown.clone()));
+    tasks.spawn(deliveries.clone().run(shutdown.clone()));
     tasks.spawn(commitment.run(shutdown.clone()));
     tasks.spawn(page.run(shutdown.clone()));
     tasks.spawn(
@@ -280,13 +277,14 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
     );
     learning.spawn(&mut tasks, &shutdown);
     if let Some(retention) = config.retention {
+        let waiting = deliveries.clone();
         let retiring = Retiring {
             config: retention,
             book: Arc::clone(&book),
             cases: all_cases,
             spool,
             archive: archive.clone(),
-            needed: Arc::new(|_| false),
+            needed: Arc::new(move |study| waiting.is_waiting(study)),
         };
         tasks.spawn(retiring.run(shutdown.clone()));
     }
@@ -323,6 +321,26 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
     } else {
         Ok(())
     }
+}
+
+/// Every service but C-ECHO, as the daemon would offer them.
+#[cfg(test)]
+pub(crate) fn offered_services(
+    config: &Config,
+    state: &StateDirectory,
+) -> std::io::Result<Vec<Arc<dyn crate::dimse::Service>>> {
+    use crate::handoff::{Incoming, Receiving};
+
+    fn nobody(_: Incoming) -> Box<dyn Receiving> {
+        unreachable!("nothing is sent")
+    }
+
+    let (studies, _) = mpsc::channel(1);
+    let find = Arc::new(|_: &str| None);
+    let storage = StorageScp::new(config.dicom.private_classes, Arc::new(nobody));
+    let commitment = Commitment::open(state.clone(), find.clone())?;
+    let services = ClinicServices::open(config, state, studies, find)?;
+    Ok(services.answering([Arc::new(storage), Arc::new(commitment)]))
 }
 
 /// Made at the first start; never when there are studies already.

@@ -50,6 +50,7 @@ mod tests {
 
     use super::*;
     use crate::case_index::CaseIndex;
+    use crate::character_sets::CharacterSets;
     use crate::study_folder::StateDirectory;
     use crate::test_instances::TestInstance;
 
@@ -63,7 +64,10 @@ mod tests {
             let key = PseudonymKey::load_or_create(&self.folder.path().join("pseudonym.key")).unwrap();
             let index = CaseIndex::default();
             let clinic = ClinicId::new("clinic-7").unwrap();
-            (CaseBook::new(state, clinic, key, index.clone()), index)
+            (
+                CaseBook::new(state, clinic, key, index.clone(), CharacterSets::default()),
+                index,
+            )
         }
 
         fn with_a_settled_study() -> (Self, StudyKey) {

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::deliver::{DialError, Route, dial};
+use crate::deliver::{DialError, FindRoute, Route, dial};
 use crate::dimse::{Answering, Call, Command, MESSAGE_SYNTAXES, Service, Session, element, field, status};
 use crate::study_folder::StateDirectory;
 use crate::upper_layer::{ConnectError, Ended, Offered, Proposal, Proposed, Roles, request};
@@ -37,9 +37,6 @@ const MAX_PDU: u32 = 16 * 1024;
 const MAX_ANSWER: usize = 64 * 1024;
 /// The longest pause between two attempts to reach callers.
 const MAX_BACKOFF_S: u64 = 300;
-
-/// Finds where a caller can be called.
-pub(crate) type FindRoute = Arc<dyn Fn(&str) -> Option<Route> + Send + Sync>;
 
 /// The service; clones share it.
 #[derive(Clone)]

@@ -84,7 +84,7 @@ fn default_max_backoff_s() -> u64 {
 ///
 /// # Errors
 /// A sentence naming the key and what to do.
-pub fn check(nodes: &[Node]) -> Result<(), String> {
+pub(crate) fn check(nodes: &[Node]) -> Result<(), String> {
     let mut names = HashSet::new();
     let mut titles = HashSet::new();
     for node in nodes {

@@ -28,13 +28,16 @@ use tokio_util::task::TaskTracker;
 pub(crate) use dial::{DialError, dial};
 pub(crate) use sending::Route;
 
-pub use config::{Node, check};
+pub(crate) use config::{Node, check};
 
 use crate::clock;
 use crate::node_status::NodeView;
 use crate::study_folder::{StateDirectory, StudyKey};
 use line::Line;
 use outbox::Outbox;
+
+/// Finds the node of an AE title; `None` where the site file names none.
+pub(crate) type FindRoute = Arc<dyn Fn(&str) -> Option<Route> + Send + Sync>;
 
 /// The lines to all nodes; clones share them.
 #[derive(Clone)]
@@ -93,6 +96,12 @@ impl Deliveries {
             .iter()
             .find(|line| line.route.node.ae_title == ae_title)?;
         Some(line.route.clone())
+    }
+
+    /// Whether some node still waits for the study's images, or one was set aside for a person.
+    #[must_use]
+    pub(crate) fn is_waiting(&self, study: &StudyKey) -> bool {
+        self.lines.iter().any(|line| line.outbox().is_waiting(study))
     }
 
     #[must_use]

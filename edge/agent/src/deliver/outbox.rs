@@ -134,6 +134,10 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
+    pub(super) fn is_waiting(&self, study: &StudyKey) -> bool {
+        self.numbers.contains_key(study) || self.aside.keys().any(|item| item.study == *study)
+    }
+
     /// Reads the log and what the folders hold. `modality` says what an original is.
     ///
     /// # Errors

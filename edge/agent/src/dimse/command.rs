@@ -232,12 +232,6 @@ impl Command {
         (!text.is_empty()).then(|| text.to_owned())
     }
 
-    /// # Errors
-    /// [`Error::Missing`] with `name`.
-    pub(crate) fn required(&self, element: u16, name: &'static str) -> Result<String, Error> {
-        self.text(element).ok_or(Error::Missing(name))
-    }
-
     /// As it travels.
     #[must_use]
     pub(crate) fn encode(&self, data_set_follows: bool) -> Vec<u8> {

@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::io::Read;
-use std::net::IpAddr;
 use std::pin::Pin;
 
 use super::command::Command;
@@ -20,7 +19,6 @@ pub(crate) type Answering<'a> = Pin<Box<dyn Future<Output = Result<(), Ended>> +
 pub(crate) struct Caller {
     pub association: AssociationId,
     pub ae_title: String,
-    pub address: IpAddr,
 }
 
 /// One DICOM service.

@@ -53,7 +53,6 @@ pub(super) async fn serve(
     let caller = Caller {
         association: id,
         ae_title: asked.calling_ae_title().to_owned(),
-        address: from.address,
     };
     let (connection, contexts) = asked
         .accept(house, config.max_pdu_bytes, config.idle_timeout())

@@ -19,7 +19,7 @@ use ring::digest;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-pub use config::Config;
+pub(crate) use config::Config;
 pub(crate) use progress::{Progress, Stage};
 
 use crate::error_chain;

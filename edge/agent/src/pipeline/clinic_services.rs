@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::archive::{self, Archive};
 use crate::clock::now_ms;
 use crate::config::Config;
+use crate::deliver::FindRoute;
 use crate::dimse::Service;
 use crate::handoff::StudyInput;
 use crate::mpps::{MppsScp, Performed, StepState, Steps};
@@ -32,15 +33,16 @@ impl ClinicServices {
         config: &Config,
         state: &StateDirectory,
         studies: mpsc::Sender<StudyInput>,
+        find: FindRoute,
     ) -> io::Result<Self> {
         let archive = Archive::open(state.clone())?;
         let worklist = Worklist::open(state.worklist())?;
         let steps = Steps::open(state.mpps())?;
         let query_retrieve = QueryRetrieve::new(
-            &config.archive,
             archive.clone(),
             config.dicom.ae_title.clone(),
             config.dicom.max_pdu_bytes,
+            find,
         );
         let orders = worklist.clone();
         let heard = Arc::new(move |step: Performed| {
@@ -62,9 +64,9 @@ impl ClinicServices {
         self.archive.clone()
     }
 
-    /// All services of the door, storage first: it is asked most.
-    pub(super) fn answering(&self, storage: Arc<dyn Service>) -> Vec<Arc<dyn Service>> {
-        let mut all = vec![storage];
+    /// All services of the door, `first` those that are asked most.
+    pub(super) fn answering(&self, first: [Arc<dyn Service>; 2]) -> Vec<Arc<dyn Service>> {
+        let mut all = first.to_vec();
         all.extend(self.services.iter().cloned());
         all
     }

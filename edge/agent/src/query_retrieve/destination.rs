@@ -2,21 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
-use std::time::Duration;
 
-use tokio::net::TcpStream;
-use tokio::time::timeout;
-
-use super::Destination;
 use super::source::NATIVE;
 use crate::archive::StoredFile;
+use crate::deliver::{Route, dial};
 use crate::dimse::{Command, Session};
 use crate::error_chain::chain;
 use crate::upper_layer::{Contexts, Proposal, Proposed, request};
 
-const CONNECT: Duration = Duration::from_secs(10);
-/// For each answer of the node.
-const WAIT: Duration = Duration::from_secs(60);
 /// PS3.8 section 9.3.2.2.
 const MOST_CONTEXTS: usize = 128;
 
@@ -27,30 +20,18 @@ pub(super) struct Line {
 
 impl Line {
     /// Connects and proposes what the files need.
-    pub(super) async fn open(
-        destination: &Destination,
-        ae_title: &str,
-        max_pdu: u32,
-        files: &[StoredFile],
-    ) -> Self {
+    pub(super) async fn open(route: &Route, max_pdu: u32, files: &[StoredFile]) -> Self {
         let proposal = Proposal {
-            calling_ae_title: ae_title.to_owned(),
-            called_ae_title: destination.ae_title.clone(),
+            calling_ae_title: route.calling_ae_title.clone(),
+            called_ae_title: route.node.ae_title.clone(),
             contexts: proposed(files),
             roles: Vec::new(),
             max_pdu,
-            timeout: WAIT,
+            timeout: route.node.timeout(),
         };
         let session = async {
-            let stream = timeout(CONNECT, TcpStream::connect(&destination.address))
-                .await
-                .map_err(|_| "it does not answer".to_owned())?
-                .map_err(|error| error.to_string())?;
-            // Each request waits for its answer.
-            if let Err(error) = stream.set_nodelay(true) {
-                tracing::debug!(%error, "TCP_NODELAY could not be set.");
-            }
-            let agreed = request(Box::new(stream), &proposal).await;
+            let stream = dial(&route.node).await.map_err(|error| chain(&error))?;
+            let agreed = request(stream, &proposal).await;
             agreed
                 .map(|(connection, contexts)| Session::new(connection, contexts))
                 .map_err(|error| chain(&error))
@@ -58,7 +39,7 @@ impl Line {
         let session = session.await;
         if let Err(reason) = &session {
             tracing::warn!(
-                destination = destination.ae_title,
+                destination = route.node.ae_title,
                 reason,
                 "Images that were asked for cannot be sent."
             );
@@ -114,10 +95,8 @@ fn proposed(files: &[StoredFile]) -> Vec<Proposed> {
             syntaxes.into_iter().partition(|syntax| NATIVE.contains(syntax));
         let mut lists: Vec<Vec<&str>> = compressed.into_iter().map(|syntax| vec![syntax]).collect();
         lists.extend(native.iter().map(|syntax| vec![*syntax]));
-        if !native.is_empty() {
-            // Implicit little endian is what every node takes.
-            lists.push(NATIVE.iter().take(2).copied().collect());
-        }
+        // Implicit little endian is what every node takes.
+        lists.push(NATIVE.iter().take(2).copied().collect());
         contexts.extend(lists.into_iter().map(|syntaxes| Proposed {
             abstract_syntax: class.to_owned(),
             transfer_syntaxes: syntaxes.into_iter().map(str::to_owned).collect(),

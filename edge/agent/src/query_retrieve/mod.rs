@@ -5,58 +5,11 @@ mod destination;
 mod sending;
 mod source;
 
-use std::sync::Arc;
-
-use barefoot_imaging::query::Model;
-use serde::Deserialize;
-
 use crate::archive::Archive;
+use crate::deliver::FindRoute;
 use crate::dimse::{Answering, Call, MESSAGE_SYNTAXES, Service, field, status};
-use crate::upper_layer::{Offered, Roles, is_ae_title};
-
-/// Where images may be sent.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Config {
-    /// The nodes that C-MOVE may name. Default none.
-    #[serde(default, rename = "destination")]
-    pub destinations: Vec<Destination>,
-}
-
-/// A node that takes images.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Destination {
-    /// The AE title that C-MOVE names and that we call, 1 to 16 characters. Required.
-    pub ae_title: String,
-    /// `host:port`. Required.
-    pub address: String,
-}
-
-impl Config {
-    /// What the types cannot say.
-    ///
-    /// # Errors
-    /// A sentence naming the key and what to do.
-    pub fn check(&self) -> Result<(), String> {
-        for destination in &self.destinations {
-            let title = &destination.ae_title;
-            if !is_ae_title(title) || title.trim() != title {
-                return Err(format!(
-                    "[archive] \"{title}\" is no AE title: use 1 to 16 printable characters without backslash or outer spaces"
-                ));
-            }
-            let port = destination
-                .address
-                .rsplit_once(':')
-                .map(|(_, port)| port.parse::<u16>());
-            if !matches!(port, Some(Ok(1..))) {
-                return Err(format!("[archive] the address of {title} must be host:port"));
-            }
-        }
-        Ok(())
-    }
-}
+use crate::upper_layer::{Offered, Roles};
+use barefoot_imaging::query::Model;
 
 /// What one SOP class asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,22 +30,21 @@ const CLASSES: &[(&str, Model, Operation)] = &[
 ];
 
 /// Answers and sends.
-#[derive(Debug)]
 pub(crate) struct QueryRetrieve {
     archive: Archive,
     /// Ours: who can be asked to send what was found.
     ae_title: String,
     max_pdu: u32,
-    destinations: Arc<[Destination]>,
+    find: FindRoute,
 }
 
 impl QueryRetrieve {
-    pub(crate) fn new(config: &Config, archive: Archive, ae_title: String, max_pdu: u32) -> Self {
+    pub(crate) fn new(archive: Archive, ae_title: String, max_pdu: u32, find: FindRoute) -> Self {
         Self {
             archive,
             ae_title,
             max_pdu,
-            destinations: config.destinations.clone().into(),
+            find,
         }
     }
 }

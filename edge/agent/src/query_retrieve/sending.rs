@@ -163,7 +163,7 @@ impl QueryRetrieve {
     /// C-MOVE: on an association of ours with the node that is named.
     pub(super) async fn send_on(&self, model: Model, mut call: Call<'_>) -> Result<(), Ended> {
         let named = call.command.text(element::MOVE_DESTINATION).unwrap_or_default();
-        let Some(destination) = self.destinations.iter().find(|known| known.ae_title == named) else {
+        let Some(route) = (self.find)(&named) else {
             // The data set that came with it is passed over by the session.
             let response = call.command.response(UNKNOWN_DESTINATION);
             return call
@@ -180,7 +180,7 @@ impl QueryRetrieve {
         if files.is_empty() {
             return finish(&mut call, &tally, status::SUCCESS).await;
         }
-        let mut line = Line::open(destination, &self.ae_title, self.max_pdu, &files).await;
+        let mut line = Line::open(&route, self.max_pdu, &files).await;
         for (number, file) in files.iter().enumerate() {
             if call.cancelled().await? {
                 return finish(&mut call, &tally, CANCELLED).await;

@@ -8,9 +8,9 @@ use crate::dimse::{Answering, Call, Service, element, field};
 use crate::front_door::PrivateClasses;
 use crate::handoff::{Incoming, Keeper};
 use crate::upper_layer::{Ended, Offered, Roles};
-use sop_classes::{TRANSFER_SYNTAXES, is_storage_class};
 #[cfg(test)]
 pub(crate) use sop_classes::{NAMED_SYNTAXES, STANDARD_CLASSES};
+use sop_classes::{TRANSFER_SYNTAXES, is_storage_class};
 
 pub(crate) struct StorageScp {
     private_classes: PrivateClasses,
