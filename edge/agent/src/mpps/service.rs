@@ -43,7 +43,8 @@ impl MppsScp {
             true => call.data_set().await?,
             false => Vec::new(),
         };
-        let response = self.response(&call, &bytes);
+        // Written down before it is answered.
+        let response = tokio::task::block_in_place(|| self.response(&call, &bytes));
         call.respond(response, None).await
     }
 

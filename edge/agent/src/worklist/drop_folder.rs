@@ -106,7 +106,10 @@ impl DropFolder {
                     reason.push(".reason.txt");
                     fs::write(reason, format!("{rejected_for}\n"))?;
                 }
-                Err(error) => return Err(error),
+                // One file that cannot be read keeps no other from being taken.
+                Err(error) => {
+                    tracing::warn!(%error, "A dropped order cannot be taken; it is tried again.");
+                }
             }
         }
         Ok(())

@@ -42,7 +42,9 @@ impl WorklistScp {
             }
         };
         let pending = find.pending_status();
-        for answer in self.worklist.find(&find, &call.caller.ae_title) {
+        // Somebody may be writing an order down meanwhile.
+        let answers = tokio::task::block_in_place(|| self.worklist.find(&find, &call.caller.ae_title));
+        for answer in answers {
             if call.cancelled().await? {
                 let response = call.command.response(CANCELLED);
                 return call.respond(response, None).await;
