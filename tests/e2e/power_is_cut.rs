@@ -1,7 +1,7 @@
 //! The power goes at any moment of a load: what was acknowledged is there, whole; nothing half-written shows.
 //!
 //! The real daemon's file operations are recorded once for each load, then cut at many points under the strict model of
-//! [`barefoot_test_support::power_cut`]; every cut is started as the real daemon starts after a power cut.
+//! [`barefoot_test_support::power_cut`]; every cut is brought in order by the real daemon.
 
 use barefoot_test_support::daemons::{Edge, EdgeOptions, Region};
 use barefoot_test_support::power_cut::{Image, Recorder, Recording, Syncs};
@@ -9,6 +9,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use crate::intake::{Answered, Fate, Holdings, Plan, Sample, lone_box, sending};
+use crate::story::SOON;
 
 const CUTS_EACH: u64 = 100;
 
@@ -108,12 +109,23 @@ impl Recorded {
         self.answered[place].at_ns
     }
 
-    /// What is wrong after the power went at `cut` and came back.
+    /// What is wrong after the power went at `cut` and came back. Every other time the daemon starts as ever, else only its
+    /// own check of the store does: both bring the folder in order.
     async fn after(&mut self, cut: u64, syncs: Syncs, seed: u64) -> Vec<String> {
         let image = self.recording.image(cut, syncs, seed);
         image.write(self.edge.state()).unwrap();
-        if let Err(error) = self.edge.start().await {
-            return vec![format!("the daemon does not start: {error}")];
+        let mut problems = Vec::new();
+        if seed % 2 == 0 {
+            if let Err(error) = self.edge.start().await {
+                return vec![format!("the daemon does not start: {error}")];
+            }
+            let holdings = Holdings::read(self.edge.state());
+            problems.extend(holdings.against_page(&self.edge).await);
+            self.edge.kill9();
+        }
+        let checked = self.edge.run_to_end(&["--check-store"], SOON).await.unwrap();
+        if !checked.success() {
+            problems.push("the daemon's own check of the store found something".into());
         }
         let heard: Vec<Answered> = self
             .answered
@@ -121,10 +133,7 @@ impl Recorded {
             .filter(|answer| answer.at_ns <= cut)
             .cloned()
             .collect();
-        let holdings = Holdings::read(self.edge.state());
-        let mut problems = holdings.against(&self.plan, &heard);
-        problems.extend(holdings.against_page(&self.edge).await);
-        self.edge.kill9();
+        problems.extend(Holdings::read(self.edge.state()).against(&self.plan, &heard));
         problems
     }
 }

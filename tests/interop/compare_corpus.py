@@ -3,8 +3,8 @@
 Usage: compare_corpus.py ARCHIVE_FOLDER < SENT_FILES
 
 SENT_FILES names one file a line. Prints one JSON object: for each, "equal", "missing", "different: TAG", or "unreadable"
-where pydicom cannot read the sent file. Never a value. Left out: group lengths (retired, writers drop them), trailing
-padding and, where the transfer syntax differs, binary elements (byte order).
+where pydicom cannot read the sent file. Never a value. Left out: group lengths and Data Set Trailing Padding (writers
+drop them), padding of values and, where the transfer syntax differs, binary elements (byte order).
 """
 
 import json
@@ -18,8 +18,6 @@ import pydicom
 warnings.simplefilter("ignore")
 logging.disable(logging.CRITICAL)
 
-BINARY = ("OB", "OW", "OF", "OD", "OL", "OV", "UN", "OB or OW", "US or SS", "US or SS or OW", "US or OW")
-
 
 def read(path):
     try:
@@ -32,7 +30,7 @@ def flat(dataset, prefix=()):
     """Element values by the tags that lead to them."""
     values = {}
     for tag in dataset.keys():
-        if tag.element == 0:
+        if tag.element == 0 or tag == 0xFFFCFFFC:
             continue
         here = prefix + (int(tag),)
         try:

@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use barefoot_test_support::daemons::{Edge, EdgeOptions, Region, workspace};
-use barefoot_test_support::scanner::DicomFile;
 use ring::digest::{SHA256, digest};
 
 use crate::intake::lone_box;
@@ -54,12 +53,15 @@ fn data_sets(folder: &Path) -> BTreeSet<Vec<u8>> {
         .iter()
         .filter(|path| path.extension().is_some_and(|end| end == "dcm"));
     images
-        .map(|path| {
-            let file = DicomFile::open(path).unwrap();
-            let bytes = fs::read(path).unwrap();
-            sha256(&bytes[usize::try_from(file.data_set_at).unwrap()..])
-        })
+        .map(|path| sha256(behind_the_meta(&fs::read(path).unwrap())))
         .collect()
+}
+
+/// By the meta information's own length (PS3.10 table 7.1-1): a data set may itself begin with such elements.
+fn behind_the_meta(file: &[u8]) -> &[u8] {
+    assert_eq!(file[128..140], *b"DICM\x02\0\0\0UL\x04\0");
+    let length = u32::from_le_bytes(*file[140..].first_chunk().unwrap());
+    &file[144 + length as usize..]
 }
 
 fn sha256(bytes: &[u8]) -> Vec<u8> {
@@ -103,6 +105,8 @@ async fn by_our_own_sender(files: &[PathBuf]) -> Vec<Said> {
                 said_stored.contains(digest) || !stored.contains(digest),
                 "{name} was refused and kept"
             ),
+            // No class that stores images, a directory for instance.
+            Said::NotSent(why) if why.contains("not accepted") => assert!(!stored.contains(digest), "{name}"),
             other => panic!("{name}: {other:?}\n{}", edge.log()),
         }
     }
@@ -110,7 +114,28 @@ async fn by_our_own_sender(files: &[PathBuf]) -> Vec<Said> {
         stored.iter().all(|digest| said_stored.contains(digest)),
         "something is stored that was not acknowledged"
     );
-    sent.into_iter().map(|(said, _)| said).collect()
+    let mut reasons = quarantine_reasons(&edge.log()).into_iter();
+    let with_reasons = sent.into_iter().map(|(said, _)| match said {
+        Said::Status {
+            status: QUARANTINED, ..
+        } => Said::Status {
+            status: QUARANTINED,
+            comment: reasons.next(),
+        },
+        said => said,
+    });
+    with_reasons.collect()
+}
+
+/// What the log says of each quarantined data set, in the order they came.
+fn quarantine_reasons(log: &str) -> Vec<String> {
+    let lines = log.lines().filter(|line| line.contains("put in quarantine"));
+    lines
+        .filter_map(|line| {
+            let (_, reason) = line.split_once("reason=")?;
+            (line.contains("A data set")).then(|| reason.trim_matches('"').to_owned())
+        })
+        .collect()
 }
 
 /// Element for element, as pydicom reads both: these senders write each object anew.

@@ -143,7 +143,11 @@ async fn of_dcmtk(command: Command, path: &Path, report: Option<&Path>) -> Said 
     // Its first complaint, without the file's name.
     let complaint = text
         .lines()
-        .find_map(|line| line.strip_prefix("F: ").or_else(|| line.strip_prefix("E: ")))
+        .find_map(|line| Some(line.split_once("sendMessage: ")?.1))
+        .or_else(|| {
+            text.lines()
+                .find_map(|line| line.strip_prefix("F: ").or_else(|| line.strip_prefix("E: ")))
+        })
         .unwrap_or("no word");
     let name = path.display().to_string();
     Said::NotSent(complaint.replace(&name, "the file").replace('|', "/"))

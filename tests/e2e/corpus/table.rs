@@ -34,9 +34,10 @@ Each file is sent by four programs to an empty box:
 - **storescu**, **dcmsend** (dcmtk 3.6.7, nothing decompressed) and **pynetdicom** 3.0.4 read the file and write each object
   anew. *stored* means equal in every element, as pydicom reads both.
 
-*quarantined* is status 0xC000: the data set cannot be read; it is kept apart, unchanged, and shown. *refused* is 0xA900: the
-data set is another instance or class than the request names; nothing is kept. *not sent*: the sender itself gave up, the
-box was not asked or accepts no such class.
+`stored*` is stored, but pydicom reads an element of the stored object otherwise than in the file, or cannot read the file:
+the sender has written it otherwise. *quarantined* is status 0xC000: the data set cannot be read; it is kept apart, unchanged,
+and shown. *refused* is 0xA900: the data set is another instance or class than the request names; nothing is kept. *not
+sent*: the sender itself gave up, or the box accepts no such class.
 
 ";
 
@@ -66,7 +67,8 @@ impl Row {
                     super::MISMATCH => "refused".to_owned(),
                     other => format!("0x{other:04X}"),
                 };
-                (word, comment)
+                // The box's reason is the same for all; our own sender's row has it in full.
+                (word, comment.filter(|_| sender == "raw"))
             }
             Said::NotSent(why) => ("not sent".to_owned(), Some(why)),
         };
