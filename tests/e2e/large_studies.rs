@@ -27,7 +27,7 @@ const FRAMES: u32 = 954;
 
 fn slice(study: &str, number: u32) -> Instance {
     // Cheap, but no two slices are equal.
-    let samples = (0..u32::from(SIDE) * u32::from(SIDE)).map(|at| ((at ^ number * 97) % 2000) as i16);
+    let samples = (0..u32::from(SIDE) * u32::from(SIDE)).map(|at| ((at ^ (number * 97)) % 2000) as i16);
     let pixels = Pixels {
         rows: SIDE,
         columns: SIDE,

@@ -115,7 +115,7 @@ impl Recorded {
         let image = self.recording.image(cut, syncs, seed);
         image.write(self.edge.state()).unwrap();
         let mut problems = Vec::new();
-        if seed % 2 == 0 {
+        if seed.is_multiple_of(2) {
             if let Err(error) = self.edge.start().await {
                 return vec![format!("the daemon does not start: {error}")];
             }

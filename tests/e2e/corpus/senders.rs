@@ -129,12 +129,12 @@ async fn of_dcmtk(command: Command, path: &Path, report: Option<&Path>) -> Said 
     if let Some(report) = report {
         text.push_str(&String::from_utf8_lossy(&fs::read(report).unwrap_or_default()));
     }
-    let statuses = text.lines().filter_map(|line| {
+    let mut statuses = text.lines().filter_map(|line| {
         let (_, status) = line.split_once("DIMSE Status")?;
         let hex = status.trim_start_matches([' ', ':']).strip_prefix("0x")?;
         u16::from_str_radix(hex.get(..4)?, 16).ok()
     });
-    if let Some(status) = statuses.last() {
+    if let Some(status) = statuses.next_back() {
         return Said::Status {
             status,
             comment: None,

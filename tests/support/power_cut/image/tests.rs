@@ -115,10 +115,7 @@ fn an_image_written_is_read_again() {
     let dir = tempfile::tempdir().unwrap();
     let image = stored(true, true).whole();
     image.write(dir.path()).unwrap();
-    assert_eq!(
-        Image::read(dir.path()).unwrap().differences(&image),
-        [PathBuf::new(); 0]
-    );
+    assert!(Image::read(dir.path()).unwrap().differences(&image).is_empty());
     fs::write(dir.path().join("more"), b"x").unwrap();
     let differing = Image::read(dir.path()).unwrap().differences(&image);
     assert_eq!(differing, [PathBuf::from("more")]);
