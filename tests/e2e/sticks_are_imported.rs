@@ -24,7 +24,7 @@ async fn a_stick_with_a_directory_is_imported_once() {
     // General purpose on a CD, whatever the images lack for it.
     directory
         .current_dir(&stick)
-        .args(["+r", "+id", ".", "-Pgp", "-nrs", "-W", "IMAGES"]);
+        .args(["+r", "+id", ".", "-Pgp", "+I", "-Nxc", "-W", "IMAGES"]);
     let output = run(directory).await;
     assert!(stick.join("DICOMDIR").is_file(), "{}", text(&output));
     fs::write(stick.join("README.TXT"), "a viewer").unwrap();

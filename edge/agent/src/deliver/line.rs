@@ -129,7 +129,7 @@ impl Line {
             verdicts: Vec::new(),
             failing: HashSet::new(),
         };
-        let outcome = send(&self.route, &files, None, &mut batch).await;
+        let outcome = send(&self.route, &files, &mut batch).await;
         batch.write_down();
         outcome
     }

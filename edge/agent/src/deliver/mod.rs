@@ -4,8 +4,6 @@
 //! through outages with growing pauses, in order within a study, nothing lost, nothing sent twice without need. A file goes
 //! as it was stored; where a node does not take its transfer syntax, turned into one that it takes ([`contexts`]). What a
 //! node will never take is set aside and shown.
-//!
-//! [`sending::send`] alone is the storage SCU, for whoever has instances to send now.
 
 mod config;
 mod contexts;

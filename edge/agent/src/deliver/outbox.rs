@@ -134,10 +134,6 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
-    pub(super) fn is_waiting(&self, study: &StudyKey) -> bool {
-        self.numbers.contains_key(study) || self.aside.keys().any(|item| item.study == *study)
-    }
-
     /// Reads the log and what the folders hold. `modality` says what an original is.
     ///
     /// # Errors
@@ -326,6 +322,11 @@ impl Outbox {
         done || self
             .work_of(&item.study)
             .is_some_and(|work| work.items.iter().any(|(it, _)| it == item))
+    }
+
+    /// Whether the node is still to get something of the study, or a person to decide about it.
+    pub(super) fn is_waiting(&self, study: &StudyKey) -> bool {
+        self.numbers.contains_key(study) || self.aside.keys().any(|item| item.study == *study)
     }
 
     fn work_of(&self, study: &StudyKey) -> Option<&Work> {

@@ -31,14 +31,6 @@ pub(crate) struct Route {
     pub node: Node,
 }
 
-#[allow(dead_code, reason = "C-MOVE makes one; it is served beside this")]
-/// On whose request instances are sent (PS3.4 section C.4.2.1.5).
-#[derive(Debug, Clone)]
-pub(crate) struct Originator {
-    pub ae_title: String,
-    pub message_id: u16,
-}
-
 /// Who wants to know what becomes of each instance.
 pub(crate) trait Recipient: Send {
     /// Whether the instance of this index is still to be sent.
@@ -75,7 +67,6 @@ struct Object {
 pub(crate) async fn send(
     route: &Route,
     files: &[PathBuf],
-    originator: Option<&Originator>,
     recipient: &mut dyn Recipient,
 ) -> Result<(), Trouble> {
     let objects = tokio::task::block_in_place(|| read_headers(files, recipient));
@@ -83,7 +74,7 @@ pub(crate) async fn send(
     while !rest.is_empty() {
         let kinds: Vec<Kind> = rest.iter().map(|object| object.kind.clone()).collect();
         let (batch, later) = rest.split_at(contexts::fitting(&kinds).max(1).min(rest.len()));
-        over_one_association(route, batch, originator, recipient).await?;
+        over_one_association(route, batch, recipient).await?;
         rest = later;
     }
     Ok(())
@@ -114,7 +105,6 @@ fn read_headers(files: &[PathBuf], recipient: &mut dyn Recipient) -> Vec<Object>
 async fn over_one_association(
     route: &Route,
     objects: &[Object],
-    originator: Option<&Originator>,
     recipient: &mut dyn Recipient,
 ) -> Result<(), Trouble> {
     if !objects.iter().any(|object| recipient.wants(object.index)) {
@@ -137,7 +127,7 @@ async fn over_one_association(
             continue;
         }
         message_id = message_id.wrapping_add(1).max(1);
-        let command = store_command(object, message_id, originator);
+        let command = store_command(object, message_id);
         let answered = match contexts::choose(session.contexts(), &object.kind) {
             Way::None => {
                 let reason = "the node takes this kind of object in no form that the box can make".to_owned();
@@ -177,20 +167,14 @@ async fn over_one_association(
     Ok(())
 }
 
-fn store_command(object: &Object, message_id: u16, originator: Option<&Originator>) -> Command {
-    let command = Command::request(field::C_STORE, message_id)
+fn store_command(object: &Object, message_id: u16) -> Command {
+    Command::request(field::C_STORE, message_id)
         .with_uid(element::AFFECTED_SOP_CLASS_UID, object.header.sop_class_uid())
         .with_uid(
             element::AFFECTED_SOP_INSTANCE_UID,
             object.header.sop_instance_uid(),
         )
-        .with_number(element::PRIORITY, MEDIUM_PRIORITY);
-    match originator {
-        None => command,
-        Some(originator) => command
-            .with_text(element::MOVE_ORIGINATOR_AE, &originator.ae_title, 16)
-            .with_number(element::MOVE_ORIGINATOR_MESSAGE_ID, originator.message_id),
-    }
+        .with_number(element::PRIORITY, MEDIUM_PRIORITY)
 }
 
 fn stored_data_set(path: &Path, offset: u64) -> io::Result<File> {

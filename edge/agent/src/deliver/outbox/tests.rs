@@ -72,6 +72,7 @@ fn what_lies_in_the_folders_is_owed_once_and_never_again_once_sent() {
     outbox.give_back(&claimed);
     outbox.look(&first, 7, |_| None).unwrap();
     assert_eq!(outbox.owed(), (0, None));
+    assert!(!outbox.is_waiting(&first));
     clinic.study(1, &["late.dcm"]);
     outbox.look(&first, 8, |_| None).unwrap();
     assert_eq!(names(&outbox.claim(0, 10)), ["late.dcm"]);
@@ -118,6 +119,7 @@ fn what_a_node_fails_on_again_and_again_is_set_aside_and_tried_when_asked() {
     clinic.study(1, &["a.dcm", "b.dcm"]);
     let mut outbox = clinic.open(ORIGINALS);
     let item = outbox.claim(0, 1).remove(0);
+    assert!(outbox.is_waiting(&item.study));
     for _ in 0..MAX_ATTEMPTS {
         assert!(outbox.aside().is_empty());
         let failure = Verdict::RetrySometimes {
