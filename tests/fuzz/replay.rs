@@ -11,12 +11,16 @@
 
 #[path = "checks/dicom_command.rs"]
 mod dicom_command;
+#[path = "checks/dicom_data_set.rs"]
+mod dicom_data_set;
 #[path = "checks/dicom_header.rs"]
 mod dicom_header;
 #[path = "checks/dicom_pdu.rs"]
 mod dicom_pdu;
 #[path = "checks/dicom_text.rs"]
 mod dicom_text;
+#[path = "checks/hl7_order.rs"]
+mod hl7_order;
 #[path = "checks/release.rs"]
 mod release;
 #[path = "checks/update.rs"]
@@ -112,6 +116,11 @@ fn dicom_conversations() {
 }
 
 #[test]
+fn dicom_data_sets() {
+    replay("dicom_data_set", dicom_data_set::check);
+}
+
+#[test]
 fn dicom_headers() {
     replay("dicom_header", dicom_header::check);
 }
@@ -119,6 +128,11 @@ fn dicom_headers() {
 #[test]
 fn dicom_texts() {
     replay("dicom_text", dicom_text::check);
+}
+
+#[test]
+fn hl7_orders() {
+    replay("hl7_order", hl7_order::check);
 }
 
 #[test]

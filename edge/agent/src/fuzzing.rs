@@ -1,4 +1,4 @@
-//! What a peer can say to the DICOM port, without a socket: for `tests/fuzz`.
+//! What a peer can say to the DICOM port, and what can lie in the folder of orders, without either: for `tests/fuzz`.
 
 use std::io::Cursor;
 use std::time::Duration;
@@ -58,4 +58,9 @@ pub fn command_set(bytes: &[u8]) {
     if let Ok(command) = Command::parse(bytes) {
         let _ = Command::parse(&command.response(0).with_comment("so").encode(false));
     }
+}
+
+/// An order message.
+pub fn hl7_orders(bytes: &[u8]) {
+    let _ = crate::worklist::is_order_message(bytes);
 }

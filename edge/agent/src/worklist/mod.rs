@@ -23,6 +23,11 @@ pub(crate) use order::OrderState;
 pub(crate) use service::WorklistScp;
 pub(crate) use store::Worklist;
 
+/// Whether the folder's bytes are an order message that would be taken.
+pub(crate) fn is_order_message(bytes: &[u8]) -> bool {
+    hl7::orders(bytes).is_ok()
+}
+
 /// Where orders come from and how long they are kept.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
