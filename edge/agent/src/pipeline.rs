@@ -226,6 +226,7 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
             port: dicom.or(dicom_tls).map_or(0, |address| address.port()),
         },
         importer,
+        orders: clinic_services.orders(),
         deliveries: {
             let (view, again) = (deliveries.clone(), deliveries.clone());
             NodesDesk::new(move || view.view(), move |name| again.try_again(name))

@@ -11,7 +11,7 @@ mod config;
 pub(crate) use config::{Config, Language};
 
 mod sources;
-pub(crate) use sources::{DicomAddress, NodesDesk, Say, Sources, Word};
+pub(crate) use sources::{DicomAddress, NodesDesk, OrdersDesk, Say, Sources, Word};
 
 mod server;
 pub(crate) use server::ClinicPage;
@@ -31,6 +31,8 @@ mod learning;
 mod saying;
 
 mod exchange;
+
+mod orders;
 
 mod top_bar;
 

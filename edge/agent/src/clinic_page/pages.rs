@@ -10,6 +10,7 @@ use super::assets::Addresses;
 use super::card::Card;
 use super::exchange::{ImportCard, NodeCard};
 use super::learning::LearningCard;
+use super::orders::{Field, OrderCard};
 use super::request_language::RequestLanguage;
 use super::server::App;
 use super::sources::DicomAddress;
@@ -122,6 +123,19 @@ pub(super) struct ExchangeFragment<'a> {
     pub(super) t: &'a Texts,
     pub(super) import: Option<ImportCard>,
     pub(super) nodes: Vec<NodeCard>,
+}
+
+#[derive(Debug, Template)]
+#[template(path = "orders.html")]
+pub(super) struct OrdersPage<'a> {
+    pub(super) frame: Frame<'a>,
+    pub(super) t: &'a Texts,
+    pub(super) orders: Vec<OrderCard>,
+    /// There are more than are shown.
+    pub(super) more: bool,
+    pub(super) fields: Vec<Field>,
+    /// An order was just written down.
+    pub(super) added: bool,
 }
 
 #[derive(Debug, Template)]

@@ -19,7 +19,7 @@ use super::server::App;
 use super::texts::{Texts, fill};
 use super::top_bar::TopBar;
 use super::wording::Wording;
-use super::{Language, api, assets, changes, exchange, guard, pictures, saying};
+use super::{Language, api, assets, changes, exchange, guard, orders, pictures, saying};
 use crate::clock;
 use crate::study_folder::StudyKey;
 
@@ -54,6 +54,16 @@ pub(super) fn router(app: Arc<App>) -> Router {
             post(allow).layer(DefaultBodyLimit::max(FORM_BYTES)),
         )
         .route("/stick/look", post(look_at_stick))
+        .route(
+            "/orders",
+            get(orders::page)
+                .post(orders::add)
+                .layer(DefaultBodyLimit::max(FORM_BYTES)),
+        )
+        .route(
+            "/orders/take-back",
+            post(orders::take_back).layer(DefaultBodyLimit::max(FORM_BYTES)),
+        )
         .route("/exchange", get(exchange::page))
         .route("/exchange/fragment", get(exchange::fragment))
         .route(

@@ -9,6 +9,7 @@ use crate::finding_names::FindingNames;
 use crate::import::Importer;
 use crate::learning_status::LearningStatus;
 use crate::node_status::NodeView;
+use crate::orders::Order;
 use crate::scanners::Scanners;
 use crate::status::Status;
 use crate::study_folder::{StateDirectory, StudyKey};
@@ -32,6 +33,7 @@ pub(crate) struct Sources {
     /// `None`: the site file names no place for sticks with images.
     pub importer: Option<Importer>,
     pub deliveries: NodesDesk,
+    pub orders: OrdersDesk,
 }
 
 type ViewNodes = dyn Fn() -> Vec<NodeView> + Send + Sync;
@@ -68,6 +70,52 @@ impl NodesDesk {
     /// How many files are tried again; `None` where no node has this name. Blocking.
     pub(super) fn try_again(&self, name: &str) -> Option<io::Result<usize>> {
         (self.try_again)(name)
+    }
+}
+
+type Listed = dyn Fn() -> Vec<Order> + Send + Sync;
+type Add = dyn Fn(Order) -> bool + Send + Sync;
+type TakeBack = dyn Fn(&str) -> bool + Send + Sync;
+
+/// The worklist, as the page reads and writes it. All of it may wait for the disk.
+#[derive(Clone)]
+pub(crate) struct OrdersDesk {
+    listed: Arc<Listed>,
+    add: Arc<Add>,
+    take_back: Arc<TakeBack>,
+}
+
+impl fmt::Debug for OrdersDesk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OrdersDesk")
+    }
+}
+
+impl OrdersDesk {
+    /// `add` and `take_back` answer whether it is written down.
+    pub(crate) fn new(
+        listed: impl Fn() -> Vec<Order> + Send + Sync + 'static,
+        add: impl Fn(Order) -> bool + Send + Sync + 'static,
+        take_back: impl Fn(&str) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            listed: Arc::new(listed),
+            add: Arc::new(add),
+            take_back: Arc::new(take_back),
+        }
+    }
+
+    /// By day and time.
+    pub(super) fn listed(&self) -> Vec<Order> {
+        (self.listed)()
+    }
+
+    pub(super) fn add(&self, order: Order) -> bool {
+        (self.add)(order)
+    }
+
+    pub(super) fn take_back(&self, id: &str) -> bool {
+        (self.take_back)(id)
     }
 }
 

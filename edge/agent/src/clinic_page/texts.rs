@@ -35,6 +35,11 @@ words! {
         running, done, cancelled, failed, kept, duplicates, conflicts, others, refused, missing, cut, trouble,
         nodes_heading, no_nodes, nothing_waits, waiting, last_sent, aside, again,
     }
+    Orders {
+        heading, link, new_heading, advice, add, added, name, latin_name, patient_id, birth_date, sex, modality,
+        description, date, time, scanner, referring_physician, accession, list_heading, none, more, started, take_back,
+        missing, too_long, character, not_a_date, not_a_time, not_a_choice,
+    }
     Problem {
         untrusted, older, expired, not_whole, withdrawn, wrong_answers, failing, too_slow, crashed, damaged, commanded,
         clock, unreachable, disk, other,
@@ -84,6 +89,7 @@ pub(super) struct Texts {
     pub(super) scanner: Scanner,
     pub(super) release: Release,
     pub(super) exchange: Exchange,
+    pub(super) orders: Orders,
     pub(super) problem: Problem,
     pub(super) age: Age,
     pub(super) filter: Filter,

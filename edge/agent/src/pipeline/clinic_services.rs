@@ -10,18 +10,22 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::archive::{self, Archive};
+use crate::clinic_page::OrdersDesk;
 use crate::clock::now_ms;
 use crate::config::Config;
 use crate::deliver::FindRoute;
 use crate::dimse::Service;
+use crate::error_chain::chain;
 use crate::handoff::StudyInput;
 use crate::mpps::{MppsScp, Performed, StepState, Steps};
+use crate::orders::OrderState;
 use crate::query_retrieve::QueryRetrieve;
 use crate::study_folder::{StateDirectory, StudyKey, instance_stem};
-use crate::worklist::{DropFolder, OrderState, Worklist, WorklistScp};
+use crate::worklist::{DropFolder, Worklist, WorklistScp};
 
 pub(super) struct ClinicServices {
     archive: Archive,
+    worklist: Worklist,
     drop_folder: DropFolder,
     services: Vec<Arc<dyn Service>>,
 }
@@ -51,6 +55,7 @@ impl ClinicServices {
         });
         Ok(Self {
             drop_folder: DropFolder::new(&config.worklist, worklist.clone()),
+            worklist: worklist.clone(),
             services: vec![
                 Arc::new(query_retrieve),
                 Arc::new(WorklistScp::new(worklist)),
@@ -58,6 +63,22 @@ impl ClinicServices {
             ],
             archive,
         })
+    }
+
+    /// What the clinic's page does with orders.
+    pub(super) fn orders(&self) -> OrdersDesk {
+        let [listed, add, take_back] = [(); 3].map(|()| self.worklist.clone());
+        let written = |outcome: Result<(), crate::worklist::Error>| {
+            if let Err(error) = &outcome {
+                tracing::error!(reason = %chain(error), "An order cannot be written down.");
+            }
+            outcome.is_ok()
+        };
+        OrdersDesk::new(
+            move || listed.listed(),
+            move |order| written(add.add(order)),
+            move |id| written(take_back.take_back_id(id, now_ms()).map(drop)),
+        )
     }
 
     pub(super) fn archive(&self) -> Archive {

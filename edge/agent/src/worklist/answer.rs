@@ -3,7 +3,7 @@
 use barefoot_imaging::query::Record;
 use barefoot_imaging::tags;
 
-use super::order::{Code, Order};
+use crate::orders::{Code, Order};
 
 /// `asked_by` is the scanner's AE title, which stands in where the order names no scanner.
 pub(super) fn record(order: &Order, asked_by: &str) -> Record {

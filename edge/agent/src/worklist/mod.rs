@@ -6,9 +6,7 @@
 
 mod answer;
 mod drop_folder;
-mod form;
 mod hl7;
-mod order;
 mod service;
 mod store;
 
@@ -17,11 +15,8 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 pub(crate) use drop_folder::DropFolder;
-#[cfg(test)]
-pub(crate) use form::tests::filled_in;
-pub(crate) use order::OrderState;
 pub(crate) use service::WorklistScp;
-pub(crate) use store::Worklist;
+pub(crate) use store::{Error, Worklist};
 
 /// Whether the folder's bytes are an order message that would be taken.
 pub(crate) fn is_order_message(bytes: &[u8]) -> bool {

@@ -9,8 +9,8 @@ use barefoot_imaging::data_set::DataSet;
 use barefoot_imaging::query::WorklistFind;
 
 use super::answer::record;
-use super::order::{Order, OrderState, Wish};
 use crate::durable;
+use crate::orders::{Order, OrderState, Wish};
 
 /// Orders at one time; a clinic makes some hundred a day.
 const MOST: usize = 20_000;
@@ -112,6 +112,14 @@ impl Worklist {
         self.set_state(OrderState::Cancelled, now_ms, |order| {
             same_order(&order.wish, wish)
         })
+    }
+
+    /// Takes back the order with this id of ours; `false` where there is none.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub(crate) fn take_back_id(&self, id: &str, now_ms: i64) -> Result<bool, Error> {
+        self.set_state(OrderState::Cancelled, now_ms, |order| order.id == id)
     }
 
     /// A scanner says how far it is with the study; `false` where no order is meant.
@@ -233,7 +241,7 @@ fn day_ends_ms(date: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::worklist::filled_in;
+    use crate::orders::filled_in;
     use barefoot_imaging::data_set::Coding;
     use barefoot_imaging::tags::{self, Tag};
 

@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::{ClinicPage, Config, DicomAddress, Language, NodesDesk, Say, Sources, Word};
+use super::{ClinicPage, Config, DicomAddress, Language, NodesDesk, OrdersDesk, Say, Sources, Word};
 use crate::case_index::samples::{assessed, finding, pneumonia};
 use crate::case_index::{CaseIndex, CaseView};
 use crate::finding_names::FindingName;
@@ -27,6 +27,7 @@ mod cases;
 mod events;
 mod guarding;
 mod one_case;
+mod orders;
 mod saying;
 mod state;
 
@@ -73,6 +74,7 @@ impl Clinic {
             },
             importer: None,
             deliveries: NodesDesk::new(Vec::new, |_| None),
+            orders: orders::desk(),
         };
         let config = Config {
             listen: (Ipv4Addr::LOCALHOST, 0).into(),

@@ -5,8 +5,8 @@ use barefoot_imaging::query::is_date;
 
 use super::Error;
 use super::message::{Message, Segment};
+use crate::orders::{Code, Patient, Wish};
 use crate::upper_layer::is_ae_title;
-use crate::worklist::order::{Code, Patient, Wish};
 
 /// What becomes of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,10 +1,5 @@
 //! Orders as a person fills them in.
 
-#![cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the clinic's page has no order form yet")
-)]
-
 use std::fmt;
 
 use barefoot_imaging::query::is_date;
