@@ -8,7 +8,7 @@ use barefoot_inference::{EngineWish, PrecisionWish};
 use serde::{Deserialize, Deserializer};
 
 use crate::{
-    assess, clinic_page, deliver, front_door, hub_services, import, link, local_training, model_slot,
+    assess, clinic_page, front_door, hub_services, import, link, local_training, model_slot, nodes,
     retention, spool, study, worklist,
 };
 
@@ -29,7 +29,7 @@ pub struct Config {
     pub link: link::Config,
     /// The clinic's own nodes: archives, workstations. Default none.
     #[serde(default)]
-    pub deliver: Vec<deliver::Node>,
+    pub deliver: Vec<nodes::Node>,
     /// Without it: nothing is imported from sticks.
     #[serde(default)]
     pub import: Option<import::Config>,
@@ -98,7 +98,7 @@ impl Config {
             config.worklist.check(),
             config.decision.check(),
             config.link.check(),
-            deliver::check(&config.deliver),
+            nodes::check(&config.deliver),
             config.import.as_ref().map_or(Ok(()), import::Config::check),
             services.map_or(Ok(()), hub_services::Config::check),
             privacy.map_or(Ok(()), local_training::Policy::check),

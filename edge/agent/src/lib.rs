@@ -76,6 +76,7 @@ mod labels;
 mod learning_status;
 mod model;
 mod node_status;
+mod nodes;
 mod orders;
 mod retention;
 mod scanners;

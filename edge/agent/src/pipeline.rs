@@ -193,7 +193,7 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
     )?;
     let assessor = Arc::new(Assessor::new(&config.decision, models.clone(), quality::grade));
 
-    let storage = StorageScp::new(config.dicom.private_classes, spool.keeper());
+    let storage = StorageScp::new(config.dicom.keeps_private_classes(), spool.keeper());
     let clinic_services = ClinicServices::open(&config, &state, stored_in.clone(), find).map_err(in_state)?;
     let archive = clinic_services.archive();
     let door = FrontDoor::bind(
@@ -338,7 +338,7 @@ pub(crate) fn offered_services(
 
     let (studies, _) = mpsc::channel(1);
     let find = Arc::new(|_: &str| None);
-    let storage = StorageScp::new(config.dicom.private_classes, Arc::new(nobody));
+    let storage = StorageScp::new(config.dicom.keeps_private_classes(), Arc::new(nobody));
     let commitment = Commitment::open(state.clone(), find.clone())?;
     let services = ClinicServices::open(config, state, studies, find)?;
     Ok(services.answering([Arc::new(storage), Arc::new(commitment)]))
@@ -423,5 +423,7 @@ async fn show_arrivals(
     }
 }
 
+#[cfg(test)]
+mod door_tests;
 #[cfg(test)]
 mod tests;

@@ -16,8 +16,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::deliver::{DialError, FindRoute, Route, dial};
 use crate::dimse::{Answering, Call, Command, MESSAGE_SYNTAXES, Service, Session, element, field, status};
+use crate::nodes::{DialError, FindRoute, Route, dial};
 use crate::study_folder::StateDirectory;
 use crate::upper_layer::{ConnectError, Ended, Offered, Proposal, Proposed, Roles, request};
 use crate::{backoff, clock, error_chain};

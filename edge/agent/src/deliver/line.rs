@@ -9,10 +9,11 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::outbox::{Item, Outbox};
-use super::sending::{Recipient, Route, Trouble, send};
+use super::sending::{Recipient, Trouble, send};
 use super::status::Pulse;
 use super::verdict::Verdict;
 use crate::node_status::NodeView;
+use crate::nodes::Route;
 use crate::study_folder::{StateDirectory, StudyKey};
 use crate::{backoff, clock, error_chain};
 

@@ -5,9 +5,7 @@
 //! as it was stored; where a node does not take its transfer syntax, turned into one that it takes ([`contexts`]). What a
 //! node will never take is set aside and shown.
 
-mod config;
 mod contexts;
-mod dial;
 mod line;
 mod outbox;
 mod sending;
@@ -23,19 +21,12 @@ use barefoot_imaging::header;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub(crate) use dial::{DialError, dial};
-pub(crate) use sending::Route;
-
-pub(crate) use config::{Node, check};
-
 use crate::clock;
 use crate::node_status::NodeView;
+use crate::nodes::{Node, Route};
 use crate::study_folder::{StateDirectory, StudyKey};
 use line::Line;
 use outbox::Outbox;
-
-/// Finds the node of an AE title; `None` where the site file names none.
-pub(crate) type FindRoute = Arc<dyn Fn(&str) -> Option<Route> + Send + Sync>;
 
 /// The lines to all nodes; clones share them.
 #[derive(Clone)]

@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::config::{Node, What};
 use super::verdict::{MAX_ATTEMPTS, Verdict};
 use crate::checked_lines;
 use crate::node_status::Aside;
+use crate::nodes::{Node, What};
 use crate::study_folder::{StateDirectory, StudyKey, sync_directory};
 
 /// A log with this many lines is written anew at the start, without studies that are gone.

@@ -8,12 +8,11 @@ use barefoot_imaging::header::{self, Header};
 use barefoot_imaging::transcode::{self, transcode};
 use tokio::sync::Semaphore;
 
-use super::config::Node;
 use super::contexts::{self, Kind, Way};
-use super::dial::{DialError, dial};
 use super::verdict::{Verdict, of_status};
 use crate::dimse::{Command, SendError, Session, element, field};
 use crate::error_chain;
+use crate::nodes::{DialError, Route, dial};
 use crate::upper_layer::{ConnectError, Ended, Proposal, request};
 
 /// What we announce; answers to C-STORE are a few hundred bytes.
@@ -23,13 +22,6 @@ const MEDIUM_PRIORITY: u16 = 0x0000;
 
 /// A picture that is turned into another transfer syntax is held in memory: one at a time in all.
 static TURNING: Semaphore = Semaphore::const_new(1);
-
-/// A node and who we are to it.
-#[derive(Debug, Clone)]
-pub(crate) struct Route {
-    pub calling_ae_title: String,
-    pub node: Node,
-}
 
 /// Who wants to know what becomes of each instance.
 pub(crate) trait Recipient: Send {

@@ -201,6 +201,12 @@ impl Config {
         all.filter_map(|scanner| Some((scanner.ae_title.clone(), scanner.character_set.clone()?)))
     }
 
+    /// Whether images of classes the standard does not know are kept.
+    #[must_use]
+    pub(crate) fn keeps_private_classes(&self) -> bool {
+        self.private_classes == PrivateClasses::Keep
+    }
+
     fn idle_timeout(&self) -> Duration {
         Duration::from_secs(self.idle_timeout_s)
     }
@@ -398,6 +404,3 @@ fn log_end(peer: SocketAddr, outcome: Result<(), Ended>) {
         tracing::warn!(address = %peer.ip(), reason = %error, "An association ended early; nothing acknowledged is lost.");
     }
 }
-
-#[cfg(test)]
-mod tests;

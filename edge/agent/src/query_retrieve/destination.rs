@@ -5,9 +5,9 @@ use std::io::Read;
 
 use super::source::NATIVE;
 use crate::archive::StoredFile;
-use crate::deliver::{Route, dial};
 use crate::dimse::{Command, Session};
 use crate::error_chain::chain;
+use crate::nodes::{Route, dial};
 use crate::upper_layer::{Contexts, Proposal, Proposed, request};
 
 /// PS3.8 section 9.3.2.2.

@@ -6,8 +6,8 @@ mod sending;
 mod source;
 
 use crate::archive::Archive;
-use crate::deliver::FindRoute;
 use crate::dimse::{Answering, Call, MESSAGE_SYNTAXES, Service, field, status};
+use crate::nodes::FindRoute;
 use crate::upper_layer::{Offered, Roles};
 use barefoot_imaging::query::Model;
 

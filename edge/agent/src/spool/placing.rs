@@ -28,7 +28,7 @@ impl Spool {
     /// Places a sealed instance and tells the study stage.
     pub(super) fn place(&self, path: &Path, header: &Header, incoming: &Incoming) -> Result<Kept, NotKept> {
         let study = StudyKey::of(header.study_uid());
-        let (kept, file) = self.into_study(path, &study, header).map_err(disk)?;
+        let (kept, file) = self.give_place(path, &study, header).map_err(disk)?;
         if kept == Kept::Conflict {
             tracing::warn!(
                 %study,
@@ -52,7 +52,7 @@ impl Spool {
     }
 
     /// The name it got, or the one that had its bytes already.
-    pub(super) fn into_study(
+    pub(super) fn give_place(
         &self,
         path: &Path,
         study: &StudyKey,

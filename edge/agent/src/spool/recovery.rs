@@ -51,7 +51,7 @@ impl Spool {
             Purpose::Quarantine => self.quarantine(path)?,
             Purpose::Study => match header::read_header(path) {
                 Ok(header) => {
-                    self.into_study(path, &StudyKey::of(header.study_uid()), &header)?;
+                    self.give_place(path, &StudyKey::of(header.study_uid()), &header)?;
                 }
                 // It was understood when it was sealed: another program version, which must not lose it.
                 Err(_) => self.quarantine(path)?,

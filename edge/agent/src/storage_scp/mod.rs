@@ -5,7 +5,6 @@ mod dimse_status;
 mod sop_classes;
 
 use crate::dimse::{Answering, Call, Service, element, field};
-use crate::front_door::PrivateClasses;
 use crate::handoff::{Incoming, Keeper};
 use crate::upper_layer::{Ended, Offered, Roles};
 #[cfg(test)]
@@ -13,15 +12,16 @@ pub(crate) use sop_classes::{NAMED_SYNTAXES, STANDARD_CLASSES};
 use sop_classes::{TRANSFER_SYNTAXES, is_storage_class};
 
 pub(crate) struct StorageScp {
-    private_classes: PrivateClasses,
+    keeps_private: bool,
     keeper: Keeper,
 }
 
 impl StorageScp {
+    /// `keeps_private`: classes that the standard does not know are kept too.
     #[must_use]
-    pub(crate) fn new(private_classes: PrivateClasses, keeper: Keeper) -> Self {
+    pub(crate) fn new(keeps_private: bool, keeper: Keeper) -> Self {
         Self {
-            private_classes,
+            keeps_private,
             keeper,
         }
     }
@@ -73,8 +73,7 @@ impl StorageScp {
 
 impl Service for StorageScp {
     fn offer(&self, abstract_syntax: &str) -> Option<Offered> {
-        let keeps_private = self.private_classes == PrivateClasses::Keep;
-        is_storage_class(abstract_syntax, keeps_private).then_some(Offered {
+        is_storage_class(abstract_syntax, self.keeps_private).then_some(Offered {
             transfer_syntaxes: &TRANSFER_SYNTAXES,
             // Whoever asks for C-GET is sent images on its own association: it is the provider then.
             roles: Roles { scu: true, scp: true },

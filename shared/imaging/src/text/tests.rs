@@ -17,6 +17,11 @@ fn check(raw: &[u8], declared: Option<&[u8]>, value: &str, guessed: bool) {
     assert_eq!(text.guessed, guessed, "{value}");
 }
 
+/// What it is, its bytes, what is declared, how it reads, whether that is a guess.
+type DeclaredRow<'a> = (&'a str, &'a [u8], Option<&'a str>, &'a str, bool);
+/// Its bytes, what is declared, what is known, how it reads, whether that is a guess.
+type KnownRow<'a> = (&'a [u8], Option<&'a str>, &'a str, &'a str, bool);
+
 /// How a name arrives, and what becomes of it. The first seven rows are those that other programs get wrong.
 #[test]
 fn every_way_a_chinese_name_arrives_is_readable_and_guesses_are_marked() {
@@ -24,7 +29,7 @@ fn every_way_a_chinese_name_arrives_is_readable_and_guesses_are_marked() {
     const BIG5: &[u8] = b"\xB1i\xA4T^\xAB\xD8\xB0\xEA";
     let cut_gb = GB.split_last().unwrap().1;
     let cut_utf8 = UTF8.split_last().unwrap().1;
-    let rows: &[(&str, &[u8], Option<&str>, &str, bool)] = &[
+    let rows: &[DeclaredRow<'_>] = &[
         ("GB18030", GB, Some("GB18030"), NAME, false),
         ("GBK", GB, Some("GBK "), NAME, false),
         (
@@ -142,7 +147,7 @@ fn a_set_known_from_elsewhere_counts_instead_of_the_declared_one() {
     const BIG5: &[u8] = b"\xB1i\xA4T^\xAB\xD8\xB0\xEA";
     const ISO_2022: &[u8] = b"\x1B$)A\xD5\xC5";
     // One character is too little to guess from: as Latin letters it is as good.
-    let rows: &[(&[u8], Option<&str>, &str, &str, bool)] = &[
+    let rows: &[KnownRow<'_>] = &[
         (b"\xD5\xC5", Some("ISO_IR 144"), "GB18030", "张", false),
         (GB, None, "GBK", NAME, false),
         (BIG5, None, "BIG5", "張三^建國", false),

@@ -134,11 +134,11 @@ impl Node {
         }
     }
 
-    pub(super) fn gets(&self, what: What) -> bool {
+    pub(crate) fn gets(&self, what: What) -> bool {
         self.what.contains(&what)
     }
 
-    pub(super) fn takes_modality(&self, modality: Option<&str>) -> bool {
+    pub(crate) fn takes_modality(&self, modality: Option<&str>) -> bool {
         self.modalities.is_empty()
             || modality.is_some_and(|it| {
                 self.modalities

@@ -1,16 +1,21 @@
 //! The door through its port: what passes it, and what a caller hears.
 
-use std::net::Ipv4Addr;
-use std::sync::Mutex;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tempfile::TempDir;
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
-use super::*;
 use crate::dimse::{Command, Session, element, field, status};
-use crate::handoff::{Incoming, Keeper, Kept, NotKept, Receiving, Verdict};
+use crate::front_door::{Config, FrontDoor};
+use crate::handoff::{Incoming, Keeper, Kept, NotKept, Receiving, StudyInput, Verdict};
+use crate::scanners::Scanners;
 use crate::storage_scp::StorageScp;
-use crate::upper_layer::{ConnectError, Proposal, Proposed, Roles, request};
+use crate::upper_layer::{ConnectError, Ended, Proposal, Proposed, Roles, request};
 
 const IMAGE: &str = "1.2.840.10008.5.1.4.1.1.7";
 const VERIFICATION: &str = "1.2.840.10008.1.1";
@@ -65,7 +70,7 @@ async fn site(more: &str) -> Site {
         })
     });
     let (studies, inputs) = mpsc::channel(64);
-    let storage = StorageScp::new(config.private_classes, keeper);
+    let storage = StorageScp::new(config.keeps_private_classes(), keeper);
     let door = FrontDoor::bind(config, scanners, vec![Arc::new(storage)], studies)
         .await
         .unwrap();
