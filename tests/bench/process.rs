@@ -9,15 +9,30 @@ pub(crate) fn processor_seconds(pid: u32) -> anyhow::Result<f64> {
     ticks(pid, 2)
 }
 
-/// The same with that of its children that have ended.
+/// The same with that of its children: those it has waited for, and those it has not yet.
 pub(crate) fn processor_seconds_with_children(pid: u32) -> anyhow::Result<f64> {
-    ticks(pid, 4)
+    let mut seconds = ticks(pid, 4)?;
+    for child in children(pid)? {
+        // One that is waited for at this moment is in the parent's time from now on.
+        seconds += ticks(child, 4).unwrap_or_default();
+    }
+    Ok(seconds)
 }
 
-/// How many children of its main thread have not ended.
-pub(crate) fn children(pid: u32) -> anyhow::Result<usize> {
+/// How many children of its main thread have not ended. Some servers wait for an ended one only when the next caller comes.
+pub(crate) fn running_children(pid: u32) -> anyhow::Result<usize> {
+    let running = |child: &u32| {
+        let stat = std::fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
+        stat.rsplit_once(") ")
+            .is_some_and(|(_, fields)| !fields.starts_with('Z'))
+    };
+    Ok(children(pid)?.iter().filter(|child| running(child)).count())
+}
+
+fn children(pid: u32) -> anyhow::Result<Vec<u32>> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))?;
-    Ok(text.split_whitespace().count())
+    let numbers = text.split_whitespace().map(str::parse);
+    numbers.collect::<Result<_, _>>().context("numbers")
 }
 
 /// The sum of the first of its times: own in the program, own in the system, children's in the program and in the system.

@@ -13,7 +13,7 @@ use barefoot_test_support::scanner::raw::{Proposal, RawAssociation};
 use barefoot_test_support::wait::wait_for;
 
 use crate::orthanc::Orthanc;
-use crate::process::{children, free_port, processor_seconds_with_children};
+use crate::process::{free_port, processor_seconds_with_children, running_children};
 
 const VERIFICATION: &str = "1.2.840.10008.1.1";
 const IMPLICIT_LITTLE_ENDIAN: &str = "1.2.840.10008.1.2";
@@ -164,13 +164,13 @@ impl Server {
         processor_seconds_with_children(self.pid()?)
     }
 
-    /// Once no child of it runs any more: a child's time counts when it has ended.
+    /// Once no child of it runs any more.
     pub(crate) async fn settled_processor_seconds(&self) -> anyhow::Result<f64> {
         let pid = self.pid()?;
         wait_for(
             "the server's children to end",
             Duration::from_secs(20),
-            async || match children(pid) {
+            async || match running_children(pid) {
                 Ok(0) => Ok(()),
                 Ok(left) => Err(format!("{left} left")),
                 Err(error) => Err(error.to_string()),
