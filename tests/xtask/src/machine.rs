@@ -10,10 +10,13 @@ use crate::step::{Failure, root, step};
 type Program = (&'static str, &'static str);
 
 /// What the tests run.
-pub(crate) const FOR_TESTS: [Program; 7] = [
+pub(crate) const FOR_TESTS: [Program; 10] = [
     ("storescu", "dcmtk"),
     ("dciodvfy", "dicom3tools"),
     ("mosquitto", "mosquitto"),
+    ("Orthanc", "orthanc"),
+    ("openssl", "openssl"),
+    ("curl", "curl"),
     ("chromium", "chromium"),
     ("python3", "python3"),
     ("cc", "build-essential"),
