@@ -17,6 +17,9 @@ use crate::orders::{FieldError, Order, OrderForm, OrderState, Problem};
 /// Orders shown; the next ones come up as these are carried out.
 const SHOWN: usize = 200;
 
+/// What such a clinic's scanners are, in DICOM's codes (PS3.3 section C.7.3.1.1.1).
+const MODALITIES: [&str; 10] = ["DX", "CR", "US", "CT", "MR", "MG", "ES", "ECG", "XA", "OT"];
+
 /// One order of the list.
 #[derive(Debug)]
 pub(super) struct OrderCard {
@@ -38,6 +41,8 @@ pub(super) struct Field {
     pub(super) label: String,
     pub(super) value: String,
     pub(super) kind: &'static str,
+    /// What can be chosen: the code, and what it is called. Empty: anything can be typed.
+    pub(super) choices: Vec<(&'static str, String)>,
     pub(super) required: bool,
     pub(super) problem: Option<String>,
 }
@@ -73,19 +78,25 @@ fn fields(form: &OrderForm, errors: &[FieldError], texts: &Texts) -> Vec<Field> 
         label: label.to_owned(),
         value: value.to_owned(),
         kind,
+        choices: Vec::new(),
         required,
         problem: errors
             .iter()
             .find(|error| error.field == name)
             .map(|error| said(error.problem, texts)),
     };
+    let chosen = |field: Field, choices: Vec<(&'static str, String)>| Field { choices, ..field };
+    let p = &texts.patient;
+    let sexes = [("", ""), ("F", p.female.as_str()), ("M", &p.male), ("O", &p.other)];
+    let named = sexes.map(|(code, name)| (code, name.to_owned())).to_vec();
+    let codes = MODALITIES.map(|code| (code, code.to_owned())).to_vec();
     vec![
         field("name", &t.name, &form.name, "text", true),
         field("latin_name", &t.latin_name, &form.latin_name, "text", false),
         field("patient_id", &t.patient_id, &form.patient_id, "text", true),
         field("birth_date", &t.birth_date, &form.birth_date, "date", false),
-        field("sex", &t.sex, &form.sex, "text", false),
-        field("modality", &t.modality, &form.modality, "text", true),
+        chosen(field("sex", &t.sex, &form.sex, "text", false), named),
+        chosen(field("modality", &t.modality, &form.modality, "text", true), codes),
         field("description", &t.description, &form.description, "text", false),
         field("date", &t.date, &form.date, "date", true),
         field("time", &t.time, &form.time, "time", false),
