@@ -63,7 +63,7 @@ pub(crate) async fn run() -> anyhow::Result<Report> {
                     note(&mut sides, &mut runs, kind.name(), round, figures);
                 }
                 let folder = region.folder().join("disk");
-                let figures = disk(&folder, corpus, associations)?;
+                let figures = disk(&folder, corpus, associations, round)?;
                 note(&mut sides, &mut runs, DISK, round, figures);
             }
             println!("Round {} of {rounds}: {} measured.", round + 1, corpus.name);
@@ -76,6 +76,9 @@ pub(crate) async fn run() -> anyhow::Result<Report> {
     let ours = medians
         .remove(Kind::Barefoot.name())
         .context("ours was measured")?;
+    if let Some(disk) = medians.get_mut(DISK) {
+        best_of_ways(disk);
+    }
     let mut report = Report::new(NAME, ours, medians, runs);
     report.targets = targets();
     Ok(report)
@@ -144,19 +147,41 @@ async fn measure(
     Ok(figures)
 }
 
-fn disk(folder: &Path, corpus: &Corpus, associations: usize) -> anyhow::Result<BTreeMap<String, f64>> {
+/// Each way by itself, in turn.
+fn disk(
+    folder: &Path,
+    corpus: &Corpus,
+    associations: usize,
+    round: usize,
+) -> anyhow::Result<BTreeMap<String, f64>> {
+    let mut ways = ceiling::Way::ALL;
+    if round % 2 == 1 {
+        ways.reverse();
+    }
     let mut figures = BTreeMap::new();
-    let mut best = f64::INFINITY;
-    for way in ceiling::Way::ALL {
+    for way in ways {
         rustix::fs::sync();
         let seconds = ceiling::seconds(way, folder, corpus, associations)?;
-        best = best.min(seconds);
         for (figure, value) in pace(corpus, associations, seconds) {
             figures.insert(format!("{figure}_{}", way.name()), value);
         }
     }
-    figures.extend(pace(corpus, associations, best));
     Ok(figures)
+}
+
+/// The ceiling: the better way's median. The better of each round would be the luckier.
+fn best_of_ways(disk: &mut BTreeMap<String, f64>) {
+    let mut best: BTreeMap<String, f64> = BTreeMap::new();
+    for way in ceiling::Way::ALL {
+        let ending = format!("_{}", way.name());
+        for (figure, value) in disk.iter() {
+            if let Some(figure) = figure.strip_suffix(&ending) {
+                let so_far = best.entry(figure.to_owned()).or_default();
+                *so_far = so_far.max(*value);
+            }
+        }
+    }
+    disk.extend(best);
 }
 
 fn pace(corpus: &Corpus, associations: usize, seconds: f64) -> BTreeMap<String, f64> {
