@@ -17,8 +17,8 @@ use crate::orders::{FieldError, Order, OrderForm, OrderState, Problem};
 /// Orders shown; the next ones come up as these are carried out.
 const SHOWN: usize = 200;
 
-/// What such a clinic's scanners are, in DICOM's codes (PS3.3 section C.7.3.1.1.1).
-const MODALITIES: [&str; 10] = ["DX", "CR", "US", "CT", "MR", "MG", "ES", "ECG", "XA", "OT"];
+/// What such a clinic's scanners are, in DICOM's codes (PS3.3 section C.7.3.1.1.1); nothing is chosen beforehand.
+const MODALITIES: [&str; 11] = ["", "DX", "CR", "US", "CT", "MR", "MG", "ES", "ECG", "XA", "OT"];
 
 /// One order of the list.
 #[derive(Debug)]
@@ -87,7 +87,12 @@ fn fields(form: &OrderForm, errors: &[FieldError], texts: &Texts) -> Vec<Field> 
     };
     let chosen = |field: Field, choices: Vec<(&'static str, String)>| Field { choices, ..field };
     let p = &texts.patient;
-    let sexes = [("", ""), ("F", p.female.as_str()), ("M", &p.male), ("O", &p.other)];
+    let sexes = [
+        ("", ""),
+        ("F", p.female.as_str()),
+        ("M", &p.male),
+        ("O", &p.other),
+    ];
     let named = sexes.map(|(code, name)| (code, name.to_owned())).to_vec();
     let codes = MODALITIES.map(|code| (code, code.to_owned())).to_vec();
     vec![
@@ -96,7 +101,10 @@ fn fields(form: &OrderForm, errors: &[FieldError], texts: &Texts) -> Vec<Field> 
         field("patient_id", &t.patient_id, &form.patient_id, "text", true),
         field("birth_date", &t.birth_date, &form.birth_date, "date", false),
         chosen(field("sex", &t.sex, &form.sex, "text", false), named),
-        chosen(field("modality", &t.modality, &form.modality, "text", true), codes),
+        chosen(
+            field("modality", &t.modality, &form.modality, "text", true),
+            codes,
+        ),
         field("description", &t.description, &form.description, "text", false),
         field("date", &t.date, &form.date, "date", true),
         field("time", &t.time, &form.time, "time", false),

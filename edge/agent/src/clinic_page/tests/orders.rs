@@ -65,7 +65,8 @@ async fn what_is_wrong_is_said_at_its_field_and_nothing_typed_is_lost() {
     let page = squeezed(&answer.body);
     for expected in [
         "value=\"张三\"",
-        "value=\"chest\" required aria-invalid=\"true\" aria-describedby=\"wrong-modality\"",
+        "name=\"modality\" required aria-invalid=\"true\" aria-describedby=\"wrong-modality\"",
+        "<option value=\"M\" selected>male</option>",
         "<span id=\"wrong-patient_id\" class=\"alert\">This is needed.</span>",
     ] {
         assert!(page.contains(expected), "{expected}: {page}");
