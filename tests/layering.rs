@@ -122,7 +122,7 @@ const TLS_DECISIONS: [&str; 4] = [
 
 /// The stages of the agent, in the order an image passes them, then those of learning. Only `pipeline.rs` and `lib.rs`
 /// name several. (`federation` takes part in rounds with what `local_training` learnt: it is no stage, it stands above.)
-const STAGES: [&str; 15] = [
+const STAGES: [&str; 17] = [
     "front_door",
     "storage_scp",
     "spool",
@@ -136,6 +136,8 @@ const STAGES: [&str; 15] = [
     "worklist",
     "mpps",
     "deliver",
+    "commitment",
+    "import",
     "local_training",
     "model_slot",
 ];

@@ -72,6 +72,7 @@ mod error_chain;
 mod finding_names;
 mod handoff;
 mod idle;
+mod import_desk;
 mod labels;
 mod learning_status;
 mod model;

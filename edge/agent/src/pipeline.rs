@@ -44,6 +44,7 @@ use crate::handoff::StudyInput;
 use crate::hub_services;
 use crate::idle::Idle;
 use crate::import::Importer;
+use crate::import_desk::ImportDesk;
 use crate::learning_status::LearningStatus;
 use crate::link::Link;
 use crate::model::ModelHandle;
@@ -205,10 +206,9 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
     .await
     .map_err(|source| Error::FrontDoor { source })?;
     let (dicom, dicom_tls) = (door.plain_addr(), door.tls_addr());
-    let importer = config
-        .import
-        .clone()
-        .map(|import| Importer::new(import, spool.keeper(), shutdown.clone()));
+    let importer = config.import.clone().map(|import| -> Arc<dyn ImportDesk> {
+        Arc::new(Importer::new(import, spool.keeper(), shutdown.clone()))
+    });
 
     let all_cases = cases.clone();
     let sources = Sources {

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Sources;
 use super::server::App;
-use crate::import::{Importer, Progress};
+use crate::import_desk::Progress;
 use crate::learning_status::LearningView;
 use crate::node_status::NodeView;
 use crate::status::{ReleaseStatus, Space};
@@ -61,7 +61,7 @@ impl Glance {
             releases: sources.status.releases(),
             learning: sources.learning.view(),
             nodes: sources.deliveries.view(),
-            import: sources.importer.as_ref().map(Importer::progress),
+            import: sources.importer.as_ref().map(|desk| desk.progress()),
         }
     }
 }

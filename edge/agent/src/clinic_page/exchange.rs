@@ -14,7 +14,7 @@ use super::request_language::RequestLanguage;
 use super::server::App;
 use super::texts::{Texts, fill};
 use crate::clock;
-use crate::import::{self, Progress, Stage};
+use crate::import_desk::{NotStarted, Progress, Stage};
 use crate::node_status::NodeView;
 
 /// Where script asks for the changing part again.
@@ -186,8 +186,8 @@ fn begin(app: &App, form: &ImportForm) -> Result<(), StatusCode> {
     started.map_err(|error| {
         tracing::warn!(reason = %error, "An import was not started.");
         match error {
-            import::Error::UnderWay => StatusCode::CONFLICT,
-            import::Error::NoSuchFolder | import::Error::Read { .. } => StatusCode::NOT_FOUND,
+            NotStarted::UnderWay => StatusCode::CONFLICT,
+            NotStarted::NoSuchFolder | NotStarted::Read { .. } => StatusCode::NOT_FOUND,
         }
     })
 }

@@ -6,7 +6,7 @@ use barefoot_domain::{ClinicId, FindingCode};
 
 use crate::case_index::CaseIndex;
 use crate::finding_names::FindingNames;
-use crate::import::Importer;
+use crate::import_desk::ImportDesk;
 use crate::learning_status::LearningStatus;
 use crate::node_status::NodeView;
 use crate::orders::Order;
@@ -31,7 +31,7 @@ pub(crate) struct Sources {
     /// Told to whoever sets up the first scanner.
     pub dicom: DicomAddress,
     /// `None`: the site file names no place for sticks with images.
-    pub importer: Option<Importer>,
+    pub importer: Option<Arc<dyn ImportDesk>>,
     pub deliveries: NodesDesk,
     pub orders: OrdersDesk,
 }

@@ -5,7 +5,6 @@
 
 mod config;
 mod medium;
-mod progress;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -20,10 +19,10 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use config::Config;
-pub(crate) use progress::{Progress, Stage};
 
 use crate::error_chain;
 use crate::handoff::{Incoming, Keeper, Kept, NotKept, Verdict};
+use crate::import_desk::{ImportDesk, NotStarted, Progress, Stage};
 use crate::study_folder::hex;
 
 /// Stands for the scanner's AE title.
@@ -31,17 +30,6 @@ const SOURCE: &str = "IMPORT";
 /// Verdicts that are waited for together: the disk is synced once for several.
 const IN_FLIGHT: usize = 32;
 const READ_BYTES: usize = 256 * 1024;
-
-/// Why an import does not start.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
-    #[error("an import is under way: wait for its end, or cancel it")]
-    UnderWay,
-    #[error("there is no such folder: plug the medium in and look again")]
-    NoSuchFolder,
-    #[error("the folder cannot be read")]
-    Read { source: io::Error },
-}
 
 /// Imports, one at a time; clones share it.
 #[derive(Clone)]
@@ -73,26 +61,10 @@ enum Outcome {
     Refused(String),
 }
 
-impl Importer {
-    #[must_use]
-    pub(crate) fn new(config: Config, keeper: Keeper, shutdown: CancellationToken) -> Self {
-        Self {
-            inner: Arc::new(Inner {
-                config,
-                keeper,
-                progress: watch::Sender::new(Progress::default()),
-                cancel: Mutex::new(CancellationToken::new()),
-                shutdown,
-            }),
-        }
-    }
-
-    /// The folders that can be chosen now, sorted.
-    ///
-    /// # Errors
-    /// When the configured folder cannot be read.
-    pub(crate) fn folders(&self) -> Result<Vec<String>, Error> {
-        let entries = fs::read_dir(&self.inner.config.directory).map_err(|source| Error::Read { source })?;
+impl ImportDesk for Importer {
+    fn folders(&self) -> Result<Vec<String>, NotStarted> {
+        let entries =
+            fs::read_dir(&self.inner.config.directory).map_err(|source| NotStarted::Read { source })?;
         let mut folders: Vec<String> = entries
             .filter_map(|entry| {
                 let entry = entry.ok()?;
@@ -104,23 +76,18 @@ impl Importer {
         Ok(folders)
     }
 
-    #[must_use]
-    pub(crate) fn progress(&self) -> Progress {
+    fn progress(&self) -> Progress {
         self.inner.progress.borrow().clone()
     }
 
-    /// Starts to import `folder`, one of [`Self::folders`]; `None`: all that lies below the configured folder.
-    ///
-    /// # Errors
-    /// When an import runs already, or the folder is none of these.
-    pub(crate) fn start(&self, folder: Option<&str>) -> Result<(), Error> {
+    fn start(&self, folder: Option<&str>) -> Result<(), NotStarted> {
         let name = match folder {
             None => String::new(),
             Some(wanted) => self
                 .folders()?
                 .into_iter()
                 .find(|name| name == wanted)
-                .ok_or(Error::NoSuchFolder)?,
+                .ok_or(NotStarted::NoSuchFolder)?,
         };
         let mut began = false;
         self.inner.progress.send_if_modified(|progress| {
@@ -135,7 +102,7 @@ impl Importer {
             began
         });
         if !began {
-            return Err(Error::UnderWay);
+            return Err(NotStarted::UnderWay);
         }
         let cancel = self.inner.shutdown.child_token();
         *self.cancel_token() = cancel.clone();
@@ -148,9 +115,23 @@ impl Importer {
         Ok(())
     }
 
-    /// Ends an import under way after the files at hand; what was kept stays.
-    pub(crate) fn cancel(&self) {
+    fn cancel(&self) {
         self.cancel_token().cancel();
+    }
+}
+
+impl Importer {
+    #[must_use]
+    pub(crate) fn new(config: Config, keeper: Keeper, shutdown: CancellationToken) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                config,
+                keeper,
+                progress: watch::Sender::new(Progress::default()),
+                cancel: Mutex::new(CancellationToken::new()),
+                shutdown,
+            }),
+        }
     }
 
     fn cancel_token(&self) -> MutexGuard<'_, CancellationToken> {

@@ -146,7 +146,7 @@ async fn only_folders_that_are_there_can_be_chosen() {
     assert_eq!(desk.importer.folders().unwrap(), ["stick"]);
     for folder in ["..", "../..", "/etc", "link", "stick/..", ""] {
         assert!(
-            matches!(desk.importer.start(Some(folder)), Err(Error::NoSuchFolder)),
+            matches!(desk.importer.start(Some(folder)), Err(NotStarted::NoSuchFolder)),
             "{folder}"
         );
     }

@@ -1,6 +1,40 @@
-//! How far an import is.
+//! What the clinic page asks of the import and is told: neither knows the other.
+
+use std::fmt;
+use std::io;
 
 use serde::Serialize;
+
+/// Why an import does not start.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotStarted {
+    #[error("an import is under way: wait for its end, or cancel it")]
+    UnderWay,
+    #[error("there is no such folder: plug the medium in and look again")]
+    NoSuchFolder,
+    #[error("the folder cannot be read")]
+    Read { source: io::Error },
+}
+
+/// One import at a time.
+pub(crate) trait ImportDesk: fmt::Debug + Send + Sync {
+    /// The folders that can be chosen now, sorted.
+    ///
+    /// # Errors
+    /// When the configured folder cannot be read.
+    fn folders(&self) -> Result<Vec<String>, NotStarted>;
+
+    fn progress(&self) -> Progress;
+
+    /// Starts to import `folder`, one of [`Self::folders`]; `None`: all that lies below the configured folder.
+    ///
+    /// # Errors
+    /// When an import runs already, or the folder is none of these.
+    fn start(&self, folder: Option<&str>) -> Result<(), NotStarted>;
+
+    /// Ends an import under way after the files at hand; what was kept stays.
+    fn cancel(&self);
+}
 
 /// The most refusals that are named; the rest is counted.
 const MAX_NAMED: usize = 200;
@@ -60,8 +94,8 @@ pub(crate) struct Refusal {
     pub reason: String,
 }
 
-impl std::fmt::Debug for Refusal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Refusal({})", self.reason)
     }
 }
