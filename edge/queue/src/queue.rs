@@ -142,13 +142,26 @@ impl Queue {
     /// # Errors
     /// When the store cannot be read. A damaged record is passed over and reported by [`Queue::damage`].
     pub fn pending(&self, limit: usize, skip: impl Fn(u64) -> bool) -> Result<Vec<Record>, Error> {
+        self.pending_of(&Lane::ALL, limit, skip)
+    }
+
+    /// The same of some lanes only, for senders that share the queue.
+    ///
+    /// # Errors
+    /// As [`Queue::pending`].
+    pub fn pending_of(
+        &self,
+        lanes: &[Lane],
+        limit: usize,
+        skip: impl Fn(u64) -> bool,
+    ) -> Result<Vec<Record>, Error> {
         let mut records = Vec::new();
-        for lane in Lane::ALL {
+        for lane in lanes {
             if limit <= records.len() {
                 break;
             }
             let room = limit - records.len();
-            let found = self.read(Place::Lane(lane), room, &|sequence| !skip(sequence))?;
+            let found = self.read(Place::Lane(*lane), room, &|sequence| !skip(sequence))?;
             records.extend(found.into_iter().map(|whole| whole.record));
         }
         Ok(records)
