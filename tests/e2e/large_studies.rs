@@ -10,7 +10,7 @@ use barefoot_test_support::processes::memory_mib;
 use barefoot_test_support::scanner::DicomFile;
 use barefoot_test_support::scanner::raw::{Proposal, RawAssociation};
 use barefoot_test_support::wait::wait_for;
-use barefoot_test_support::{CT_IMAGE, Charset, Description, Instance, Pixels, Samples};
+use barefoot_test_support::{CT_IMAGE, Instance};
 use ring::digest::{Context, SHA256};
 
 use crate::story::{CLINIC, SOON};
@@ -28,22 +28,7 @@ const FRAMES: u32 = 954;
 fn slice(study: &str, number: u32) -> Instance {
     // Cheap, but no two slices are equal.
     let samples = (0..u32::from(SIDE) * u32::from(SIDE)).map(|at| ((at ^ (number * 97)) % 2000) as i16);
-    let pixels = Pixels {
-        rows: SIDE,
-        columns: SIDE,
-        bits_stored: 16,
-        samples: Samples::Signed(samples.collect()),
-    };
-    let about = Description {
-        charset: Charset::Utf8,
-        seed: study.as_bytes().to_vec(),
-        instance_number: number,
-        monochrome1: false,
-        pixel_spacing: 0.7,
-        lossy_ratio: None,
-        manufacturer: "Barefoot phantom",
-    };
-    Instance::ct_slice(pixels, &about, 1.0)
+    Instance::filler_slice(study, number, SIDE, samples.collect())
 }
 
 /// With the model as shipped: the limit is for the whole daemon.

@@ -120,6 +120,29 @@ impl Instance {
         instance
     }
 
+    /// A square axial slice of a made-up study, a millimetre in every direction: for loads whose pixels mean nothing.
+    ///
+    /// `samples` are Hounsfield units, row by row.
+    #[must_use]
+    pub fn filler_slice(study: &str, number: u32, side: u16, samples: Vec<i16>) -> Self {
+        let pixels = Pixels {
+            rows: side,
+            columns: side,
+            bits_stored: 16,
+            samples: Samples::Signed(samples),
+        };
+        let about = Description {
+            charset: Charset::Utf8,
+            seed: study.as_bytes().to_vec(),
+            instance_number: number,
+            monochrome1: false,
+            pixel_spacing: 1.0,
+            lossy_ratio: None,
+            manufacturer: "Barefoot phantom",
+        };
+        Self::ct_slice(pixels, &about, 1.0)
+    }
+
     /// One axial slice, `slice_thickness` millimetres thick; slices of a series stack along z.
     #[must_use]
     pub fn ct_slice(pixels: Pixels, about: &Description, slice_thickness: f64) -> Self {

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use barefoot_test_support::power_cut::now_ns;
 use barefoot_test_support::scanner::raw::{Proposal, RawAssociation};
-use barefoot_test_support::{CT_IMAGE, Charset, Description, Instance, Pixels, Samples};
+use barefoot_test_support::{CT_IMAGE, Instance};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -29,22 +29,7 @@ impl Sample {
     pub(crate) fn slice(study: &str, number: u32, side: u16, version: u64) -> Arc<Self> {
         let mut random = StdRng::seed_from_u64(u64::from(number) ^ version << 32);
         let samples = (0..u32::from(side) * u32::from(side)).map(|_| random.random_range(-1000..1000));
-        let pixels = Pixels {
-            rows: side,
-            columns: side,
-            bits_stored: 16,
-            samples: Samples::Signed(samples.collect()),
-        };
-        let about = Description {
-            charset: Charset::Utf8,
-            seed: study.as_bytes().to_vec(),
-            instance_number: number,
-            monochrome1: false,
-            pixel_spacing: 1.0,
-            lossy_ratio: None,
-            manufacturer: "Barefoot phantom",
-        };
-        let instance = Instance::ct_slice(pixels, &about, 1.0);
+        let instance = Instance::filler_slice(study, number, side, samples.collect());
         Arc::new(Self {
             data_set: instance.data_set().unwrap(),
             sop_instance: instance.sop_instance_uid,

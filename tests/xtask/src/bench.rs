@@ -1,7 +1,7 @@
 use crate::machine::{
     BENCH_VENV, FOR_DICOM, FOR_FEDERATION, FOR_IMAGE_TO_PAGE, provide_dicom_storescp, provide_packages,
 };
-use crate::step::{Failure, cargo, step};
+use crate::step::{Failure, built, cargo, root, step};
 
 /// Benchmarks are measured on what would be shipped: the release profile. Only the peers and programs of those asked for
 /// are provided.
@@ -30,11 +30,11 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
         BENCH_VENV.provide()?;
     }
     step("build for the benchmarks", &mut build)?;
-    let program = crate::step::root().join("target/release/barefoot-bench");
+    let program = built("release", "barefoot-bench");
     step(
         "benchmarks",
         std::process::Command::new(program)
-            .current_dir(crate::step::root())
+            .current_dir(root())
             .args(names)
             .args(flags.iter().filter(|flag| **flag != "--yes")),
     )

@@ -2,7 +2,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use crate::machine::has;
-use crate::step::{Failure, cargo, root};
+use crate::step::{Failure, built, cargo};
 
 /// Builds the programs and becomes the demonstration: its exit code and every signal are its own.
 ///
@@ -15,10 +15,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
         );
     }
     build()?;
-    let why = Command::new(root().join("target/debug/barefoot-demo"))
-        .args(arguments)
-        .exec();
-    Err(format!("cannot start target/debug/barefoot-demo: {why}"))
+    let program = built("debug", "barefoot-demo");
+    let why = Command::new(&program).args(arguments).exec();
+    Err(format!("cannot start {}: {why}", program.display()))
 }
 
 /// The daemons, the simulator and the demonstration.
