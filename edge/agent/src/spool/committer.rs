@@ -11,8 +11,6 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
-use tokio::sync::oneshot;
-
 /// Waiters that can queue up while a sync runs. When full, the association waits here instead.
 const WAITING: usize = 1024;
 
@@ -21,7 +19,7 @@ type Outcome = Result<(), Arc<io::Error>>;
 /// Cheap to clone. The thread ends with the last clone.
 #[derive(Debug, Clone)]
 pub(super) struct Committer {
-    waiting: SyncSender<oneshot::Sender<Outcome>>,
+    waiting: SyncSender<SyncSender<Outcome>>,
 }
 
 impl Committer {
@@ -38,26 +36,20 @@ impl Committer {
         Ok(Self { waiting })
     }
 
-    /// Returns once everything that was written before the call would survive a power cut.
+    /// Returns once everything that was written before the call would survive a power cut. Blocks.
     ///
     /// # Errors
     /// When the disk refuses: what was written may be there or not.
-    pub(super) async fn commit(&self) -> io::Result<()> {
-        let (answer, outcome) = oneshot::channel();
+    pub(super) fn commit(&self) -> io::Result<()> {
+        let (answer, outcome) = sync_channel(1);
         let gone = || io::Error::other("the commit thread ended");
-        if let Err(full) = self.waiting.try_send(answer) {
-            let (waiting, answer) = match full {
-                std::sync::mpsc::TrySendError::Full(answer) => (self.waiting.clone(), answer),
-                std::sync::mpsc::TrySendError::Disconnected(_) => return Err(gone()),
-            };
-            tokio::task::block_in_place(|| waiting.send(answer)).map_err(|_| gone())?;
-        }
-        let outcome = outcome.await.map_err(|_| gone())?;
+        self.waiting.send(answer).map_err(|_| gone())?;
+        let outcome = outcome.recv().map_err(|_| gone())?;
         outcome.map_err(|error| io::Error::new(error.kind(), error))
     }
 }
 
-fn serve(directory: &File, waiters: &Receiver<oneshot::Sender<Outcome>>) {
+fn serve(directory: &File, waiters: &Receiver<SyncSender<Outcome>>) {
     while let Ok(first) = waiters.recv() {
         let mut group = vec![first];
         group.extend(waiters.try_iter());

@@ -6,17 +6,20 @@ use std::path::{Path, PathBuf};
 
 use barefoot_imaging::header::{self, Header};
 use dicom_object::FileMetaTableBuilder;
-use tokio::task::block_in_place;
+use tokio::task::{JoinHandle, block_in_place, spawn_blocking};
 use ulid::Ulid;
 
 use super::seal::{PREAMBLE, Purpose, Seal};
 use super::{Spool, disk};
-use crate::handoff::{Incoming, NotKept, Receiving, Verdict};
+use crate::handoff::{Incoming, Kept, NotKept, Receiving, Verdict};
 use crate::study_folder::StudyKey;
 use crate::upper_layer::{IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION};
 
-/// Smaller pieces gather before they are written.
-const GATHERED: usize = 64 * 1024;
+/// Smaller pieces gather before they are written: each time the thread is given up for the disk costs a change of threads.
+const GATHERED: usize = 256 * 1024;
+
+/// So many bytes go to the disk while more come, so that the sync at the end of a large image finds little left.
+const AHEAD: u64 = 4 * 1024 * 1024;
 
 pub(super) struct Arriving {
     spool: Spool,
@@ -26,10 +29,15 @@ pub(super) struct Arriving {
 }
 
 struct Writing {
-    file: File,
+    path: PathBuf,
+    /// Made with the first write.
+    file: Option<File>,
     gathered: Vec<u8>,
     checksum: crc32fast::Hasher,
     length: u64,
+    /// Given to the disk, or about to be.
+    ahead: u64,
+    going_ahead: Option<JoinHandle<()>>,
 }
 
 /// The file's name is not left behind when nobody finishes it.
@@ -55,7 +63,7 @@ impl Arriving {
     pub(super) fn begin(spool: Spool, incoming: Incoming) -> Self {
         let path = spool.state.intake().join(format!("{}.part", Ulid::generate()));
         let writing = if spool.has_space() {
-            block_in_place(|| Writing::begin(&path, &incoming))
+            Writing::begin(path.clone(), &incoming)
         } else {
             Err(NotKept::OutOfSpace)
         };
@@ -89,43 +97,49 @@ impl Receiving for Arriving {
 
     fn finish(mut self: Box<Self>) -> Verdict {
         let writing = std::mem::replace(&mut self.writing, Err(NotKept::OutOfSpace));
-        Box::pin(async move {
-            let writing = writing?;
-            let mut unfinished = Unfinished(Some(self.path.clone()));
-            let (file, header) = block_in_place(|| writing.complete(&self.incoming))?;
-            if let Some(header) = &header {
-                // Before the sync: else a power cut could keep the rename and lose the new folder it leads to.
-                let instances = self.spool.state.instances(&StudyKey::of(header.study_uid()));
-                block_in_place(|| fs::create_dir_all(instances)).map_err(disk)?;
-            }
-            self.spool.committer.commit().await.map_err(disk)?;
-            // Durable from here on: what fails now is finished by the next start, so the name stays.
-            unfinished.0 = None;
-            drop(file);
-            match header {
-                Some(header) => block_in_place(|| self.spool.place(&self.path, &header, &self.incoming)),
-                None => match block_in_place(|| self.spool.quarantine(&self.path)) {
-                    Ok(()) => Err(NotKept::Quarantined),
-                    Err(source) => Err(disk(source)),
-                },
-            }
-        })
+        // One change of threads for all that waits for the disk.
+        Box::pin(async move { block_in_place(|| self.keep(writing?)) })
+    }
+}
+
+impl Arriving {
+    fn keep(&self, writing: Writing) -> Result<Kept, NotKept> {
+        let mut unfinished = Unfinished(Some(self.path.clone()));
+        let (file, header) = writing.complete(&self.incoming)?;
+        if let Some(header) = &header {
+            // Before the sync: else a power cut could keep the rename and lose the new folder it leads to.
+            let instances = self.spool.state.instances(&StudyKey::of(header.study_uid()));
+            fs::create_dir_all(instances).map_err(disk)?;
+        }
+        self.spool.committer.commit().map_err(disk)?;
+        // Durable from here on: what fails now is finished by the next start, so the name stays.
+        unfinished.0 = None;
+        drop(file);
+        match header {
+            Some(header) => self.spool.place(&self.path, &header, &self.incoming),
+            None => match self.spool.quarantine(&self.path) {
+                Ok(()) => Err(NotKept::Quarantined),
+                Err(source) => Err(disk(source)),
+            },
+        }
     }
 }
 
 impl Writing {
-    fn begin(path: &Path, incoming: &Incoming) -> Result<Self, NotKept> {
+    fn begin(path: PathBuf, incoming: &Incoming) -> Result<Self, NotKept> {
         let meta = file_meta(incoming)?;
         let mut checksum = crc32fast::Hasher::new();
         checksum.update(&meta);
         let mut gathered = vec![0; PREAMBLE];
         gathered.extend_from_slice(&meta);
-        let options = File::options().read(true).write(true).create_new(true).open(path);
         Ok(Self {
-            file: options.map_err(disk)?,
+            path,
+            file: None,
             length: gathered.len() as u64,
             gathered,
             checksum,
+            ahead: 0,
+            going_ahead: None,
         })
     }
 
@@ -137,17 +151,49 @@ impl Writing {
             return Ok(());
         }
         block_in_place(|| {
-            self.file.write_all(&self.gathered)?;
-            self.gathered.clear();
-            self.file.write_all(bytes)
-        })
+            let mut file = self.flushed()?;
+            let written = file.write_all(bytes);
+            self.file = Some(file);
+            written
+        })?;
+        self.go_ahead()
+    }
+
+    /// The file, made where it is not there yet, with all that was gathered in it.
+    fn flushed(&mut self) -> io::Result<File> {
+        let mut file = match self.file.take() {
+            Some(file) => file,
+            None => File::options()
+                .read(true)
+                .write(true)
+                .create_new(true)
+                .open(&self.path)?,
+        };
+        file.write_all(&self.gathered)?;
+        self.gathered.clear();
+        Ok(file)
+    }
+
+    /// Has the disk begin with what is there.
+    fn go_ahead(&mut self) -> io::Result<()> {
+        let under_way = self.going_ahead.as_ref().is_some_and(|sync| !sync.is_finished());
+        if under_way || self.length < self.ahead + AHEAD {
+            return Ok(());
+        }
+        if let Some(file) = &self.file {
+            let file = file.try_clone()?;
+            self.ahead = self.length;
+            // The sync that the scanner's answer waits for is another one, and reports what goes wrong.
+            self.going_ahead = Some(spawn_blocking(move || drop(file.sync_data())));
+        }
+        Ok(())
     }
 
     /// Writes the rest, reads the header, seals the file for where it belongs. `None`: for quarantine.
     fn complete(mut self, incoming: &Incoming) -> Result<(File, Option<Header>), NotKept> {
-        self.file.write_all(&self.gathered).map_err(disk)?;
-        self.file.seek(SeekFrom::Start(0)).map_err(disk)?;
-        let header = match header::scan(&self.file, self.length) {
+        let mut file = self.flushed().map_err(disk)?;
+        file.seek(SeekFrom::Start(0)).map_err(disk)?;
+        let header = match header::scan(&file, self.length) {
             Ok(header) => {
                 check_announced(incoming, &header)?;
                 Some(header)
@@ -166,8 +212,8 @@ impl Writing {
             length: self.length,
             checksum: self.checksum.finalize(),
         };
-        seal.write(&self.file).map_err(disk)?;
-        Ok((self.file, header))
+        seal.write(&file).map_err(disk)?;
+        Ok((file, header))
     }
 }
 
