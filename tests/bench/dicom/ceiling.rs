@@ -13,6 +13,7 @@ use std::time::Instant;
 use anyhow::bail;
 
 use super::corpus::{Corpus, Sample};
+use super::servers;
 
 #[derive(Clone, Copy)]
 pub(crate) enum Way {
@@ -55,7 +56,7 @@ pub(crate) fn seconds(way: Way, folder: &Path, corpus: &Corpus, threads: usize) 
         Ok(())
     })?;
     let seconds = begun.elapsed().as_secs_f64();
-    fs::remove_dir_all(folder)?;
+    servers::empty(folder)?;
     Ok(seconds)
 }
 

@@ -5,7 +5,8 @@
 //!   (without it a peer that answers in two writes loses 40 ms an image). The time runs from the first connection to the
 //!   last release; each association is a thread. Instances are dealt to associations in equal runs.
 //! - Every server starts fresh with an empty folder for every measurement; the servers take turns, figures are medians
-//!   over the rounds. Between measurements the file system is synced, so that none pays for another's writes.
+//!   over the rounds. Between measurements the file system is synced and files are emptied, not removed, so that none
+//!   pays for another's.
 //! - `barefoot` is the release build with its model loaded and its settings as shipped, but for: studies settle after ten
 //!   minutes, so that no assessment runs beside the intake, and its hub is not there. Orthanc has its default settings
 //!   (it syncs each file). `storescp` and `dicom-rs` (`--non-blocking`) sync nothing.
@@ -62,7 +63,9 @@ pub(crate) async fn run() -> anyhow::Result<Report> {
                         .with_context(|| format!("{} with {associations} associations", kind.name()))?;
                     note(&mut sides, &mut runs, kind.name(), round, figures);
                 }
-                let folder = region.folder().join("disk");
+                let folder = region
+                    .folder()
+                    .join(format!("disk-{round}-{}-{associations}", corpus.name));
                 let figures = disk(&folder, corpus, associations, round)?;
                 note(&mut sides, &mut runs, DISK, round, figures);
             }
@@ -161,7 +164,7 @@ fn disk(
     let mut figures = BTreeMap::new();
     for way in ways {
         rustix::fs::sync();
-        let seconds = ceiling::seconds(way, folder, corpus, associations)?;
+        let seconds = ceiling::seconds(way, &folder.join(way.name()), corpus, associations)?;
         for (figure, value) in pace(corpus, associations, seconds) {
             figures.insert(format!("{figure}_{}", way.name()), value);
         }

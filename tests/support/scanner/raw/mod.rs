@@ -3,7 +3,7 @@
 
 mod pdu;
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ const LARGEST_BITE: u32 = 128 * 1024;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("the network failed")]
-    Network { source: std::io::Error },
+    Network { source: io::Error },
     #[error("the peer closed the connection")]
     Closed,
     #[error("the peer said nothing in time")]
@@ -274,10 +274,7 @@ impl RawAssociation {
     }
 
     fn read(&mut self) -> Result<(u8, Vec<u8>), Error> {
-        // A peer that writes an answer in two pieces waits for the first one's acknowledgement, some 40 ms, unless it
-        // comes at once.
-        let _ = rustix::net::sockopt::set_tcp_quickack(&self.socket, true);
-        let (kind, body) = pdu::read(&mut self.socket)?;
+        let (kind, body) = pdu::read(&mut AcknowledgingAtOnce(&self.socket))?;
         let reason = |at: usize| body.get(at).copied().unwrap_or_default();
         match kind {
             pdu::ASSOCIATE_RJ => Err(Error::Rejected {
@@ -291,5 +288,18 @@ impl RawAssociation {
             }),
             _ => Ok((kind, body)),
         }
+    }
+}
+
+/// A peer that writes an answer in two pieces waits for the first one's acknowledgement, some 40 ms, unless it comes at
+/// once. The kernel forgets the wish, and heeds it for what has come already: it is said again after every piece.
+struct AcknowledgingAtOnce<'a>(&'a TcpStream);
+
+impl Read for AcknowledgingAtOnce<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut socket = self.0;
+        let count = socket.read(buffer)?;
+        let _ = rustix::net::sockopt::set_tcp_quickack(self.0, true);
+        Ok(count)
     }
 }
