@@ -1,10 +1,15 @@
 //! Both pages in a real browser, in Chinese and English.
 
+use std::fs;
+
 use barefoot_test_support::daemons::EdgeOptions;
+use barefoot_test_support::http::get;
 use barefoot_test_support::scanner::Scanner;
+use barefoot_test_support::wait::wait_for;
 
 use crate::browser::draw;
-use crate::story::{Story, chests, ct};
+use crate::nodes::{free_port, node_is};
+use crate::story::{SOON, Story, chests, ct};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn clinic_page_and_hub_page_are_drawn_in_both_languages() {
@@ -50,6 +55,66 @@ async fn clinic_page_and_hub_page_are_drawn_in_both_languages() {
                 drawn.contains(&format!("lang=\"{language}")),
                 "{name} says its language"
             );
+        }
+    }
+}
+
+/// A stick that waits, a node that is down, an order from the registry: what clinic staff see of the box's neighbours.
+#[tokio::test(flavor = "multi_thread")]
+async fn exchange_and_orders_are_drawn_in_both_languages() {
+    let (made, media, orders) = (
+        tempfile::tempdir().unwrap(),
+        tempfile::tempdir().unwrap(),
+        tempfile::tempdir().unwrap(),
+    );
+    let files = chests(&made, 1..3);
+    let stick = media.path().join("KINGSTON");
+    fs::create_dir_all(&stick).unwrap();
+    fs::copy(&files[0].path, stick.join("I0")).unwrap();
+    let story = Story::begin(&EdgeOptions {
+        more: format!(
+            "[[deliver]]\nname = \"county-pacs\"\nae_title = \"COUNTY\"\nhost = \"127.0.0.1\"\nport = {}\n\
+             what = [\"originals\"]\nmax_backoff_s = 1\n\n[import]\ndirectory = \"{}\"\n\n\
+             [worklist]\ndrop_folder = \"{}\"\npoll_ms = 100\n",
+            free_port(),
+            media.path().display(),
+            orders.path().display(),
+        ),
+        ..EdgeOptions::default()
+    })
+    .await;
+    story.store(&files[1..]).await;
+    story.all_assessed(1).await;
+    node_is(&story, "the box to know the node is down", |node| {
+        node["trouble"].is_string()
+    })
+    .await;
+    let order = "MSH|^~\\&|HIS|镇卫生院|BAREFOOT|BOX|20260102080000||ORM^O01|1|P|2.5|||||CHN|UNICODE UTF-8\r\
+                 PID|1||P7^^^HIS||张^三^^^^^^I~Zhang^San^^^^^^A||19800229|M\r\
+                 ORC|NW|A1|||||||||||||20991231090000\r\
+                 OBR|1|A1||C1^胸部正位^99LOCAL||||||||||||||ACC1|RP1|SPS1||||DX\r";
+    fs::write(orders.path().join("1.part"), order).unwrap();
+    fs::rename(orders.path().join("1.part"), orders.path().join("1.hl7")).unwrap();
+    let clinic = story.edge.address("page").unwrap();
+    let listed = wait_for("the order to be listed", SOON, async || {
+        let page = String::from_utf8(get(clinic, "/orders").await.unwrap()).unwrap();
+        if page.contains("ACC1") {
+            Ok(())
+        } else {
+            Err("not yet")
+        }
+    });
+    listed.await.unwrap();
+    for language in ["zh", "en"] {
+        for (name, words) in [
+            ("exchange", ["KINGSTON", "county-pacs"]),
+            ("orders", ["ACC1", "胸部正位"]),
+        ] {
+            let url = format!("http://{clinic}/{name}?lang={language}");
+            let drawn = draw(&url, &format!("{name}-{language}.png")).await;
+            for word in words {
+                assert!(drawn.contains(word), "{name} in {language} lacks \"{word}\"");
+            }
         }
     }
 }
