@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use barefoot_test_support::daemons::{EdgeOptions, workspace};
 use barefoot_test_support::http::get;
-use barefoot_test_support::line::Line;
+use barefoot_test_support::line::{Line, Quality};
 use barefoot_test_support::phantom::{Chest, Size};
 use barefoot_test_support::scanner::{DicomFile, Scanner};
 use barefoot_test_support::wait::wait_for;
@@ -64,7 +64,11 @@ async fn a_truncated_file_is_quarantined_with_a_status_and_shown() {
 async fn a_scanner_that_breaks_off_leaves_nothing_half_written() {
     let story = Story::begin(&EdgeOptions::default()).await;
     let line = Line::start(story.edge.address("dicom").unwrap()).await.unwrap();
-    line.delay(Duration::from_millis(2));
+    line.set(Quality {
+        latency: Duration::from_millis(2),
+        bandwidth: Some(40_000_000),
+        ..Quality::default()
+    });
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("large.dcm");
     Chest {

@@ -20,6 +20,8 @@ mod image_reaches_hub;
 
 mod line_drops;
 
+mod surroundings_fail;
+
 mod processes_are_killed;
 
 mod box_is_killed_under_load;

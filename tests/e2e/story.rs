@@ -47,6 +47,17 @@ impl Story {
         Self::with(region, hub, line, Some(broker), options).await
     }
 
+    /// Of parts that a test has started in its own way.
+    pub(crate) fn of(region: Region, hub: Hub, line: Line, edge: Edge) -> Self {
+        Self {
+            edge,
+            hub,
+            line,
+            _broker: None,
+            region,
+        }
+    }
+
     async fn with(
         region: Region,
         hub: Hub,

@@ -27,6 +27,10 @@ pub mod http;
 
 pub mod line;
 
+pub mod packets;
+
+pub mod surroundings;
+
 pub mod daemons;
 
 pub mod federation;

@@ -22,6 +22,8 @@ pub struct Daemon {
     log: PathBuf,
     /// More environment, for instance `RUST_LOG`.
     pub environment: Vec<(String, String)>,
+    /// A command that becomes the daemon, for instance in a namespace of its own; empty: none.
+    pub within: Vec<String>,
     process: Option<Process>,
     addresses: HashMap<String, String>,
 }
@@ -41,6 +43,7 @@ impl Daemon {
             state: folder.join("state"),
             log: folder.join("log"),
             environment: Vec::new(),
+            within: Vec::new(),
             process: None,
             addresses: HashMap::new(),
         }
@@ -159,7 +162,15 @@ impl Daemon {
     }
 
     fn command(&self, arguments: &[&str]) -> Result<Command, Error> {
-        let mut command = Command::new(program(self.name)?);
+        let program = program(self.name)?;
+        let mut command = match self.within.split_first() {
+            None => Command::new(program),
+            Some((first, words)) => {
+                let mut command = Command::new(first);
+                command.args(words).arg(program);
+                command
+            }
+        };
         command
             .arg("--config")
             .arg(&self.config)

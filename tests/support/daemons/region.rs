@@ -47,6 +47,8 @@ pub struct EdgeOptions {
     /// Empty: no port without TLS.
     pub dicom_listen: String,
     pub page_listen: String,
+    /// More lines of `[link]`.
+    pub link: String,
     /// More tables of the site file: `[services]`, `[privacy]`, `[releases]`.
     pub more: String,
 }
@@ -66,6 +68,7 @@ impl Default for EdgeOptions {
             review_below: 0.80,
             dicom_listen: "127.0.0.1:0".into(),
             page_listen: "127.0.0.1:0".into(),
+            link: String::new(),
             more: String::new(),
         }
     }
@@ -82,6 +85,14 @@ impl Region {
     /// # Errors
     /// When the folder or the certificates cannot be made.
     pub fn new() -> Result<Self, Error> {
+        Self::for_hosts(&[])
+    }
+
+    /// The hub is known by these names too, besides those of this machine.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn for_hosts(more: &[String]) -> Result<Self, Error> {
         let folder = tempfile::Builder::new()
             .prefix("barefoot-")
             .tempdir()
@@ -94,7 +105,8 @@ impl Region {
         let certificates = |source| Error::Certificates { source };
         let authority =
             Authority::create(&pki, "Throw-away region", OffsetDateTime::now_utc()).map_err(certificates)?;
-        let hosts = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+        let mut hosts = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+        hosts.extend_from_slice(more);
         authority
             .issue_hub(&hosts, OffsetDateTime::now_utc(), VALID)
             .and_then(|issued| issued.save(&pki, "hub"))
@@ -230,7 +242,7 @@ impl Region {
             "clinic = {clinic}\n\n[storage]\ndirectory = {storage}\n\n[dicom]\n{dicom}ae_title = \"BAREFOOT\"\n\
              unknown_scanners = {unknown}\n\n{scanners}\n[study]\nquiet_period_ms = {quiet}\nafter_release_ms = {release}\n\n\
              [model]\nbundle = {bundle}\nengine = {engine}\nprecision = {precision}\n{onnxruntime}\n\
-             [decision]\nreview_below = {review:.3}\n\n[link]\nhub = {hub}\n\n[link.tls]\n{tls}\n\n\
+             [decision]\nreview_below = {review:.3}\n\n[link]\nhub = {hub}\n{link}\n[link.tls]\n{tls}\n\n\
              [page]\nlisten = {page}\nlanguage = {language}\n\n{more}",
             more = options.more,
             clinic = text(clinic),
@@ -251,6 +263,7 @@ impl Region {
             precision = text(options.precision),
             review = options.review_below,
             hub = text(hub),
+            link = options.link,
             tls = self.tls(clinic),
             page = text(&options.page_listen),
             language = text(options.language),

@@ -10,13 +10,14 @@ use crate::step::{Failure, root, step};
 type Program = (&'static str, &'static str);
 
 /// What the tests run.
-pub(crate) const FOR_TESTS: [Program; 10] = [
+pub(crate) const FOR_TESTS: [Program; 11] = [
     ("storescu", "dcmtk"),
     ("dciodvfy", "dicom3tools"),
     ("mosquitto", "mosquitto"),
     ("Orthanc", "orthanc"),
     ("openssl", "openssl"),
     ("curl", "curl"),
+    ("faketime", "faketime"),
     ("chromium", "chromium"),
     ("python3", "python3"),
     ("cc", "build-essential"),
