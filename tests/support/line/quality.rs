@@ -7,7 +7,7 @@ use tokio::time::Instant;
 /// Bytes of a connection in one packet (Ethernet's 1500 without the headers of IP and TCP).
 pub(super) const SEGMENT: usize = 1448;
 
-/// The least time until TCP sends a lost packet again (Linux's `TCP_RTO_MIN`).
+/// The least time until TCP sends a lost packet again (on Linux, whatever the line).
 const SHORTEST_RESEND: Duration = Duration::from_millis(200);
 
 /// How a line carries, the same in both directions. The default is as good as a bench.
