@@ -1,29 +1,12 @@
-use std::time::Duration;
-
 use barefoot_domain::ClinicId;
-use rustls::SignatureScheme;
-use rustls::crypto::ring::sign::any_supported_type;
-use rustls::pki_types::{CertificateDer, SignatureVerificationAlgorithm, UnixTime};
+use rustls::pki_types::CertificateDer;
 use time::OffsetDateTime;
-use webpki::{EndEntityCert, KeyUsage};
+use webpki::KeyUsage;
 
-use crate::{Error, TlsIdentity, clinic_of};
+use crate::{Error, TlsIdentity, chain, clinic_of};
 
 /// Stands before everything signed here, so that no such signature is ever one of TLS or of a certificate.
 const CONTEXT: &[u8] = b"Barefoot advert 1\0";
-
-/// What the region's certificates may sign with, each with how it is checked.
-const SCHEMES: [(SignatureScheme, &dyn SignatureVerificationAlgorithm); 3] = [
-    (
-        SignatureScheme::ECDSA_NISTP256_SHA256,
-        webpki::ring::ECDSA_P256_SHA256,
-    ),
-    (
-        SignatureScheme::ECDSA_NISTP384_SHA384,
-        webpki::ring::ECDSA_P384_SHA384,
-    ),
-    (SignatureScheme::ED25519, webpki::ring::ED25519),
-];
 
 /// A signature with the certificate whose key made it: whoever trusts the authority can check it without asking anyone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,15 +22,10 @@ impl TlsIdentity {
     /// # Errors
     /// When the key is of a kind the region does not use, or the random source fails.
     pub fn sign(&self, bytes: &[u8]) -> Result<Signature, Error> {
-        let rustls = |source| Error::Rustls { source };
         let certificate = self.chain.first().ok_or(Error::Certificate)?;
-        let signer = any_supported_type(&self.key)
-            .map_err(rustls)?
-            .choose_scheme(&SCHEMES.map(|(scheme, _)| scheme))
-            .ok_or(Error::SigningKey)?;
         Ok(Signature {
             certificate: certificate.to_vec(),
-            signature: signer.sign(&with_context(bytes)).map_err(rustls)?,
+            signature: self.sign_raw(&with_context(bytes))?,
         })
     }
 
@@ -63,28 +41,12 @@ impl TlsIdentity {
         signature: &[u8],
         now: OffsetDateTime,
     ) -> Result<(), Error> {
-        let untrusted = |source| Error::Untrusted { source };
         let certificate = CertificateDer::from(certificate);
-        let end = EndEntityCert::try_from(&certificate).map_err(untrusted)?;
-        let seconds = u64::try_from(now.unix_timestamp()).map_err(|_| Error::Certificate)?;
-        end.verify_for_usage(
-            &SCHEMES.map(|(_, algorithm)| algorithm),
-            &self.roots.roots,
-            &[],
-            UnixTime::since_unix_epoch(Duration::from_secs(seconds)),
-            KeyUsage::client_auth(),
-            None,
-            None,
-        )
-        .map_err(untrusted)?;
+        let end = chain::trusted(&self.roots, &certificate, KeyUsage::client_auth(), now)?;
         if clinic_of(&certificate)? != *clinic {
             return Err(Error::OtherClinic);
         }
-        let message = with_context(bytes);
-        let signed = SCHEMES
-            .iter()
-            .any(|(_, algorithm)| end.verify_signature(*algorithm, &message, signature).is_ok());
-        if signed { Ok(()) } else { Err(Error::BadSignature) }
+        chain::verify_raw(&end, &with_context(bytes), signature)
     }
 }
 

@@ -15,7 +15,7 @@ const CERTIFICATE_FILE: &str = "authority.crt";
 const KEY_FILE: &str = "authority.key";
 
 /// The hub's common name. No clinic can have it: `_` is outside the clinic alphabet.
-const HUB_NAME: &str = "_hub";
+pub(crate) const HUB_NAME: &str = "_hub";
 
 /// A box or hub whose clock is a little behind must still accept a fresh certificate.
 const CLOCK_TOLERANCE: Duration = Duration::days(1);
@@ -139,7 +139,8 @@ impl Authority {
     }
 
     fn issue(&self, mut params: CertificateParams) -> Result<Issued, Error> {
-        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        // Agreement: files are sealed to the keys of hub and clinics.
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyAgreement];
         params.use_authority_key_identifier_extension = true;
         let key = KeyPair::generate().map_err(issue)?;
         let certificate = params.signed_by(&key, &self.issuer).map_err(issue)?;

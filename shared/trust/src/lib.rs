@@ -6,6 +6,7 @@
 //! - [`dicom`]: the same for scanners and archives, which come from many makers.
 //! - [`peer_of`] reads from a certificate who calls: a clinic's box or a person with a role.
 //! - [`TlsIdentity::sign`] and [`TlsIdentity::verify_signed`]: a clinic's word that another can check without the hub.
+//! - [`TlsIdentity::seal`] and [`TlsIdentity::open`]: a file that one reader can open, and knows who wrote it.
 //! - [`release`]: what makes a model release one that a box may install.
 //! - [`PseudonymKey`] gives a study its name outside the clinic.
 
@@ -24,6 +25,12 @@ pub use peer::{Peer, Person, Role, clinic_of, peer_of};
 
 mod advert;
 pub use advert::Signature;
+
+mod chain;
+pub use chain::Signer;
+
+mod sealed;
+pub use sealed::{MAX_SEALED_BYTES, Opened, Purpose, Reader, SealError, sealed_for};
 
 pub mod release;
 

@@ -10,5 +10,6 @@
 
 mod attacks;
 mod repository;
+mod sealed_files;
 mod signing_together;
 mod trusted_state;
