@@ -26,6 +26,8 @@ pub enum Error {
 pub struct Config {
     /// Directory of the database and of what else the hub keeps.
     pub directory: PathBuf,
+    /// Days that ids of duplicates are kept; results and their own ids stay. Default 90.
+    pub dedupe_days: u32,
     pub mqtt: Mqtt,
     pub tls: TlsPaths,
     pub page: Page,
@@ -33,6 +35,8 @@ pub struct Config {
     pub grpc: Option<Grpc>,
     /// Absent: no release can be published.
     pub releases: Option<Releases>,
+    /// Absent: no port for metrics.
+    pub metrics: Option<Metrics>,
 }
 
 /// How clinics reach the hub.
@@ -75,6 +79,15 @@ pub struct Releases {
     pub root: PathBuf,
 }
 
+/// What a Prometheus server reads.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Metrics {
+    /// Default 127.0.0.1:9465.
+    #[serde(default = "metrics_listen")]
+    pub listen: SocketAddr,
+}
+
 /// The results page.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -103,12 +116,15 @@ struct File {
     page: Page,
     grpc: Option<Grpc>,
     releases: Option<Releases>,
+    metrics: Option<Metrics>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct StorageTable {
     directory: PathBuf,
+    #[serde(default = "dedupe_days")]
+    dedupe_days: u32,
 }
 
 #[derive(Deserialize)]
@@ -138,6 +154,14 @@ struct TlsTable {
     authority: PathBuf,
     certificate: PathBuf,
     key: PathBuf,
+}
+
+fn dedupe_days() -> u32 {
+    90
+}
+
+fn metrics_listen() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 9465))
 }
 
 fn sessions() -> usize {
@@ -187,8 +211,13 @@ impl Config {
                 "must be within a day, -1439 to 1439",
             ));
         }
+        if read.storage.dedupe_days == 0 {
+            return Err(source.error("storage", "dedupe_days", "must be at least 1"));
+        }
         Ok(Self {
             directory: base.join(read.storage.directory),
+            dedupe_days: read.storage.dedupe_days,
+            metrics: read.metrics,
             mqtt: source.mqtt(read.mqtt)?,
             tls: TlsPaths {
                 authority: base.join(read.tls.authority),

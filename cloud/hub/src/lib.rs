@@ -7,7 +7,8 @@
 //! Modules in the order a result passes them: `mqtt` (who calls, on which topic) → `ingest` (is it acceptable; one
 //! committer for all sessions) → `archive` (the database, the only module that knows it) → `results_page` (people
 //! and programs read, served by `web`). `dispatch` carries what experts correct back to the clinics. `presence` knows
-//! which clinics are connected, `changes` wakes the pages.
+//! which clinics are connected, `changes` wakes the pages, `metrics` says it all in numbers. `import_queue` takes what was
+//! carried here by hand where there is no line.
 //!
 //! And in the order a better model passes them: `grpc` (boxes and maintainers call) → `federation` (rounds; parameters
 //! lie in `chunks`) → `model_registry` (is the candidate proven) → `rollout` (signed releases, from the canary to the
@@ -33,6 +34,10 @@ mod model_registry;
 mod federation;
 
 mod rollout;
+
+mod metrics;
+
+pub mod import_queue;
 
 mod changes;
 mod clock;

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use barefoot_hub::{Config, Shutdown};
-use clap::Parser;
+use barefoot_hub::{Config, Shutdown, import_queue};
+use clap::{Parser, Subcommand};
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -24,21 +24,54 @@ struct Arguments {
     /// Only check the configuration: exit code 0 or 78.
     #[arg(long)]
     check_config: bool,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Takes results that a clinic without a line has sent by hand (barefoot-edge export-queue), and writes the receipts
+    /// to carry back beside each file. The hub may run meanwhile. The same file again changes nothing.
+    ImportQueue {
+        /// What the clinic's box wrote.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     logging::start();
-    match Config::load(&arguments.config) {
-        Err(error) => end(&error.into(), EXIT_CONFIGURATION),
-        Ok(_) if arguments.check_config => ExitCode::SUCCESS,
-        Ok(config) => serve(config).map_or_else(|error| end(&error, 1), |()| ExitCode::SUCCESS),
-    }
+    let config = match Config::load(&arguments.config) {
+        Err(error) => return end(&error.into(), EXIT_CONFIGURATION),
+        Ok(_) if arguments.check_config => return ExitCode::SUCCESS,
+        Ok(config) => config,
+    };
+    let done = match arguments.command {
+        Some(Command::ImportQueue { files }) => import(&config, &files),
+        None => serve(config),
+    };
+    done.map_or_else(|error| end(&error, 1), |()| ExitCode::SUCCESS)
 }
 
 fn end(error: &anyhow::Error, code: u8) -> ExitCode {
     tracing::error!("The hub cannot run: {error:#}.");
     ExitCode::from(code)
+}
+
+#[tokio::main]
+async fn import(config: &Config, files: &[PathBuf]) -> anyhow::Result<()> {
+    import_queue::run(config, files, |imported| {
+        println!(
+            "{}: {} results are here, {} refused; receipts for the clinic: {}",
+            imported.clinic,
+            imported.stored,
+            imported.refused,
+            imported.receipts.display()
+        );
+    })
+    .await?;
+    Ok(())
 }
 
 #[tokio::main]

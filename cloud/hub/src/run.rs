@@ -11,7 +11,8 @@ use crate::config::{Config, Mqtt};
 use crate::dispatch::{CorrectionsService, Dispatch};
 use crate::federation::{Driver, FederationService, Runs};
 use crate::grpc::{self, Listener, Maintenance, Services};
-use crate::ingest::{Committer, Ingest};
+use crate::ingest::{Committer, Ingest, forget_duplicates};
+use crate::metrics::{self, Metrics};
 use crate::model_registry::Registry;
 use crate::models_page;
 use crate::mqtt::{self, Broker, Endpoint};
@@ -68,6 +69,11 @@ pub enum Error {
         #[from]
         source: web::Error,
     },
+    #[error("the port for metrics is not usable")]
+    Metrics {
+        #[from]
+        source: metrics::Error,
+    },
     #[error("a part of the hub stopped by itself: {part}")]
     Stopped { part: &'static str },
 }
@@ -94,9 +100,15 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
         Mqtt::Embedded(_) => Connection::Seen,
         Mqtt::Broker { .. } => Connection::Unseen,
     };
-    let presence = Presence::new(changes.clone(), connection, archive.clinics().await?);
+    let lines = archive.lines().await?;
+    let presence = Presence::new(changes.clone(), connection, archive.clinics().await?, lines);
     let dispatch = Dispatch::new(archive.clone());
-    let (ingest, committer) = Committer::new(archive.clone(), changes.clone(), dispatch.clone());
+    let (ingest, committer) = Committer::new(
+        archive.clone(),
+        changes.clone(),
+        dispatch.clone(),
+        presence.clone(),
+    );
 
     let chunks = ChunkStore::open(&directory.chunks(), MOST_CHUNK_BYTES)?;
     let registry = Registry::new(archive.clone(), chunks.clone(), changes.clone());
@@ -136,6 +148,16 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
         None => None,
     };
     let web = Web::bind(&config.page, changes, shutdown.clone()).await?;
+    let metrics = match &config.metrics {
+        Some(settings) => {
+            let sources = metrics::Sources {
+                archive: archive.clone(),
+                presence: presence.clone(),
+            };
+            Some(Metrics::bind(settings, sources, shutdown.clone()).await?)
+        }
+        None => None,
+    };
     let pages = results_page::router(archive.clone(), presence, web.look()).merge(models_page::router(
         registry.clone(),
         runs.clone(),
@@ -149,6 +171,9 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
     if let Some(port) = &port {
         addresses.insert("grpc", port.address());
     }
+    if let Some(metrics) = &metrics {
+        addresses.insert("metrics", metrics.address());
+    }
     let published = directory.publish_addresses(&addresses)?;
     tracing::info!(?addresses, "The hub is ready.");
     ready();
@@ -159,6 +184,12 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
     let mut driver = tokio::spawn(driver.run());
     let mut port = tokio::spawn(serve(port, services, shutdown.clone()));
     let mut rollouts = tokio::spawn(rollouts.run(shutdown.clone()));
+    let mut metrics = tokio::spawn(measure(metrics, shutdown.clone()));
+    let mut retention = tokio::spawn(forget_duplicates(
+        archive.clone(),
+        config.dedupe_days,
+        shutdown.clone(),
+    ));
     let ended = tokio::select! {
         () = shutdown.triggered() => Ok(()),
         _ = &mut line => Err(Error::Stopped { part: "the line to the clinics" }),
@@ -166,6 +197,8 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
         _ = &mut driver => Err(Error::Stopped { part: "the driver of rounds" }),
         _ = &mut port => Err(Error::Stopped { part: "the gRPC port" }),
         _ = &mut rollouts => Err(Error::Stopped { part: "the rollouts" }),
+        _ = &mut metrics => Err(Error::Stopped { part: "the metrics" }),
+        _ = &mut retention => Err(Error::Stopped { part: "the forgetting of duplicates" }),
         served = &mut page => match served {
             Ok(Err(source)) => Err(source.into()),
             _ => Err(Error::Stopped { part: "the pages" }),
@@ -175,7 +208,15 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
 
     // The line first: it holds the way to the committer, which ends when nothing can come any more.
     shutdown.trigger();
-    for part in [&mut line, &mut committer, &mut driver, &mut port, &mut rollouts] {
+    for part in [
+        &mut line,
+        &mut committer,
+        &mut driver,
+        &mut port,
+        &mut rollouts,
+        &mut metrics,
+        &mut retention,
+    ] {
         finish(part).await;
     }
     if !page.is_finished() {
@@ -202,6 +243,14 @@ async fn serve(port: Option<Listener>, services: Services, shutdown: Shutdown) {
     }
 }
 
+/// The metrics' part; without a port for them it only waits for the shutdown.
+async fn measure(metrics: Option<Metrics>, shutdown: Shutdown) {
+    match metrics {
+        Some(metrics) => metrics.run().await,
+        None => shutdown.triggered().await,
+    }
+}
+
 async fn open_line(
     config: &Mqtt,
     identity: &TlsIdentity,
@@ -210,11 +259,12 @@ async fn open_line(
     dispatch: Dispatch,
     shutdown: &Shutdown,
 ) -> Result<Line, Error> {
+    let certificate: Arc<[u8]> = identity.certificate().into();
     Ok(match config {
         Mqtt::Embedded(embedded) => Line::Embedded(
             Endpoint::bind(
                 embedded,
-                identity.server_config()?,
+                (identity.server_config()?, certificate),
                 presence.clone(),
                 ingest,
                 dispatch,
@@ -223,9 +273,8 @@ async fn open_line(
             .await?,
         ),
         Mqtt::Broker { host, port } => Line::Broker(Box::new(Broker::new(
-            host,
-            *port,
-            identity.client_config()?,
+            (host, *port),
+            (identity.client_config()?, certificate),
             ingest,
             dispatch,
             presence.clone(),

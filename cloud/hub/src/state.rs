@@ -27,6 +27,11 @@ pub(crate) struct StateDirectory {
     _lock: File,
 }
 
+/// The database's file in a state directory.
+pub(crate) fn database_of(directory: &Path) -> PathBuf {
+    directory.join("barefoot.db")
+}
+
 /// `addresses.json`; removed on a clean stop.
 #[derive(Debug)]
 pub(crate) struct PublishedAddresses(PathBuf);
@@ -60,7 +65,7 @@ impl StateDirectory {
     }
 
     pub(crate) fn database(&self) -> PathBuf {
-        self.path.join("barefoot.db")
+        database_of(&self.path)
     }
 
     pub(crate) fn chunks(&self) -> PathBuf {

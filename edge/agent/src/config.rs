@@ -8,7 +8,7 @@ use barefoot_inference::{EngineWish, PrecisionWish};
 use serde::{Deserialize, Deserializer};
 
 use crate::{
-    assess, clinic_page, front_door, hub_services, import, link, local_training, model_slot, nodes,
+    assess, clinic_page, front_door, hub_services, import, link, local_training, metrics, model_slot, nodes,
     retention, spool, study, worklist,
 };
 
@@ -34,6 +34,9 @@ pub struct Config {
     #[serde(default)]
     pub import: Option<import::Config>,
     pub page: clinic_page::Config,
+    /// Without it: no port for metrics.
+    #[serde(default)]
+    pub metrics: Option<metrics::Config>,
     #[serde(default)]
     pub worklist: worklist::Config,
     /// Without it: no rounds, and no releases from the hub.

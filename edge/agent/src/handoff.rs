@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use barefoot_domain::{Assessment, Correction, StudyUid};
+use barefoot_wire::{Receipt, ReceiptOutcome};
 
 use crate::study_folder::StudyKey;
 
@@ -124,10 +125,23 @@ pub(crate) struct HubReceipt {
     pub hub_time_ms: i64,
 }
 
+impl From<Receipt> for HubReceipt {
+    fn from(receipt: Receipt) -> Self {
+        Self {
+            envelope_id: receipt.envelope_id,
+            refused: match receipt.outcome {
+                ReceiptOutcome::Stored => None,
+                ReceiptOutcome::Refused { reason } => Some(reason),
+            },
+            hub_time_ms: receipt.hub_time_ms,
+        }
+    }
+}
+
 /// What comes down the line.
 #[derive(Debug, Clone)]
 pub(crate) enum FromHub {
-    Receipt(HubReceipt),
+    Receipts(Vec<HubReceipt>),
     Correction(HubCorrection),
 }
 

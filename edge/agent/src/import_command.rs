@@ -3,30 +3,25 @@
 //! The daemon alone writes the archive, so this speaks to its page over loopback, by what the daemon has written into
 //! `addresses.json`.
 
-use std::fs;
-use std::io::{self, Read as _, Write as _};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::page_client::{self, PageClient};
+
 /// How often the daemon is asked how far it is.
 const PERIOD: Duration = Duration::from_millis(500);
-const TIMEOUT: Duration = Duration::from_secs(30);
-/// An answer names at most two hundred files.
-const MAX_ANSWER: u64 = 1024 * 1024;
 
 /// Why nothing was imported.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("the daemon does not run: start it first (no readable {path})")]
-    NotRunning { path: String },
-    #[error("the daemon does not answer")]
-    Connection { source: io::Error },
-    #[error("the daemon answered something that is not understood")]
-    Answer,
+    #[error("the daemon cannot be asked")]
+    Page {
+        #[from]
+        source: page_client::Error,
+    },
     #[error("the site file names no [import] directory")]
     Off,
     #[error("there is no such folder; there are: {folders}")]
@@ -42,15 +37,15 @@ pub enum Error {
 /// # Errors
 /// When the daemon cannot be reached, cannot import, or the import ends early.
 pub fn run(state: &Path, folder: Option<&str>, mut tell: impl FnMut(&str)) -> Result<(), Error> {
-    let page = page_address(state)?;
-    let (status, before) = ask(page, "GET", "/api/import", "")?;
+    let page = PageClient::of(state)?;
+    let (status, before) = page.get_json("/api/import")?;
     if status == 404 {
         return Err(Error::Off);
     }
     let form = folder.map_or_else(String::new, |folder| {
         format!("folder={}", percent_encoded(folder))
     });
-    match ask(page, "POST", "/api/import", &form)?.0 {
+    match page.post_form("/api/import", &form)? {
         202 => {}
         404 => {
             let names = before.get("folders").and_then(Value::as_array).cloned();
@@ -64,12 +59,12 @@ pub fn run(state: &Path, folder: Option<&str>, mut tell: impl FnMut(&str)) -> Re
             });
         }
         409 => return Err(Error::UnderWay),
-        _ => return Err(Error::Answer),
+        _ => return Err(page_client::Error::Answer.into()),
     }
     let mut told = String::new();
     loop {
-        let (_, answer) = ask(page, "GET", "/api/import", "")?;
-        let progress = answer.get("progress").ok_or(Error::Answer)?;
+        let (_, answer) = page.get_json("/api/import")?;
+        let progress = answer.get("progress").ok_or(page_client::Error::Answer)?;
         let line = line_of(progress);
         if line != told {
             tell(&line);
@@ -87,7 +82,7 @@ pub fn run(state: &Path, folder: Option<&str>, mut tell: impl FnMut(&str)) -> Re
                 return Err(Error::Ended { why });
             }
             Some(_) => thread::sleep(PERIOD),
-            None => return Err(Error::Answer),
+            None => return Err(page_client::Error::Answer.into()),
         }
     }
 }
@@ -110,50 +105,6 @@ fn line_of(progress: &Value) -> String {
     counts.join(", ")
 }
 
-/// Where the page listens; one that listens on every address does so on loopback too.
-fn page_address(state: &Path) -> Result<SocketAddr, Error> {
-    let path = state.join("addresses.json");
-    let read = || -> Option<SocketAddr> {
-        let value: Value = serde_json::from_slice(&fs::read(&path).ok()?).ok()?;
-        value.get("addresses")?.get("page")?.as_str()?.parse().ok()
-    };
-    let mut address = read().ok_or_else(|| Error::NotRunning {
-        path: path.display().to_string(),
-    })?;
-    if address.ip().is_unspecified() {
-        address.set_ip(match address.ip() {
-            IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
-            IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
-        });
-    }
-    Ok(address)
-}
-
-/// One request on a connection of its own (RFC 9112); the answer's status, and its body where that is JSON.
-fn ask(page: SocketAddr, method: &str, path: &str, form: &str) -> Result<(u16, Value), Error> {
-    let connection = |source| Error::Connection { source };
-    let mut stream = TcpStream::connect_timeout(&page, TIMEOUT).map_err(connection)?;
-    stream.set_read_timeout(Some(TIMEOUT)).map_err(connection)?;
-    let request = format!(
-        "{method} {path} HTTP/1.1\r\nHost: {page}\r\nConnection: close\r\n\
-         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}",
-        form.len()
-    );
-    stream.write_all(request.as_bytes()).map_err(connection)?;
-    let mut answer = Vec::new();
-    stream
-        .take(MAX_ANSWER)
-        .read_to_end(&mut answer)
-        .map_err(connection)?;
-    let answer = String::from_utf8_lossy(&answer);
-    let (head, body) = answer.split_once("\r\n\r\n").ok_or(Error::Answer)?;
-    let status = head
-        .strip_prefix("HTTP/1.1 ")
-        .and_then(|rest| rest.get(..3)?.parse().ok())
-        .ok_or(Error::Answer)?;
-    Ok((status, serde_json::from_str(body).unwrap_or(Value::Null)))
-}
-
 fn percent_encoded(text: &str) -> String {
     let encoded = text.bytes().map(|byte| match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => char::from(byte).to_string(),
@@ -165,22 +116,6 @@ fn percent_encoded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_page_is_asked_over_loopback() {
-        let folder = tempfile::tempdir().unwrap();
-        let missing = page_address(folder.path()).unwrap_err().to_string();
-        assert!(missing.contains("start it first"), "{missing}");
-        for (written, expected) in [
-            ("0.0.0.0:8080", "127.0.0.1:8080"),
-            ("[::]:8080", "[::1]:8080"),
-            ("127.0.0.1:1", "127.0.0.1:1"),
-        ] {
-            let text = format!("{{\"pid\":1,\"addresses\":{{\"page\":\"{written}\"}}}}");
-            fs::write(folder.path().join("addresses.json"), text).unwrap();
-            assert_eq!(page_address(folder.path()).unwrap().to_string(), expected);
-        }
-    }
 
     #[test]
     fn names_travel_as_forms_do() {

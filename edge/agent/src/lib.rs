@@ -6,13 +6,16 @@
 //! and over the line to the hub (`link`) and to the clinic's own nodes (`deliver`). `commitment` promises senders that images
 //! are kept; `import` takes them from a stick. `pipeline` is the one screen that wires them; no stage knows another.
 //!
-//! What the stages share: `handoff` (what one gives the next), `study_folder` and `case_log` (the truth on disk),
+//! What the stages share: `handoff` (what one gives the next), `hub_clock` (the hub's time), `study_folder` and `case_log` (the truth on disk),
 //! `case_index` (what the clinic sees), `scanners`, `status`.
 
 pub mod config;
 pub mod import_command;
 pub mod logging;
+pub mod page_client;
 pub mod pipeline;
+pub mod status_command;
+pub mod stick_commands;
 pub mod store_check;
 
 #[doc(hidden)]
@@ -60,6 +63,7 @@ mod model_slot;
 mod addresses;
 mod archive;
 mod backoff;
+mod carrying;
 mod case_index;
 mod case_log;
 mod character_sets;
@@ -71,10 +75,13 @@ mod durable;
 mod error_chain;
 mod finding_names;
 mod handoff;
+mod hub_certificate;
+mod hub_clock;
 mod idle;
 mod import_desk;
 mod labels;
 mod learning_status;
+mod metrics;
 mod model;
 mod node_status;
 mod nodes;

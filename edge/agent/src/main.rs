@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use barefoot_edge::config::Config;
-use barefoot_edge::{import_command, logging, pipeline, store_check};
+use barefoot_edge::{import_command, logging, pipeline, status_command, stick_commands, store_check};
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -38,10 +38,29 @@ enum Command {
         #[arg(long)]
         folder: Option<String>,
     },
+    /// Says how the daemon that runs here is. Exit code 0: all is well; 1: somebody should look; 69: it does not run.
+    Status {
+        /// All of it, for scripts.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Writes the results that wait for the hub into a folder, as a stick's, sealed so that only the hub can read them.
+    /// They stay in the queue until the hub's receipts are here. Images do not go by stick.
+    ExportQueue {
+        /// Where to write them.
+        folder: PathBuf,
+    },
+    /// Gives the daemon that runs here the receipts that barefoot-hub import-queue wrote.
+    ImportReceipts {
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
 }
 
 /// sysexits.h: the configuration is wrong; starting again will not help.
 const CONFIG_ERROR: u8 = 78;
+/// sysexits.h: the daemon does not run.
+const UNAVAILABLE: u8 = 69;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -59,8 +78,18 @@ fn main() -> ExitCode {
     if arguments.check_store {
         return check_store(&config, arguments.list);
     }
-    if let Some(Command::Import { folder }) = arguments.command {
-        return import(&config, folder.as_deref());
+    match arguments.command {
+        Some(Command::Import { folder }) => return import(&config, folder.as_deref()),
+        Some(Command::Status { json }) => return status(&config, json),
+        Some(Command::ExportQueue { folder }) => {
+            let tell = |line: &str| println!("{line}");
+            return done(stick_commands::export(&config, &folder, tell));
+        }
+        Some(Command::ImportReceipts { files }) => {
+            let tell = |line: &str| println!("{line}");
+            return done(stick_commands::import_receipts(&config, &files, tell));
+        }
+        None => {}
     }
     match serve(config) {
         Ok(()) => ExitCode::SUCCESS,
@@ -94,7 +123,32 @@ fn check_store(config: &Config, list: bool) -> ExitCode {
 
 fn import(config: &Config, folder: Option<&str>) -> ExitCode {
     let tell = |line: &str| println!("{line}");
-    match import_command::run(&config.storage.directory, folder, tell) {
+    done(import_command::run(&config.storage.directory, folder, tell))
+}
+
+fn status(config: &Config, json: bool) -> ExitCode {
+    match status_command::ask(&config.storage.directory) {
+        Ok(report) => {
+            if json {
+                println!("{:#}", report.json);
+            } else {
+                report.lines().iter().for_each(|line| println!("{line}"));
+            }
+            if report.troubles.is_empty() {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            }
+        }
+        Err(error) => {
+            eprintln!("barefoot-edge: {:#}", anyhow::Error::new(error));
+            ExitCode::from(UNAVAILABLE)
+        }
+    }
+}
+
+fn done<E: std::error::Error + Send + Sync + 'static>(outcome: Result<(), E>) -> ExitCode {
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("barefoot-edge: {:#}", anyhow::Error::new(error));

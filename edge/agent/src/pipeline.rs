@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use barefoot_queue::{Opened, Queue};
-use barefoot_trust::PseudonymKey;
+use barefoot_trust::{PseudonymKey, TlsIdentity};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -30,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 use crate::addresses::AddressFile;
 use crate::archive::Archive;
 use crate::assess::Assessor;
+use crate::carrying::Carrying;
 use crate::case_book::CaseBook;
 use crate::case_index::CaseIndex;
 use crate::character_sets::CharacterSets;
@@ -47,6 +48,7 @@ use crate::import::Importer;
 use crate::import_desk::ImportDesk;
 use crate::learning_status::LearningStatus;
 use crate::link::Link;
+use crate::metrics::Metrics;
 use crate::model::ModelHandle;
 use crate::model_slot::HubAccess;
 use crate::scanners::Scanners;
@@ -54,7 +56,7 @@ use crate::spool::Spool;
 use crate::status::Status;
 use crate::storage_scp::StorageScp;
 use crate::study_folder::StateDirectory;
-use crate::{quality, study};
+use crate::{link, quality, study};
 use bookkeeping::Bookkeeping;
 use clinic_services::ClinicServices;
 use learning::Learning;
@@ -90,7 +92,7 @@ pub enum Error {
     #[error("[link.tls] the identity cannot be used")]
     Identity { source: barefoot_trust::Error },
     #[error("the link to the hub cannot be set up")]
-    Link { source: crate::link::Error },
+    Link { source: link::Error },
     #[error("the door for scanners cannot be opened")]
     FrontDoor { source: crate::front_door::BindError },
     #[error("cannot listen for {what} on {address}: another program may have the port")]
@@ -117,6 +119,7 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
     let pseudonyms = pseudonym_key(&state)?;
     let queue = open_queue(&state)?;
     let status = Status::new(queue.clone());
+    let hub_clock = status.hub_clock();
     let scanners = open_scanners(&config)?;
 
     let (stored_in, stored) = mpsc::channel(STORED);
@@ -151,6 +154,7 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
         queue.clone(),
         settled_in.clone(),
         deliveries.clone(),
+        hub_clock.clone(),
     );
     keeping
         .resume(&recovery)
@@ -227,6 +231,15 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
         },
         importer,
         orders: clinic_services.orders(),
+        carrying: Some(Carrying {
+            queue: queue.clone(),
+            identity: Arc::new(
+                TlsIdentity::load(&config.link.tls.paths()).map_err(|source| Error::Identity { source })?,
+            ),
+            from_hub: Some(from_hub_in.clone()),
+            hub_clock: hub_clock.clone(),
+            state: directory.clone(),
+        }),
         deliveries: {
             let (view, again) = (deliveries.clone(), deliveries.clone());
             NodesDesk::new(move || view.view(), move |name| again.try_again(name))
@@ -241,20 +254,37 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
             source,
         })?;
     let page_address = page.local_addr().map_err(in_state)?;
-    let link = Link::new(
-        config.link,
-        config.clinic,
+    let metrics = match &config.metrics {
+        Some(settings) => {
+            let bound = Metrics::bind(settings, status.clone(), state.clone()).await;
+            Some(bound.map_err(|source| Error::Listen {
+                what: "readers of metrics",
+                address: settings.listen,
+                source,
+            })?)
+        }
+        None => None,
+    };
+    let metrics_address = metrics
+        .as_ref()
+        .map(Metrics::local_addr)
+        .transpose()
+        .map_err(in_state)?;
+    let parts = link::Parts {
         queue,
-        from_hub_in,
+        from_hub: from_hub_in,
         acknowledgements,
         status,
-    )
-    .map_err(|source| Error::Link { source })?;
+        hub_clock,
+        state: directory.clone(),
+    };
+    let link = Link::new(config.link, config.clinic, parts).map_err(|source| Error::Link { source })?;
 
     let ports = [
         ("dicom", dicom),
         ("dicom_tls", dicom_tls),
         ("page", Some(page_address)),
+        ("metrics", metrics_address),
     ];
     let open: Vec<(&str, SocketAddr)> = ports
         .into_iter()
@@ -271,6 +301,9 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
     tasks.spawn(deliveries.clone().run(shutdown.clone()));
     tasks.spawn(commitment.run(shutdown.clone()));
     tasks.spawn(page.run(shutdown.clone()));
+    if let Some(metrics) = metrics {
+        tasks.spawn(metrics.run(shutdown.clone()));
+    }
     tasks.spawn(
         keeping
             .clone()

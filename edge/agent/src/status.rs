@@ -4,8 +4,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use barefoot_domain::EngineUse;
-use barefoot_queue::Queue;
+use barefoot_queue::{Lane, Queue};
 use tokio::sync::Notify;
+
+use crate::hub_clock::HubClock;
 
 /// How full the disk is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -18,8 +20,39 @@ pub(crate) enum Space {
     Full,
 }
 
+/// The queue's lanes as programs name them.
+pub(crate) const LANES: [(Lane, &str); 5] = [
+    (Lane::Critical, "critical"),
+    (Lane::Reports, "reports"),
+    (Lane::Results, "results"),
+    (Lane::Images, "images"),
+    (Lane::Telemetry, "telemetry"),
+];
+
+/// What waits to be sent, as people count it: without what this box tells of itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Waiting {
+    pub records: u64,
+    pub oldest_queued_at_ms: Option<u64>,
+}
+
+/// What passed over the line since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct LineCounts {
+    /// Sessions that stood.
+    pub sessions: u64,
+    /// Records the hub has given its word on.
+    pub receipts: u64,
+    /// Records and messages the hub would not take.
+    pub refusals: u64,
+}
+
 #[derive(Debug, Default)]
 struct Inner {
+    hub_clock: HubClock,
+    sessions: AtomicU64,
+    receipts: AtomicU64,
+    refusals: AtomicU64,
     stored: AtomicU64,
     quarantined: AtomicU64,
     space: RwLock<Space>,
@@ -97,7 +130,10 @@ impl Status {
     }
 
     pub(crate) fn set_connected(&self, connected: bool) {
-        self.inner.connected.store(connected, Ordering::Relaxed);
+        let before = self.inner.connected.swap(connected, Ordering::Relaxed);
+        if connected && !before {
+            self.inner.sessions.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     pub(crate) fn set_model(&self, model: ModelStatus) {
@@ -157,6 +193,57 @@ impl Status {
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// The hub's time, as the link learns it.
+    #[must_use]
+    pub(crate) fn hub_clock(&self) -> HubClock {
+        self.inner.hub_clock.clone()
+    }
+
+    pub(crate) fn count_receipts(&self, records: u64) {
+        self.inner.receipts.fetch_add(records, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_refusals(&self, refused: u64) {
+        self.inner.refusals.fetch_add(refused, Ordering::Relaxed);
+    }
+
+    #[must_use]
+    pub(crate) fn line_counts(&self) -> LineCounts {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        LineCounts {
+            sessions: count(&self.inner.sessions),
+            receipts: count(&self.inner.receipts),
+            refusals: count(&self.inner.refusals),
+        }
+    }
+
+    /// From the heads of the lanes; a queue that cannot be read tells its counts only.
+    #[must_use]
+    pub(crate) fn waiting(&self) -> Waiting {
+        let depth = self.queue.depth();
+        let lanes = LANES.iter().filter(|(lane, _)| *lane != Lane::Telemetry);
+        let records = lanes.clone().map(|(lane, _)| depth.of(*lane)).sum();
+        let oldest = if depth.of(Lane::Telemetry) == 0 {
+            depth.oldest_queued_at_ms
+        } else {
+            lanes.filter_map(|(lane, _)| self.oldest_in(*lane)).min()
+        };
+        Waiting {
+            records,
+            oldest_queued_at_ms: oldest,
+        }
+    }
+
+    /// When the first record of a lane was queued.
+    #[must_use]
+    pub(crate) fn oldest_in(&self, lane: Lane) -> Option<u64> {
+        if self.queue.depth().of(lane) == 0 {
+            return None;
+        }
+        let head = self.queue.pending_of(&[lane], 1, |_| false).ok()?;
+        head.first().map(|record| record.queued_at_ms)
     }
 
     #[must_use]

@@ -40,7 +40,10 @@ pub struct StudyResult {
     pub modality: String,
     pub instances: u32,
     pub received_at_ms: i64,
+    /// By the box's clock.
     pub assessed_at_ms: i64,
+    /// Hub's clock minus the box's at `assessed_at_ms`; `None` where the box did not know.
+    pub clock_offset_ms: Option<i64>,
     pub assessment: Assessment,
 }
 
@@ -78,6 +81,7 @@ pub(crate) fn envelope(id: String, clinic: &ClinicId, kind: v1::Kind, body: Vec<
         sent_at_ms: 0,
         kind: kind.into(),
         body,
+        clock_offset_ms: None,
     }
 }
 
@@ -110,6 +114,10 @@ pub(crate) fn is_ulid(text: &str) -> bool {
 
 #[must_use]
 pub fn encode_receipt(receipt: &Receipt) -> Vec<u8> {
+    receipt_to_wire(receipt).encode_to_vec()
+}
+
+pub(crate) fn receipt_to_wire(receipt: &Receipt) -> v1::Receipt {
     let (outcome, reason) = match &receipt.outcome {
         ReceiptOutcome::Stored => (v1::Outcome::Stored, String::new()),
         ReceiptOutcome::Refused { reason } => (v1::Outcome::Refused, reason.clone()),
@@ -120,7 +128,6 @@ pub fn encode_receipt(receipt: &Receipt) -> Vec<u8> {
         reason,
         hub_time_ms: receipt.hub_time_ms,
     }
-    .encode_to_vec()
 }
 
 /// # Errors
@@ -130,6 +137,10 @@ pub fn decode_receipt(body: &[u8]) -> Result<Receipt, DecodeError> {
         message: "Receipt",
         source,
     })?;
+    receipt_from_wire(receipt)
+}
+
+pub(crate) fn receipt_from_wire(receipt: v1::Receipt) -> Result<Receipt, DecodeError> {
     if !is_ulid(&receipt.envelope_id) {
         return Err(DecodeError::Field { field: "envelope_id" });
     }
@@ -157,6 +168,7 @@ pub fn encode_result(result: &StudyResult) -> Vec<u8> {
         received_at_ms: result.received_at_ms,
         assessed_at_ms: result.assessed_at_ms,
         assessment: Some(assessment_to_wire(&result.assessment)),
+        clock_offset_ms: result.clock_offset_ms,
     }
     .encode_to_vec()
 }
@@ -191,6 +203,7 @@ pub fn decode_result(body: &[u8]) -> Result<StudyResult, DecodeError> {
         instances: result.instances,
         received_at_ms: result.received_at_ms,
         assessed_at_ms: result.assessed_at_ms,
+        clock_offset_ms: result.clock_offset_ms,
         assessment: assessment_from_wire(
             result
                 .assessment

@@ -28,3 +28,23 @@ pub use convert::{
 
 mod correction;
 pub use correction::{correction_envelope, decode_correction};
+
+mod batch;
+pub use batch::{
+    BATCH_VERSION, BatchError, DICTIONARY, MAX_BATCH_BYTES, MAX_BATCH_ENVELOPES, Packing, decode_batch,
+    encode_batch,
+};
+
+mod receipts;
+pub use receipts::{MAX_CORRELATION_BYTES, Receipts, decode_receipts, receipts_envelope};
+
+mod presence;
+pub use presence::{
+    decode_health, decode_hello, decode_presence, health_envelope, hello, hello_envelope, presence_envelope,
+};
+
+mod carried;
+pub use carried::{
+    MAX_CARRIED_FRAMES, decode_carried_receipts, decode_carried_results, encode_carried_receipts,
+    encode_carried_results,
+};

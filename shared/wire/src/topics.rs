@@ -28,6 +28,30 @@ pub fn up_result(clinic: &ClinicId) -> String {
     format!("{ROOT}/{clinic}/up/result")
 }
 
+/// Several envelopes in one message.
+#[must_use]
+pub fn up_batch(clinic: &ClinicId) -> String {
+    format!("{ROOT}/{clinic}/up/batch")
+}
+
+/// A session's beginning, and as its Last Will its end.
+#[must_use]
+pub fn up_presence(clinic: &ClinicId) -> String {
+    format!("{ROOT}/{clinic}/up/presence")
+}
+
+/// The hub's answer to a presence.
+#[must_use]
+pub fn down_hello(clinic: &ClinicId) -> String {
+    format!("{ROOT}/{clinic}/down/hello")
+}
+
+/// The hub's answer to a batch.
+#[must_use]
+pub fn down_receipts(clinic: &ClinicId) -> String {
+    format!("{ROOT}/{clinic}/down/receipts")
+}
+
 #[must_use]
 pub fn down_receipt(clinic: &ClinicId) -> String {
     format!("{ROOT}/{clinic}/down/receipt")

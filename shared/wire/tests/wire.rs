@@ -131,6 +131,7 @@ proptest! {
         instances in any::<u32>(),
         received_at_ms in 1i64..,
         assessed_at_ms in 1i64..,
+        clock_offset_ms in proptest::option::of(any::<i64>()),
     ) {
         let result = StudyResult {
             case: CaseId::new(case).unwrap(),
@@ -139,6 +140,7 @@ proptest! {
             instances,
             received_at_ms,
             assessed_at_ms,
+            clock_offset_ms,
             assessment,
         };
         prop_assert_eq!(decode_result(&encode_result(&result)).unwrap(), result);
@@ -169,6 +171,7 @@ fn unknown_schema_oversize_and_bad_fields_are_named() {
         instances: 1,
         received_at_ms: 1,
         assessed_at_ms: 2,
+        clock_offset_ms: None,
         assessment: Assessment {
             model: None,
             engine: None,

@@ -77,9 +77,10 @@ async fn store(
     if same_version.as_ref().is_some_and(|earlier| *earlier != body) {
         return Ok(Outcome::VersionTaken);
     }
-    insert_envelope(transaction, arrival, &body, now_ms).await?;
+    let carries_result = same_version.is_none();
+    insert_envelope(transaction, arrival, &body, carries_result, now_ms).await?;
     tally.envelopes += 1;
-    if same_version.is_some() {
+    if !carries_result {
         return Ok(Outcome::Duplicate);
     }
     insert_result(transaction, arrival, now_ms).await?;
@@ -91,10 +92,12 @@ async fn insert_envelope(
     transaction: &mut Transaction<'static, Sqlite>,
     arrival: &Arrival,
     body: &[u8],
+    carries_result: bool,
     now_ms: i64,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "INSERT INTO envelopes (clinic, id, sequence, sent_at_ms, committed_at_ms, body) VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO envelopes (clinic, id, sequence, sent_at_ms, committed_at_ms, body, clock_offset_ms, \
+         carries_result) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(arrival.clinic.as_str())
     .bind(&arrival.envelope_id)
@@ -103,6 +106,8 @@ async fn insert_envelope(
     .bind(arrival.sent_at_ms)
     .bind(now_ms)
     .bind(body)
+    .bind(arrival.clock_offset_ms)
+    .bind(carries_result)
     .execute(&mut **transaction)
     .await?;
     Ok(())
@@ -117,8 +122,8 @@ async fn insert_result(
     let assessment = &result.assessment;
     let number: i64 = sqlx::query_scalar(
         "INSERT INTO results (clinic, case_id, version, envelope_id, modality, instances, received_at_ms, \
-         assessed_at_ms, committed_at_ms, urgency, quality, model_id, model_version) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING number",
+         assessed_at_ms, committed_at_ms, urgency, quality, model_id, model_version, clock_offset_ms, \
+         detected_at_ms, detected_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING number",
     )
     .bind(arrival.clinic.as_str())
     .bind(result.case.as_str())
@@ -141,6 +146,9 @@ async fn insert_result(
     })
     .bind(assessment.model.as_ref().map(|model| model.id.as_str()))
     .bind(assessment.model.as_ref().map(|model| model.version.as_str()))
+    .bind(result.clock_offset_ms)
+    .bind(arrival.detected.at_ms)
+    .bind(arrival.detected.by.word())
     .fetch_one(&mut **transaction)
     .await?;
     for (position, finding) in (0i64..).zip(&assessment.findings) {

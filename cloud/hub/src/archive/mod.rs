@@ -7,6 +7,7 @@
 mod commit;
 mod corrections;
 mod federation;
+mod lines;
 mod models;
 mod read;
 mod rollouts;
@@ -17,6 +18,7 @@ pub(crate) use federation::{
     AttemptKey, AttemptRow, GlobalRow, MemberCounts, Next, RefusalRow, ReplyRow, RunEnd, RunRow, RunState,
     Transition, Uploaded,
 };
+pub(crate) use lines::LineRow;
 pub(crate) use models::{ModelRow, PlanRow, ReportRow, TestSetRow};
 pub(crate) use rollouts::RolloutRow;
 
@@ -70,7 +72,41 @@ pub(crate) struct Arrival {
     pub(crate) envelope_id: String,
     pub(crate) sequence: u64,
     pub(crate) sent_at_ms: i64,
+    /// Hub's clock minus the box's at `sent_at_ms`; `None` where the box did not know.
+    pub(crate) clock_offset_ms: Option<i64>,
+    pub(crate) detected: Detected,
     pub(crate) result: StudyResult,
+}
+
+/// When an assessment was made, by the hub's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Detected {
+    pub(crate) at_ms: i64,
+    pub(crate) by: DetectedBy,
+}
+
+/// What that rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DetectedBy {
+    /// The box knew the hub's time when it assessed.
+    Assessment,
+    /// It knew it when it sent.
+    Sending,
+    /// It never did, but its clock says how old the assessment was when it was sent.
+    Age,
+    /// Nothing but the box's clock.
+    Box,
+}
+
+impl DetectedBy {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Assessment => "assessment",
+            Self::Sending => "sending",
+            Self::Age => "age",
+            Self::Box => "box",
+        }
+    }
 }
 
 /// What became of an arrival.
@@ -92,6 +128,8 @@ pub(crate) struct StoredResult {
     pub(crate) clinic: ClinicId,
     pub(crate) envelope_id: String,
     pub(crate) committed_at_ms: i64,
+    /// By the hub's clock.
+    pub(crate) detected_at_ms: i64,
     /// The highest version of the same case.
     pub(crate) newest_version: u32,
     pub(crate) result: StudyResult,

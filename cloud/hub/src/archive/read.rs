@@ -9,7 +9,7 @@ impl Archive {
     /// The newest results first.
     pub(crate) async fn results(&self, limit: u32) -> Result<Vec<StoredResult>, Error> {
         let rows = sqlx::query(
-            "SELECT r.clinic, r.envelope_id, r.committed_at_ms, e.body, \
+            "SELECT r.clinic, r.envelope_id, r.committed_at_ms, r.detected_at_ms, e.body, \
              (SELECT MAX(version) FROM results n WHERE n.clinic = r.clinic AND n.case_id = r.case_id) AS newest \
              FROM results r JOIN envelopes e ON e.clinic = r.clinic AND e.id = r.envelope_id \
              ORDER BY r.number DESC LIMIT ?",
@@ -59,6 +59,7 @@ fn stored_result(row: &SqliteRow) -> Result<StoredResult, Error> {
         clinic: clinic_id(row.try_get("clinic").map_err(query)?)?,
         envelope_id: row.try_get("envelope_id").map_err(query)?,
         committed_at_ms: row.try_get("committed_at_ms").map_err(query)?,
+        detected_at_ms: row.try_get("detected_at_ms").map_err(query)?,
         newest_version: row.try_get("newest").map_err(query)?,
         result: decode_result(&body).map_err(|_| Error::Stored { what: "result" })?,
     })

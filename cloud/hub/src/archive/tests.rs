@@ -12,6 +12,11 @@ fn arrival(id: u32, case: u32, version: u32, score: f32) -> Arrival {
         envelope_id: format!("01ARZ3NDEKTSV4RRFF{id:08}"),
         sequence: 1,
         sent_at_ms: 5,
+        clock_offset_ms: None,
+        detected: Detected {
+            at_ms: 2,
+            by: DetectedBy::Box,
+        },
         result: StudyResult {
             case: CaseId::new(format!("2.25.{case}")).unwrap(),
             version,
@@ -19,6 +24,7 @@ fn arrival(id: u32, case: u32, version: u32, score: f32) -> Arrival {
             instances: 1,
             received_at_ms: 1,
             assessed_at_ms: 2,
+            clock_offset_ms: None,
             assessment: Assessment {
                 model: Some(ModelVersion {
                     id: "m".into(),
@@ -144,6 +150,119 @@ impl Archive {
     }
 }
 
+/// What the eighth version added.
+const WITHOUT_THE_EIGHTH: &str = "DROP TABLE lines; DROP INDEX results_by_envelope; DROP INDEX results_by_urgency; \
+     DROP INDEX envelopes_duplicate; CREATE INDEX results_by_urgency ON results (urgency, assessed_at_ms); \
+     ALTER TABLE envelopes DROP COLUMN clock_offset_ms; ALTER TABLE envelopes DROP COLUMN carries_result; \
+     ALTER TABLE results DROP COLUMN clock_offset_ms; ALTER TABLE results DROP COLUMN detected_at_ms; \
+     ALTER TABLE results DROP COLUMN detected_by;";
+
+#[tokio::test]
+async fn an_older_database_learns_which_ids_only_repeat_something() {
+    let dir = tempfile::tempdir().unwrap();
+    let archive = open(&dir).await;
+    archive
+        .commit(&[arrival(1, 1, 1, 0.5), arrival(2, 1, 1, 0.5)], 0, 10)
+        .await
+        .unwrap();
+    archive
+        .execute(format!("{WITHOUT_THE_EIGHTH} PRAGMA user_version = 7;"))
+        .await;
+    archive.close().await;
+    let archive = open(&dir).await;
+    let results = archive.results(10).await.unwrap();
+    assert_eq!((results.len(), results[0].detected_at_ms), (1, 2));
+    assert_eq!(archive.forget_duplicates(11).await.unwrap(), 1);
+    assert_eq!(archive.results(10).await.unwrap(), results);
+}
+
+#[tokio::test]
+async fn a_forgotten_duplicate_is_still_a_duplicate() {
+    let dir = tempfile::tempdir().unwrap();
+    let archive = open(&dir).await;
+    let check = async |id: u32, expected: Outcome, at: i64| {
+        let outcomes = archive.commit(&[arrival(id, 1, 1, 0.5)], 0, at).await.unwrap();
+        assert_eq!(outcomes, [expected]);
+    };
+    check(1, Outcome::Stored, 10).await;
+    check(2, Outcome::Duplicate, 20).await;
+    check(3, Outcome::Duplicate, 30).await;
+    assert_eq!(archive.forget_duplicates(30).await.unwrap(), 1, "older ones only");
+    assert_eq!(archive.forget_duplicates(30).await.unwrap(), 0);
+    check(2, Outcome::Duplicate, 40).await;
+    check(1, Outcome::Duplicate, 40).await;
+    assert_eq!(archive.forget_duplicates(1_000).await.unwrap(), 2);
+    assert_eq!(
+        archive.results(10).await.unwrap().len(),
+        1,
+        "the result stays with its id"
+    );
+}
+
+#[tokio::test]
+async fn a_later_version_that_arrives_first_stays_the_current_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let archive = open(&dir).await;
+    for (id, version) in [(3, 3), (1, 1), (2, 2)] {
+        let outcomes = archive
+            .commit(&[arrival(id, 1, version, 0.5)], 0, 1)
+            .await
+            .unwrap();
+        assert_eq!(
+            outcomes,
+            [Outcome::Stored],
+            "an earlier version is kept, as superseded"
+        );
+    }
+    let mut seen: Vec<_> = archive.results(10).await.unwrap();
+    seen.sort_by_key(|stored| stored.result.version);
+    let versions: Vec<_> = seen
+        .iter()
+        .map(|stored| (stored.result.version, stored.newest_version))
+        .collect();
+    assert_eq!(versions, [(1, 3), (2, 3), (3, 3)]);
+}
+
+#[tokio::test]
+async fn only_the_newest_session_and_health_of_a_clinic_are_kept() {
+    use barefoot_wire::v1::{BoxHealth, Presence, PresenceState};
+    let dir = tempfile::tempdir().unwrap();
+    let archive = open(&dir).await;
+    let clinic = ClinicId::new("clinic-7").unwrap();
+    let told = async |session: u64, state: PresenceState, at: i64| {
+        let presence = Presence {
+            state: state.into(),
+            session,
+            client_version: "1".into(),
+        };
+        archive.note_presence(&clinic, &presence, at).await.unwrap();
+        let line = archive.lines().await.unwrap().remove(0);
+        (line.session, line.up, line.since_ms, line.heard_ms)
+    };
+    assert_eq!(told(5, PresenceState::Up, 10).await, (5, true, 10, 10));
+    assert_eq!(told(5, PresenceState::Up, 20).await, (5, true, 10, 20));
+    assert_eq!(told(6, PresenceState::Up, 30).await, (6, true, 30, 30));
+    assert_eq!(
+        told(5, PresenceState::Down, 40).await,
+        (6, true, 30, 30),
+        "a late Will"
+    );
+    assert_eq!(told(6, PresenceState::Down, 50).await, (6, false, 50, 50));
+    assert_eq!(told(6, PresenceState::Up, 60).await, (6, false, 50, 50));
+    for set_aside in [1, 2] {
+        let health = BoxHealth {
+            set_aside,
+            ..BoxHealth::default()
+        };
+        archive.note_health(&clinic, &health, 70).await.unwrap();
+    }
+    let line = archive.lines().await.unwrap().remove(0);
+    assert_eq!(
+        line.health.map(|(health, at)| (health.set_aside, at)),
+        Some((2, 70))
+    );
+}
+
 #[tokio::test]
 async fn what_updates_of_ended_attempts_said_goes_with_the_sixth_version() {
     let dir = tempfile::tempdir().unwrap();
@@ -156,7 +275,7 @@ async fn what_updates_of_ended_attempts_said_goes_with_the_sixth_version() {
     };
     let older = format!(
         "INSERT INTO runs (id, settings, tensors, backbone, started_by, started_at_ms, state, reason, candidate) \
-         VALUES ('r', x'', x'', '', 'mara', 0, 'running', '', ''); {} {} DROP TABLE rollouts_alive; PRAGMA user_version = 5;",
+         VALUES ('r', x'', x'', '', 'mara', 0, 'running', '', ''); {} {} DROP TABLE rollouts_alive; {WITHOUT_THE_EIGHTH} PRAGMA user_version = 5;",
         attempt(1, "7"),
         attempt(2, "NULL"),
     );

@@ -1,18 +1,40 @@
 use barefoot_domain::ClinicId;
 use barefoot_wire::topics::{Direction, Topic};
-use barefoot_wire::{Receipt, decode_envelope, decode_receipt, decode_result, v1};
+use barefoot_wire::{
+    Receipt, decode_batch, decode_envelope, decode_health, decode_presence, decode_receipt, decode_result, v1,
+};
 
+use super::detection::{Times, detected};
 use crate::archive::Arrival;
 
-/// The topic's last part that carries results, and the one that carries receipts for what the hub sent.
+/// The topics' last parts: results one by one, receipts for what the hub sent, several envelopes at once, and who is there.
 const RESULT: &str = "result";
 const RECEIPT: &str = "receipt";
+const BATCH: &str = "batch";
+const PRESENCE: &str = "presence";
 
-/// What a clinic sends.
+/// What a clinic sends in one envelope.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Message {
     Result(Box<Arrival>),
     Receipt(Receipt),
+    Presence {
+        envelope_id: String,
+        presence: v1::Presence,
+    },
+    Health {
+        envelope_id: String,
+        health: Box<v1::BoxHealth>,
+    },
+}
+
+/// What a clinic sends in one MQTT message.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Checked {
+    One(Result<Message, Refusal>),
+    Batch(Vec<Result<Message, Refusal>>),
+    /// Not even the envelopes of the batch could be told apart.
+    Frame(v1::FrameRefusal, String),
 }
 
 /// A message that will never be accepted as it is. The reason names fields and rules, never content.
@@ -23,10 +45,34 @@ pub(crate) struct Refusal {
     pub(crate) reason: String,
 }
 
-/// Topic, envelope and body must be well formed and agree on the clinic and the kind.
+/// When and how it came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Came {
+    /// By the hub's clock.
+    pub(crate) at_ms: i64,
+    /// At once, not by a stick.
+    pub(crate) by_line: bool,
+}
+
+/// Topic, envelopes and bodies must be well formed and agree on the clinic and the kind.
 ///
-/// The topic is trusted: the endpoint has compared it with the certificate, or the broker's rules have.
-pub(crate) fn check(topic: &Topic, payload: &[u8]) -> Result<Message, Refusal> {
+/// The topic is trusted: the endpoint has compared it with the certificate, or the broker's rules have, or a signature.
+pub(crate) fn check(topic: &Topic, payload: &[u8], came: Came) -> Checked {
+    if topic.kind != BATCH {
+        return Checked::One(check_one(topic, payload, came));
+    }
+    match decode_batch(payload) {
+        Ok(envelopes) => Checked::Batch(
+            envelopes
+                .iter()
+                .map(|envelope| check_one(topic, envelope, came))
+                .collect(),
+        ),
+        Err(error) => Checked::Frame(error.refusal(), error.to_string()),
+    }
+}
+
+fn check_one(topic: &Topic, payload: &[u8], came: Came) -> Result<Message, Refusal> {
     let envelope = decode_envelope(payload).map_err(|error| Refusal {
         envelope_id: readable_id(payload),
         reason: error.to_string(),
@@ -41,22 +87,41 @@ pub(crate) fn check(topic: &Topic, payload: &[u8]) -> Result<Message, Refusal> {
     if ClinicId::new(&envelope.clinic).as_ref() != Ok(&topic.clinic) {
         return Err(refuse("the envelope names another clinic than its topic"));
     }
+    let unreadable = |error: barefoot_wire::DecodeError| refuse(&error.to_string());
     match (topic.kind.as_str(), envelope.kind()) {
-        (RESULT, v1::Kind::Result) => {
-            let result = decode_result(&envelope.body).map_err(|error| refuse(&error.to_string()))?;
+        (RESULT | BATCH, v1::Kind::Result) => {
+            let result = decode_result(&envelope.body).map_err(unreadable)?;
+            let times = Times {
+                assessed_at_ms: result.assessed_at_ms,
+                offset_at_assessment_ms: result.clock_offset_ms,
+                sent_at_ms: envelope.sent_at_ms,
+                offset_at_sending_ms: envelope.clock_offset_ms,
+                received_at_ms: came.at_ms,
+                by_line: came.by_line,
+            };
             Ok(Message::Result(Box::new(Arrival {
                 clinic: topic.clinic.clone(),
                 envelope_id: envelope.id,
                 sequence: envelope.sequence,
                 sent_at_ms: envelope.sent_at_ms,
+                clock_offset_ms: envelope.clock_offset_ms,
+                detected: detected(&times),
                 result,
             })))
         }
+        (BATCH, v1::Kind::Health) => Ok(Message::Health {
+            health: Box::new(decode_health(&envelope.body).map_err(unreadable)?),
+            envelope_id: envelope.id,
+        }),
+        (PRESENCE, v1::Kind::Presence) => Ok(Message::Presence {
+            presence: decode_presence(&envelope.body).map_err(unreadable)?,
+            envelope_id: envelope.id,
+        }),
         (RECEIPT, v1::Kind::Receipt) => decode_receipt(&envelope.body)
             .map(Message::Receipt)
-            .map_err(|error| refuse(&error.to_string())),
+            .map_err(unreadable),
         _ => Err(refuse(
-            "this hub takes results and receipts only: topic and envelope must say the same",
+            "this hub does not take this kind of envelope on this topic: both must say the same",
         )),
     }
 }

@@ -17,10 +17,11 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
-use super::{IN_FLIGHT, MAX_PACKET_BYTES, receipt_payload, stamped};
+use super::reply::reply;
+use super::{IN_FLIGHT, MAX_PACKET_BYTES, stamped};
 use crate::Shutdown;
 use crate::dispatch::{Dispatch, RESEND};
-use crate::ingest::{Answer, Ingest, Pending};
+use crate::ingest::{Ingest, Pending};
 use crate::presence::Presence;
 
 /// One session at the broker, whichever connection carries it.
@@ -50,6 +51,8 @@ pub(crate) struct Broker {
     ingest: Ingest,
     dispatch: Dispatch,
     presence: Presence,
+    /// The hub's own, DER.
+    certificate: Arc<[u8]>,
     shutdown: Shutdown,
 }
 
@@ -75,9 +78,8 @@ enum Broken {
 
 impl Broker {
     pub(crate) fn new(
-        host: &str,
-        port: u16,
-        tls: Arc<ClientConfig>,
+        (host, port): (&str, u16),
+        (tls, certificate): (Arc<ClientConfig>, Arc<[u8]>),
         ingest: Ingest,
         dispatch: Dispatch,
         presence: Presence,
@@ -103,6 +105,7 @@ impl Broker {
             ingest,
             dispatch,
             presence,
+            certificate,
             shutdown,
         }
     }
@@ -134,7 +137,7 @@ impl Broker {
         // The broker sends at most `IN_FLIGHT` messages before it sees acknowledgements, so this never fills; a broker
         // that overruns it is disconnected.
         let (taken, answering) = mpsc::channel(usize::from(IN_FLIGHT));
-        let mut answers = tokio::spawn(answer(client.clone(), answering));
+        let mut answers = tokio::spawn(answer(client.clone(), answering, Arc::clone(&self.certificate)));
         let telling = tokio::spawn(tell(client.clone(), self.dispatch.clone()));
         let ended = self.exchange(&client, &mut events, &taken, &mut answers).await;
         drop(taken);
@@ -203,9 +206,13 @@ impl Broker {
             return client.try_ack(&publish).map_err(|_| Broken::Overrun);
         };
         self.presence.heard(&topic.clinic);
+        let correlation = publish
+            .properties
+            .as_ref()
+            .and_then(|properties| properties.correlation_data.as_deref());
         let pending = self
             .ingest
-            .submit(&topic, &publish.payload)
+            .submit(&topic, &publish.payload, correlation)
             .await
             .map_err(|_| Broken::NotTaken)?;
         taken
@@ -219,16 +226,14 @@ impl Broker {
 }
 
 /// Acknowledges in the order of arrival, which is the order of commit. Ends at the first message that was not taken.
-async fn answer(client: AsyncClient, mut answering: mpsc::Receiver<Taken>) {
+async fn answer(client: AsyncClient, mut answering: mpsc::Receiver<Taken>, certificate: Arc<[u8]>) {
     while let Some(message) = answering.recv().await {
         let Ok(answer) = message.pending.await else {
             return;
         };
-        if let Answer::Receipt(receipt) = answer {
-            let clinic = &message.topic.clinic;
-            let payload = receipt_payload(clinic, &receipt);
+        if let Some(reply) = reply(&message.topic.clinic, &answer, &certificate) {
             let sent = client
-                .publish(topics::down_receipt(clinic), QoS::AtLeastOnce, false, payload)
+                .publish(reply.topic, QoS::AtLeastOnce, false, reply.payload)
                 .await;
             if sent.is_err() {
                 return;

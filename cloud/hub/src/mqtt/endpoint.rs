@@ -42,13 +42,15 @@ struct Visits {
     half_open: HalfOpen,
     ingest: Ingest,
     dispatch: Dispatch,
+    /// The hub's own, DER.
+    certificate: Arc<[u8]>,
     shutdown: Shutdown,
 }
 
 impl Endpoint {
     pub(crate) async fn bind(
         config: &Embedded,
-        tls: Arc<ServerConfig>,
+        (tls, certificate): (Arc<ServerConfig>, Arc<[u8]>),
         presence: Presence,
         ingest: Ingest,
         dispatch: Dispatch,
@@ -73,6 +75,7 @@ impl Endpoint {
                 half_open: HalfOpen::new(MOST_HALF_OPEN),
                 ingest,
                 dispatch,
+                certificate,
                 shutdown,
             },
         })
@@ -129,7 +132,8 @@ impl Visits {
         };
         let clinic = session.clinic().clone();
         tracing::info!(%clinic, %peer, "A clinic connected.");
-        let end = ClinicSession::run(line, session, grant, self.ingest, self.dispatch, &self.shutdown).await;
+        let parts = (self.ingest, self.dispatch, self.certificate);
+        let end = ClinicSession::run(line, session, grant, parts, &self.shutdown).await;
         tracing::info!(%clinic, ?end, "A clinic's session ended.");
     }
 }

@@ -5,14 +5,16 @@
 //! is ever routed to another one. `broker` is the other way: the hub is a client of an external MQTT 5 broker, whose
 //! rules then bind clinics to their topics.
 //!
-//! Both acknowledge a message only after its database commit, then send a receipt to `down/receipt`. Receipts are not
-//! kept for later: whoever misses one sends its message again and gets another. What the hub itself has to tell a
-//! clinic comes from `dispatch`, which keeps it until the clinic's receipt on `up/receipt`.
+//! Both acknowledge a message only after its database commit, then send a receipt to `down/receipt`, or for a batch to
+//! `down/receipts`. Receipts are not kept for later: whoever misses one sends its message again and gets another. Whoever
+//! tells on `up/presence` that it is there is told on `down/hello` what this hub understands and what time it is. What the
+//! hub itself has to tell a clinic comes from `dispatch`, which keeps it until the clinic's receipt on `up/receipt`.
 
 mod broker;
 mod endpoint;
 mod greeting;
 mod outgoing;
+mod reply;
 mod rules;
 mod session;
 mod window;
@@ -20,8 +22,7 @@ mod window;
 pub(crate) use broker::Broker;
 pub(crate) use endpoint::Endpoint;
 
-use barefoot_domain::ClinicId;
-use barefoot_wire::{MAX_ENVELOPE_BYTES, Receipt, receipt_envelope, v1};
+use barefoot_wire::{MAX_ENVELOPE_BYTES, v1};
 use bytes::Bytes;
 use prost::Message;
 
@@ -41,13 +42,6 @@ pub enum Error {
         address: std::net::SocketAddr,
         source: std::io::Error,
     },
-}
-
-/// A receipt as it is published.
-fn receipt_payload(clinic: &ClinicId, receipt: &Receipt) -> Bytes {
-    let mut envelope = receipt_envelope(ulid::Ulid::generate().to_string(), clinic, receipt);
-    envelope.sent_at_ms = now_ms();
-    envelope.encode_to_vec().into()
 }
 
 /// A kept message as it is published; `None` when the kept bytes are no envelope.

@@ -1,8 +1,9 @@
 use std::collections::{HashMap, VecDeque};
 use std::num::NonZeroU16;
+use std::sync::Arc;
 use std::time::Duration;
 
-use barefoot_wire::topics::{down_correction, down_receipt};
+use barefoot_wire::topics::down_correction;
 use bytestring::ByteString;
 use futures_util::StreamExt;
 use futures_util::stream::SplitStream;
@@ -18,9 +19,10 @@ use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::greeting::Line;
 use super::outgoing::{Outgoing, Stuck};
+use super::reply::{Reply, reply};
 use super::rules::{Grant, MAX_FILTERS, Subscriptions, check_publish, own_up_topic};
 use super::window::{Down, Overflow, Window};
-use super::{IN_FLIGHT, receipt_payload, stamped};
+use super::{IN_FLIGHT, stamped};
 use crate::Shutdown;
 use crate::dispatch::{Dispatch, RESEND};
 use crate::ingest::{Answer, Ingest, NotTaken, Pending};
@@ -76,6 +78,8 @@ pub(super) struct ClinicSession {
     subscriptions: Subscriptions,
     window: Window,
     dispatch: Dispatch,
+    /// The hub's own, which it shows with its hello.
+    certificate: Arc<[u8]>,
     /// What the dispatch gave, by envelope id, and when it was sent.
     told: HashMap<String, Instant>,
     /// Messages with the committer, in the order they came: it answers in the same order. A message of QoS 0 has no
@@ -89,8 +93,7 @@ impl ClinicSession {
         line: Line,
         session: presence::Session,
         grant: Grant,
-        ingest: Ingest,
-        dispatch: Dispatch,
+        (ingest, dispatch, certificate): (Ingest, Dispatch, Arc<[u8]>),
         shutdown: &Shutdown,
     ) -> End {
         let (sink, mut stream) = line.split();
@@ -99,6 +102,7 @@ impl ClinicSession {
             window: Window::new(grant.in_flight),
             told: HashMap::new(),
             dispatch,
+            certificate,
             outgoing: Outgoing::spawn(sink),
             pending: VecDeque::new(),
             session,
@@ -193,22 +197,29 @@ impl ClinicSession {
             tracing::warn!(clinic = %self.session.clinic(), "A clinic may not publish on this topic.");
             return self.acknowledge(publish.packet_id, PublishAckReason::NotAuthorized);
         };
-        let pending = self.ingest.submit(&topic, &publish.payload).await?;
+        let correlation = publish
+            .properties
+            .as_ref()
+            .and_then(|properties| properties.correlation_data.as_deref());
+        let pending = self.ingest.submit(&topic, &publish.payload, correlation).await?;
         self.pending.push_back((publish.packet_id, pending));
         Ok(())
     }
 
     /// The message is committed, or refused for good: only now is it acknowledged.
     fn answer(&mut self, id: Option<NonZeroU16>, answer: Answer) -> Result<(), End> {
-        match answer {
-            Answer::Receipt(receipt) => {
-                self.acknowledge(id, PublishAckReason::Success)?;
-                let topic = down_receipt(self.session.clinic()).into();
-                let payload = receipt_payload(self.session.clinic(), &receipt);
-                self.queue_down(Down { topic, payload })
-            }
-            Answer::Noted => self.acknowledge(id, PublishAckReason::Success),
-            Answer::Unreadable => self.acknowledge(id, PublishAckReason::PayloadFormatInvalid),
+        let reason = if answer.is_unreadable() {
+            PublishAckReason::PayloadFormatInvalid
+        } else {
+            PublishAckReason::Success
+        };
+        self.acknowledge(id, reason)?;
+        match reply(self.session.clinic(), &answer, &self.certificate) {
+            Some(Reply { topic, payload }) => self.queue_down(Down {
+                topic: topic.into(),
+                payload,
+            }),
+            None => Ok(()),
         }
     }
 

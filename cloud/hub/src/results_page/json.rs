@@ -1,6 +1,9 @@
 //! The same results for programs. Own types: what programs read changes only on purpose.
 
+use std::collections::BTreeMap;
+
 use barefoot_domain::{Call, QualityGrade, Urgency};
+use barefoot_wire::v1;
 use serde::Serialize;
 
 use crate::archive::{Counts, StoredResult};
@@ -21,7 +24,12 @@ struct ResultJson {
     instances: u32,
     /// When the hub committed it.
     received_at_ms: i64,
+    /// By the box's clock.
     assessed_at_ms: i64,
+    /// What that clock lacked to the hub's, where the box knew.
+    clock_offset_ms: Option<i64>,
+    /// The same moment by the hub's clock; deadlines run from here.
+    detected_at_ms: i64,
     model: Option<String>,
     engine: Option<String>,
     precision: Option<String>,
@@ -52,7 +60,27 @@ pub(super) struct Status {
 struct ClinicJson {
     clinic: String,
     online: bool,
+    /// When it came to be on- or offline.
+    since_ms: Option<i64>,
     last_seen_ms: i64,
+    /// Of its box.
+    version: Option<String>,
+    health: Option<HealthJson>,
+}
+
+/// How the clinic's box was when it last said so.
+#[derive(Serialize)]
+struct HealthJson {
+    at_ms: i64,
+    uptime_s: u64,
+    pending: BTreeMap<String, u64>,
+    oldest_ms: u64,
+    set_aside: u64,
+    disk_free_bytes: u64,
+    disk_total_bytes: u64,
+    model: Option<String>,
+    images_stored: u64,
+    quarantined: u64,
 }
 
 pub(super) fn results(stored: &[StoredResult]) -> Results {
@@ -72,10 +100,39 @@ pub(super) fn status(counts: Counts, clinics: Vec<ClinicState>) -> Status {
             .map(|state| ClinicJson {
                 clinic: state.clinic.to_string(),
                 online: state.online,
+                since_ms: state.since_ms,
                 last_seen_ms: state.last_seen_ms,
+                version: said(&state.client_version),
+                health: state
+                    .health
+                    .as_ref()
+                    .map(|(health, at_ms)| box_health(health, *at_ms)),
             })
             .collect(),
     }
+}
+
+fn box_health(health: &v1::BoxHealth, at_ms: i64) -> HealthJson {
+    HealthJson {
+        at_ms,
+        uptime_s: health.uptime_s,
+        pending: health
+            .lane
+            .iter()
+            .map(|lane| (lane.lane.clone(), lane.pending))
+            .collect(),
+        oldest_ms: health.oldest_ms,
+        set_aside: health.set_aside,
+        disk_free_bytes: health.disk_free_bytes,
+        disk_total_bytes: health.disk_total_bytes,
+        model: said(&health.model),
+        images_stored: health.images_stored,
+        quarantined: health.quarantined,
+    }
+}
+
+fn said(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
 }
 
 fn result(stored: &StoredResult) -> ResultJson {
@@ -91,6 +148,8 @@ fn result(stored: &StoredResult) -> ResultJson {
         instances: result.instances,
         received_at_ms: stored.committed_at_ms,
         assessed_at_ms: result.assessed_at_ms,
+        clock_offset_ms: result.clock_offset_ms,
+        detected_at_ms: stored.detected_at_ms,
         model: assessment.model.as_ref().map(ToString::to_string),
         engine: engine.map(|used| used.engine.clone()),
         precision: engine.map(|used| used.precision.clone()),

@@ -6,7 +6,7 @@ use time::UtcOffset;
 
 use super::words::Words;
 use crate::archive::StoredResult;
-use crate::presence::{ClinicState, Connection};
+use crate::presence::ClinicState;
 use crate::web::{iso_time, local_time};
 
 /// The whole page.
@@ -39,8 +39,12 @@ pub(super) struct ClinicView {
     pub(super) name: String,
     pub(super) state_class: &'static str,
     pub(super) state: &'static str,
+    /// Since when it is on- or offline.
+    pub(super) since: Option<String>,
     /// Left out for a clinic that is online now.
     pub(super) last_seen: Option<String>,
+    /// What waits in its box, where it said so.
+    pub(super) waiting: Option<String>,
 }
 
 pub(super) struct Card {
@@ -104,15 +108,26 @@ pub(super) fn list(
 }
 
 fn clinic(words: &'static Words, offset: UtcOffset, state: &ClinicState) -> ClinicView {
-    let (state_class, word) = match (state.connection, state.online) {
-        (Connection::Unseen, _) => ("unseen", ""),
-        (Connection::Seen, true) => ("online", words.online),
-        (Connection::Seen, false) => ("offline", words.offline),
+    let (state_class, word) = match (state.known, state.online) {
+        (false, _) => ("unseen", ""),
+        (true, true) => ("online", words.online),
+        (true, false) => ("offline", words.offline),
     };
+    let waiting = state.health.as_ref().map(|(health, _)| {
+        let telemetry = health.lane.iter().filter(|lane| lane.lane != "telemetry");
+        telemetry.map(|lane| lane.pending).sum::<u64>()
+    });
     ClinicView {
         name: state.clinic.to_string(),
         state_class,
         state: word,
+        since: state
+            .since_ms
+            .filter(|_| state.known)
+            .map(|at| words.since(&local_time(at, offset))),
+        waiting: waiting
+            .filter(|count| 0 < *count)
+            .map(|count| words.waiting(count)),
         last_seen: (state_class != "online").then(|| local_time(state.last_seen_ms, offset)),
     }
 }

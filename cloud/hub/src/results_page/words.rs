@@ -223,6 +223,21 @@ impl Words {
         }
     }
 
+    pub(super) fn since(&self, time: &str) -> String {
+        match self.language {
+            Language::Zh => format!("自 {time} 起"),
+            Language::En => format!("since {time}"),
+        }
+    }
+
+    /// Records that wait in a clinic's box.
+    pub(super) fn waiting(&self, count: u64) -> String {
+        match self.language {
+            Language::Zh => format!("待发送 {count} 条"),
+            Language::En => format!("{count} waiting to be sent"),
+        }
+    }
+
     pub(super) fn version(&self, version: u32) -> String {
         match self.language {
             Language::Zh => format!("第{version}版"),

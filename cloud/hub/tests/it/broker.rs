@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use barefoot_wire::{ReceiptOutcome, topics};
+use barefoot_wire::{ReceiptOutcome, presence_envelope, topics, v1};
 use prost::Message;
 use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::Packet;
+use rumqttc::v5::mqttbytes::v5::{LastWill, Packet, PublishProperties};
 use tokio::net::TcpStream;
 
 use crate::support::{ClinicBox, Region, clinic, envelope, result, wait_for};
@@ -166,5 +166,130 @@ async fn the_hub_returns_when_its_broker_does() {
     let mut edge = ClinicBox::connect(&region, "clinic-7", port).await;
     receipted(&mut edge, 2).await;
     assert_eq!(hub.results().await.len(), 2);
+    hub.stop().await;
+}
+
+fn presence(of: &str, session: u64, state: v1::PresenceState) -> Vec<u8> {
+    let presence = v1::Presence {
+        state: state.into(),
+        session,
+        client_version: "1.0.0".into(),
+    };
+    presence_envelope(crate::support::envelope_id(77), &clinic(of), &presence).encode_to_vec()
+}
+
+#[tokio::test]
+async fn a_will_is_heard_for_its_own_clinic_only() {
+    let region = Region::new();
+    let Some(broker) = Mosquitto::start(&region, None).await else {
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "mosquitto must be there in CI: `cargo xtask test` installs it"
+        );
+        eprintln!("SKIPPED: mosquitto is not installed (apt-get install mosquitto)");
+        return;
+    };
+    let hub = region.start(&hub_settings(&broker)).await;
+    let online = async |wanted: bool| {
+        wait_for("the clinic as wanted", async || {
+            let status = hub.status().await;
+            let clinics = status["clinics"].as_array().unwrap();
+            let found = clinics.iter().find(|one| one["clinic"] == "clinic-7").cloned();
+            match found {
+                Some(one) if one["online"] == wanted => Ok(()),
+                other => Err(format!("{other:?}")),
+            }
+        })
+        .await;
+    };
+    // Everything works once a result is receipted.
+    let mut edge = ClinicBox::connect(&region, "clinic-7", broker.port).await;
+    receipted(&mut edge, 1).await;
+    let will = |of: &str, session: u64| {
+        LastWill::new(
+            topics::up_presence(&clinic(of)),
+            presence(of, session, v1::PresenceState::Down),
+            QoS::AtLeastOnce,
+            false,
+            None,
+        )
+    };
+    let born = async |edge: &mut ClinicBox, session: u64| {
+        let birth = presence("clinic-7", session, v1::PresenceState::Up);
+        let topic = topics::up_presence(&clinic("clinic-7"));
+        edge.client
+            .publish(topic, QoS::AtLeastOnce, false, birth)
+            .await
+            .unwrap();
+        loop {
+            if let Packet::Publish(publish) = edge.incoming().await.unwrap()
+                && publish.topic == topics::down_hello(&clinic("clinic-7")).as_bytes()
+            {
+                return;
+            }
+        }
+    };
+    drop(edge);
+    let mut first = ClinicBox::with_will(&region, "clinic-7", broker.port, Some(will("clinic-7", 5))).await;
+    born(&mut first, 5).await;
+    online(true).await;
+
+    // Another clinic's Will speaks of this one: the broker's rules do not let it.
+    let foreign = ClinicBox::with_will(&region, "clinic-8", broker.port, Some(will("clinic-7", 1_000)));
+    if let Ok(mut foreign) = tokio::time::timeout(std::time::Duration::from_secs(5), foreign).await {
+        receipted(&mut foreign, 2).await;
+        drop(foreign);
+    }
+    // Its own older session's Will comes after the birth of the newer one.
+    let mut second = ClinicBox::with_will(&region, "clinic-7", broker.port, Some(will("clinic-7", 6))).await;
+    born(&mut second, 6).await;
+    drop(first);
+    receipted(&mut second, 3).await;
+    online(true).await;
+    drop(second);
+    online(false).await;
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_answered_through_the_broker_too() {
+    let region = Region::new();
+    let Some(broker) = Mosquitto::start(&region, None).await else {
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "mosquitto must be there in CI: `cargo xtask test` installs it"
+        );
+        eprintln!("SKIPPED: mosquitto is not installed (apt-get install mosquitto)");
+        return;
+    };
+    let hub = region.start(&hub_settings(&broker)).await;
+    let mut edge = ClinicBox::connect(&region, "clinic-7", broker.port).await;
+    receipted(&mut edge, 1).await;
+    let properties = PublishProperties {
+        correlation_data: Some(b"\0\0\0\x09".to_vec().into()),
+        ..PublishProperties::default()
+    };
+    edge.client
+        .publish_with_properties(
+            topics::up_result(&edge.clinic),
+            QoS::AtLeastOnce,
+            false,
+            b"garbage".to_vec(),
+            properties,
+        )
+        .await
+        .unwrap();
+    let receipts = loop {
+        if let Packet::Publish(publish) = edge.incoming().await.unwrap()
+            && publish.topic == topics::down_receipts(&edge.clinic).as_bytes()
+        {
+            let envelope = barefoot_wire::decode_envelope(&publish.payload).unwrap();
+            break barefoot_wire::decode_receipts(&envelope.body).unwrap();
+        }
+    };
+    assert_eq!(
+        (receipts.correlation.as_slice(), receipts.unreadable.len()),
+        (&b"\0\0\0\x09"[..], 1)
+    );
     hub.stop().await;
 }

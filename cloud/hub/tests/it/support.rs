@@ -12,7 +12,7 @@ use barefoot_trust::{Authority, Role, TlsIdentity, TlsPaths};
 use barefoot_wire::{Receipt, StudyResult, decode_envelope, decode_receipt, result_envelope, topics, v1};
 use prost::Message;
 use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::{Packet, PubAck, SubscribeReasonCode};
+use rumqttc::v5::mqttbytes::v5::{LastWill, Packet, PubAck, SubscribeReasonCode};
 use rumqttc::v5::{AsyncClient, ConnectionError, Event, EventLoop, MqttOptions};
 use rumqttc::{NetworkOptions, TlsConfiguration, Transport};
 use serde_json::Value;
@@ -251,7 +251,15 @@ impl ClinicBox {
 
     /// Connected and listening to its own `down`.
     pub(crate) async fn connect(region: &Region, name: &str, port: u16) -> Self {
+        Self::with_will(region, name, port, None).await
+    }
+
+    /// The same with something to say when it is gone.
+    pub(crate) async fn with_will(region: &Region, name: &str, port: u16, will: Option<LastWill>) -> Self {
         let mut this = Self::new(&region.identity(name), name, port);
+        if let Some(will) = will {
+            this.events.options.set_last_will(will);
+        }
         let codes = this.subscribe(&topics::down_filter(&clinic(name))).await.unwrap();
         assert_eq!(codes, [SubscribeReasonCode::Success(QoS::AtLeastOnce)]);
         this
@@ -338,6 +346,7 @@ pub(crate) fn result(case: u32) -> StudyResult {
         instances: 1,
         received_at_ms: 1_000,
         assessed_at_ms: 2_000,
+        clock_offset_ms: None,
         assessment: Assessment {
             model: Some(ModelVersion {
                 id: "cxr-pneumonia".into(),

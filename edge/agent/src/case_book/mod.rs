@@ -49,6 +49,15 @@ pub(crate) struct Outgoing {
     pub envelope: Vec<u8>,
 }
 
+/// A moment by both clocks, where both are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Moment {
+    /// By the box's clock.
+    pub at_ms: i64,
+    /// What that lacks to the hub's.
+    pub clock_offset_ms: Option<i64>,
+}
+
 #[derive(Debug)]
 pub(crate) struct CaseBook {
     state: StateDirectory,
@@ -217,8 +226,9 @@ impl CaseBook {
         settled: &SettledStudy,
         assessed: &AssessedStudy,
         envelope_id: &str,
-        at_ms: i64,
+        assessed_at: Moment,
     ) -> Result<Outgoing, Error> {
+        let at_ms = assessed_at.at_ms;
         let modality = self
             .index
             .get(&settled.study)
@@ -231,6 +241,7 @@ impl CaseBook {
             instances: u32::try_from(settled.instances.len()).unwrap_or(u32::MAX),
             received_at_ms: settled.received_at_ms,
             assessed_at_ms: at_ms,
+            clock_offset_ms: assessed_at.clock_offset_ms,
             assessment: assessed.assessment.clone(),
         };
         let envelope_id = envelope_id.to_owned();

@@ -1,5 +1,6 @@
 //! What programs read: the cases and the state of the box as JSON. No patient's name or number, only the study.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -13,6 +14,7 @@ use crate::case_index::{CaseState, CaseView, Delivery};
 use crate::clock;
 use crate::labels::{Label, LabelSource};
 use crate::learning_status::{LearningView, RoundOutcome};
+use crate::status::{LANES, Space};
 
 const DEFAULT_CASES: usize = 1000;
 const MAX_CASES: usize = 10_000;
@@ -78,6 +80,9 @@ pub(super) struct StatusAnswer {
     quarantined: u64,
     queue: QueueAnswer,
     link: &'static str,
+    line: LineAnswer,
+    /// `enough`, `low` or `full`.
+    space: &'static str,
     engine: Option<String>,
     precision: Option<String>,
     model: Option<String>,
@@ -118,9 +123,23 @@ struct EndedAnswer {
 
 #[derive(Debug, Serialize)]
 struct QueueAnswer {
+    /// Without what this box tells of itself.
     pending: u64,
     /// How long the oldest has been waiting.
     oldest_ms: Option<i64>,
+    lanes: BTreeMap<&'static str, u64>,
+    /// What the hub will not take.
+    set_aside: u64,
+}
+
+/// Since the start.
+#[derive(Debug, Serialize)]
+struct LineAnswer {
+    sessions: u64,
+    receipts: u64,
+    refusals: u64,
+    /// Hub's clock minus this box's, where it is known.
+    clock_offset_ms: Option<i64>,
 }
 
 /// `GET /api/cases`, newest first.
@@ -135,7 +154,8 @@ pub(super) async fn cases(State(app): State<Arc<App>>, Query(query): Query<Cases
 /// `GET /api/status`.
 pub(super) async fn status(State(app): State<Arc<App>>) -> Json<StatusAnswer> {
     let status = &app.sources.status;
-    let depth = status.queue_depth();
+    let (depth, waiting) = (status.queue_depth(), status.waiting());
+    let (now, counts) = (clock::now_ms(), status.line_counts());
     let model = status.model();
     let (engine, precision) = split(model.engine);
     let releases = status.releases();
@@ -143,8 +163,21 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Json<StatusAnswer> {
         stored: status.stored(),
         quarantined: status.quarantined(),
         queue: QueueAnswer {
-            pending: depth.pending,
-            oldest_ms: waited_ms(depth.oldest_queued_at_ms, clock::now_ms()),
+            pending: waiting.records,
+            oldest_ms: waited_ms(waiting.oldest_queued_at_ms, now),
+            lanes: LANES.map(|(lane, name)| (name, depth.of(lane))).into(),
+            set_aside: depth.set_aside,
+        },
+        line: LineAnswer {
+            sessions: counts.sessions,
+            receipts: counts.receipts,
+            refusals: counts.refusals,
+            clock_offset_ms: status.hub_clock().offset_ms(now),
+        },
+        space: match status.space() {
+            Space::Enough => "enough",
+            Space::Low => "low",
+            Space::Full => "full",
         },
         link: if status.connected() {
             "connected"

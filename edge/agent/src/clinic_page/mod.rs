@@ -32,6 +32,8 @@ mod saying;
 
 mod exchange;
 
+mod carried;
+
 mod orders;
 
 mod top_bar;

@@ -9,6 +9,7 @@ use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use barefoot_domain::Urgency;
+use barefoot_trust::MAX_SEALED_BYTES;
 use serde::Deserialize;
 
 use super::card::Card;
@@ -19,7 +20,7 @@ use super::server::App;
 use super::texts::{Texts, fill};
 use super::top_bar::TopBar;
 use super::wording::Wording;
-use super::{Language, api, assets, changes, exchange, guard, orders, pictures, saying};
+use super::{Language, api, assets, carried, changes, exchange, guard, orders, pictures, saying};
 use crate::clock;
 use crate::study_folder::StudyKey;
 
@@ -81,6 +82,11 @@ pub(super) fn router(app: Arc<App>) -> Router {
         )
         .route("/api/import/cancel", post(exchange::cancel_by_program))
         .route("/api/nodes", get(exchange::nodes))
+        .route("/api/queue/export", get(carried::export))
+        .route(
+            "/api/queue/receipts",
+            post(carried::receipts).layer(DefaultBodyLimit::max(MAX_SEALED_BYTES)),
+        )
         .route("/events", get(changes::events))
         .route("/api/cases", get(api::cases))
         .route("/api/status", get(api::status))

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use barefoot_domain::{ClinicId, FindingCode};
 
+use crate::carrying::Carrying;
 use crate::case_index::CaseIndex;
 use crate::finding_names::FindingNames;
 use crate::import_desk::ImportDesk;
@@ -32,6 +33,8 @@ pub(crate) struct Sources {
     pub dicom: DicomAddress,
     /// `None`: the site file names no place for sticks with images.
     pub importer: Option<Arc<dyn ImportDesk>>,
+    /// Results that go by hand. `None` in tests that have no hub.
+    pub carrying: Option<Carrying>,
     pub deliveries: NodesDesk,
     pub orders: OrdersDesk,
 }

@@ -41,16 +41,16 @@ pub(super) struct StrangerLine {
 impl TopBar {
     pub(super) fn of(sources: &Sources, texts: &Texts, now_ms: i64) -> Self {
         let connected = sources.status.connected();
-        let depth = sources.status.queue_depth();
+        let waiting = sources.status.waiting();
         let quarantined = sources.status.quarantined();
-        let queue = if depth.pending == 0 {
+        let queue = if waiting.records == 0 {
             texts.status.nothing_waits.clone()
         } else {
-            let waited = waited_ms(depth.oldest_queued_at_ms, now_ms).unwrap_or_default();
+            let waited = waited_ms(waiting.oldest_queued_at_ms, now_ms).unwrap_or_default();
             let waited = age(waited, texts);
             fill(
                 &texts.status.waiting,
-                &[("n", &depth.pending.to_string()), ("age", &waited)],
+                &[("n", &waiting.records.to_string()), ("age", &waited)],
             )
         };
         Self {
@@ -61,7 +61,7 @@ impl TopBar {
                 &texts.status.no_line
             }
             .clone(),
-            waits: 0 < depth.pending,
+            waits: 0 < waiting.records,
             queue,
             model: model(sources, texts),
             releases: ReleaseLines::of(&sources.status.releases(), texts),

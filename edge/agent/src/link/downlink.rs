@@ -1,18 +1,27 @@
-//! From the hub: receipts and corrections. Whatever else arrives is not for this version of the box and is left alone.
+//! From the hub: receipts, its hello, corrections. Whatever else arrives is not for this version of the box and is left
+//! alone.
 
 use barefoot_wire::{
-    DecodeError, Receipt, ReceiptOutcome, decode_correction, decode_envelope, decode_receipt,
-    receipt_envelope, v1,
+    DecodeError, Receipt, ReceiptOutcome, Receipts, decode_correction, decode_envelope, decode_hello,
+    decode_receipt, decode_receipts, receipt_envelope, v1,
 };
 use prost::Message;
 use ulid::Ulid;
 
 use super::Link;
 use crate::clock::now_ms;
-use crate::handoff::{Acknowledgement, FromHub, HubCorrection, HubReceipt};
+use crate::handoff::{Acknowledgement, HubCorrection};
 
-/// What the hub says; `None` for everything this box does not understand, with a line in the log.
-pub(super) fn read(link: &Link, payload: &[u8]) -> Option<FromHub> {
+/// What the hub says.
+#[derive(Debug)]
+pub(super) enum Word {
+    Receipts(Receipts),
+    Hello(v1::Hello),
+    Correction(HubCorrection),
+}
+
+/// `None` for everything this box does not understand, with a line in the log.
+pub(super) fn read(link: &Link, payload: &[u8]) -> Option<Word> {
     let envelope = match decode_envelope(payload) {
         Ok(envelope) => envelope,
         Err(error) => {
@@ -25,11 +34,17 @@ pub(super) fn read(link: &Link, payload: &[u8]) -> Option<FromHub> {
         return None;
     }
     let read = match envelope.kind() {
-        v1::Kind::Receipt => {
-            decode_receipt(&envelope.body).map(|receipt| FromHub::Receipt(understood(receipt)))
-        }
+        v1::Kind::Receipt => decode_receipt(&envelope.body).map(|receipt| {
+            Word::Receipts(Receipts {
+                hub_time_ms: receipt.hub_time_ms,
+                receipts: vec![receipt],
+                ..Receipts::default()
+            })
+        }),
+        v1::Kind::Receipts => decode_receipts(&envelope.body).map(Word::Receipts),
+        v1::Kind::Hello => decode_hello(&envelope.body).map(Word::Hello),
         v1::Kind::Correction => correction(&envelope),
-        v1::Kind::Result | v1::Kind::Unspecified => {
+        v1::Kind::Result | v1::Kind::Presence | v1::Kind::Health | v1::Kind::Unspecified => {
             tracing::warn!("The hub sent something of an unknown kind.");
             return None;
         }
@@ -43,19 +58,8 @@ pub(super) fn read(link: &Link, payload: &[u8]) -> Option<FromHub> {
     }
 }
 
-fn understood(receipt: Receipt) -> HubReceipt {
-    HubReceipt {
-        envelope_id: receipt.envelope_id,
-        refused: match receipt.outcome {
-            ReceiptOutcome::Stored => None,
-            ReceiptOutcome::Refused { reason } => Some(reason),
-        },
-        hub_time_ms: receipt.hub_time_ms,
-    }
-}
-
-fn correction(envelope: &v1::Envelope) -> Result<FromHub, DecodeError> {
-    Ok(FromHub::Correction(HubCorrection {
+fn correction(envelope: &v1::Envelope) -> Result<Word, DecodeError> {
+    Ok(Word::Correction(HubCorrection {
         envelope_id: envelope.id.clone(),
         correction: decode_correction(&envelope.body)?,
     }))

@@ -3,14 +3,24 @@
 //! The client library's buffers are never storage. What must arrive stays in the queue until the hub's own receipt; on
 //! any doubt (a lost session, a receipt that does not come) the client is thrown away and a new one sends everything
 //! that is still unreceipted again. The hub drops what it has already.
+//!
+//! A session begins with a birth: the hub answers with its time and with what it understands, a hub that is older than
+//! births refuses it and gets one envelope a message. Records then travel in batches, critical ones first and never behind
+//! a full line (`plan`). What the hub cannot read comes back by its place in the message (`refusals`).
 
+mod birth;
+mod client;
 mod downlink;
+mod health;
+mod plan;
+mod refusals;
 mod session;
+mod session_number;
 mod uplink;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use barefoot_domain::ClinicId;
 use barefoot_queue::Queue;
@@ -20,7 +30,10 @@ use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::handoff::{Acknowledgement, FromHub};
+use crate::hub_clock::HubClock;
 use crate::status::Status;
+use refusals::Refusals;
+use session_number::SessionNumbers;
 
 /// Where the hub is and who we are.
 #[derive(Debug, Clone, Deserialize)]
@@ -33,9 +46,21 @@ pub struct Config {
     /// unreceipted is sent again. Default 30.
     #[serde(default = "default_receipt_timeout_s")]
     pub receipt_timeout_s: u64,
-    /// Records under way without a receipt, at most. Default 32.
+    /// Messages under way without a receipt, at most; 2 to 1000. A quarter of them is kept for critical results.
+    /// Default 32.
     #[serde(default = "default_in_flight")]
     pub in_flight: u16,
+    /// KiB under way without a receipt, beyond which only critical results are sent: what a critical one may find before
+    /// it on a slow line. Default 16.
+    #[serde(default = "default_routine_in_flight_kib")]
+    pub routine_in_flight_kib: usize,
+    /// Seconds without any other message after which the line is tried with a ping, at least 5. A line on which nothing
+    /// is heard for two and a half times as long is given up. Default 20.
+    #[serde(default = "default_keep_alive_s")]
+    pub keep_alive_s: u16,
+    /// Seconds between the records that tell the hub how this box is; 0 for none. Default 300.
+    #[serde(default = "default_health_interval_s")]
+    pub health_interval_s: u32,
     /// Seconds between sessions after a failure, at most; grows from 1 and is spread at random. Default 60.
     #[serde(default = "default_max_backoff_s")]
     pub max_backoff_s: u64,
@@ -73,6 +98,18 @@ fn default_in_flight() -> u16 {
     32
 }
 
+fn default_routine_in_flight_kib() -> usize {
+    16
+}
+
+fn default_keep_alive_s() -> u16 {
+    20
+}
+
+fn default_health_interval_s() -> u32 {
+    300
+}
+
 fn default_max_backoff_s() -> u64 {
     60
 }
@@ -84,8 +121,18 @@ impl Config {
         if self.host_and_port().is_none() {
             return Err("[link] hub must be host:port, for instance hub.example:8883".to_owned());
         }
-        if self.in_flight == 0 || self.receipt_timeout_s == 0 || self.max_backoff_s == 0 {
-            return Err("[link] in_flight, receipt_timeout_s and max_backoff_s must not be 0".to_owned());
+        if self.receipt_timeout_s == 0 || self.max_backoff_s == 0 || self.routine_in_flight_kib == 0 {
+            return Err(
+                "[link] receipt_timeout_s, max_backoff_s and routine_in_flight_kib must not be 0".to_owned(),
+            );
+        }
+        if !(2..=1000).contains(&self.in_flight) {
+            return Err(
+                "[link] in_flight must be 2 to 1000: one place is kept for critical results".to_owned(),
+            );
+        }
+        if self.keep_alive_s < 5 {
+            return Err("[link] keep_alive_s must be at least 5".to_owned());
         }
         Ok(())
     }
@@ -99,6 +146,24 @@ impl Config {
 
     fn receipt_timeout(&self) -> Duration {
         Duration::from_secs(self.receipt_timeout_s)
+    }
+
+    fn keep_alive(&self) -> Duration {
+        Duration::from_secs(self.keep_alive_s.into())
+    }
+
+    /// Two pings without an answer, and a little.
+    fn silence(&self) -> Duration {
+        self.keep_alive() * 5 / 2
+    }
+
+    fn health_interval(&self) -> Duration {
+        Duration::from_secs(self.health_interval_s.into())
+    }
+
+    /// Until the next one but one is there.
+    fn health_expiry_s(&self) -> u32 {
+        self.health_interval_s.saturating_mul(2).max(1)
     }
 }
 
@@ -128,22 +193,33 @@ pub(crate) struct Link {
     /// Held by the session that runs; the next one takes it over.
     acknowledgements: Mutex<mpsc::Receiver<Acknowledgement>>,
     status: Status,
+    hub_clock: HubClock,
+    identity: Arc<TlsIdentity>,
+    /// The state directory: the number of the last session, and the hub's certificate.
+    state: PathBuf,
+    numbers: SessionNumbers,
+    refusals: Refusals,
+    started: Instant,
+}
+
+/// What the link shares with other parts.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub queue: Queue,
+    /// Gets the hub's word on each envelope and what it has to say by itself.
+    pub from_hub: mpsc::Sender<FromHub>,
+    /// Our words on the latter. One that is lost with its session does no harm: the hub sends again.
+    pub acknowledgements: mpsc::Receiver<Acknowledgement>,
+    pub status: Status,
+    pub hub_clock: HubClock,
+    /// The state directory.
+    pub state: PathBuf,
 }
 
 impl Link {
-    /// `from_hub` gets the hub's word on each envelope and what it has to say by itself; `acknowledgements` are our
-    /// words on the latter. One that is lost with its session does no harm: the hub sends again.
-    ///
     /// # Errors
     /// When the identity cannot be read or is another clinic's.
-    pub(crate) fn new(
-        config: Config,
-        clinic: ClinicId,
-        queue: Queue,
-        from_hub: mpsc::Sender<FromHub>,
-        acknowledgements: mpsc::Receiver<Acknowledgement>,
-        status: Status,
-    ) -> Result<Self, Error> {
+    pub(crate) fn new(config: Config, clinic: ClinicId, parts: Parts) -> Result<Self, Error> {
         let (host, port) = config.host_and_port().ok_or(Error::Address)?;
         let identity = TlsIdentity::load(&config.tls.paths()).map_err(|source| Error::Identity { source })?;
         let certificate = identity.clinic().map_err(|source| Error::Identity { source })?;
@@ -162,10 +238,16 @@ impl Link {
             port,
             config,
             tls,
-            queue,
-            from_hub,
-            acknowledgements: Mutex::new(acknowledgements),
-            status,
+            queue: parts.queue,
+            from_hub: parts.from_hub,
+            acknowledgements: Mutex::new(parts.acknowledgements),
+            status: parts.status,
+            hub_clock: parts.hub_clock,
+            identity: Arc::new(identity),
+            state: parts.state,
+            numbers: SessionNumbers::default(),
+            refusals: Refusals::default(),
+            started: Instant::now(),
         })
     }
 
@@ -178,3 +260,6 @@ impl Link {
         self.status.set_connected(false);
     }
 }
+
+#[cfg(test)]
+mod tests;

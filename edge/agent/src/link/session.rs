@@ -1,32 +1,38 @@
 //! One MQTT session after the other, each with a client of its own.
 
-use std::time::Duration;
+use std::convert::Infallible;
+use std::time::{Duration, Instant};
 
-use barefoot_wire::topics;
+use barefoot_wire::{BATCH_VERSION, DICTIONARY, Packing, ReceiptOutcome, Receipts, topics, v1};
 use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::{ConnectReturnCode, Packet, SubscribeReasonCode};
-use rumqttc::v5::{AsyncClient, ConnectionError, Event, EventLoop, MqttOptions};
-use rumqttc::{TlsConfiguration, Transport};
-use tokio::sync::mpsc;
-use tokio::time::{Instant, interval, timeout};
+use rumqttc::v5::mqttbytes::v5::{Packet, PubAckReason};
+use rumqttc::v5::{ConnectionError, Event};
+use tokio::task::block_in_place;
+use tokio::time::{interval, timeout};
 
-use super::uplink::Uplink;
-use super::{Link, downlink};
+use super::Link;
+use super::birth::{self, Birth};
+use super::client::{Acknowledged, CONNECT_TIMEOUT, Client, Taken};
+use super::downlink::{self, Word};
+use super::health::{self, Schedule};
+use super::uplink::{Hub, Uplink};
 use crate::backoff;
-use crate::handoff::FromHub;
+use crate::handoff::{Acknowledgement, FromHub};
+use crate::hub_certificate;
+use crate::hub_clock::Exchange;
 
-/// Events from the client not yet looked at. When full the client stops reading, and the hub with it.
-const EVENTS: usize = 64;
-/// Beyond an envelope's limit, with room for the MQTT headers.
-const MAX_PACKET_BYTES: u32 = 128 * 1024;
-const KEEP_ALIVE: Duration = Duration::from_secs(20);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
-/// How often overdue receipts are looked for.
+/// How often overdue receipts, silence and what else depends on time is looked for.
 const TICK: Duration = Duration::from_secs(1);
+
+/// A hub that has not said by then what it understands gets one envelope a message.
+const HELLO_WAIT: Duration = Duration::from_secs(5);
+
+/// How often the hub is told again that the session stands, and asked for its time.
+const BIRTH_PERIOD: Duration = Duration::from_secs(10 * 60);
 
 /// Why a session ended; nothing is lost by it.
 #[derive(Debug, thiserror::Error)]
-enum Ended {
+pub(super) enum Ended {
     #[error("the connection failed")]
     Connection { source: Box<ConnectionError> },
     #[error("the hub refused the session: {reason}")]
@@ -37,9 +43,15 @@ enum Ended {
     Slow,
     #[error("no receipt within {seconds} s")]
     NoReceipt { seconds: u64 },
+    #[error("nothing was heard for {seconds} s: the line is half open, or the client hangs")]
+    Silent { seconds: u64 },
+    #[error("the client waits for an acknowledgement that is in its way")]
+    Collision,
+    #[error("the hub or its broker does not take messages: {reason:?}")]
+    NotTaken { reason: PubAckReason },
     #[error("the client stopped")]
     ClientStopped,
-    #[error("the queue cannot be read")]
+    #[error("the queue cannot be used")]
     Queue { source: barefoot_queue::Error },
 }
 
@@ -47,7 +59,8 @@ pub(super) async fn keep(link: &Link) {
     let mut failures = 0;
     loop {
         let mut receipts = 0;
-        let Err(ended) = run_one(link, &mut receipts).await;
+        let number = block_in_place(|| link.numbers.next(&link.state));
+        let Err(ended) = run_one(link, number, &mut receipts).await;
         link.status.set_connected(false);
         if let Ended::Queue { source } = &ended {
             tracing::error!(error = %source, "The queue failed; the daemon ends and must be started again.");
@@ -70,137 +83,241 @@ pub(super) async fn keep(link: &Link) {
     }
 }
 
-async fn run_one(link: &Link, receipts: &mut u64) -> Result<std::convert::Infallible, Ended> {
-    let (client, event_loop) = AsyncClient::new(options(link), usize::from(link.config.in_flight) + 8);
-    let (events, mut received) = mpsc::channel(EVENTS);
-    // The client's loop runs on its own: dropping its future in the middle of a read could lose bytes.
-    let poller = tokio::spawn(poll(event_loop, events));
-    let _stop = AbortOnDrop(poller);
-
-    timeout(CONNECT_TIMEOUT, open(link, &client, &mut received))
+async fn run_one(link: &Link, number: u64, receipts: &mut u64) -> Result<Infallible, Ended> {
+    let mut client = Client::start(link, number);
+    timeout(CONNECT_TIMEOUT, client.open(link))
         .await
         .map_err(|_| Ended::Slow)??;
     link.status.set_connected(true);
-    tracing::info!(clinic = %link.clinic, "The line to the hub is up.");
+    tracing::info!(clinic = %link.clinic, session = number, "The line to the hub is up.");
+    Session::new(link, number, client, receipts).serve().await
+}
 
-    let mut uplink = Uplink::new(link);
-    let mut tick = interval(TICK);
-    let mut queue_changed = link.queue.changed();
-    let mut acknowledgements = link.acknowledgements.lock().await;
-    uplink
-        .fill(&client, Instant::now())
-        .map_err(|source| Ended::Queue { source })?;
-    loop {
-        tokio::select! {
-            event = received.recv() => match event.ok_or(Ended::ClientStopped)? {
-                Ok(Event::Incoming(Packet::Publish(publish))) => {
-                    if let Some(word) = downlink::read(link, &publish.payload) {
-                        if let FromHub::Receipt(receipt) = &word {
-                            *receipts += 1;
-                            uplink.on_receipt(&receipt.envelope_id);
-                        }
-                        if link.from_hub.send(word).await.is_err() {
-                            return Err(Ended::ClientStopped);
-                        }
-                    }
-                }
-                Ok(_) => {}
-                Err(source) => return Err(Ended::Connection { source: Box::new(source) }),
-            },
-            acknowledgement = acknowledgements.recv() => {
-                let acknowledgement = acknowledgement.ok_or(Ended::ClientStopped)?;
-                let payload = downlink::receipt_for(link, &acknowledgement);
-                // Where the client's buffer is full the hub sends its message again, and this comes again.
-                let _ = client.try_publish(topics::up_receipt(&link.clinic), QoS::AtLeastOnce, false, payload);
-            }
-            changed = queue_changed.changed() => changed.map_err(|_| Ended::ClientStopped)?,
-            _ = tick.tick() => {}
+struct Session<'a> {
+    link: &'a Link,
+    number: u64,
+    client: Client,
+    uplink: Uplink<'a>,
+    acknowledged: Acknowledged,
+    birth: Option<Birth>,
+    /// The hub has answered a birth: its word on messages comes as receipts, whatever acknowledgements say.
+    greeted: bool,
+    health: Schedule,
+    heard_at: Instant,
+    /// Counted for whoever judges the session.
+    receipts: &'a mut u64,
+}
+
+impl<'a> Session<'a> {
+    fn new(link: &'a Link, number: u64, client: Client, receipts: &'a mut u64) -> Self {
+        let now = Instant::now();
+        Self {
+            link,
+            number,
+            client,
+            uplink: Uplink::new(link),
+            acknowledged: Acknowledged::default(),
+            birth: None,
+            greeted: false,
+            health: Schedule::new(link, now),
+            heard_at: now,
+            receipts,
         }
-        uplink
-            .fill(&client, Instant::now())
-            .map_err(|source| Ended::Queue { source })?;
-        if uplink.is_overdue(Instant::now()) {
-            return Err(Ended::NoReceipt {
-                seconds: link.config.receipt_timeout_s,
+    }
+
+    async fn serve(mut self) -> Result<Infallible, Ended> {
+        let mut tick = interval(TICK);
+        let mut queue_changed = self.link.queue.changed();
+        let mut acknowledgements = self.link.acknowledgements.lock().await;
+        loop {
+            self.look_around(Instant::now())?;
+            tokio::select! {
+                event = self.client.events.recv() => match event.ok_or(Ended::ClientStopped)? {
+                    Ok(event) => self.on_event(event).await?,
+                    Err(source) => return Err(Ended::Connection { source: Box::new(source) }),
+                },
+                acknowledgement = acknowledgements.recv() => {
+                    self.acknowledge(&acknowledgement.ok_or(Ended::ClientStopped)?);
+                }
+                changed = queue_changed.changed() => changed.map_err(|_| Ended::ClientStopped)?,
+                _ = tick.tick() => {}
+            }
+        }
+    }
+
+    /// What is due is done, what is overdue ends the session, and what may go is sent.
+    fn look_around(&mut self, now: Instant) -> Result<(), Ended> {
+        let config = &self.link.config;
+        if config.silence() < now.saturating_duration_since(self.heard_at) {
+            return Err(Ended::Silent {
+                seconds: config.silence().as_secs(),
             });
         }
-    }
-}
-
-fn options(link: &Link) -> MqttOptions {
-    let mut options = MqttOptions::new(link.clinic.as_str(), link.host.as_str(), link.port);
-    options
-        .set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(
-            link.tls.clone(),
-        )))
-        .set_keep_alive(KEEP_ALIVE)
-        // Nothing rests on the broker's memory of us.
-        .set_clean_start(true)
-        .set_connection_timeout(CONNECT_TIMEOUT.as_secs())
-        .set_max_packet_size(Some(MAX_PACKET_BYTES))
-        .set_receive_maximum(Some(link.config.in_flight))
-        .set_outgoing_inflight_upper_limit(link.config.in_flight);
-    // Small messages that somebody waits for.
-    let mut network = options.network_options();
-    network.set_tcp_nodelay(true);
-    options.set_network_options(network);
-    options
-}
-
-async fn poll(mut event_loop: EventLoop, events: mpsc::Sender<Result<Event, ConnectionError>>) {
-    loop {
-        let event = event_loop.poll().await;
-        let last = event.is_err();
-        if events.send(event).await.is_err() || last {
-            return;
+        if self.uplink.is_overdue(now, config.receipt_timeout()) {
+            return Err(Ended::NoReceipt {
+                seconds: config.receipt_timeout_s,
+            });
         }
+        let told = self.birth.as_ref().map(Birth::sent_at);
+        if told.is_none_or(|at| at + BIRTH_PERIOD < now) {
+            if let Some(birth) = birth::tell(self.link, &self.client.publish, self.number) {
+                self.acknowledged.given(None);
+                self.birth = Some(birth);
+            }
+        } else if self.uplink.hub() == Hub::Unknown && told.is_some_and(|at| at + HELLO_WAIT < now) {
+            self.uplink.set_hub(Hub::Single);
+        }
+        let wants_health = matches!(self.uplink.hub(), Hub::Batches { .. });
+        if wants_health && self.health.is_due(self.link, now) {
+            block_in_place(|| health::queue(self.link, self.number))
+                .map_err(|source| Ended::Queue { source })?;
+        }
+        let acknowledged = &mut self.acknowledged;
+        self.uplink
+            .fill(&self.client.publish, now, |number| {
+                acknowledged.given(Some(number));
+            })
+            .map_err(|source| Ended::Queue { source })
     }
-}
 
-/// Waits for the hub's CONNACK and for its consent to our subscription.
-async fn open(
-    link: &Link,
-    client: &AsyncClient,
-    received: &mut mpsc::Receiver<Result<Event, ConnectionError>>,
-) -> Result<(), Ended> {
-    loop {
-        match received.recv().await.ok_or(Ended::ClientStopped)? {
-            Ok(Event::Incoming(Packet::ConnAck(ack))) => {
-                if ack.code != ConnectReturnCode::Success {
-                    return Err(Ended::Refused {
-                        reason: format!("{:?}", ack.code),
-                    });
+    async fn on_event(&mut self, event: Event) -> Result<(), Ended> {
+        let packet = match event {
+            Event::Outgoing(outgoing) => return self.acknowledged.on_outgoing(&outgoing),
+            Event::Incoming(packet) => packet,
+        };
+        self.heard_at = Instant::now();
+        match packet {
+            Packet::Publish(publish) => match downlink::read(self.link, &publish.payload) {
+                Some(Word::Receipts(receipts)) => self.on_receipts(receipts).await,
+                Some(Word::Hello(hello)) => {
+                    self.on_hello(&hello);
+                    Ok(())
                 }
-                client
-                    .try_subscribe(topics::down_filter(&link.clinic), QoS::AtLeastOnce)
-                    .map_err(|_| Ended::ClientStopped)?;
-            }
-            Ok(Event::Incoming(Packet::SubAck(ack))) => {
-                let granted = ack
-                    .return_codes
-                    .iter()
-                    .all(|code| matches!(code, SubscribeReasonCode::Success(_)));
-                return if granted { Ok(()) } else { Err(Ended::Subscription) };
-            }
-            Ok(_) => {}
-            Err(ConnectionError::ConnectionRefused(code)) => {
-                return Err(Ended::Refused {
-                    reason: format!("{code:?}"),
-                });
-            }
-            Err(source) => {
-                return Err(Ended::Connection {
-                    source: Box::new(source),
-                });
+                Some(Word::Correction(correction)) => self.hand_on(FromHub::Correction(correction)).await,
+                None => Ok(()),
+            },
+            Packet::PubAck(ack) => match self.acknowledged.on_ack(&ack) {
+                Taken::Yes => Ok(()),
+                Taken::Unreadable(number) if !self.greeted => self.on_unreadable(number).await,
+                Taken::Unreadable(_) => Ok(()),
+                Taken::No(reason) => {
+                    self.link.status.count_refusals(1);
+                    Err(Ended::NotTaken { reason })
+                }
+            },
+            _ => Ok(()),
+        }
+    }
+
+    async fn on_receipts(&mut self, mut said: Receipts) -> Result<(), Ended> {
+        // A hub that knows no presence refuses it: it knows no batches either.
+        let birth = self.birth.as_ref().map(|birth| birth.envelope_id.clone());
+        let before = said.receipts.len();
+        said.receipts
+            .retain(|receipt| Some(&receipt.envelope_id) != birth.as_ref());
+        if said.receipts.len() < before && !self.greeted {
+            self.uplink.set_hub(Hub::Single);
+        }
+        let now = Instant::now();
+        let (hub_time_ms, refused) = (said.hub_time_ms, refused_in(&said));
+        let answered = self.uplink.on_receipts(said, now);
+        if let Some(sent_at) = answered.sent_at.filter(|_| 0 < hub_time_ms) {
+            self.link.hub_clock.take(&Exchange {
+                asked: self.link.hub_clock.moment(sent_at),
+                answered: self.link.hub_clock.moment(now),
+                hub_received_ms: hub_time_ms,
+                hub_answered_ms: hub_time_ms,
+            });
+        }
+        let count = answered.receipts.len() as u64;
+        *self.receipts += count;
+        self.link.status.count_receipts(count);
+        self.link.status.count_refusals(refused);
+        if answered.receipts.is_empty() {
+            return Ok(());
+        }
+        self.hand_on(FromHub::Receipts(answered.receipts)).await
+    }
+
+    async fn on_unreadable(&mut self, number: Option<u32>) -> Result<(), Ended> {
+        let given_up = number.and_then(|number| self.uplink.on_unreadable_message(number, Instant::now()));
+        match given_up {
+            Some(receipt) => self.hand_on(FromHub::Receipts(vec![receipt])).await,
+            None => Ok(()),
+        }
+    }
+
+    fn on_hello(&mut self, hello: &v1::Hello) {
+        let now = Instant::now();
+        // The answer to an older birth says nothing of the time.
+        if let Some(birth) = self
+            .birth
+            .as_ref()
+            .filter(|birth| birth.envelope_id == hello.presence_id)
+        {
+            self.link.hub_clock.take(&birth.exchange(self.link, hello, now));
+        }
+        if !hello.certificate.is_empty() {
+            let link = self.link;
+            let remembered =
+                block_in_place(|| hub_certificate::remember(&link.state, &link.identity, &hello.certificate));
+            match remembered {
+                Ok(true) => tracing::info!("The hub's certificate is known now."),
+                Ok(false) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "What was shown as the hub's certificate is not the hub's.")
+                }
             }
         }
+        // What was learnt in this session (a dictionary that the hub lacks) is not unlearnt by a second hello.
+        if !self.greeted {
+            self.uplink.set_hub(understood(hello));
+            self.greeted = true;
+        }
+    }
+
+    fn acknowledge(&mut self, acknowledgement: &Acknowledgement) {
+        let payload = downlink::receipt_for(self.link, acknowledgement);
+        let topic = topics::up_receipt(&self.link.clinic);
+        // Where the client's buffer is full the hub sends its message again, and this comes again.
+        let sent = self
+            .client
+            .publish
+            .try_publish(topic, QoS::AtLeastOnce, false, payload);
+        if sent.is_ok() {
+            self.acknowledged.given(None);
+        }
+    }
+
+    async fn hand_on(&self, word: FromHub) -> Result<(), Ended> {
+        let sent = self.link.from_hub.send(word).await;
+        sent.map_err(|_| Ended::ClientStopped)
     }
 }
 
-struct AbortOnDrop(tokio::task::JoinHandle<()>);
+fn refused_in(said: &Receipts) -> u64 {
+    let refused = said.receipts.iter();
+    refused
+        .filter(|receipt| receipt.outcome != ReceiptOutcome::Stored)
+        .count() as u64
+}
 
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
+/// What may be sent to a hub that says this of itself.
+fn understood(hello: &v1::Hello) -> Hub {
+    let (envelopes, bytes) = (
+        usize::try_from(hello.max_batch_envelopes).unwrap_or(usize::MAX),
+        usize::try_from(hello.max_batch_bytes).unwrap_or(usize::MAX),
+    );
+    if hello.batch_version < BATCH_VERSION || envelopes == 0 || bytes == 0 {
+        return Hub::Single;
+    }
+    Hub::Batches {
+        packing: if hello.dictionary.contains(&DICTIONARY) {
+            Packing::Dictionary
+        } else {
+            Packing::Zstd
+        },
+        envelopes: envelopes.min(barefoot_wire::MAX_BATCH_ENVELOPES),
+        bytes,
     }
 }

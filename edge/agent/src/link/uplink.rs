@@ -1,113 +1,398 @@
-//! From the queue to the hub: a bounded number of envelopes under way, each until its receipt.
+//! From the queue to the hub: a bounded number of messages under way, each until its receipts.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, Instant};
 
-use barefoot_queue::{Queue, Record};
-use barefoot_wire::{topics, v1};
-use prost::Message;
+use barefoot_queue::{Lane, Queue, Record};
+use barefoot_wire::{Packing, Receipts, encode_batch, topics, v1};
+use prost::Message as _;
 use rumqttc::v5::AsyncClient;
 use rumqttc::v5::mqttbytes::QoS;
-use tokio::time::{Duration, Instant};
+use rumqttc::v5::mqttbytes::v5::PublishProperties;
 
-use super::Link;
+use super::plan::{self, Class, Limits, UnderWay, Waiting};
+use super::{Link, refusals};
 use crate::clock::now_ms;
+use crate::handoff::HubReceipt;
 
+/// Of records that are not critical, before they are compressed: a hundred results.
+const BATCH_BYTES: usize = 32 * 1024;
+/// Looked at in each lane for one round of sending.
+const LOOK_AHEAD: usize = 512;
+
+/// What the hub understands, as far as it has said so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hub {
+    /// It has not answered yet: what is critical goes alone, the rest waits a moment.
+    Unknown,
+    /// One envelope a message.
+    Single,
+    Batches {
+        packing: Packing,
+        envelopes: usize,
+        bytes: usize,
+    },
+}
+
+/// A message under way.
 #[derive(Debug)]
-struct UnderWay {
-    envelope_id: String,
+struct Message {
+    class: Class,
     sent_at: Instant,
+    /// On the line.
+    bytes: usize,
+    /// `None` for an envelope alone.
+    packing: Option<Packing>,
+    /// By their places in the message; `None` once the hub's word on it is there.
+    records: Vec<Option<(u64, String)>>,
+}
+
+/// What the hub's word on a message means for its records.
+#[derive(Debug, Default)]
+pub(super) struct Answered {
+    /// To be written down and taken out of the queue.
+    pub(super) receipts: Vec<HubReceipt>,
+    /// When the answered message was sent: the hub's time lies between then and now.
+    pub(super) sent_at: Option<Instant>,
 }
 
 pub(super) struct Uplink<'a> {
+    link: &'a Link,
     queue: &'a Queue,
-    topic: String,
-    limit: usize,
-    receipt_timeout: Duration,
-    /// By queue sequence. A receipted record stays here until the queue has deleted it, so that it is not sent again.
-    under_way: HashMap<u64, UnderWay>,
-    receipted: HashMap<String, u64>,
+    hub: Hub,
+    next: u32,
+    under_way: BTreeMap<u32, Message>,
+    /// Envelopes under way, each with its message.
+    messages: HashMap<String, u32>,
+    /// Sequences that are not to be sent now: under way, or receipted and not yet deleted.
+    held: HashMap<u64, String>,
+    /// Sequences that were refused, until they are tried again.
+    later: HashMap<u64, Instant>,
 }
 
 impl<'a> Uplink<'a> {
     pub(super) fn new(link: &'a Link) -> Self {
         Self {
+            link,
             queue: &link.queue,
-            topic: topics::up_result(&link.clinic),
-            limit: usize::from(link.config.in_flight),
-            receipt_timeout: link.config.receipt_timeout(),
-            under_way: HashMap::new(),
-            receipted: HashMap::new(),
+            hub: Hub::Unknown,
+            next: 0,
+            under_way: BTreeMap::new(),
+            messages: HashMap::new(),
+            held: HashMap::new(),
+            later: HashMap::new(),
         }
     }
 
-    /// Sends what the queue holds, most urgent lane first, as far as the limit and the client's buffer allow.
-    pub(super) fn fill(&mut self, client: &AsyncClient, now: Instant) -> Result<(), barefoot_queue::Error> {
-        self.forget_deleted();
-        let room = self.limit.saturating_sub(self.under_way.len());
-        if room == 0 {
+    pub(super) fn hub(&self) -> Hub {
+        self.hub
+    }
+
+    pub(super) fn set_hub(&mut self, hub: Hub) {
+        self.hub = hub;
+    }
+
+    /// Sends what the queue holds, most urgent lane first, as far as the limits and the client's buffer allow. The
+    /// message's number is told for each that went.
+    pub(super) fn fill(
+        &mut self,
+        client: &AsyncClient,
+        now: Instant,
+        mut sent: impl FnMut(u32),
+    ) -> Result<(), barefoot_queue::Error> {
+        self.forget_done(now);
+        let limits = self.limits();
+        if limits.messages <= self.under_way.len() {
             return Ok(());
         }
-        let known = |sequence| {
-            self.under_way.contains_key(&sequence) || self.receipted.values().any(|s| *s == sequence)
+        let mut waiting = self.waiting()?;
+        loop {
+            let seen: Vec<Waiting> = waiting.iter().map(seen).collect();
+            let Some(places) = plan::next(&seen, &self.open(), &limits) else {
+                return Ok(());
+            };
+            let mut chosen = Vec::with_capacity(places.len());
+            for place in places.iter().rev() {
+                chosen.push(waiting.remove(*place));
+            }
+            chosen.reverse();
+            match self.send(client, chosen, now)? {
+                Sending::Sent(number) => sent(number),
+                Sending::NothingLeft => {}
+                // No failure: the rest is sent when receipts make room.
+                Sending::BufferFull => return Ok(()),
+            }
+        }
+    }
+
+    /// In the order of sending, without what must not go now.
+    fn waiting(&self) -> Result<Vec<Record>, barefoot_queue::Error> {
+        let known = |sequence| self.held.contains_key(&sequence) || self.later.contains_key(&sequence);
+        let mut waiting = self.queue.pending_of(&[Lane::Critical], LOOK_AHEAD, known)?;
+        if self.hub == Hub::Unknown {
+            return Ok(waiting);
+        }
+        waiting.extend(
+            self.queue
+                .pending_of(&[Lane::Reports, Lane::Results], LOOK_AHEAD, known)?,
+        );
+        if matches!(self.hub, Hub::Batches { .. }) {
+            waiting.extend(self.queue.pending_of(&[Lane::Telemetry], LOOK_AHEAD, known)?);
+        }
+        Ok(waiting)
+    }
+
+    fn limits(&self) -> Limits {
+        let config = &self.link.config;
+        let (batch, batch_bytes) = match self.hub {
+            Hub::Unknown | Hub::Single => (1, usize::MAX),
+            Hub::Batches { envelopes, bytes, .. } => (envelopes, bytes.min(BATCH_BYTES)),
         };
-        for record in self.queue.pending(room, known)? {
-            let Some(payload) = stamped(&record) else {
-                let reason = "the queued bytes are no envelope";
+        Limits {
+            messages: usize::from(config.in_flight),
+            other_bytes: config.routine_in_flight_kib.saturating_mul(1024),
+            batch,
+            batch_bytes,
+        }
+    }
+
+    fn open(&self) -> UnderWay {
+        let mut open = UnderWay {
+            messages: self.under_way.len(),
+            ..UnderWay::default()
+        };
+        for message in self.under_way.values().filter(|one| one.class != Class::Critical) {
+            open.others += 1;
+            open.other_bytes += message.bytes;
+        }
+        open
+    }
+
+    fn send(
+        &mut self,
+        client: &AsyncClient,
+        records: Vec<Record>,
+        now: Instant,
+    ) -> Result<Sending, barefoot_queue::Error> {
+        let Some(class) = records.first().map(class) else {
+            return Ok(Sending::NothingLeft);
+        };
+        let (mut kept, mut envelopes) = (
+            Vec::with_capacity(records.len()),
+            Vec::with_capacity(records.len()),
+        );
+        for record in records {
+            let Some(envelope) = self.stamped(&record) else {
                 tracing::error!(
                     sequence = record.sequence,
                     "A queued record is no envelope; it was set aside."
                 );
-                self.queue.set_aside(&record.id, reason)?;
+                self.queue
+                    .set_aside(&record.id, "the queued bytes are no envelope")?;
                 continue;
             };
-            // A full client buffer is no failure: the rest is sent when receipts make room.
-            if client
-                .try_publish(self.topic.as_str(), QoS::AtLeastOnce, false, payload)
-                .is_err()
-            {
-                break;
-            }
-            self.under_way.insert(
-                record.sequence,
-                UnderWay {
-                    envelope_id: record.id,
-                    sent_at: now,
+            kept.push((record.sequence, record.id));
+            envelopes.push(envelope);
+        }
+        let (topic, payload, packing) = match self.hub {
+            Hub::Batches { packing, .. } if !envelopes.is_empty() => (
+                topics::up_batch(&self.link.clinic),
+                encode_batch(envelopes, packing),
+                Some(packing),
+            ),
+            _ => match envelopes.pop() {
+                Some(envelope) => (topics::up_result(&self.link.clinic), envelope, None),
+                None => return Ok(Sending::NothingLeft),
+            },
+        };
+        let (number, bytes) = (self.next, payload.len());
+        let properties = PublishProperties {
+            correlation_data: Some(number.to_be_bytes().to_vec().into()),
+            // Results never expire; how a box was an hour ago nobody asks.
+            message_expiry_interval: (class == Class::Telemetry).then(|| self.link.config.health_expiry_s()),
+            ..PublishProperties::default()
+        };
+        if client
+            .try_publish_with_properties(topic, QoS::AtLeastOnce, false, payload, properties)
+            .is_err()
+        {
+            return Ok(Sending::BufferFull);
+        }
+        self.next = self.next.wrapping_add(1);
+        for (sequence, id) in &kept {
+            self.messages.insert(id.clone(), number);
+            self.held.insert(*sequence, id.clone());
+        }
+        let message = Message {
+            class,
+            sent_at: now,
+            bytes,
+            packing,
+            records: kept.into_iter().map(Some).collect(),
+        };
+        self.under_way.insert(number, message);
+        Ok(Sending::Sent(number))
+    }
+
+    /// The envelope with its sequence, the time of sending, and what that lacks to the hub's time.
+    fn stamped(&self, record: &Record) -> Option<Vec<u8>> {
+        let mut envelope = v1::Envelope::decode(record.payload.as_slice()).ok()?;
+        envelope.sequence = record.sequence;
+        envelope.sent_at_ms = now_ms();
+        envelope.clock_offset_ms = self.link.hub_clock.offset_ms(envelope.sent_at_ms);
+        Some(envelope.encode_to_vec())
+    }
+
+    /// The hub's word, on one envelope or many. What it names and we did not send in this session counts all the same: a
+    /// session before this one has sent it.
+    pub(super) fn on_receipts(&mut self, said: Receipts, now: Instant) -> Answered {
+        let mut answered = Answered::default();
+        for receipt in said.receipts {
+            let receipt = HubReceipt::from(receipt);
+            let message = self.messages.remove(&receipt.envelope_id);
+            let class = message.and_then(|number| {
+                let message = self.under_way.get_mut(&number)?;
+                answered.sent_at = Some(message.sent_at);
+                message.done(&receipt.envelope_id);
+                Some(message.class)
+            });
+            self.link.refusals.forget(&receipt.envelope_id);
+            answered.receipts.push(match class {
+                // A health record that is not wanted is no reason to call a person.
+                Some(Class::Telemetry) => HubReceipt {
+                    refused: None,
+                    ..receipt
                 },
-            );
+                _ => receipt,
+            });
         }
-        Ok(())
+        let number = <[u8; 4]>::try_from(said.correlation.as_slice()).map(u32::from_be_bytes);
+        if let Ok(number) = number {
+            for (place, reason) in said.unreadable {
+                let place = usize::try_from(place).unwrap_or(usize::MAX);
+                answered
+                    .receipts
+                    .extend(self.on_unreadable(number, place, &reason, said.hub_time_ms, now));
+            }
+            if let Some((refusal, reason)) = said.refused {
+                self.on_refused_frame(number, refusal, &reason);
+            }
+        }
+        self.under_way
+            .retain(|_, message| message.records.iter().any(Option::is_some));
+        answered
     }
 
-    pub(super) fn on_receipt(&mut self, envelope_id: &str) {
-        let sequence = self
-            .under_way
-            .iter()
-            .find(|(_, r)| r.envelope_id == envelope_id)
-            .map(|(s, _)| *s);
-        if let Some(sequence) = sequence {
-            self.under_way.remove(&sequence);
-            self.receipted.insert(envelope_id.to_owned(), sequence);
+    /// The hub could not read a record. It is tried again some times, then given up: a refusal for good.
+    fn on_unreadable(
+        &mut self,
+        number: u32,
+        place: usize,
+        reason: &str,
+        hub_time_ms: i64,
+        now: Instant,
+    ) -> Option<HubReceipt> {
+        let record = self.under_way.get_mut(&number)?.records.get_mut(place)?;
+        let (sequence, envelope_id) = record.take()?;
+        self.messages.remove(&envelope_id);
+        self.link.status.count_refusals(1);
+        match self.link.refusals.count(&envelope_id) {
+            refusals::Verdict::Again { pause } => {
+                tracing::warn!(
+                    envelope = envelope_id,
+                    reason,
+                    "The hub cannot read a record; it is sent again."
+                );
+                self.held.remove(&sequence);
+                self.later.insert(sequence, now + pause);
+                None
+            }
+            refusals::Verdict::GivenUp => Some(HubReceipt {
+                envelope_id,
+                refused: Some(format!("the hub cannot read it: {reason}")),
+                hub_time_ms,
+            }),
         }
     }
 
-    /// Receipted records whose deletion has been written down need no memory here.
-    fn forget_deleted(&mut self) {
-        let queue = self.queue;
-        self.receipted
-            .retain(|envelope_id, _| queue.contains(envelope_id).unwrap_or(true));
+    /// The hub could not even take the message apart: it goes again in a form the hub knows.
+    fn on_refused_frame(&mut self, number: u32, refusal: v1::FrameRefusal, reason: &str) {
+        let Some(message) = self.under_way.remove(&number) else {
+            return;
+        };
+        self.link.status.count_refusals(1);
+        for (sequence, id) in message.records.into_iter().flatten() {
+            self.messages.remove(&id);
+            self.held.remove(&sequence);
+        }
+        self.hub = match (self.hub, message.packing, refusal) {
+            (
+                Hub::Batches { envelopes, bytes, .. },
+                Some(Packing::Dictionary),
+                v1::FrameRefusal::Dictionary,
+            ) => Hub::Batches {
+                packing: Packing::Zstd,
+                envelopes,
+                bytes,
+            },
+            // Refused although it went without: nothing but single envelopes is safe.
+            _ => Hub::Single,
+        };
+        tracing::warn!(reason, now = ?self.hub, "The hub refused a batch; its records go again in another form.");
     }
 
-    pub(super) fn is_overdue(&self, now: Instant) -> bool {
+    /// A hub that knows no correlation data refused a message by its acknowledgement.
+    pub(super) fn on_unreadable_message(&mut self, number: u32, now: Instant) -> Option<HubReceipt> {
+        let receipt = self.on_unreadable(number, 0, "it said so in its acknowledgement", 0, now);
+        self.under_way
+            .retain(|_, message| message.records.iter().any(Option::is_some));
+        receipt
+    }
+
+    /// Receipted records whose deletion has been written down need no memory here, nor what may be tried again.
+    fn forget_done(&mut self, now: Instant) {
+        let (queue, messages) = (self.queue, &self.messages);
+        self.held
+            .retain(|_, id| messages.contains_key(id) || queue.contains(id).unwrap_or(true));
+        self.later.retain(|_, until| now < *until);
+    }
+
+    /// Whether the hub owes a receipt for longer than `timeout`.
+    pub(super) fn is_overdue(&self, now: Instant, timeout: Duration) -> bool {
         self.under_way
             .values()
-            .any(|record| record.sent_at + self.receipt_timeout < now)
+            .any(|message| message.sent_at + timeout < now)
     }
 }
 
-/// The envelope with its sequence and the time of sending.
-fn stamped(record: &Record) -> Option<Vec<u8>> {
-    let mut envelope = v1::Envelope::decode(record.payload.as_slice()).ok()?;
-    envelope.sequence = record.sequence;
-    envelope.sent_at_ms = now_ms();
-    Some(envelope.encode_to_vec())
+enum Sending {
+    Sent(u32),
+    NothingLeft,
+    BufferFull,
+}
+
+impl Message {
+    fn done(&mut self, envelope_id: &str) {
+        for record in &mut self.records {
+            if record.as_ref().is_some_and(|(_, id)| id == envelope_id) {
+                *record = None;
+            }
+        }
+    }
+}
+
+fn class(record: &Record) -> Class {
+    match record.lane {
+        Lane::Critical => Class::Critical,
+        Lane::Telemetry => Class::Telemetry,
+        Lane::Reports | Lane::Results | Lane::Images => Class::Routine,
+    }
+}
+
+fn seen(record: &Record) -> Waiting {
+    Waiting {
+        class: class(record),
+        // The time and the offset are stamped on.
+        bytes: record.payload.len() + 16,
+    }
 }

@@ -7,21 +7,26 @@ use std::time::Duration;
 
 use barefoot_queue::Queue;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use ulid::Ulid;
 
 use crate::assess::Assessor;
-use crate::case_book::{CaseBook, Labelled, Outgoing, Recovery};
+use crate::case_book::{CaseBook, Labelled, Moment, Outgoing, Recovery};
 use crate::clock::now_ms;
 use crate::deliver::Deliveries;
 use crate::error_chain::chain;
 use crate::handoff::{Acknowledgement, FromHub, HubCorrection, HubReceipt, SettledStudy};
+use crate::hub_clock::HubClock;
 use crate::idle::Idle;
 use crate::labels::Label;
 use crate::study_folder::{StateDirectory, StudyKey};
 
 /// Pause before something that failed on the disk is tried again.
 const RETRY: Duration = Duration::from_secs(5);
+
+/// Receipts of one message that are written down at the same time, each into its study's log.
+const RECEIPTS_AT_ONCE: usize = 8;
 
 #[derive(Clone)]
 pub(crate) struct Bookkeeping {
@@ -30,6 +35,7 @@ pub(crate) struct Bookkeeping {
     /// Studies to settle once more after a failure.
     again: mpsc::Sender<StudyKey>,
     deliveries: Deliveries,
+    hub_clock: HubClock,
     /// Which study an unreceipted envelope belongs to. As large as the queue, no larger.
     waiting: Arc<Mutex<HashMap<String, StudyKey>>>,
 }
@@ -41,12 +47,14 @@ impl Bookkeeping {
         queue: Queue,
         again: mpsc::Sender<StudyKey>,
         deliveries: Deliveries,
+        hub_clock: HubClock,
     ) -> Self {
         Self {
             book,
             queue,
             again,
             deliveries,
+            hub_clock,
             waiting: Arc::default(),
         }
     }
@@ -182,8 +190,12 @@ impl Bookkeeping {
             "A study was assessed."
         );
         let book = Arc::clone(&self.book);
-        let (envelope_id, assessed_at_ms) = (Ulid::generate().to_string(), now_ms());
-        let record = move || book.record_assessed(&version, &assessed, &envelope_id, assessed_at_ms);
+        let (envelope_id, at_ms) = (Ulid::generate().to_string(), now_ms());
+        let assessed_at = Moment {
+            at_ms,
+            clock_offset_ms: self.hub_clock.offset_ms(at_ms),
+        };
+        let record = move || book.record_assessed(&version, &assessed, &envelope_id, assessed_at);
         let Some(outgoing) = until_done("record an assessment", shutdown, record).await else {
             return true;
         };
@@ -217,7 +229,7 @@ impl Bookkeeping {
                 },
             };
             let goes_on = match word {
-                FromHub::Receipt(receipt) => self.take_receipt(receipt, &shutdown).await,
+                FromHub::Receipts(receipts) => self.take_receipts(receipts, &shutdown).await,
                 FromHub::Correction(correction) => {
                     self.take_correction(correction, &acknowledgements, &shutdown)
                         .await
@@ -231,26 +243,42 @@ impl Bookkeeping {
 
     /// The log first, then the queue: a crash between the two leaves a record that the next start removes. `false` when
     /// the daemon cannot go on.
-    async fn take_receipt(&self, receipt: HubReceipt, shutdown: &CancellationToken) -> bool {
-        let (book, parts) = (Arc::clone(&self.book), self.clone());
-        let study = self.waiting().get(&receipt.envelope_id).cloned();
-        // Without a study it was receipted before (the hub answers every copy): only the queue may still hold it.
-        if let Some(study) = study {
-            let (receipt, at_ms) = (receipt.clone(), now_ms());
-            let record = move || book.record_receipt(&study, &receipt, at_ms);
-            if until_done("write down a receipt", shutdown, record)
-                .await
-                .is_none()
-            {
+    async fn take_receipts(&self, receipts: Vec<HubReceipt>, shutdown: &CancellationToken) -> bool {
+        // Each study has a log of its own, so several disks' waits pass together.
+        let mut writing = JoinSet::new();
+        for receipt in receipts.clone() {
+            if RECEIPTS_AT_ONCE <= writing.len() && !matches!(writing.join_next().await, Some(Ok(true))) {
+                return false;
+            }
+            let (parts, shutdown) = (self.clone(), shutdown.clone());
+            writing.spawn(async move { parts.write_down(receipt, &shutdown).await });
+        }
+        while let Some(written) = writing.join_next().await {
+            if !matches!(written, Ok(true)) {
                 return false;
             }
         }
-        let removed = tokio::task::spawn_blocking(move || parts.remove(&receipt)).await;
-        if !matches!(removed, Ok(Ok(_))) {
+        let parts = self.clone();
+        let removed = tokio::task::spawn_blocking(move || parts.remove(&receipts)).await;
+        if !matches!(removed, Ok(Ok(()))) {
             tracing::error!("The queue failed; the daemon ends and must be started again.");
             return false;
         }
         true
+    }
+
+    /// `false` at shutdown.
+    async fn write_down(&self, receipt: HubReceipt, shutdown: &CancellationToken) -> bool {
+        let study = self.waiting().get(&receipt.envelope_id).cloned();
+        // Without a study it was receipted before (the hub answers every copy): only the queue may still hold it.
+        let Some(study) = study else {
+            return true;
+        };
+        let (book, at_ms) = (Arc::clone(&self.book), now_ms());
+        let record = move || book.record_receipt(&study, &receipt, at_ms);
+        until_done("write down a receipt", shutdown, record)
+            .await
+            .is_some()
     }
 
     /// The label is in the case's log before the hub hears that we have it.
@@ -281,19 +309,25 @@ impl Bookkeeping {
         true
     }
 
-    fn remove(&self, receipt: &HubReceipt) -> Result<bool, barefoot_queue::Error> {
-        self.waiting().remove(&receipt.envelope_id);
-        match &receipt.refused {
-            Some(reason) => {
-                tracing::error!(
-                    envelope = receipt.envelope_id,
-                    reason,
-                    "The hub refused a result; it was set aside for a person."
-                );
-                self.queue.set_aside(&receipt.envelope_id, reason)
+    /// What the hub has is deleted, what it will never take is set aside.
+    fn remove(&self, receipts: &[HubReceipt]) -> Result<(), barefoot_queue::Error> {
+        for receipt in receipts {
+            self.waiting().remove(&receipt.envelope_id);
+            match &receipt.refused {
+                Some(reason) => {
+                    tracing::error!(
+                        envelope = receipt.envelope_id,
+                        reason,
+                        "The hub refused a result; it was set aside for a person."
+                    );
+                    self.queue.set_aside(&receipt.envelope_id, reason)?;
+                }
+                None => {
+                    self.queue.receipt(&receipt.envelope_id)?;
+                }
             }
-            None => self.queue.receipt(&receipt.envelope_id),
         }
+        Ok(())
     }
 
     fn waiting(&self) -> MutexGuard<'_, HashMap<String, StudyKey>> {

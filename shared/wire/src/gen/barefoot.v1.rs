@@ -19,6 +19,9 @@ pub struct Envelope {
     pub kind: i32,
     #[prost(bytes = "vec", tag = "7")]
     pub body: ::prost::alloc::vec::Vec<u8>,
+    /// What the sender's clock lacked to the hub's at sent_at_ms, where the sender knew: hub's clock minus its own.
+    #[prost(sint64, optional, tag = "8")]
+    pub clock_offset_ms: ::core::option::Option<i64>,
 }
 /// The assessment of one version of a study, without identity.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -36,11 +39,14 @@ pub struct StudyResult {
     pub instances: u32,
     #[prost(int64, tag = "5")]
     pub received_at_ms: i64,
-    /// When the assessment was made; deadlines run from here.
+    /// When the assessment was made, by the box's clock; deadlines run from here.
     #[prost(int64, tag = "6")]
     pub assessed_at_ms: i64,
     #[prost(message, optional, tag = "7")]
     pub assessment: ::core::option::Option<Assessment>,
+    /// What the box's clock lacked to the hub's at assessed_at_ms, where the box knew: hub's clock minus its own.
+    #[prost(sint64, optional, tag = "8")]
+    pub clock_offset_ms: ::core::option::Option<i64>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Assessment {
@@ -109,6 +115,160 @@ pub struct Receipt {
     #[prost(int64, tag = "4")]
     pub hub_time_ms: i64,
 }
+/// Payload of up/batch: several envelopes, compressed where that makes them smaller.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BatchFrame {
+    /// 1. A hub refuses a version it does not know, and the box then sends without batches.
+    #[prost(uint32, tag = "1")]
+    pub version: u32,
+    #[prost(enumeration = "Compression", tag = "2")]
+    pub compression: i32,
+    /// The dictionary it was compressed with; 0 for none. One that the hub lacks is refused, and the box sends without.
+    #[prost(uint32, tag = "3")]
+    pub dictionary: u32,
+    /// Length of the content when it is decompressed, compared with the limits before anything is decompressed.
+    #[prost(uint32, tag = "4")]
+    pub plain_bytes: u32,
+    /// A Batch.
+    #[prost(bytes = "vec", tag = "5")]
+    pub content: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Batch {
+    /// Each an Envelope; one that cannot be read does not harm the others.
+    #[prost(bytes = "vec", repeated, tag = "1")]
+    pub envelope: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+}
+/// The hub's word on a batch, given after its database commit.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Receipts {
+    /// Ids of the envelopes that are stored, 16 bytes each.
+    #[prost(bytes = "vec", tag = "1")]
+    pub stored: ::prost::alloc::vec::Vec<u8>,
+    /// The refused ones, and those whose id is no ULID of 16 bytes.
+    #[prost(message, repeated, tag = "2")]
+    pub receipt: ::prost::alloc::vec::Vec<Receipt>,
+    /// Envelopes that could not be read, so that nothing in them names them.
+    #[prost(message, repeated, tag = "3")]
+    pub unreadable: ::prost::alloc::vec::Vec<Unreadable>,
+    /// The correlation data of the message that is answered.
+    #[prost(bytes = "vec", tag = "4")]
+    pub correlation: ::prost::alloc::vec::Vec<u8>,
+    /// Set when none of the message could be read.
+    #[prost(enumeration = "FrameRefusal", tag = "5")]
+    pub frame_refused: i32,
+    /// For people, with frame_refused.
+    #[prost(string, tag = "6")]
+    pub reason: ::prost::alloc::string::String,
+    #[prost(int64, tag = "7")]
+    pub hub_time_ms: i64,
+}
+/// Its place in the batch, from 0; 0 for a message of one envelope.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Unreadable {
+    #[prost(uint32, tag = "1")]
+    pub index: u32,
+    #[prost(string, tag = "2")]
+    pub reason: ::prost::alloc::string::String,
+}
+/// A session began or still stands, or, as the session's Last Will, ended.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Presence {
+    #[prost(enumeration = "PresenceState", tag = "1")]
+    pub state: i32,
+    /// Rising over all sessions of a box: a late Will of an older session changes nothing.
+    #[prost(uint64, tag = "2")]
+    pub session: u64,
+    #[prost(string, tag = "3")]
+    pub client_version: ::prost::alloc::string::String,
+}
+/// What the hub understands, and what time it is there. The clocks are compared as in NTP: the box knows when it asked and
+/// when it was answered.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Hello {
+    /// The envelope that is answered.
+    #[prost(string, tag = "1")]
+    pub presence_id: ::prost::alloc::string::String,
+    #[prost(int64, tag = "2")]
+    pub received_at_ms: i64,
+    #[prost(int64, tag = "3")]
+    pub answered_at_ms: i64,
+    /// Envelope schemas that are understood.
+    #[prost(uint32, repeated, tag = "4")]
+    pub schema: ::prost::alloc::vec::Vec<u32>,
+    /// Newest batch frame that is understood.
+    #[prost(uint32, tag = "5")]
+    pub batch_version: u32,
+    #[prost(uint32, repeated, tag = "6")]
+    pub dictionary: ::prost::alloc::vec::Vec<u32>,
+    #[prost(uint32, tag = "7")]
+    pub max_batch_envelopes: u32,
+    /// Of the decompressed batch.
+    #[prost(uint32, tag = "8")]
+    pub max_batch_bytes: u32,
+    /// The hub's certificate (DER): what goes by stick is sealed to its key.
+    #[prost(bytes = "vec", tag = "9")]
+    pub certificate: ::prost::alloc::vec::Vec<u8>,
+}
+/// How a box is. Only the newest counts, and it expires.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct BoxHealth {
+    #[prost(uint64, tag = "1")]
+    pub session: u64,
+    #[prost(string, tag = "2")]
+    pub client_version: ::prost::alloc::string::String,
+    /// Seconds since the daemon started.
+    #[prost(uint64, tag = "3")]
+    pub uptime_s: u64,
+    #[prost(message, repeated, tag = "4")]
+    pub lane: ::prost::alloc::vec::Vec<LaneDepth>,
+    /// How long the oldest record has been waiting; 0 when none waits.
+    #[prost(uint64, tag = "5")]
+    pub oldest_ms: u64,
+    #[prost(uint64, tag = "6")]
+    pub set_aside: u64,
+    #[prost(uint64, tag = "7")]
+    pub disk_free_bytes: u64,
+    #[prost(uint64, tag = "8")]
+    pub disk_total_bytes: u64,
+    /// `id version`; empty when none answers.
+    #[prost(string, tag = "9")]
+    pub model: ::prost::alloc::string::String,
+    /// Since the daemon started.
+    #[prost(uint64, tag = "10")]
+    pub images_stored: u64,
+    #[prost(uint64, tag = "11")]
+    pub quarantined: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LaneDepth {
+    #[prost(string, tag = "1")]
+    pub lane: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "2")]
+    pub pending: u64,
+}
+/// Content of a sealed file of results, carried where there is no line.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CarriedResults {
+    /// 1.
+    #[prost(uint32, tag = "1")]
+    pub version: u32,
+    #[prost(int64, tag = "2")]
+    pub exported_at_ms: i64,
+    /// Each a BatchFrame.
+    #[prost(bytes = "vec", repeated, tag = "3")]
+    pub frame: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+}
+/// Content of the sealed file that answers it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CarriedReceipts {
+    /// 1.
+    #[prost(uint32, tag = "1")]
+    pub version: u32,
+    /// Each a Receipts.
+    #[prost(message, repeated, tag = "2")]
+    pub receipts: ::prost::alloc::vec::Vec<Receipts>,
+}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum Kind {
@@ -119,6 +279,14 @@ pub enum Kind {
     Receipt = 2,
     /// Hub to edge, body is Correction.
     Correction = 3,
+    /// Edge to hub, body is Presence. A hub that knows none refuses it with a receipt: then it also knows no batches.
+    Presence = 4,
+    /// Hub to edge, the answer to a presence, body is Hello.
+    Hello = 5,
+    /// Edge to hub, body is BoxHealth.
+    Health = 6,
+    /// Hub to edge, the answer to a batch, body is Receipts.
+    Receipts = 7,
 }
 impl Kind {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -131,6 +299,10 @@ impl Kind {
             Self::Result => "KIND_RESULT",
             Self::Receipt => "KIND_RECEIPT",
             Self::Correction => "KIND_CORRECTION",
+            Self::Presence => "KIND_PRESENCE",
+            Self::Hello => "KIND_HELLO",
+            Self::Health => "KIND_HEALTH",
+            Self::Receipts => "KIND_RECEIPTS",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -140,6 +312,10 @@ impl Kind {
             "KIND_RESULT" => Some(Self::Result),
             "KIND_RECEIPT" => Some(Self::Receipt),
             "KIND_CORRECTION" => Some(Self::Correction),
+            "KIND_PRESENCE" => Some(Self::Presence),
+            "KIND_HELLO" => Some(Self::Hello),
+            "KIND_HEALTH" => Some(Self::Health),
+            "KIND_RECEIPTS" => Some(Self::Receipts),
             _ => None,
         }
     }
@@ -352,6 +528,99 @@ impl Outcome {
             "OUTCOME_UNSPECIFIED" => Some(Self::Unspecified),
             "OUTCOME_STORED" => Some(Self::Stored),
             "OUTCOME_REFUSED" => Some(Self::Refused),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Compression {
+    Unspecified = 0,
+    None = 1,
+    Zstd = 2,
+}
+impl Compression {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "COMPRESSION_UNSPECIFIED",
+            Self::None => "COMPRESSION_NONE",
+            Self::Zstd => "COMPRESSION_ZSTD",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "COMPRESSION_UNSPECIFIED" => Some(Self::Unspecified),
+            "COMPRESSION_NONE" => Some(Self::None),
+            "COMPRESSION_ZSTD" => Some(Self::Zstd),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum FrameRefusal {
+    Unspecified = 0,
+    Unreadable = 1,
+    Version = 2,
+    Dictionary = 3,
+    TooLarge = 4,
+}
+impl FrameRefusal {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "FRAME_REFUSAL_UNSPECIFIED",
+            Self::Unreadable => "FRAME_REFUSAL_UNREADABLE",
+            Self::Version => "FRAME_REFUSAL_VERSION",
+            Self::Dictionary => "FRAME_REFUSAL_DICTIONARY",
+            Self::TooLarge => "FRAME_REFUSAL_TOO_LARGE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "FRAME_REFUSAL_UNSPECIFIED" => Some(Self::Unspecified),
+            "FRAME_REFUSAL_UNREADABLE" => Some(Self::Unreadable),
+            "FRAME_REFUSAL_VERSION" => Some(Self::Version),
+            "FRAME_REFUSAL_DICTIONARY" => Some(Self::Dictionary),
+            "FRAME_REFUSAL_TOO_LARGE" => Some(Self::TooLarge),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum PresenceState {
+    Unspecified = 0,
+    Up = 1,
+    Down = 2,
+}
+impl PresenceState {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "PRESENCE_STATE_UNSPECIFIED",
+            Self::Up => "PRESENCE_STATE_UP",
+            Self::Down => "PRESENCE_STATE_DOWN",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "PRESENCE_STATE_UNSPECIFIED" => Some(Self::Unspecified),
+            "PRESENCE_STATE_UP" => Some(Self::Up),
+            "PRESENCE_STATE_DOWN" => Some(Self::Down),
             _ => None,
         }
     }

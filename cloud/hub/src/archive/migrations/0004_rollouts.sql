@@ -38,7 +38,7 @@ CREATE TABLE rollout_boxes (
     ring           INTEGER NOT NULL,
     -- What answered there before, empty where nothing did; NULL until the box has told.
     before_version TEXT,
-    -- Protobuf barefoot.v1.Health: the last of the version before, and the last while the new one ran beside it.
+    -- Protobuf barefoot.v1.BoxHealth: the last of the version before, and the last while the new one ran beside it.
     before_health  BLOB,
     shadow_health  BLOB,
     PRIMARY KEY (rollout, clinic)

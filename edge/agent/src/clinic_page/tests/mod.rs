@@ -73,6 +73,7 @@ impl Clinic {
                 port: 11112,
             },
             importer: None,
+            carrying: None,
             deliveries: NodesDesk::new(Vec::new, |_| None),
             orders: orders::desk(),
         };

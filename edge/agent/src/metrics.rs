@@ -1,0 +1,245 @@
+//! What a Prometheus server reads: `GET /metrics` on a port of its own. Numbers only: nothing about a patient, a study or a
+//! scanner ever stands in a label.
+
+use std::future::IntoFuture;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+use serde::Deserialize;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::now_ms;
+use crate::status::{LANES, Space, Status};
+use crate::study_folder::StateDirectory;
+
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// How long answers under way may take after the daemon was told to stop.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Where metrics are read.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Address and port; keep it on loopback or on a network only the operators can reach. Default 127.0.0.1:9464.
+    #[serde(default = "default_listen")]
+    pub listen: SocketAddr,
+}
+
+fn default_listen() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 9464))
+}
+
+/// The port, bound and ready to run.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    listener: TcpListener,
+    sources: Sources,
+}
+
+#[derive(Debug, Clone)]
+struct Sources {
+    status: Status,
+    state: StateDirectory,
+}
+
+impl Metrics {
+    /// # Errors
+    /// When the address is taken or not ours.
+    pub(crate) async fn bind(config: &Config, status: Status, state: StateDirectory) -> io::Result<Self> {
+        Ok(Self {
+            listener: TcpListener::bind(config.listen).await?,
+            sources: Sources { status, state },
+        })
+    }
+
+    /// # Errors
+    /// When the operating system cannot say.
+    pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    pub(crate) async fn run(self, shutdown: CancellationToken) {
+        let router = Router::new()
+            .route("/metrics", get(metrics))
+            .with_state(self.sources);
+        let stopping = shutdown.clone();
+        let server = axum::serve(self.listener, router)
+            .with_graceful_shutdown(async move { stopping.cancelled().await })
+            .into_future();
+        tokio::pin!(server);
+        tokio::select! {
+            _ = &mut server => return,
+            () = shutdown.cancelled() => {}
+        }
+        let _ = tokio::time::timeout(GRACE, server).await;
+    }
+}
+
+async fn metrics(State(sources): State<Sources>) -> Response {
+    match tokio::task::spawn_blocking(move || sources.text(now_ms())).await {
+        Ok(Ok(text)) => ([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
+        Ok(Err(_)) | Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+impl Sources {
+    /// Made anew for every reader from what is counted elsewhere: two books of the same numbers could differ.
+    fn text(&self, now_ms: i64) -> Result<String, std::fmt::Error> {
+        let mut registry = Registry::with_prefix("barefoot_edge");
+        let status = &self.status;
+        let counts = status.line_counts();
+        for (name, help, value) in [
+            (
+                "line_sessions",
+                "Sessions with the hub that stood",
+                counts.sessions,
+            ),
+            (
+                "receipts",
+                "Records the hub has given its word on",
+                counts.receipts,
+            ),
+            (
+                "refusals",
+                "Records and messages the hub would not take",
+                counts.refusals,
+            ),
+            ("images_stored", "Images stored since the start", status.stored()),
+        ] {
+            let counter = Counter::<u64>::default();
+            counter.inc_by(value);
+            registry.register(name, help, counter);
+        }
+        let depth = status.queue_depth();
+        let lanes = Family::<Vec<(&'static str, &'static str)>, Gauge>::default();
+        for (lane, name) in LANES {
+            lanes
+                .get_or_create(&vec![("lane", name)])
+                .set(signed(depth.of(lane)));
+        }
+        registry.register("queue_pending", "Records waiting to be sent", lanes);
+        let oldest = Family::<Vec<(&'static str, &'static str)>, Gauge>::default();
+        for (lane, name) in LANES {
+            let queued = status.oldest_in(lane).map_or(now_ms, signed);
+            oldest
+                .get_or_create(&vec![("lane", name)])
+                .set((now_ms - queued).max(0) / 1000);
+        }
+        registry.register(
+            "queue_oldest_seconds",
+            "How long the oldest record of a lane has been waiting",
+            oldest,
+        );
+        let disk = rustix::fs::statvfs(self.state.root());
+        let (free, total) = disk.map_or((0, 0), |disk| {
+            (
+                disk.f_bavail.saturating_mul(disk.f_frsize),
+                disk.f_blocks.saturating_mul(disk.f_frsize),
+            )
+        });
+        let space = match status.space() {
+            Space::Enough => 0,
+            Space::Low => 1,
+            Space::Full => 2,
+        };
+        for (name, help, value) in [
+            (
+                "line_up",
+                "Whether the hub has accepted our session",
+                i64::from(status.connected()),
+            ),
+            (
+                "queue_pending_bytes",
+                "Payloads waiting to be sent",
+                signed(depth.pending_bytes),
+            ),
+            (
+                "queue_set_aside",
+                "Records the hub will not take",
+                signed(depth.set_aside),
+            ),
+            (
+                "quarantined",
+                "Received files that could not be understood",
+                signed(status.quarantined()),
+            ),
+            (
+                "disk_free_bytes",
+                "Free space of the state directory",
+                signed(free),
+            ),
+            ("disk_bytes", "Size of the state directory's disk", signed(total)),
+            (
+                "disk_state",
+                "0 enough, 1 low, 2 full: scanners are refused",
+                space,
+            ),
+            (
+                "model_answers",
+                "Whether a model answers",
+                i64::from(status.model().model.is_some()),
+            ),
+        ] {
+            let gauge = Gauge::<i64>::default();
+            gauge.set(value);
+            registry.register(name, help, gauge);
+        }
+        if let Some(offset) = status.hub_clock().offset_ms(now_ms) {
+            let gauge = Gauge::<i64>::default();
+            gauge.set(offset);
+            registry.register("clock_offset_milliseconds", "Hub's clock minus this box's", gauge);
+        }
+        let mut text = String::new();
+        encode(&mut text, &registry)?;
+        Ok(text)
+    }
+}
+
+fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use barefoot_queue::{Lane, Queue};
+
+    use super::*;
+
+    #[test]
+    fn the_queue_is_told_lane_by_lane() {
+        let folder = tempfile::tempdir().unwrap();
+        let queue = Queue::open(&folder.path().join("queue"), barefoot_queue::Config::default()).unwrap();
+        queue
+            .append(Lane::Critical, "a", b"secret of a patient", 1_000)
+            .unwrap();
+        let sources = Sources {
+            status: Status::new(queue),
+            state: StateDirectory::open(folder.path()).unwrap(),
+        };
+        let text = sources.text(61_000).unwrap();
+        for line in [
+            "barefoot_edge_queue_pending{lane=\"critical\"} 1",
+            "barefoot_edge_queue_pending{lane=\"results\"} 0",
+            "barefoot_edge_queue_oldest_seconds{lane=\"critical\"} 60",
+            "barefoot_edge_line_up 0",
+            "barefoot_edge_receipts_total 0",
+            "# EOF",
+        ] {
+            assert!(text.contains(line), "{line} in\n{text}");
+        }
+        assert!(!text.contains("secret"));
+    }
+}
