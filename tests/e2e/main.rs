@@ -22,6 +22,10 @@ mod line_drops;
 
 mod surroundings_fail;
 
+mod line_is_seen;
+
+mod results_go_by_stick;
+
 mod processes_are_killed;
 
 mod box_is_killed_under_load;

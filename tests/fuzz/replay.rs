@@ -23,6 +23,8 @@ mod dicom_text;
 mod hl7_order;
 #[path = "checks/release.rs"]
 mod release;
+#[path = "checks/sealed_file.rs"]
+mod sealed_file;
 #[path = "checks/update.rs"]
 mod update;
 #[path = "checks/wire.rs"]
@@ -138,6 +140,11 @@ fn hl7_orders() {
 #[test]
 fn release_metadata() {
     replay("release", release::check);
+}
+
+#[test]
+fn sealed_files() {
+    replay("sealed_file", sealed_file::check);
 }
 
 #[test]
