@@ -74,7 +74,7 @@ pub(crate) fn receipts_to_wire(receipts: &Receipts) -> v1::Receipts {
 
 pub(crate) fn receipts_from_wire(receipts: v1::Receipts) -> Result<Receipts, DecodeError> {
     let field = |field| DecodeError::Field { field };
-    if receipts.stored.len() % ID_BYTES != 0 {
+    if !receipts.stored.len().is_multiple_of(ID_BYTES) {
         return Err(field("stored"));
     }
     let count = receipts.stored.len() / ID_BYTES + receipts.receipt.len();

@@ -1,6 +1,12 @@
 //! Batches hold: they come back as they went, a dictionary pays, and nothing unfolds further than it may.
 
-#![allow(clippy::expect_used, reason = "a test whose assumption breaks must stop")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test whose assumption breaks must stop"
+)]
 
 mod samples;
 

@@ -68,7 +68,7 @@ fn site(root: &Path) -> Config {
     toml::from_str(&text).unwrap()
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn folders_of_learning_and_releases_that_fail_keep_no_image_out() {
     let root = tempfile::tempdir().unwrap();
     let config = site(root.path());

@@ -113,13 +113,18 @@ async fn the_limit_is_kept() {
 #[tokio::test]
 async fn the_status_has_the_agreed_shape() {
     let clinic = Clinic::open().await;
-    let status = |stored: u64, link: &str, model: Value| {
+    let status = |stored: u64, link: &str, sessions: u64, model: Value| {
         let [engine, precision, model] = match model {
             Value::Null => [Value::Null, Value::Null, Value::Null],
             model => [json!("tract"), json!("int8"), model],
         };
         json!({
-            "stored": stored, "quarantined": 0, "queue": {"pending": 0, "oldest_ms": null}, "link": link,
+            "stored": stored, "quarantined": 0, "link": link, "space": "enough",
+            "queue": {
+                "pending": 0, "oldest_ms": null, "set_aside": 0,
+                "lanes": {"critical": 0, "reports": 0, "results": 0, "images": 0, "telemetry": 0},
+            },
+            "line": {"sessions": sessions, "receipts": 0, "refusals": 0, "clock_offset_ms": null},
             "engine": engine, "precision": precision, "model": model,
             "on_trial": false, "beside": null, "coming": null, "ended": null, "trouble": null,
             "learning": {
@@ -130,14 +135,14 @@ async fn the_status_has_the_agreed_shape() {
     };
     assert_eq!(
         fetch(&clinic, "/api/status").await,
-        status(0, "connecting", Value::Null)
+        status(0, "connecting", 0, Value::Null)
     );
     clinic.sources.status.set_connected(true);
     clinic.sources.status.set_model(working_model());
     clinic.sources.status.count_stored();
     assert_eq!(
         fetch(&clinic, "/api/status").await,
-        status(1, "connected", json!("cxr 0.1.0"))
+        status(1, "connected", 1, json!("cxr 0.1.0"))
     );
     clinic.close().await;
 }

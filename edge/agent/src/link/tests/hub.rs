@@ -166,8 +166,9 @@ impl Session {
     pub(super) async fn send(&mut self, packet: Packet) {
         let mut bytes = BytesMut::new();
         packet.write(&mut bytes, None).unwrap();
-        self.stream.write_all(&bytes).await.unwrap();
-        self.stream.flush().await.unwrap();
+        // A box that has gone meanwhile is noticed by whoever reads next.
+        let _ = self.stream.write_all(&bytes).await;
+        let _ = self.stream.flush().await;
     }
 
     /// The next message; pings are answered, acknowledgements passed over.
