@@ -77,11 +77,12 @@ const MAY_USE: [(&str, &[&str]); 12] = [
 ];
 
 /// An outside system: its Rust name, and the only paths whose sources may name it.
-const TOUCHED_IN: [(&str, &[&str]); 10] = [
+const TOUCHED_IN: [(&str, &[&str]); 11] = [
     (
         "dicom_ul",
         &["edge/agent/src/upper_layer", "tests/support/scanner"],
     ),
+    ("openjp2", &["shared/imaging/src/recompress"]),
     ("tract_onnx", &["edge/inference/src"]),
     ("ort", &["edge/inference/src"]),
     ("sled", &["edge/queue/src", "edge/agent/src/case_index"]),
@@ -122,7 +123,7 @@ const TLS_DECISIONS: [&str; 4] = [
 
 /// The stages of the agent, in the order an image passes them, then those of learning. Only `pipeline.rs` and `lib.rs`
 /// name several. (`federation` takes part in rounds with what `local_training` learnt: it is no stage, it stands above.)
-const STAGES: [&str; 17] = [
+const STAGES: [&str; 18] = [
     "front_door",
     "storage_scp",
     "spool",
@@ -138,6 +139,7 @@ const STAGES: [&str; 17] = [
     "deliver",
     "commitment",
     "import",
+    "image_upload",
     "local_training",
     "model_slot",
 ];

@@ -18,6 +18,8 @@ mod intake;
 
 mod image_reaches_hub;
 
+mod hard_cases_reach_hub;
+
 mod line_drops;
 
 mod surroundings_fail;

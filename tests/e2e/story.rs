@@ -58,6 +58,23 @@ impl Story {
         }
     }
 
+    /// A hub that takes images, and a line of their own for them. `images` goes into the site file's `[images]`.
+    pub(crate) async fn begin_with_images(options: &EdgeOptions, images: &str) -> (Self, Line) {
+        let region = Region::new().unwrap();
+        let mut hub = region.imaging_hub().unwrap();
+        hub.start().await.unwrap();
+        let line = Line::start(hub.address("mqtt").unwrap()).await.unwrap();
+        let image_line = Line::start(hub.address("images").unwrap()).await.unwrap();
+        let options = EdgeOptions {
+            more: format!(
+                "{}\n[images]\nhub = \"{}\"\nmax_backoff_s = 1\n{images}\n",
+                options.more, image_line.address
+            ),
+            ..options.clone()
+        };
+        (Self::with(region, hub, line, None, &options).await, image_line)
+    }
+
     async fn with(
         region: Region,
         hub: Hub,

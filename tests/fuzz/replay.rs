@@ -9,6 +9,8 @@
     reason = "a test whose assumption breaks must stop"
 )]
 
+#[path = "checks/deidentify.rs"]
+mod deidentify;
 #[path = "checks/dicom_command.rs"]
 mod dicom_command;
 #[path = "checks/dicom_data_set.rs"]
@@ -21,6 +23,8 @@ mod dicom_pdu;
 mod dicom_text;
 #[path = "checks/hl7_order.rs"]
 mod hl7_order;
+#[path = "checks/images.rs"]
+mod images;
 #[path = "checks/release.rs"]
 mod release;
 #[path = "checks/sealed_file.rs"]
@@ -105,6 +109,16 @@ fn every_target_has_its_replay() {
             "{name} is never replayed"
         );
     }
+}
+
+#[test]
+fn data_sets_on_their_way_out() {
+    replay("deidentify", deidentify::check);
+}
+
+#[test]
+fn messages_about_images() {
+    replay("images", images::check);
 }
 
 #[test]

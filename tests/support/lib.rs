@@ -33,6 +33,8 @@ pub mod surroundings;
 
 pub mod daemons;
 
+pub mod bundle;
+
 pub mod federation;
 
 pub mod power_cut;

@@ -37,6 +37,8 @@ pub struct Config {
     pub releases: Option<Releases>,
     /// Absent: no port for metrics.
     pub metrics: Option<Metrics>,
+    /// Absent: no port for images.
+    pub images: Option<Images>,
 }
 
 /// How clinics reach the hub.
@@ -88,6 +90,34 @@ pub struct Metrics {
     pub listen: SocketAddr,
 }
 
+/// The port for the images of hard cases.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Images {
+    pub listen: SocketAddr,
+    /// Most connections at once, after their handshakes. Default 1024.
+    #[serde(default = "image_connections")]
+    pub max_connections: usize,
+    /// Time for the TLS handshake, milliseconds. Default 10000.
+    #[serde(default = "connect_timeout")]
+    pub connect_timeout_ms: u64,
+    /// The largest image, MiB. Default 300.
+    #[serde(default = "object_mib")]
+    pub max_object_mib: u64,
+    /// All images of one version of a case, MiB. Default 4096.
+    #[serde(default = "case_mib")]
+    pub max_case_mib: u64,
+    /// All images of one clinic, MiB. Default 102400.
+    #[serde(default = "quota_mib")]
+    pub clinic_quota_mib: u64,
+    /// Images of one clinic that arrive at once. Default 256.
+    #[serde(default = "open_uploads")]
+    pub max_open_uploads: usize,
+    /// Days after which images that no case names are removed, unfinished ones too. Default 30.
+    #[serde(default = "keep_unneeded")]
+    pub keep_unneeded_days: u64,
+}
+
 /// The results page.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -117,6 +147,7 @@ struct File {
     grpc: Option<Grpc>,
     releases: Option<Releases>,
     metrics: Option<Metrics>,
+    images: Option<Images>,
 }
 
 #[derive(Deserialize)]
@@ -180,6 +211,30 @@ fn keep_alive() -> u16 {
     300
 }
 
+fn image_connections() -> usize {
+    1024
+}
+
+fn object_mib() -> u64 {
+    300
+}
+
+fn case_mib() -> u64 {
+    4096
+}
+
+fn quota_mib() -> u64 {
+    102_400
+}
+
+fn open_uploads() -> usize {
+    256
+}
+
+fn keep_unneeded() -> u64 {
+    30
+}
+
 fn china() -> i32 {
     480
 }
@@ -229,6 +284,7 @@ impl Config {
             releases: read.releases.map(|releases| Releases {
                 root: base.join(releases.root),
             }),
+            images: source.images(read.images)?,
         })
     }
 }
@@ -296,6 +352,26 @@ impl Source<'_> {
         ] {
             if zero {
                 return Err(self.error("grpc", key, "must be at least 1"));
+            }
+        }
+        Ok(Some(table))
+    }
+
+    fn images(&self, table: Option<Images>) -> Result<Option<Images>, Error> {
+        let Some(table) = table else {
+            return Ok(None);
+        };
+        for (key, zero) in [
+            ("max_connections", table.max_connections == 0),
+            ("connect_timeout_ms", table.connect_timeout_ms == 0),
+            ("max_object_mib", table.max_object_mib == 0),
+            ("max_case_mib", table.max_case_mib == 0),
+            ("clinic_quota_mib", table.clinic_quota_mib == 0),
+            ("max_open_uploads", table.max_open_uploads == 0),
+            ("keep_unneeded_days", table.keep_unneeded_days == 0),
+        ] {
+            if zero {
+                return Err(self.error("images", key, "must be at least 1"));
             }
         }
         Ok(Some(table))

@@ -8,7 +8,7 @@
 //! committer for all sessions) → `archive` (the database, the only module that knows it) → `results_page` (people
 //! and programs read, served by `web`). `dispatch` carries what experts correct back to the clinics. `presence` knows
 //! which clinics are connected, `changes` wakes the pages, `metrics` says it all in numbers. `import_queue` takes what was
-//! carried here by hand where there is no line.
+//! carried here by hand where there is no line. `image_store` takes the images of hard cases by HTTPS.
 //!
 //! And in the order a better model passes them: `grpc` (boxes and maintainers call) → `federation` (rounds; parameters
 //! lie in `chunks`) → `model_registry` (is the candidate proven) → `rollout` (signed releases, from the canary to the
@@ -27,6 +27,8 @@ mod ingest;
 mod archive;
 mod chunks;
 
+mod image_store;
+
 mod dispatch;
 
 mod model_registry;
@@ -42,6 +44,7 @@ pub mod import_queue;
 mod changes;
 mod clock;
 mod half_open;
+mod places;
 mod presence;
 
 mod web;

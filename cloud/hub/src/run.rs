@@ -11,6 +11,7 @@ use crate::config::{Config, Mqtt};
 use crate::dispatch::{CorrectionsService, Dispatch};
 use crate::federation::{Driver, FederationService, Runs};
 use crate::grpc::{self, Listener, Maintenance, Services};
+use crate::image_store::{self, ImageStore};
 use crate::ingest::{Committer, Ingest, forget_duplicates};
 use crate::metrics::{self, Metrics};
 use crate::model_registry::Registry;
@@ -59,6 +60,11 @@ pub enum Error {
     Grpc {
         #[from]
         source: grpc::Error,
+    },
+    #[error("the port for images is not usable")]
+    Images {
+        #[from]
+        source: image_store::Error,
     },
     #[error("the release repository is not usable")]
     Releases {
@@ -147,6 +153,15 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
         Some(grpc) => Some(Listener::bind(grpc, identity.http2_server_config()?, shutdown.clone()).await?),
         None => None,
     };
+    let images = match &config.images {
+        Some(images) => {
+            let store = ImageStore::open(images, directory.images(), archive.clone(), changes.clone())?;
+            let tls = identity.server_config()?;
+            let port = image_store::Listener::bind(images, tls, shutdown.clone()).await?;
+            Some((port, store))
+        }
+        None => None,
+    };
     let web = Web::bind(&config.page, changes, shutdown.clone()).await?;
     let metrics = match &config.metrics {
         Some(settings) => {
@@ -158,12 +173,10 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
         }
         None => None,
     };
-    let pages = results_page::router(archive.clone(), presence, web.look()).merge(models_page::router(
-        registry.clone(),
-        runs.clone(),
-        rollouts.clone(),
-        web.look(),
-    ));
+    let shown = images.as_ref().map(|(_, store)| store.clone());
+    let pages = results_page::router(archive.clone(), shown, presence, web.look()).merge(
+        models_page::router(registry.clone(), runs.clone(), rollouts.clone(), web.look()),
+    );
     let mut addresses = BTreeMap::<&'static str, SocketAddr>::from([("page", web.address())]);
     if let Line::Embedded(endpoint) = &line {
         addresses.insert("mqtt", endpoint.address());
@@ -174,6 +187,9 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
     if let Some(metrics) = &metrics {
         addresses.insert("metrics", metrics.address());
     }
+    if let Some((port, _)) = &images {
+        addresses.insert("images", port.address());
+    }
     let published = directory.publish_addresses(&addresses)?;
     tracing::info!(?addresses, "The hub is ready.");
     ready();
@@ -183,6 +199,7 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
     let mut page = tokio::spawn(web.run(pages));
     let mut driver = tokio::spawn(driver.run());
     let mut port = tokio::spawn(serve(port, services, shutdown.clone()));
+    let mut images = tokio::spawn(take_images(images, shutdown.clone()));
     let mut rollouts = tokio::spawn(rollouts.run(shutdown.clone()));
     let mut metrics = tokio::spawn(measure(metrics, shutdown.clone()));
     let mut retention = tokio::spawn(forget_duplicates(
@@ -196,6 +213,7 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
         _ = &mut committer => Err(Error::Stopped { part: "the committer" }),
         _ = &mut driver => Err(Error::Stopped { part: "the driver of rounds" }),
         _ = &mut port => Err(Error::Stopped { part: "the gRPC port" }),
+        _ = &mut images => Err(Error::Stopped { part: "the port for images" }),
         _ = &mut rollouts => Err(Error::Stopped { part: "the rollouts" }),
         _ = &mut metrics => Err(Error::Stopped { part: "the metrics" }),
         _ = &mut retention => Err(Error::Stopped { part: "the forgetting of duplicates" }),
@@ -213,6 +231,7 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
         &mut committer,
         &mut driver,
         &mut port,
+        &mut images,
         &mut rollouts,
         &mut metrics,
         &mut retention,
@@ -247,6 +266,14 @@ async fn serve(port: Option<Listener>, services: Services, shutdown: Shutdown) {
 async fn measure(metrics: Option<Metrics>, shutdown: Shutdown) {
     match metrics {
         Some(metrics) => metrics.run().await,
+        None => shutdown.triggered().await,
+    }
+}
+
+/// The same for images.
+async fn take_images(images: Option<(image_store::Listener, ImageStore)>, shutdown: Shutdown) {
+    match images {
+        Some((port, store)) => port.run(store).await,
         None => shutdown.triggered().await,
     }
 }

@@ -72,6 +72,10 @@ impl StateDirectory {
         self.path.join("chunks")
     }
 
+    pub(crate) fn images(&self) -> PathBuf {
+        self.path.join("images")
+    }
+
     pub(crate) fn releases(&self) -> PathBuf {
         self.path.join("releases")
     }

@@ -8,8 +8,8 @@ use barefoot_inference::{EngineWish, PrecisionWish};
 use serde::{Deserialize, Deserializer};
 
 use crate::{
-    assess, clinic_page, front_door, hub_services, import, link, local_training, metrics, model_slot, nodes,
-    retention, spool, study, worklist,
+    assess, clinic_page, front_door, hub_services, image_upload, import, link, local_training, metrics,
+    model_slot, nodes, retention, spool, study, worklist,
 };
 
 /// Everything a site decides.
@@ -33,6 +33,9 @@ pub struct Config {
     /// Without it: nothing is imported from sticks.
     #[serde(default)]
     pub import: Option<import::Config>,
+    /// Without it: no image leaves for the hub.
+    #[serde(default)]
+    pub images: Option<image_upload::Config>,
     pub page: clinic_page::Config,
     /// Without it: no port for metrics.
     #[serde(default)]
@@ -103,6 +106,7 @@ impl Config {
             config.link.check(),
             nodes::check(&config.deliver),
             config.import.as_ref().map_or(Ok(()), import::Config::check),
+            config.images.as_ref().map_or(Ok(()), image_upload::Config::check),
             services.map_or(Ok(()), hub_services::Config::check),
             privacy.map_or(Ok(()), local_training::Policy::check),
             config.releases.as_ref().map_or(Ok(()), model_slot::Config::check),

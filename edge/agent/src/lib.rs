@@ -4,12 +4,13 @@
 //! images (`storage_scp`), durable on disk
 //! (`spool`), complete (`study`), graded (`quality`), assessed (`assess`), in the clinic's book (`case_book`), queued,
 //! and over the line to the hub (`link`) and to the clinic's own nodes (`deliver`). `commitment` promises senders that images
-//! are kept; `import` takes them from a stick. `pipeline` is the one screen that wires them; no stage knows another.
+//! are kept; `import` takes them from a stick; `image_upload` sends those of hard cases to the hub, without identity. `pipeline` is the one screen that wires them; no stage knows another.
 //!
 //! What the stages share: `handoff` (what one gives the next), `hub_clock` (the hub's time), `study_folder` and `case_log` (the truth on disk),
 //! `case_index` (what the clinic sees), `scanners`, `status`.
 
 pub mod config;
+pub mod identify;
 pub mod import_command;
 pub mod logging;
 pub mod page_client;
@@ -42,6 +43,8 @@ mod deliver;
 mod commitment;
 
 mod import;
+
+mod image_upload;
 
 mod clinic_page;
 

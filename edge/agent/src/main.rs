@@ -5,7 +5,9 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use barefoot_edge::config::Config;
-use barefoot_edge::{import_command, logging, pipeline, status_command, stick_commands, store_check};
+use barefoot_edge::{
+    identify, import_command, logging, pipeline, status_command, stick_commands, store_check,
+};
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -55,6 +57,12 @@ enum Command {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
+    /// Says which of this clinic's studies and patients a name from the hub stands for: a case, a patient's pseudonym, or a
+    /// UID of an image. The answer is identity: for the clinic's eyes.
+    Identify {
+        /// For instance 2.25.1234 or P0123456789ABCDEF0123456789ABCDEF.
+        name: String,
+    },
 }
 
 /// sysexits.h: the configuration is wrong; starting again will not help.
@@ -89,6 +97,7 @@ fn main() -> ExitCode {
             let tell = |line: &str| println!("{line}");
             return done(stick_commands::import_receipts(&config, &files, tell));
         }
+        Some(Command::Identify { name }) => return identify(&config, &name),
         None => {}
     }
     match serve(config) {
@@ -150,6 +159,25 @@ fn status(config: &Config, json: bool) -> ExitCode {
 fn done<E: std::error::Error + Send + Sync + 'static>(outcome: Result<(), E>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("barefoot-edge: {:#}", anyhow::Error::new(error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn identify(config: &Config, name: &str) -> ExitCode {
+    match identify::find(config, name) {
+        Ok(found) if found.is_empty() => {
+            eprintln!("barefoot-edge: nothing of this clinic has that name");
+            ExitCode::FAILURE
+        }
+        Ok(found) => {
+            for one in found {
+                println!("{one}");
+            }
+            ExitCode::SUCCESS
+        }
         Err(error) => {
             eprintln!("barefoot-edge: {:#}", anyhow::Error::new(error));
             ExitCode::FAILURE

@@ -6,6 +6,8 @@
 //!                                                              │   ▼                 │
 //!                                             receipts ────────┘  clinic_page   ◀────┘
 //!
+//! case_book ─▶ queue ─▶ image_upload ─▶ hub: images of hard cases, without identity
+//!
 //! archive ◀─ query_retrieve, worklist ◀─ mpps: what else scanners ask of the door
 //!
 //! labels ─▶ case_book ─▶ local_training ◀─▶ federation ◀─▶ hub
@@ -44,6 +46,7 @@ use crate::front_door::{FrontDoor, UnknownScanners};
 use crate::handoff::StudyInput;
 use crate::hub_services;
 use crate::idle::Idle;
+use crate::image_upload::{self, ImageUploads};
 use crate::import::Importer;
 use crate::import_desk::ImportDesk;
 use crate::learning_status::LearningStatus;
@@ -93,6 +96,8 @@ pub enum Error {
     Identity { source: barefoot_trust::Error },
     #[error("the link to the hub cannot be set up")]
     Link { source: link::Error },
+    #[error("images cannot be sent to the hub")]
+    Images { source: image_upload::Error },
     #[error("the door for scanners cannot be opened")]
     FrontDoor { source: crate::front_door::BindError },
     #[error("cannot listen for {what} on {address}: another program may have the port")]
@@ -134,7 +139,7 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
         config.clinic.clone(),
         pseudonyms,
         cases.clone(),
-        character_sets,
+        character_sets.clone(),
     );
     let recovery = book.recover().map_err(in_state)?;
     let book = Arc::new(book);
@@ -149,12 +154,29 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
     let (settled_in, settled) = mpsc::channel(SETTLED);
     let (from_hub_in, from_hub) = mpsc::channel(FROM_HUB);
     let (acknowledgements_in, acknowledgements) = mpsc::channel(ACKNOWLEDGEMENTS);
+    // Behind the book's recovery: what is owed follows from the cases.
+    let images = match config.images.clone() {
+        None => None,
+        Some(images) => {
+            let parts = image_upload::Parts {
+                state: state.clone(),
+                queue: queue.clone(),
+                status: status.clone(),
+                pseudonyms: pseudonym_key(&state)?,
+                character_sets,
+            };
+            let uploads = ImageUploads::open(images, &config.link.tls.paths(), parts, &cases)
+                .map_err(|source| Error::Images { source })?;
+            Some(uploads)
+        }
+    };
     let keeping = Bookkeeping::new(
         Arc::clone(&book),
         queue.clone(),
         settled_in.clone(),
         deliveries.clone(),
         hub_clock.clone(),
+        images.clone(),
     );
     keeping
         .resume(&recovery)
@@ -310,15 +332,21 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
             .take_from_hub(from_hub, acknowledgements_in, shutdown.clone()),
     );
     learning.spawn(&mut tasks, &shutdown);
+    if let Some(images) = images.clone() {
+        tasks.spawn(images.run(shutdown.clone()));
+    }
     if let Some(retention) = config.retention {
-        let waiting = deliveries.clone();
+        let (waiting, uploads) = (deliveries.clone(), images.clone());
         let retiring = Retiring {
             config: retention,
             book: Arc::clone(&book),
             cases: all_cases,
             spool,
             archive: archive.clone(),
-            needed: Arc::new(move |study| waiting.is_waiting(study)),
+            needed: Arc::new(move |study| {
+                let uploading = uploads.as_ref().is_some_and(|uploads| uploads.is_waiting(study));
+                waiting.is_waiting(study) || uploading
+            }),
         };
         tasks.spawn(retiring.run(shutdown.clone()));
     }

@@ -13,6 +13,8 @@
 //! mpps/<h>.step                   what a scanner says of its work
 //! studies/<key>/results/<h>.dcm   objects made from the study, for archives
 //! deliver/<node>.log              what each node was sent
+//! images/sent.log                 whose images the hub has
+//! images/<key>-<n>/               what was made ready of version n's images; can be made again
 //! commitment.log                  promises of storage asked for and given
 //! queue/                          the store-and-forward queue
 //! training/                       examples to learn from, rounds, what they cost (`federation::folder`)
@@ -165,6 +167,11 @@ impl StateDirectory {
     #[must_use]
     pub(crate) fn deliver(&self) -> PathBuf {
         self.0.join("deliver")
+    }
+
+    #[must_use]
+    pub(crate) fn images(&self) -> PathBuf {
+        self.0.join("images")
     }
 
     #[must_use]

@@ -9,9 +9,11 @@
 //! file: the codecs get single frames whose size was checked before.
 
 pub mod data_set;
+pub mod deidentify;
 pub mod header;
 pub mod pixels;
 pub mod query;
+mod recompress;
 pub mod render;
 pub mod statistics;
 pub mod tags;

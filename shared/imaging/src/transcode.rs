@@ -96,7 +96,7 @@ pub fn transcode(path: &Path, header: &Header, to: &str) -> Result<Vec<u8>, Erro
     data_set::write(&set, to).map_err(|source| Error::Write { source })
 }
 
-fn stored(path: &Path, header: &Header) -> Result<Vec<u8>, Error> {
+pub(crate) fn stored(path: &Path, header: &Header) -> Result<Vec<u8>, Error> {
     let read = |source| Error::Read { source };
     let mut file = File::open(path).map_err(read)?;
     let start = header.data_set_offset();
@@ -133,7 +133,7 @@ fn put_native(set: &mut DataSet, native: pixels::Native, from: &str) {
 }
 
 /// Implicit encoding does not say it, and the dictionary's first choice is the unsigned one.
-fn mark_signed(set: &mut DataSet) {
+pub(crate) fn mark_signed(set: &mut DataSet) {
     let meant = |tag: Tag, element: &Element| match element.content {
         Content::Value(_) => element.vr == Vr::US && SIGNED_AS_PIXELS.contains(&tag),
         Content::Items(_) => true,

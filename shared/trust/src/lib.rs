@@ -8,7 +8,7 @@
 //! - [`TlsIdentity::sign`] and [`TlsIdentity::verify_signed`]: a clinic's word that another can check without the hub.
 //! - [`TlsIdentity::seal`] and [`TlsIdentity::open`]: a file that one reader can open, and knows who wrote it.
 //! - [`release`]: what makes a model release one that a box may install.
-//! - [`PseudonymKey`] gives a study its name outside the clinic.
+//! - [`PseudonymKey`] gives studies, images and patients their names outside the clinic.
 
 mod files;
 

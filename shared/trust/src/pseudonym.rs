@@ -9,6 +9,10 @@ use crate::{Error, files};
 
 const KEY_BYTES: usize = 32;
 
+/// Between these many days a patient's dates move back.
+const LEAST_DAYS: u128 = 30;
+const MOST_DAYS: u128 = 3650;
+
 /// The clinic's secret behind its pseudonyms: HMAC-SHA-256, made on the box, never sent.
 ///
 /// The same study gets the same name for as long as the key lives; two clinics give different names; without the key
@@ -50,17 +54,40 @@ impl PseudonymKey {
     /// A UID under 2.25 (PS3.5 annex B.2), its number the first 128 bits of the keyed hash.
     #[must_use]
     pub fn case_of(&self, study: &StudyUid) -> CaseId {
-        let tag = hmac::sign(&self.0, format!("study\0{}", study.as_str()).as_bytes());
-        let number = tag
-            .as_ref()
-            .iter()
-            .take(16)
-            .fold(0u128, |sum, byte| sum << 8 | u128::from(*byte));
         #[expect(
             clippy::expect_used,
             reason = "2.25. and at most 39 digits is a UID by construction"
         )]
-        CaseId::new(format!("2.25.{number}")).expect("2.25.<decimal> is a UID")
+        CaseId::new(self.uid_of(study.as_str())).expect("2.25.<decimal> is a UID")
+    }
+
+    /// The name of any UID outside, a study's among them: an object then names its study, and studies each other, as the
+    /// case does.
+    #[must_use]
+    pub fn uid_of(&self, uid: &str) -> String {
+        format!("2.25.{}", self.number("study", uid))
+    }
+
+    /// `P` and 32 hexadecimal digits for a patient.
+    #[must_use]
+    pub fn patient_of(&self, identity: &str) -> String {
+        format!("P{:032X}", self.number("patient", identity))
+    }
+
+    /// How many days a patient's dates are moved: back, by a month to ten years.
+    #[must_use]
+    pub fn days_of(&self, identity: &str) -> i64 {
+        let spread = self.number("days", identity) % (MOST_DAYS - LEAST_DAYS);
+        -i64::try_from(LEAST_DAYS + spread).unwrap_or_default()
+    }
+
+    /// The first 128 bits of the keyed hash. `what` keeps one kind of name from telling anything of another.
+    fn number(&self, what: &str, text: &str) -> u128 {
+        let tag = hmac::sign(&self.0, format!("{what}\0{text}").as_bytes());
+        tag.as_ref()
+            .iter()
+            .take(16)
+            .fold(0u128, |sum, byte| sum << 8 | u128::from(*byte))
     }
 }
 
@@ -88,6 +115,23 @@ mod tests {
             first
         );
         assert!(!first.as_str().contains("113619"));
+    }
+
+    #[test]
+    fn patients_have_one_name_and_one_shift_per_clinic() {
+        let dir = tempfile::tempdir().unwrap();
+        let key = |name: &str| PseudonymKey::load_or_create(&dir.path().join(name)).unwrap();
+        let (here, there) = (key("here"), key("there"));
+        assert_eq!(here.patient_of("id\x00123"), here.patient_of("id\x00123"));
+        assert_ne!(here.patient_of("id\x00123"), there.patient_of("id\x00123"));
+        assert_ne!(here.patient_of("id\x00123"), here.patient_of("id\x00124"));
+        assert!(!here.patient_of("id\x00123").contains("123456789"));
+        for number in 0..100 {
+            let days = here.days_of(&number.to_string());
+            assert!((-3650..=-30).contains(&days), "{days}");
+        }
+        let study = StudyUid::new("1.2.3").unwrap();
+        assert_eq!(here.case_of(&study).as_str(), here.uid_of("1.2.3"));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What travels between clinic and hub.
 //!
 //! The protobuf schema is in `proto/`: `results` travels over MQTT; `federation`, `releases` and `operator` are gRPC
-//! services. The Rust in `gen/` is committed and a test regenerates and compares
+//! services; `images` is what HTTPS carries. The Rust in `gen/` is committed and a test regenerates and compares
 //! it, so building needs no protobuf compiler. `convert` is the one place where wire and domain types meet, and
 //! where what came from outside is checked. `topics` owns the MQTT topic scheme.
 
@@ -19,6 +19,8 @@ pub mod v1 {
 }
 
 pub mod topics;
+
+pub mod images;
 
 mod convert;
 pub use convert::{

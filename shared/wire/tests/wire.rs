@@ -9,6 +9,9 @@ use barefoot_domain::{
     Assessment, Call, CaseId, ClinicId, EngineUse, FindingCode, FindingResult, ModelVersion, QualityGrade,
     QualityProblem, QualityVerdict, Reason, Score, Urgency,
 };
+use barefoot_wire::images::{
+    self, ContentRange, Failed, ImageSet, ImageSetResult, Instance, ObjectId, ObjectRef, Picture,
+};
 use barefoot_wire::{
     MAX_ENVELOPE_BYTES, Receipt, ReceiptOutcome, StudyResult, decode_envelope, decode_receipt, decode_result,
     encode_receipt, encode_result, result_envelope, v1,
@@ -24,6 +27,7 @@ fn generated_code_is_fresh() {
         "federation.proto",
         "releases.proto",
         "operator.proto",
+        "images.proto",
     ];
     let descriptors = protox::compile(files, [root.join("proto")]).expect("the schema compiles");
     let out = tempfile::tempdir().unwrap();
@@ -154,11 +158,91 @@ proptest! {
     }
 
     #[test]
+    fn content_ranges_round_trip(first in 0u64..1 << 40, length in 1u64..1 << 40, behind in 0u64..1 << 40) {
+        let range = ContentRange { first, end: first + length, length: first + length + behind };
+        prop_assert_eq!(range.to_string().parse::<ContentRange>(), Ok(range));
+    }
+
+    #[test]
+    fn any_text_is_a_content_range_that_fits_or_none(text in "(bytes )?[0-9 */-]{0,50}|.*") {
+        if let Ok(range) = text.parse::<ContentRange>() {
+            prop_assert!(range.first < range.end && range.end <= range.length);
+        }
+        let _ = text.parse::<ObjectId>();
+    }
+
+    #[test]
+    fn image_sets_round_trip(
+        instances in proptest::collection::hash_map("2\\.25\\.[1-9][0-9]{0,20}", (any::<[u8; 32]>(), 1u64..), 0..20),
+        withheld in proptest::collection::vec(("[a-z_]{1,20}", any::<u32>()), 0..4),
+        why in "[ -~]{0,80}",
+        reason: u16,
+    ) {
+        let object = |(id, bytes): ([u8; 32], u64)| ObjectRef { id: ObjectId(id), bytes };
+        let set = ImageSet {
+            instances: instances
+                .iter()
+                .map(|(uid, said)| Instance {
+                    object: object(*said),
+                    sop_class_uid: "1.2.840.10008.5.1.4.1.1.1.1".to_owned(),
+                    sop_instance_uid: uid.clone(),
+                    transfer_syntax_uid: "1.2.840.10008.1.2.1".to_owned(),
+                })
+                .collect(),
+            withheld,
+        };
+        prop_assert_eq!(images::decode_image_set(&images::encode_image_set(&set)).unwrap(), set.clone());
+        let pictures: Vec<Picture> = set
+            .instances
+            .iter()
+            .map(|instance| Picture {
+                object: instance.object,
+                sop_instance_uid: instance.sop_instance_uid.clone(),
+            })
+            .collect();
+        prop_assert_eq!(images::decode_quick_look(&images::encode_quick_look(&pictures)).unwrap(), pictures);
+        let result = ImageSetResult {
+            referenced: set.instances.iter().map(|one| (one.sop_class_uid.clone(), one.sop_instance_uid.clone())).collect(),
+            failed: vec![Failed {
+                sop_class_uid: "1.2".to_owned(),
+                sop_instance_uid: "2.25.7".to_owned(),
+                reason,
+                why,
+            }],
+            missing: set.instances.iter().map(|one| one.object).collect(),
+            committed_at_ms: 1,
+        };
+        let bytes = images::encode_result_of_images(&result);
+        prop_assert_eq!(images::decode_result_of_images(&bytes).unwrap(), result);
+    }
+
+    #[test]
     fn hostile_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..2048)) {
         let _ = decode_envelope(&bytes);
         let _ = decode_result(&bytes);
         let _ = decode_receipt(&bytes);
+        let _ = images::decode_image_set(&bytes);
+        let _ = images::decode_quick_look(&bytes);
+        let _ = images::decode_result_of_images(&bytes);
     }
+}
+
+#[test]
+fn an_instance_is_named_once() {
+    let instance = Instance {
+        object: ObjectRef {
+            id: ObjectId([1; 32]),
+            bytes: 1,
+        },
+        sop_class_uid: "1.2".to_owned(),
+        sop_instance_uid: "2.25.1".to_owned(),
+        transfer_syntax_uid: "1.2".to_owned(),
+    };
+    let set = ImageSet {
+        instances: vec![instance.clone(), instance],
+        withheld: Vec::new(),
+    };
+    assert!(images::decode_image_set(&images::encode_image_set(&set)).is_err());
 }
 
 #[test]

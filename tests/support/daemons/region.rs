@@ -146,6 +146,15 @@ impl Region {
         self.configured_hub("en", "127.0.0.1:0", EMBEDDED, &more)
     }
 
+    /// A hub that takes images of hard cases too. Not started yet.
+    ///
+    /// # Errors
+    /// When its configuration cannot be written.
+    pub fn imaging_hub(&self) -> Result<Hub, Error> {
+        let more = "\n[images]\nlisten = \"127.0.0.1:0\"\n";
+        self.configured_hub("en", "127.0.0.1:0", EMBEDDED, more)
+    }
+
     /// A certificate for a clinic, `<clinic>.crt` and `<clinic>.key` in [`Self::pki`].
     ///
     /// # Errors
@@ -181,6 +190,20 @@ impl Region {
             .issue_person(role, name, OffsetDateTime::now_utc(), VALID)
             .and_then(|issued| issued.save(&self.pki(), name))
             .map_err(|source| Error::Certificates { source })
+    }
+
+    /// The same behind a broker. Not started yet.
+    ///
+    /// # Errors
+    /// When its configuration cannot be written.
+    pub fn imaging_hub_behind(&self, broker: &Broker) -> Result<Hub, Error> {
+        let mqtt = format!("endpoint = \"broker\"\nbroker = \"{}\"", broker.address());
+        self.configured_hub(
+            "en",
+            "127.0.0.1:0",
+            &mqtt,
+            "\n[images]\nlisten = \"127.0.0.1:0\"\n",
+        )
     }
 
     /// A hub behind a broker. Not started yet.

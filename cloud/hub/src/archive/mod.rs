@@ -7,6 +7,7 @@
 mod commit;
 mod corrections;
 mod federation;
+mod images;
 mod lines;
 mod models;
 mod read;
@@ -18,6 +19,7 @@ pub(crate) use federation::{
     AttemptKey, AttemptRow, GlobalRow, MemberCounts, Next, RefusalRow, ReplyRow, RunEnd, RunRow, RunState,
     Transition, Uploaded,
 };
+pub(crate) use images::{ImagesHere, NewImageSet, VersionKey};
 pub(crate) use lines::LineRow;
 pub(crate) use models::{ModelRow, PlanRow, ReportRow, TestSetRow};
 pub(crate) use rollouts::RolloutRow;

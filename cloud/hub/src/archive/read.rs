@@ -65,10 +65,10 @@ fn stored_result(row: &SqliteRow) -> Result<StoredResult, Error> {
     })
 }
 
-fn clinic_id(text: String) -> Result<ClinicId, Error> {
+pub(super) fn clinic_id(text: String) -> Result<ClinicId, Error> {
     ClinicId::new(text).map_err(|_| Error::Stored { what: "clinic id" })
 }
 
-fn query(source: sqlx::Error) -> Error {
+pub(super) fn query(source: sqlx::Error) -> Error {
     Error::Query { source }
 }

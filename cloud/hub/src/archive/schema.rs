@@ -12,6 +12,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0006_ended_updates.sql"),
     include_str!("migrations/0007_rollouts_alive.sql"),
     include_str!("migrations/0008_lines.sql"),
+    include_str!("migrations/0009_images.sql"),
 ];
 
 /// Each step is one transaction together with its version number: a cut leaves the older version, whole.

@@ -9,7 +9,7 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 use tonic::transport::server::Connected;
 
-use super::places::Place;
+use crate::places::Place;
 
 /// One connection after its handshake. It ends by itself when `cut` fires, whatever the peer does.
 pub(super) struct Line {

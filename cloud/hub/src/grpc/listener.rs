@@ -14,11 +14,11 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 
 use super::line::Line;
-use super::places::Places;
 use super::{Error, Services};
 use crate::Shutdown;
 use crate::config::Grpc;
 use crate::half_open::HalfOpen;
+use crate::places::Places;
 
 /// Sockets between accept and the end of the handshake; one more cuts the oldest.
 const MOST_HALF_OPEN: usize = 1024;

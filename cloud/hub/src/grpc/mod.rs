@@ -1,6 +1,6 @@
 //! The hub's gRPC port: HTTP/2 over mutual TLS 1.3, for clinics' boxes and for people with a role.
 //!
-//! `listener` accepts, shakes hands and serves; `places` counts who is in; `line` is one connection that knows whose
+//! `listener` accepts, shakes hands and serves; `line` is one connection that knows whose
 //! certificate it shows;
 //! `caller` is how a method learns who calls. A service is open to one kind of caller: boxes get rounds and releases,
 //! maintainers get runs and models, experts get corrections. Nothing that a message says about its sender is believed.
@@ -9,7 +9,6 @@ mod caller;
 mod line;
 mod listener;
 mod maintenance;
-mod places;
 mod status;
 
 use std::convert::Infallible;

@@ -14,8 +14,8 @@ use rmqtt_codec::v5::{
 
 use super::{IN_FLIGHT, MAX_PACKET_BYTES};
 
-/// The hub's own packets are smaller; a client that takes less cannot be served.
-const MIN_CLIENT_PACKET_BYTES: u32 = 4096;
+/// The hub's own packets are smaller, receipts for the largest batch among them; a client that takes less cannot be served.
+const MIN_CLIENT_PACKET_BYTES: u32 = 64 * 1024;
 
 /// Most filters in one SUBSCRIBE or UNSUBSCRIBE; a box needs one.
 pub(super) const MAX_FILTERS: usize = 16;

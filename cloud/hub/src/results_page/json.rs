@@ -1,12 +1,12 @@
 //! The same results for programs. Own types: what programs read changes only on purpose.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use barefoot_domain::{Call, QualityGrade, Urgency};
 use barefoot_wire::v1;
 use serde::Serialize;
 
-use crate::archive::{Counts, StoredResult};
+use crate::archive::{Counts, ImagesHere, StoredResult, VersionKey};
 use crate::presence::ClinicState;
 
 #[derive(Serialize)]
@@ -37,6 +37,17 @@ struct ResultJson {
     quality: &'static str,
     urgency: &'static str,
     reasons: Vec<String>,
+    /// What is here of its images; null while none are.
+    images: Option<ImagesJson>,
+}
+
+#[derive(Serialize)]
+struct ImagesJson {
+    /// Null until all of them are here.
+    instances: Option<u32>,
+    /// Images that stay in the clinic.
+    withheld: u32,
+    quick_look: bool,
 }
 
 #[derive(Serialize)]
@@ -83,9 +94,13 @@ struct HealthJson {
     quarantined: u64,
 }
 
-pub(super) fn results(stored: &[StoredResult]) -> Results {
+pub(super) fn results(stored: &[StoredResult], images: &HashMap<VersionKey, ImagesHere>) -> Results {
+    let of = |stored: &StoredResult| {
+        let case = stored.result.case.as_str().to_owned();
+        images.get(&(stored.clinic.clone(), case, stored.result.version))
+    };
     Results {
-        results: stored.iter().map(result).collect(),
+        results: stored.iter().map(|stored| result(stored, of(stored))).collect(),
     }
 }
 
@@ -135,7 +150,7 @@ fn said(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-fn result(stored: &StoredResult) -> ResultJson {
+fn result(stored: &StoredResult, images: Option<&ImagesHere>) -> ResultJson {
     let result = &stored.result;
     let assessment = &result.assessment;
     let engine = assessment.engine.as_ref();
@@ -177,5 +192,10 @@ fn result(stored: &StoredResult) -> ResultJson {
             Urgency::Critical => "critical",
         },
         reasons: assessment.reasons.iter().map(ToString::to_string).collect(),
+        images: images.map(|here| ImagesJson {
+            instances: here.instances,
+            withheld: here.withheld,
+            quick_look: here.has_quick_look,
+        }),
     }
 }

@@ -4,16 +4,19 @@ mod json;
 mod view;
 mod words;
 
-use axum::extract::{Query, State};
-use axum::http::StatusCode;
+use axum::extract::{Path, Query, State};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use barefoot_domain::{CaseId, ClinicId};
+use barefoot_wire::images::decode_quick_look;
 use serde::Deserialize;
 
 use self::words::words;
 use crate::archive::{self, Archive};
 use crate::config::Language;
+use crate::image_store::ImageStore;
 use crate::presence::Presence;
 use crate::web::{Chosen, Look, html};
 
@@ -28,19 +31,22 @@ const MOST_LIMIT: u32 = 10_000;
 #[derive(Clone)]
 struct Site {
     archive: Archive,
+    images: Option<ImageStore>,
     presence: Presence,
     look: Look,
 }
 
 /// The results' addresses.
-pub(crate) fn router(archive: Archive, presence: Presence, look: Look) -> Router {
+pub(crate) fn router(archive: Archive, images: Option<ImageStore>, presence: Presence, look: Look) -> Router {
     Router::new()
         .route("/", get(page))
         .route("/list", get(list))
         .route("/api/results", get(api_results))
         .route("/api/status", get(api_status))
+        .route("/quick-look/{clinic}/{case}/{version}", get(quick_look))
         .with_state(Site {
             archive,
+            images,
             presence,
             look,
         })
@@ -73,9 +79,40 @@ struct Limit {
 
 async fn api_results(State(site): State<Site>, Query(asked): Query<Limit>) -> Response {
     let limit = asked.limit.unwrap_or(DEFAULT_LIMIT).min(MOST_LIMIT);
-    match site.archive.results(limit).await {
-        Ok(stored) => Json(json::results(&stored)).into_response(),
+    let read = async {
+        let images = site.archive.images_of_results(limit).await?;
+        Ok(json::results(&site.archive.results(limit).await?, &images))
+    };
+    match read.await {
+        Ok(results) => Json(results).into_response(),
         Err(error) => failed(&error, site.look.language),
+    }
+}
+
+/// The key image of a case's quick look.
+async fn quick_look(
+    State(site): State<Site>,
+    Path((clinic, case, version)): Path<(String, String, u32)>,
+) -> Response {
+    let not_here = || StatusCode::NOT_FOUND.into_response();
+    let (Some(images), Ok(clinic), Ok(case)) = (&site.images, ClinicId::new(clinic), CaseId::new(case))
+    else {
+        return not_here();
+    };
+    let pictures = match site.archive.quick_look(&clinic, &case, version).await {
+        Ok(pictures) => pictures,
+        Err(error) => return failed(&error, site.look.language),
+    };
+    let pictures = pictures.and_then(|bytes| decode_quick_look(&bytes).ok());
+    let Some(key) = pictures.and_then(|pictures| pictures.into_iter().next()) else {
+        return not_here();
+    };
+    match images.read(&clinic, key.object.id).await {
+        Ok(picture) => ([(header::CONTENT_TYPE, "image/jpeg")], picture).into_response(),
+        Err(error) => {
+            tracing::error!(%error, %clinic, %case, "A quick look cannot be read.");
+            not_here()
+        }
     }
 }
 
@@ -89,12 +126,14 @@ async fn api_status(State(site): State<Site>) -> Response {
 impl Site {
     async fn list(&self, language: Language) -> Result<view::ListView, archive::Error> {
         let stored = self.archive.results(SHOWN).await?;
+        let images = self.archive.images_of_results(SHOWN).await?;
         let counts = self.archive.counts().await?;
         Ok(view::list(
             words(language),
             self.look.offset,
             self.presence.snapshot(),
             &stored,
+            &images,
             counts.results,
         ))
     }

@@ -1,11 +1,13 @@
 //! From stored results to what the templates print. Pure: time zone and language are passed in.
 
+use std::collections::HashMap;
+
 use askama::Template;
 use barefoot_domain::{Call, QualityGrade, Urgency};
 use time::UtcOffset;
 
 use super::words::Words;
-use crate::archive::StoredResult;
+use crate::archive::{ImagesHere, StoredResult, VersionKey};
 use crate::presence::ClinicState;
 use crate::web::{iso_time, local_time};
 
@@ -66,6 +68,10 @@ pub(super) struct Card {
     pub(super) received_iso: String,
     pub(super) model: Option<String>,
     pub(super) demonstration: bool,
+    /// How many images are here, where some are.
+    pub(super) images_here: Option<String>,
+    /// The address of the key image's small picture.
+    pub(super) quick_look: Option<String>,
 }
 
 pub(super) struct FindingView {
@@ -81,6 +87,7 @@ pub(super) fn list(
     offset: UtcOffset,
     clinics: Vec<ClinicState>,
     results: &[StoredResult],
+    images: &HashMap<VersionKey, ImagesHere>,
     total: u64,
 ) -> ListView {
     let current: Vec<Urgency> = results
@@ -94,7 +101,17 @@ pub(super) fn list(
             .into_iter()
             .map(|state| clinic(words, offset, &state))
             .collect(),
-        cards: results.iter().map(|stored| card(words, offset, stored)).collect(),
+        cards: results
+            .iter()
+            .map(|stored| {
+                let key = (
+                    stored.clinic.clone(),
+                    stored.result.case.as_str().to_owned(),
+                    stored.result.version,
+                );
+                card(words, offset, stored, images.get(&key))
+            })
+            .collect(),
         total,
         tally: [Urgency::Critical, Urgency::Review, Urgency::Routine]
             .into_iter()
@@ -132,7 +149,12 @@ fn clinic(words: &'static Words, offset: UtcOffset, state: &ClinicState) -> Clin
     }
 }
 
-fn card(words: &'static Words, offset: UtcOffset, stored: &StoredResult) -> Card {
+fn card(
+    words: &'static Words,
+    offset: UtcOffset,
+    stored: &StoredResult,
+    images: Option<&ImagesHere>,
+) -> Card {
     let result = &stored.result;
     let assessment = &result.assessment;
     let problems: Vec<_> = assessment
@@ -178,6 +200,12 @@ fn card(words: &'static Words, offset: UtcOffset, stored: &StoredResult) -> Card
         received_iso: iso_time(stored.committed_at_ms),
         model: assessment.model.as_ref().map(ToString::to_string),
         demonstration: assessment.model.as_ref().is_some_and(|model| model.demonstration),
+        images_here: images
+            .and_then(|here| here.instances)
+            .map(|count| words.images_here(count)),
+        quick_look: images
+            .filter(|here| here.has_quick_look)
+            .map(|_| format!("/quick-look/{}/{}/{}", stored.clinic, result.case, result.version)),
     }
 }
 

@@ -35,6 +35,8 @@ pub(super) struct Words {
     pub(super) no_model: &'static str,
     pub(super) reasons: &'static str,
     pub(super) received: &'static str,
+    /// What stands for a picture that cannot be seen.
+    pub(super) key_image: &'static str,
     pub(super) unknown_modality: &'static str,
     pub(super) failed: &'static str,
     language: Language,
@@ -78,6 +80,7 @@ static ZH: Words = Words {
     no_model: "未使用模型",
     reasons: "依据",
     received: "收到",
+    key_image: "关键影像",
     unknown_modality: "类型未知",
     failed: "暂时无法读取结果，请稍后刷新。",
     language: Language::Zh,
@@ -114,6 +117,7 @@ static EN: Words = Words {
     no_model: "no model used",
     reasons: "Why",
     received: "Received",
+    key_image: "Key image",
     unknown_modality: "unknown type",
     failed: "The results cannot be read right now. Reload in a moment.",
     language: Language::En,
@@ -250,6 +254,14 @@ impl Words {
             (Language::Zh, _) => format!("{count} 幅影像"),
             (Language::En, 1) => "1 image".to_owned(),
             (Language::En, _) => format!("{count} images"),
+        }
+    }
+
+    /// How many images of a case are at the hub.
+    pub(super) fn images_here(&self, count: u32) -> String {
+        match self.language {
+            Language::Zh => format!("已到 {count} 幅"),
+            Language::En => format!("{count} here"),
         }
     }
 }

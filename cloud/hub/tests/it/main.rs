@@ -15,6 +15,7 @@ mod batches;
 mod broker;
 mod corrections;
 mod federation;
+mod images;
 mod page;
 mod program;
 mod releases;

@@ -50,6 +50,7 @@ pub(crate) struct Hub {
     pub(crate) mqtt: Option<u16>,
     pub(crate) page: u16,
     pub(crate) grpc: u16,
+    pub(crate) images: Option<u16>,
     shutdown: Shutdown,
     task: JoinHandle<Result<(), barefoot_hub::Error>>,
 }
@@ -120,6 +121,7 @@ impl Region {
             mqtt: port("mqtt"),
             page: port("page").unwrap(),
             grpc: port("grpc").unwrap(),
+            images: port("images"),
             shutdown,
             task,
         }

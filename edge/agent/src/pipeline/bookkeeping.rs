@@ -19,6 +19,7 @@ use crate::error_chain::chain;
 use crate::handoff::{Acknowledgement, FromHub, HubCorrection, HubReceipt, SettledStudy};
 use crate::hub_clock::HubClock;
 use crate::idle::Idle;
+use crate::image_upload::ImageUploads;
 use crate::labels::Label;
 use crate::study_folder::{StateDirectory, StudyKey};
 
@@ -36,6 +37,7 @@ pub(crate) struct Bookkeeping {
     again: mpsc::Sender<StudyKey>,
     deliveries: Deliveries,
     hub_clock: HubClock,
+    images: Option<ImageUploads>,
     /// Which study an unreceipted envelope belongs to. As large as the queue, no larger.
     waiting: Arc<Mutex<HashMap<String, StudyKey>>>,
 }
@@ -48,6 +50,7 @@ impl Bookkeeping {
         again: mpsc::Sender<StudyKey>,
         deliveries: Deliveries,
         hub_clock: HubClock,
+        images: Option<ImageUploads>,
     ) -> Self {
         Self {
             book,
@@ -55,6 +58,7 @@ impl Bookkeeping {
             again,
             deliveries,
             hub_clock,
+            images,
             waiting: Arc::default(),
         }
     }
@@ -195,17 +199,35 @@ impl Bookkeeping {
             at_ms,
             clock_offset_ms: self.hub_clock.offset_ms(at_ms),
         };
+        let (study, number, urgency) = (
+            version.study.clone(),
+            version.version,
+            assessed.assessment.urgency,
+        );
         let record = move || book.record_assessed(&version, &assessed, &envelope_id, assessed_at);
         let Some(outgoing) = until_done("record an assessment", shutdown, record).await else {
             return true;
         };
         let parts = self.clone();
-        let queued = tokio::task::spawn_blocking(move || parts.enqueue(&outgoing)).await;
+        let queued = tokio::task::spawn_blocking(move || {
+            parts.enqueue(&outgoing).map_err(|error| chain(&error))?;
+            // The result first: it is what is waited for.
+            match &parts.images {
+                Some(images) => images
+                    .offer(&study, number, urgency)
+                    .map_err(|error| chain(&error)),
+                None => Ok(()),
+            }
+        })
+        .await;
         match queued {
             Ok(Ok(())) => true,
             Ok(Err(error)) => {
                 // A queue that failed to commit must be opened anew; the next start fills it from the case logs.
-                tracing::error!(%error, "The queue failed; the daemon ends and must be started again.");
+                tracing::error!(
+                    error,
+                    "The queue failed; the daemon ends and must be started again."
+                );
                 false
             }
             Err(_) => false,

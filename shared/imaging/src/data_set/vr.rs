@@ -18,8 +18,11 @@ impl fmt::Debug for Vr {
 }
 
 impl Vr {
+    pub const AT: Self = Self(*b"AT");
     pub const DA: Self = Self(*b"DA");
     pub const DT: Self = Self(*b"DT");
+    pub const FD: Self = Self(*b"FD");
+    pub const FL: Self = Self(*b"FL");
     pub const LO: Self = Self(*b"LO");
     pub const OB: Self = Self(*b"OB");
     pub const OW: Self = Self(*b"OW");
@@ -29,6 +32,7 @@ impl Vr {
     pub const SS: Self = Self(*b"SS");
     pub const TM: Self = Self(*b"TM");
     pub const UI: Self = Self(*b"UI");
+    pub const UL: Self = Self(*b"UL");
     pub const UN: Self = Self(*b"UN");
     pub const US: Self = Self(*b"US");
 
@@ -59,7 +63,7 @@ impl Vr {
     }
 
     /// Bytes that turn round together between big and little endian.
-    pub(super) fn word(self) -> usize {
+    pub(crate) fn word(self) -> usize {
         match &self.0 {
             b"AT" | b"OW" | b"SS" | b"US" => 2,
             b"FL" | b"OF" | b"OL" | b"SL" | b"UL" => 4,
@@ -78,7 +82,7 @@ impl Vr {
     }
 
     /// Text whose meaning depends on the character set (PS3.5 section 6.1.2.3).
-    pub(super) fn is_prose(self) -> bool {
+    pub(crate) fn is_prose(self) -> bool {
         matches!(&self.0, b"LO" | b"LT" | b"PN" | b"SH" | b"ST" | b"UC" | b"UT")
     }
 
@@ -90,6 +94,10 @@ impl Vr {
                 &self.0,
                 b"AE" | b"AS" | b"CS" | b"DA" | b"DS" | b"DT" | b"IS" | b"TM" | b"UI" | b"UR"
             )
+    }
+
+    pub(crate) fn is_date_or_time(self) -> bool {
+        matches!(self, Self::DA | Self::DT | Self::TM)
     }
 
     /// A number written as text.

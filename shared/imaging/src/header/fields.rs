@@ -70,6 +70,10 @@ impl Header {
         self.character_set = Some(term.to_owned());
     }
 
+    pub(crate) fn known_character_set(&self) -> Option<&str> {
+        self.character_set.as_deref()
+    }
+
     /// For instance `DX`, in upper case.
     #[must_use]
     pub fn modality(&self) -> Option<String> {

@@ -122,7 +122,7 @@ fn checked(bytes: Vec<u8>, layout: &Layout) -> Result<Samples, Error> {
 }
 
 /// Which fragments hold the frame: all of a single one, else one each, else by the offset table.
-pub(super) fn fragments_of_frame<'a>(
+pub(crate) fn fragments_of_frame<'a>(
     frame: u32,
     frames: u32,
     offset_table: &[u32],

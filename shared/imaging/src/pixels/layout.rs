@@ -6,7 +6,7 @@ use crate::tags;
 pub const PIXEL_LIMIT: u64 = 64 * 1024 * 1024;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Photometric {
+pub(crate) enum Photometric {
     Monochrome1,
     Monochrome2,
     Palette,
@@ -19,23 +19,23 @@ pub(super) enum Photometric {
 
 /// How one frame's samples lie.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Layout {
-    pub(super) rows: u16,
-    pub(super) columns: u16,
-    pub(super) frames: u32,
-    pub(super) samples: u16,
+pub(crate) struct Layout {
+    pub(crate) rows: u16,
+    pub(crate) columns: u16,
+    pub(crate) frames: u32,
+    pub(crate) samples: u16,
     /// 1, 8 or 16.
-    pub(super) bits_allocated: u16,
-    pub(super) bits_stored: u16,
-    pub(super) high_bit: u16,
-    pub(super) signed: bool,
+    pub(crate) bits_allocated: u16,
+    pub(crate) bits_stored: u16,
+    pub(crate) high_bit: u16,
+    pub(crate) signed: bool,
     /// Colour by colour instead of pixel by pixel.
-    pub(super) planar: bool,
-    pub(super) photometric: Photometric,
+    pub(crate) planar: bool,
+    pub(crate) photometric: Photometric,
 }
 
 impl Layout {
-    pub(super) fn of(header: &Header) -> Result<Self, Error> {
+    pub(crate) fn of(header: &Header) -> Result<Self, Error> {
         if !header.has_pixels() {
             return Err(Error::NoPixels);
         }
@@ -84,12 +84,12 @@ impl Layout {
         })
     }
 
-    pub(super) fn pixels(&self) -> usize {
+    pub(crate) fn pixels(&self) -> usize {
         usize::from(self.rows) * usize::from(self.columns)
     }
 
     /// Of one frame. Below 2^29 by [`PIXEL_LIMIT`].
-    pub(super) fn frame_bits(&self) -> u64 {
+    pub(crate) fn frame_bits(&self) -> u64 {
         let samples = match self.photometric {
             Photometric::Ybr422 => 2,
             _ => u64::from(self.samples),

@@ -18,11 +18,12 @@ use std::fmt;
 use std::path::Path;
 
 pub use error::Error;
+pub(crate) use frame::fragments_of_frame;
 pub use layout::PIXEL_LIMIT;
-pub(crate) use whole::{Native, decompress};
+pub(crate) use layout::{Layout, Photometric};
+pub(crate) use whole::{Native, decode_native, decompress};
 
 use crate::header::Header;
-use layout::{Layout, Photometric};
 
 /// A grey picture: row by row from the top, 0 black to 1 white as a reader sees it.
 #[derive(Clone, PartialEq)]

@@ -13,6 +13,7 @@ pub(crate) struct Native {
     pub(crate) bytes: Vec<u8>,
     /// What Photometric Interpretation says of them.
     pub(crate) photometric: &'static str,
+    pub(crate) meaning: Photometric,
     pub(crate) several_samples: bool,
     pub(crate) bits_allocated: u16,
 }
@@ -42,14 +43,7 @@ pub(crate) fn decompress(path: &Path, header: &Header, limit: u64) -> Result<Nat
     for number in 0..layout.frames {
         let wanted = frame::fragments_of_frame(number, layout.frames, offset_table, fragments)?;
         let compressed = frame::joined(&mut source, wanted)?;
-        let precision = precision(header.transfer_syntax(), &compressed);
-        let mut samples = codec::decode(header.transfer_syntax(), compressed, &layout)?;
-        if samples.bits < layout.bits_allocated {
-            widen(&mut samples);
-        }
-        if layout.signed && precision == Some(layout.bits_stored) {
-            extend_sign(&mut samples, &layout);
-        }
+        let mut samples = decode(header.transfer_syntax(), compressed, &layout)?;
         photometric = samples.photometric;
         samples.bytes.truncate(size as usize);
         bytes.append(&mut samples.bytes);
@@ -57,9 +51,34 @@ pub(crate) fn decompress(path: &Path, header: &Header, limit: u64) -> Result<Nat
     Ok(Native {
         bytes,
         photometric: name(photometric),
+        meaning: photometric,
         several_samples: 1 < layout.samples,
         bits_allocated: layout.bits_allocated,
     })
+}
+
+/// One frame's stream as the native samples it stands for.
+///
+/// # Errors
+/// When it cannot be decoded.
+pub(crate) fn decode_native(
+    transfer_syntax: &str,
+    stream: Vec<u8>,
+    layout: &Layout,
+) -> Result<Vec<u8>, Error> {
+    decode(transfer_syntax, stream, layout).map(|samples| samples.bytes)
+}
+
+fn decode(transfer_syntax: &str, stream: Vec<u8>, layout: &Layout) -> Result<Samples, Error> {
+    let precision = precision(transfer_syntax, &stream);
+    let mut samples = codec::decode(transfer_syntax, stream, layout)?;
+    if samples.bits < layout.bits_allocated {
+        widen(&mut samples);
+    }
+    if layout.signed && precision == Some(layout.bits_stored) {
+        extend_sign(&mut samples, layout);
+    }
+    Ok(samples)
 }
 
 /// How many bits the stream keeps of each sample, where it says so.

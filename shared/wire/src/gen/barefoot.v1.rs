@@ -4506,3 +4506,90 @@ pub mod corrections_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
+/// An object at the hub.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ObjectReference {
+    /// 32 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub sha256: ::prost::alloc::vec::Vec<u8>,
+    #[prost(uint64, tag = "2")]
+    pub bytes: u64,
+}
+/// Pictures an expert can begin with, the key image first. JPEG, made smaller and with loss.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct QuickLook {
+    #[prost(message, repeated, tag = "1")]
+    pub pictures: ::prost::alloc::vec::Vec<QuickPicture>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct QuickPicture {
+    #[prost(message, optional, tag = "1")]
+    pub object: ::core::option::Option<ObjectReference>,
+    /// The instance it was made from, by its pseudonymous UID.
+    #[prost(string, tag = "2")]
+    pub sop_instance_uid: ::prost::alloc::string::String,
+}
+/// All images of one version of a case.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ImageSet {
+    #[prost(message, repeated, tag = "1")]
+    pub instances: ::prost::alloc::vec::Vec<ImageInstance>,
+    #[prost(message, repeated, tag = "2")]
+    pub withheld: ::prost::alloc::vec::Vec<WithheldInstances>,
+}
+/// A DICOM Part 10 file, de-identified.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ImageInstance {
+    #[prost(message, optional, tag = "1")]
+    pub object: ::core::option::Option<ObjectReference>,
+    #[prost(string, tag = "2")]
+    pub sop_class_uid: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub sop_instance_uid: ::prost::alloc::string::String,
+    #[prost(string, tag = "4")]
+    pub transfer_syntax_uid: ::prost::alloc::string::String,
+}
+/// Images that stay in the clinic.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WithheldInstances {
+    /// Stable code of the reason.
+    #[prost(string, tag = "1")]
+    pub reason: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "2")]
+    pub count: u32,
+}
+/// What became of each instance, in the shape of a STOW-RS answer (PS3.18 section 10.5.3): those that are kept, those that
+/// are not and why. Status 200 when all are kept, 202 when some are, 409 when none is.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ImageSetResult {
+    #[prost(message, repeated, tag = "1")]
+    pub referenced: ::prost::alloc::vec::Vec<StoredInstance>,
+    #[prost(message, repeated, tag = "2")]
+    pub failed: ::prost::alloc::vec::Vec<FailedInstance>,
+    /// Objects the hub lacks: status 424, send them and ask again.
+    #[prost(message, repeated, tag = "3")]
+    pub missing: ::prost::alloc::vec::Vec<ObjectReference>,
+    /// Unix milliseconds; when the version was committed.
+    #[prost(int64, tag = "4")]
+    pub committed_at_ms: i64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StoredInstance {
+    #[prost(string, tag = "1")]
+    pub sop_class_uid: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub sop_instance_uid: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FailedInstance {
+    #[prost(string, tag = "1")]
+    pub sop_class_uid: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub sop_instance_uid: ::prost::alloc::string::String,
+    /// Failure Reason (0008,1197).
+    #[prost(uint32, tag = "3")]
+    pub failure_reason: u32,
+    /// Stable words; names no value.
+    #[prost(string, tag = "4")]
+    pub why: ::prost::alloc::string::String,
+}

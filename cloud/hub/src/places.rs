@@ -5,7 +5,7 @@ use barefoot_trust::Peer;
 
 /// Places for connections whose peer is known. Each peer gets a few of them, so that no single certificate takes all.
 #[derive(Debug, Clone)]
-pub(super) struct Places {
+pub(crate) struct Places {
     taken: Arc<Mutex<Taken>>,
     most: usize,
     most_per_peer: usize,
@@ -19,14 +19,14 @@ struct Taken {
 
 /// One connection's place; dropping it gives the place back.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(crate) struct Place {
     taken: Arc<Mutex<Taken>>,
     peer: String,
 }
 
 /// Why there is no place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Full {
+pub(crate) enum Full {
     #[error("all places are taken")]
     All,
     #[error("{peer} has taken all places of one peer")]
@@ -34,7 +34,7 @@ pub(super) enum Full {
 }
 
 impl Places {
-    pub(super) fn new(most: usize, most_per_peer: usize) -> Self {
+    pub(crate) fn new(most: usize, most_per_peer: usize) -> Self {
         Self {
             taken: Arc::default(),
             most,
@@ -42,7 +42,7 @@ impl Places {
         }
     }
 
-    pub(super) fn take(&self, peer: &Peer) -> Result<Place, Full> {
+    pub(crate) fn take(&self, peer: &Peer) -> Result<Place, Full> {
         let peer = name(peer);
         let mut taken = lock(&self.taken);
         if self.most <= taken.all {

@@ -1,0 +1,211 @@
+use barefoot_domain::{CaseId, ClinicId};
+use barefoot_imaging::deidentify;
+use barefoot_wire::images::{
+    CANNOT_UNDERSTAND, DATA_SET_MISMATCH, Failed, ImageSet, ImageSetResult, Instance, ObjectId, Picture,
+    decode_result_of_images, encode_quick_look, encode_result_of_images,
+};
+use tokio::task::spawn_blocking;
+
+use super::{Error, ImageStore};
+use crate::archive::NewImageSet;
+use crate::clock::now_ms;
+
+/// A quick look is for the first seconds on a slow line.
+const QUICK_LOOK_BYTES: u64 = 4 * 1024 * 1024;
+
+impl ImageStore {
+    /// Commits all images of a version, once: asked again, it answers what it answered. `None`: they are too large.
+    pub(super) async fn commit(
+        &self,
+        clinic: &ClinicId,
+        case: &CaseId,
+        version: u32,
+        set: &ImageSet,
+    ) -> Result<Option<ImageSetResult>, Error> {
+        let archive = |source| Error::Archive { source };
+        let inner = &self.0;
+        let earlier = inner
+            .archive
+            .image_set(clinic, case, version)
+            .await
+            .map_err(archive)?;
+        if let Some(earlier) = earlier.and_then(|result| decode_result_of_images(&result).ok()) {
+            return Ok(Some(earlier));
+        }
+        let bytes = set
+            .instances
+            .iter()
+            .fold(0u64, |sum, instance| sum.saturating_add(instance.object.bytes));
+        if inner.set_bytes < bytes {
+            return Ok(None);
+        }
+        let mut result = ImageSetResult {
+            missing: self.missing(clinic, set.instances.iter().map(|instance| instance.object)),
+            ..ImageSetResult::default()
+        };
+        if !result.missing.is_empty() {
+            return Ok(Some(result));
+        }
+        let mut kept: Vec<(ObjectId, String)> = Vec::new();
+        let mut unwanted = Vec::new();
+        for instance in &set.instances {
+            match self.look_at(clinic, case, instance).await? {
+                None => {
+                    let uid = instance.sop_instance_uid.clone();
+                    kept.push((instance.object.id, uid.clone()));
+                    result.referenced.push((instance.sop_class_uid.clone(), uid));
+                }
+                Some(failed) => {
+                    unwanted.push(instance.object.id);
+                    result.failed.push(failed);
+                }
+            }
+        }
+        result.committed_at_ms = now_ms();
+        if kept.is_empty() && !result.failed.is_empty() {
+            tracing::error!(%clinic, %case, version, images = result.failed.len(), "A clinic's images were refused, all of them; its people must look.");
+        } else {
+            let new = NewImageSet {
+                clinic,
+                case,
+                version,
+                objects: &kept,
+                withheld: set.withheld.iter().map(|(_, count)| *count).sum(),
+                result: encode_result_of_images(&result),
+                at_ms: result.committed_at_ms,
+            };
+            let stored = inner.archive.commit_images(&new).await.map_err(archive)?;
+            if let Some(first) = stored.and_then(|result| decode_result_of_images(&result).ok()) {
+                return Ok(Some(first));
+            }
+            tracing::info!(%clinic, %case, version, images = kept.len(), "A case's images were committed.");
+            inner.changes.announce();
+        }
+        self.throw_away(clinic, unwanted).await;
+        Ok(Some(result))
+    }
+
+    /// Notes the pictures to begin with; the newest word counts. `None`: they are too large.
+    pub(super) async fn commit_quick_look(
+        &self,
+        clinic: &ClinicId,
+        case: &CaseId,
+        version: u32,
+        pictures: &[Picture],
+    ) -> Result<Option<ImageSetResult>, Error> {
+        let bytes: u64 = pictures.iter().map(|picture| picture.object.bytes).sum();
+        if QUICK_LOOK_BYTES < bytes {
+            return Ok(None);
+        }
+        let mut result = ImageSetResult {
+            missing: self.missing(clinic, pictures.iter().map(|picture| picture.object)),
+            committed_at_ms: now_ms(),
+            ..ImageSetResult::default()
+        };
+        if !result.missing.is_empty() {
+            return Ok(Some(result));
+        }
+        let mut kept = Vec::new();
+        for picture in pictures {
+            let file = self.0.objects.read(clinic, picture.object.id).await?;
+            if deidentify::is_bare_jpeg(&file) {
+                result.referenced.push((
+                    deidentify::SECONDARY_CAPTURE.to_owned(),
+                    picture.sop_instance_uid.clone(),
+                ));
+                kept.push(picture.clone());
+            } else {
+                result.failed.push(Failed {
+                    sop_class_uid: deidentify::SECONDARY_CAPTURE.to_owned(),
+                    sop_instance_uid: picture.sop_instance_uid.clone(),
+                    reason: CANNOT_UNDERSTAND,
+                    why: "it is no JPEG without other data".to_owned(),
+                });
+            }
+        }
+        let objects: Vec<ObjectId> = kept.iter().map(|picture| picture.object.id).collect();
+        self.0
+            .archive
+            .put_quick_look(
+                clinic,
+                case,
+                version,
+                &encode_quick_look(&kept),
+                &objects,
+                now_ms(),
+            )
+            .await
+            .map_err(|source| Error::Archive { source })?;
+        self.0.changes.announce();
+        Ok(Some(result))
+    }
+
+    fn missing(
+        &self,
+        clinic: &ClinicId,
+        objects: impl Iterator<Item = barefoot_wire::images::ObjectRef>,
+    ) -> Vec<barefoot_wire::images::ObjectRef> {
+        objects
+            .filter(|object| !self.0.objects.is_whole(clinic, object.id, object.bytes))
+            .collect()
+    }
+
+    /// Whether the object is the image it is said to be, of this case, without identity. `None` when it is.
+    async fn look_at(
+        &self,
+        clinic: &ClinicId,
+        case: &CaseId,
+        instance: &Instance,
+    ) -> Result<Option<Failed>, Error> {
+        let _place = self.0.checks.acquire().await.map_err(|_| Error::Cut)?;
+        let file = self.0.objects.read(clinic, instance.object.id).await?;
+        let (case, said) = (case.clone(), instance.clone());
+        let judged = spawn_blocking(move || {
+            let checked = deidentify::check(&file).map_err(|fault| (CANNOT_UNDERSTAND, fault.to_string()))?;
+            let fits = checked.study_uid == case.as_str()
+                && checked.sop_class_uid == said.sop_class_uid
+                && checked.sop_instance_uid == said.sop_instance_uid
+                && checked.transfer_syntax == said.transfer_syntax_uid;
+            if fits {
+                Ok(())
+            } else {
+                Err((
+                    DATA_SET_MISMATCH,
+                    "it is not the image it is said to be".to_owned(),
+                ))
+            }
+        })
+        .await
+        .map_err(|_| Error::Cut)?;
+        Ok(judged.err().map(|(reason, why)| {
+            tracing::error!(%clinic, object = %instance.object.id, why, "An image was refused and thrown away.");
+            Failed {
+                sop_class_uid: instance.sop_class_uid.clone(),
+                sop_instance_uid: instance.sop_instance_uid.clone(),
+                reason,
+                why,
+            }
+        }))
+    }
+
+    /// Nothing refused stays, unless another version that is committed names it.
+    async fn throw_away(&self, clinic: &ClinicId, objects: Vec<ObjectId>) {
+        let Ok(needed) = self.0.archive.needed_objects().await else {
+            return;
+        };
+        let unneeded: Vec<ObjectId> = objects
+            .into_iter()
+            .filter(|id| !needed.contains(&(clinic.clone(), *id)))
+            .collect();
+        let (store, clinic) = (self.clone(), clinic.clone());
+        let removed = spawn_blocking(move || {
+            unneeded
+                .into_iter()
+                .try_for_each(|id| store.0.objects.remove(&clinic, id))
+        })
+        .await;
+        if !matches!(removed, Ok(Ok(()))) {
+            tracing::error!("A refused image could not be removed; remove it by hand.");
+        }
+    }
+}

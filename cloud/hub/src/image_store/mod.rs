@@ -1,0 +1,121 @@
+//! The images of hard cases: taken by HTTPS with mutual TLS, checked, kept.
+//!
+//! ```text
+//! listener   who calls: a clinic's certificate, and whose clinic
+//! service    what is asked (`shared/wire/proto/images.proto`)
+//! objects    files named by their SHA-256, arriving in ranges, kept per clinic
+//! commit     a version of a case, once: every object there, every image de-identified, then one transaction
+//! ```
+//! `<state>/images/<clinic>/open/<sha256>.<length>` is what arrives, `…/objects/ab/<sha256>` what is whole: a file gets that
+//! name only when its content has its hash and is on disk. What no committed version names goes after a while.
+//!
+//! Identity must not come here. Every image is looked at for that before its version is committed; one that does not say
+//! that it is de-identified, or holds what the profile removes, is refused by name and its object removed.
+
+mod commit;
+mod listener;
+mod objects;
+mod service;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use barefoot_domain::ClinicId;
+use barefoot_wire::images::ObjectId;
+use tokio::sync::Semaphore;
+
+use crate::Shutdown;
+use crate::archive::{self, Archive};
+use crate::changes::Changes;
+use crate::config::Images;
+pub(crate) use listener::Listener;
+use objects::{Limits, Objects};
+
+/// Between two looks for what nobody needs.
+const SWEEP: Duration = Duration::from_secs(6 * 3600);
+
+/// Images looked at at once; each is in memory meanwhile.
+const CHECKS_AT_ONCE: usize = 2;
+
+/// Why there is no image store, or it did not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("cannot use the folder of images {path}: check its rights and the free space")]
+    Open { path: String, source: std::io::Error },
+    #[error("cannot listen for images on {address}")]
+    Listen {
+        address: std::net::SocketAddr,
+        source: std::io::Error,
+    },
+    #[error("an object cannot be read or written")]
+    Disk { source: std::io::Error },
+    #[error("the archive did not do it")]
+    Archive { source: archive::Error },
+    #[error("the work was cut off")]
+    Cut,
+}
+
+/// A handle; cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct ImageStore(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    archive: Archive,
+    objects: Objects,
+    changes: Changes,
+    checks: Semaphore,
+    /// Bytes of all images of one version.
+    set_bytes: u64,
+    keep_unneeded: Duration,
+}
+
+impl ImageStore {
+    /// Reads what there is below `directory`.
+    pub(crate) fn open(
+        config: &Images,
+        directory: PathBuf,
+        archive: Archive,
+        changes: Changes,
+    ) -> Result<Self, Error> {
+        let mib = |mib: u64| mib.saturating_mul(1024 * 1024);
+        let limits = Limits {
+            object_bytes: mib(config.max_object_mib),
+            clinic_bytes: mib(config.clinic_quota_mib),
+            open_uploads: config.max_open_uploads,
+        };
+        Ok(Self(Arc::new(Inner {
+            objects: Objects::open(directory, limits)?,
+            archive,
+            changes,
+            checks: Semaphore::new(CHECKS_AT_ONCE),
+            set_bytes: mib(config.max_case_mib),
+            keep_unneeded: Duration::from_secs(config.keep_unneeded_days.saturating_mul(24 * 3600)),
+        })))
+    }
+
+    /// The bytes of an object that a committed version or quick look names.
+    pub(crate) async fn read(&self, clinic: &ClinicId, id: ObjectId) -> Result<Vec<u8>, Error> {
+        self.0.objects.read(clinic, id).await
+    }
+
+    /// Removes what nobody needs, again and again, until the shutdown.
+    pub(crate) async fn tidy(self, shutdown: Shutdown) {
+        loop {
+            match self.0.archive.needed_objects().await {
+                Ok(needed) => self.0.objects.sweep(needed, self.0.keep_unneeded).await,
+                Err(error) => {
+                    tracing::warn!(%error, "It is not known which images are needed; none is removed.")
+                }
+            }
+            tokio::select! {
+                () = shutdown.triggered() => return,
+                () = tokio::time::sleep(SWEEP) => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,465 @@
+use std::collections::{HashMap, HashSet};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use barefoot_domain::ClinicId;
+use barefoot_wire::images::{ContentRange, ObjectId};
+use ring::digest::{Context, SHA256};
+use tokio::task::spawn_blocking;
+
+use super::Error;
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    pub(super) object_bytes: u64,
+    /// All objects of one clinic, those that still arrive at their whole length.
+    pub(super) clinic_bytes: u64,
+    /// Objects of one clinic that arrive at once.
+    pub(super) open_uploads: usize,
+}
+
+/// How much of an object is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Held {
+    pub(super) offset: u64,
+    pub(super) complete: bool,
+}
+
+/// Why a range is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// The object is whole already.
+    Complete {
+        length: u64,
+    },
+    /// The next byte is this one.
+    Offset(u64),
+    /// Another connection sends it just now.
+    Busy,
+    /// The object was begun with another length.
+    OtherLength,
+    TooLarge,
+    QuotaUsed,
+    TooManyOpen,
+}
+
+/// A handle; cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Objects(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    directory: PathBuf,
+    limits: Limits,
+    clinics: Mutex<HashMap<ClinicId, Clinic>>,
+}
+
+/// What one clinic has here.
+#[derive(Debug, Default)]
+struct Clinic {
+    /// Of whole objects.
+    bytes: u64,
+    /// Whole lengths of those that arrive.
+    open: HashMap<ObjectId, u64>,
+    /// Being written by a connection.
+    busy: HashSet<ObjectId>,
+}
+
+/// An object that a connection appends to. Dropped, it lets the next one go on from where the file ends.
+#[derive(Debug)]
+pub(super) struct Receiving {
+    objects: Objects,
+    clinic: ClinicId,
+    id: ObjectId,
+    range: ContentRange,
+    file: Arc<File>,
+    offset: u64,
+}
+
+/// What a finished range came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Received {
+    Partly {
+        offset: u64,
+    },
+    Whole,
+    /// Whole, but not what its name says: thrown away.
+    WrongHash,
+}
+
+impl Objects {
+    pub(super) fn open(directory: PathBuf, limits: Limits) -> Result<Self, Error> {
+        let failed = |source| Error::Open {
+            path: directory.display().to_string(),
+            source,
+        };
+        fs::create_dir_all(&directory).map_err(failed)?;
+        let mut clinics = HashMap::new();
+        for entry in fs::read_dir(&directory).map_err(failed)? {
+            let name = entry.map_err(failed)?.file_name();
+            let Some(clinic) = name.to_str().and_then(|name| ClinicId::new(name).ok()) else {
+                continue;
+            };
+            let found = survey(&directory.join(clinic.as_str())).map_err(failed)?;
+            clinics.insert(clinic, found);
+        }
+        Ok(Self(Arc::new(Inner {
+            directory,
+            limits,
+            clinics: Mutex::new(clinics),
+        })))
+    }
+
+    /// Blocking. An object whose last byte came just before a restart is looked at now.
+    pub(super) fn held(&self, clinic: &ClinicId, id: ObjectId) -> io::Result<Held> {
+        let complete = |offset| Held {
+            offset,
+            complete: true,
+        };
+        let partly = |offset| Held {
+            offset,
+            complete: false,
+        };
+        if let Some(length) = length_of(&self.whole(clinic, id))? {
+            return Ok(complete(length));
+        }
+        let begun = |found: &Clinic| {
+            let length = found.open.get(&id).copied()?;
+            Some((length, found.busy.contains(&id)))
+        };
+        let Some((length, busy)) = self.lock().get(clinic).and_then(begun) else {
+            return Ok(partly(0));
+        };
+        let offset = length_of(&self.partial(clinic, id, length))?.unwrap_or(0);
+        if offset < length || busy {
+            return Ok(partly(offset));
+        }
+        Ok(match self.conclude(clinic, id, length)? {
+            Received::Whole => complete(length),
+            Received::Partly { .. } | Received::WrongHash => partly(0),
+        })
+    }
+
+    /// Compares an object whose last byte is there with its name, and gives it that name or throws it away.
+    fn conclude(&self, clinic: &ClinicId, id: ObjectId, length: u64) -> io::Result<Received> {
+        let partial = self.partial(clinic, id, length);
+        let right = length_of(&partial)? == Some(length) && hash_of(&partial)? == id;
+        let received = if right {
+            File::open(&partial)?.sync_data()?;
+            keep(&partial, &self.whole(clinic, id))?;
+            Received::Whole
+        } else {
+            fs::remove_file(&partial)?;
+            Received::WrongHash
+        };
+        if let Some(found) = self.lock().get_mut(clinic) {
+            found.open.remove(&id);
+            if right {
+                found.bytes += length;
+            }
+        }
+        Ok(received)
+    }
+
+    pub(super) fn is_whole(&self, clinic: &ClinicId, id: ObjectId, bytes: u64) -> bool {
+        matches!(length_of(&self.whole(clinic, id)), Ok(Some(length)) if length == bytes)
+    }
+
+    /// Blocking. Opens the object for the bytes of `range`.
+    pub(super) fn receive(
+        &self,
+        clinic: &ClinicId,
+        id: ObjectId,
+        range: ContentRange,
+    ) -> Result<Result<Receiving, Refusal>, Error> {
+        let disk = |source| Error::Disk { source };
+        if let Some(length) = length_of(&self.whole(clinic, id)).map_err(disk)? {
+            return Ok(Err(Refusal::Complete { length }));
+        }
+        if let Err(refusal) = self.admit(clinic, id, range.length) {
+            return Ok(Err(refusal));
+        }
+        // From here on the place must be given back.
+        let opened = self.open_at(clinic, id, range);
+        if !matches!(opened, Ok(Ok(_))) {
+            self.release(clinic, id);
+        }
+        opened.map_err(disk)
+    }
+
+    fn open_at(
+        &self,
+        clinic: &ClinicId,
+        id: ObjectId,
+        range: ContentRange,
+    ) -> io::Result<Result<Receiving, Refusal>> {
+        let path = self.partial(clinic, id, range.length);
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        let file = OpenOptions::new().create(true).append(true).open(path)?;
+        let offset = file.metadata()?.len();
+        if range.first != offset {
+            return Ok(Err(Refusal::Offset(offset)));
+        }
+        Ok(Ok(Receiving {
+            objects: self.clone(),
+            clinic: clinic.clone(),
+            id,
+            range,
+            file: Arc::new(file),
+            offset,
+        }))
+    }
+
+    /// Takes the object's place, if the clinic may have one.
+    fn admit(&self, clinic: &ClinicId, id: ObjectId, length: u64) -> Result<(), Refusal> {
+        let limits = self.0.limits;
+        if limits.object_bytes < length {
+            return Err(Refusal::TooLarge);
+        }
+        let mut clinics = self.lock();
+        let clinic = clinics.entry(clinic.clone()).or_default();
+        if clinic.busy.contains(&id) {
+            return Err(Refusal::Busy);
+        }
+        match clinic.open.get(&id) {
+            Some(begun) if *begun != length => return Err(Refusal::OtherLength),
+            Some(_) => {}
+            None if limits.open_uploads <= clinic.open.len() => return Err(Refusal::TooManyOpen),
+            None => {
+                let arriving: u64 = clinic.open.values().sum();
+                if limits.clinic_bytes < clinic.bytes.saturating_add(arriving).saturating_add(length) {
+                    return Err(Refusal::QuotaUsed);
+                }
+                clinic.open.insert(id, length);
+            }
+        }
+        clinic.busy.insert(id);
+        Ok(())
+    }
+
+    fn release(&self, clinic: &ClinicId, id: ObjectId) {
+        if let Some(clinic) = self.lock().get_mut(clinic) {
+            clinic.busy.remove(&id);
+        }
+    }
+
+    pub(super) async fn read(&self, clinic: &ClinicId, id: ObjectId) -> Result<Vec<u8>, Error> {
+        let path = self.whole(clinic, id);
+        let read = spawn_blocking(move || fs::read(path)).await;
+        read.map_err(|_| Error::Cut)?
+            .map_err(|source| Error::Disk { source })
+    }
+
+    /// An object that must not be here.
+    pub(super) fn remove(&self, clinic: &ClinicId, id: ObjectId) -> io::Result<()> {
+        let path = self.whole(clinic, id);
+        let Some(length) = length_of(&path)? else {
+            return Ok(());
+        };
+        fs::remove_file(path)?;
+        if let Some(clinic) = self.lock().get_mut(clinic) {
+            clinic.bytes = clinic.bytes.saturating_sub(length);
+        }
+        Ok(())
+    }
+
+    /// Removes objects that are not in `needed`, and unfinished ones, once they are `keep` old.
+    pub(super) async fn sweep(&self, needed: HashSet<(ClinicId, ObjectId)>, keep: Duration) {
+        let this = self.clone();
+        let swept = spawn_blocking(move || this.sweep_blocking(&needed, keep)).await;
+        match swept {
+            Ok(Ok(0)) | Err(_) => {}
+            Ok(Ok(removed)) => tracing::info!(removed, "Images that no case names were removed."),
+            Ok(Err(error)) => tracing::warn!(%error, "Images that no case names could not be removed."),
+        }
+    }
+
+    fn sweep_blocking(&self, needed: &HashSet<(ClinicId, ObjectId)>, keep: Duration) -> io::Result<usize> {
+        let clinics: Vec<ClinicId> = self.lock().keys().cloned().collect();
+        let mut removed = 0;
+        for clinic in clinics {
+            let folder = self.0.directory.join(clinic.as_str());
+            for (id, path) in whole_objects(&folder)? {
+                if !needed.contains(&(clinic.clone(), id)) && is_older(&path, keep)? {
+                    self.remove(&clinic, id)?;
+                    removed += 1;
+                }
+            }
+            for (id, _, path) in open_objects(&folder)? {
+                let busy = |clinics: &HashMap<ClinicId, Clinic>| {
+                    clinics.get(&clinic).is_some_and(|found| found.busy.contains(&id))
+                };
+                if is_older(&path, keep)? && !busy(&self.lock()) {
+                    fs::remove_file(path)?;
+                    if let Some(found) = self.lock().get_mut(&clinic) {
+                        found.open.remove(&id);
+                    }
+                    removed += 1;
+                }
+            }
+        }
+        Ok(removed)
+    }
+
+    fn whole(&self, clinic: &ClinicId, id: ObjectId) -> PathBuf {
+        let name = id.to_string();
+        let folder = name.get(..2).unwrap_or_default().to_owned();
+        self.0
+            .directory
+            .join(clinic.as_str())
+            .join("objects")
+            .join(folder)
+            .join(name)
+    }
+
+    fn partial(&self, clinic: &ClinicId, id: ObjectId, length: u64) -> PathBuf {
+        self.0
+            .directory
+            .join(clinic.as_str())
+            .join("open")
+            .join(format!("{id}.{length}"))
+    }
+
+    /// Whole after any panic: nothing between two changes can.
+    fn lock(&self) -> MutexGuard<'_, HashMap<ClinicId, Clinic>> {
+        self.0.clinics.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Receiving {
+    /// The bytes still wanted of this range.
+    pub(super) fn wanted(&self) -> u64 {
+        self.range.end.saturating_sub(self.offset)
+    }
+
+    /// Appends, off the shared threads. What is appended counts, whatever becomes of the connection.
+    pub(super) async fn append(&mut self, bytes: bytes::Bytes) -> Result<(), Error> {
+        let length = bytes.len() as u64;
+        let file = Arc::clone(&self.file);
+        let written = spawn_blocking(move || (&*file).write_all(&bytes)).await;
+        written
+            .map_err(|_| Error::Cut)?
+            .map_err(|source| Error::Disk { source })?;
+        self.offset += length;
+        Ok(())
+    }
+
+    /// Syncs the range; after the last one compares the whole with its name and gives it that name.
+    pub(super) async fn finish(self) -> Result<Received, Error> {
+        let done = spawn_blocking(move || self.finish_blocking()).await;
+        done.map_err(|_| Error::Cut)?
+            .map_err(|source| Error::Disk { source })
+    }
+
+    fn finish_blocking(self) -> io::Result<Received> {
+        self.file.sync_data()?;
+        if self.offset < self.range.length {
+            return Ok(Received::Partly { offset: self.offset });
+        }
+        self.objects.conclude(&self.clinic, self.id, self.range.length)
+    }
+}
+
+impl Drop for Receiving {
+    fn drop(&mut self) {
+        self.objects.release(&self.clinic, self.id);
+    }
+}
+
+/// The rename survives a power cut before anybody hears of it.
+fn keep(partial: &Path, whole: &Path) -> io::Result<()> {
+    let folder = whole.parent().unwrap_or(whole);
+    fs::create_dir_all(folder)?;
+    fs::rename(partial, whole)?;
+    for directory in [
+        Some(folder),
+        folder.parent(),
+        folder.parent().and_then(Path::parent),
+    ] {
+        if let Some(directory) = directory {
+            File::open(directory)?.sync_all()?;
+        }
+    }
+    Ok(())
+}
+
+fn hash_of(path: &Path) -> io::Result<ObjectId> {
+    let mut file = File::open(path)?;
+    let mut context = Context::new(&SHA256);
+    let mut buffer = vec![0; 256 * 1024];
+    loop {
+        let length = file.read(&mut buffer)?;
+        if length == 0 {
+            break;
+        }
+        context.update(buffer.get(..length).unwrap_or_default());
+    }
+    let mut id = [0; 32];
+    id.copy_from_slice(context.finish().as_ref());
+    Ok(ObjectId(id))
+}
+
+fn survey(folder: &Path) -> io::Result<Clinic> {
+    let mut found = Clinic::default();
+    for (_, path) in whole_objects(folder)? {
+        found.bytes += fs::metadata(path)?.len();
+    }
+    for (id, length, _) in open_objects(folder)? {
+        found.open.insert(id, length);
+    }
+    Ok(found)
+}
+
+fn whole_objects(folder: &Path) -> io::Result<Vec<(ObjectId, PathBuf)>> {
+    let mut found = Vec::new();
+    for part in entries(&folder.join("objects"))? {
+        for path in entries(&part)? {
+            if let Some(id) = name_of(&path).and_then(|name| name.parse().ok()) {
+                found.push((id, path));
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn open_objects(folder: &Path) -> io::Result<Vec<(ObjectId, u64, PathBuf)>> {
+    let named = |path: PathBuf| {
+        let (id, length) = name_of(&path)?.split_once('.')?;
+        Some((id.parse().ok()?, length.parse().ok()?, path.clone()))
+    };
+    Ok(entries(&folder.join("open"))?
+        .into_iter()
+        .filter_map(named)
+        .collect())
+}
+
+fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    match fs::read_dir(folder) {
+        Ok(entries) => entries.map(|entry| Ok(entry?.path())).collect(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+fn name_of(path: &Path) -> Option<&str> {
+    path.file_name()?.to_str()
+}
+
+fn length_of(path: &Path) -> io::Result<Option<u64>> {
+    match fs::metadata(path) {
+        Ok(data) => Ok(Some(data.len())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn is_older(path: &Path, than: Duration) -> io::Result<bool> {
+    let age = SystemTime::now().duration_since(fs::metadata(path)?.modified()?);
+    // A clock that was set back removes nothing.
+    Ok(age.is_ok_and(|age| than < age))
+}

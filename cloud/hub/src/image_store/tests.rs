@@ -1,0 +1,198 @@
+use bytes::Bytes;
+use proptest::prelude::*;
+use ring::digest::{SHA256, digest};
+
+use super::objects::{Held, Received, Receiving, Refusal};
+use super::*;
+use barefoot_wire::images::ContentRange;
+
+fn limits() -> Limits {
+    Limits {
+        object_bytes: 1000,
+        clinic_bytes: 2000,
+        open_uploads: 3,
+    }
+}
+
+fn clinic(name: &str) -> ClinicId {
+    ClinicId::new(name).unwrap()
+}
+
+fn id_of(content: &[u8]) -> ObjectId {
+    ObjectId(digest(&SHA256, content).as_ref().try_into().unwrap())
+}
+
+fn range(first: usize, end: usize, length: usize) -> ContentRange {
+    ContentRange {
+        first: first as u64,
+        end: end as u64,
+        length: length as u64,
+    }
+}
+
+fn begin(objects: &Objects, content: &[u8], first: usize, end: usize) -> Result<Receiving, Refusal> {
+    objects
+        .receive(&clinic("c1"), id_of(content), range(first, end, content.len()))
+        .unwrap()
+}
+
+async fn put(objects: &Objects, content: &[u8], first: usize, end: usize) -> Received {
+    let mut receiving = begin(objects, content, first, end).unwrap();
+    receiving
+        .append(Bytes::copy_from_slice(&content[first..end]))
+        .await
+        .unwrap();
+    receiving.finish().await.unwrap()
+}
+
+#[tokio::test]
+async fn an_object_arrives_in_ranges_over_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let content = b"a picture in two ranges".as_slice();
+    let objects = Objects::open(dir.path().to_owned(), limits()).unwrap();
+    assert_eq!(
+        put(&objects, content, 0, 10).await,
+        Received::Partly { offset: 10 }
+    );
+    // Cut in the middle of the second: what was appended counts.
+    let mut cut = begin(&objects, content, 10, 23).unwrap();
+    cut.append(Bytes::from_static(b" in")).await.unwrap();
+    assert!(matches!(begin(&objects, content, 13, 23), Err(Refusal::Busy)));
+    drop(cut);
+    drop(objects);
+    let objects = Objects::open(dir.path().to_owned(), limits()).unwrap();
+    let held = objects.held(&clinic("c1"), id_of(content)).unwrap();
+    assert_eq!(
+        held,
+        Held {
+            offset: 13,
+            complete: false
+        }
+    );
+    assert!(matches!(
+        begin(&objects, content, 10, 23),
+        Err(Refusal::Offset(13))
+    ));
+    assert_eq!(put(&objects, content, 13, content.len()).await, Received::Whole);
+    assert_eq!(
+        objects.read(&clinic("c1"), id_of(content)).await.unwrap(),
+        content
+    );
+    assert!(matches!(
+        begin(&objects, content, 0, 5),
+        Err(Refusal::Complete { length: 23 })
+    ));
+    // Another clinic sees nothing of it.
+    let held = objects.held(&clinic("c2"), id_of(content)).unwrap();
+    assert_eq!(
+        held,
+        Held {
+            offset: 0,
+            complete: false
+        }
+    );
+}
+
+#[tokio::test]
+async fn another_content_than_the_name_says_is_thrown_away() {
+    let dir = tempfile::tempdir().unwrap();
+    let objects = Objects::open(dir.path().to_owned(), limits()).unwrap();
+    let mut receiving = begin(&objects, b"right", 0, 5).unwrap();
+    receiving.append(Bytes::from_static(b"wrong")).await.unwrap();
+    assert_eq!(receiving.finish().await.unwrap(), Received::WrongHash);
+    assert_eq!(put(&objects, b"right", 0, 5).await, Received::Whole);
+}
+
+#[tokio::test]
+async fn a_clinic_has_its_bounds() {
+    let dir = tempfile::tempdir().unwrap();
+    let objects = Objects::open(dir.path().to_owned(), limits()).unwrap();
+    assert!(matches!(
+        begin(&objects, &[0; 1001], 0, 1),
+        Err(Refusal::TooLarge)
+    ));
+    for number in 0..2u8 {
+        put(&objects, &[number; 900], 0, 1).await;
+    }
+    assert!(matches!(
+        begin(&objects, &[7; 900], 0, 1),
+        Err(Refusal::QuotaUsed)
+    ));
+    put(&objects, &[8; 100], 0, 1).await;
+    assert!(matches!(
+        begin(&objects, &[9; 10], 0, 1),
+        Err(Refusal::TooManyOpen)
+    ));
+    let other = ContentRange {
+        length: 800,
+        ..range(1, 2, 900)
+    };
+    assert!(matches!(
+        objects.receive(&clinic("c1"), id_of(&[0; 900]), other).unwrap(),
+        Err(Refusal::OtherLength)
+    ));
+}
+
+#[tokio::test]
+async fn what_nobody_names_goes_and_what_is_named_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let objects = Objects::open(dir.path().to_owned(), limits()).unwrap();
+    put(&objects, b"needed", 0, 6).await;
+    put(&objects, b"unneeded", 0, 8).await;
+    put(&objects, b"unfinished", 0, 3).await;
+    let needed: std::collections::HashSet<_> = [(clinic("c1"), id_of(b"needed"))].into();
+    objects.sweep(needed.clone(), Duration::from_secs(3600)).await;
+    assert!(
+        objects.is_whole(&clinic("c1"), id_of(b"unneeded"), 8),
+        "too young"
+    );
+    objects.sweep(needed, Duration::ZERO).await;
+    assert!(objects.is_whole(&clinic("c1"), id_of(b"needed"), 6));
+    assert!(!objects.is_whole(&clinic("c1"), id_of(b"unneeded"), 8));
+    assert_eq!(
+        objects.held(&clinic("c1"), id_of(b"unfinished")).unwrap().offset,
+        0
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    /// However it is cut, restarted and asked again: an upload that follows the offsets ends whole, and no byte is stored
+    /// that was not sent for it.
+    #[test]
+    fn any_upload_that_follows_the_offsets_ends_whole(
+        content in proptest::collection::vec(any::<u8>(), 1..200),
+        cuts in proptest::collection::vec((1usize..60, any::<bool>(), any::<bool>()), 0..12),
+    ) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        runtime.block_on(async {
+            let mut objects = Objects::open(dir.path().to_owned(), limits()).unwrap();
+            let id = id_of(&content);
+            for (piece, finish, restart) in cuts {
+                let held = objects.held(&clinic("c1"), id).unwrap();
+                if held.complete {
+                    break;
+                }
+                let first = usize::try_from(held.offset).unwrap();
+                let end = content.len().min(first + piece);
+                let mut receiving = begin(&objects, &content, first, content.len()).unwrap();
+                receiving.append(Bytes::copy_from_slice(&content[first..end])).await.unwrap();
+                if finish && end == content.len() {
+                    assert_eq!(receiving.finish().await.unwrap(), Received::Whole);
+                } else {
+                    drop(receiving);
+                }
+                if restart {
+                    objects = Objects::open(dir.path().to_owned(), limits()).unwrap();
+                }
+            }
+            let held = objects.held(&clinic("c1"), id).unwrap();
+            if !held.complete {
+                let first = usize::try_from(held.offset).unwrap();
+                assert_eq!(put(&objects, &content, first, content.len()).await, Received::Whole);
+            }
+            assert_eq!(objects.read(&clinic("c1"), id).await.unwrap(), content);
+        });
+    }
+}

@@ -1,0 +1,20 @@
+use barefoot_imaging::deidentify::Pseudonyms;
+use barefoot_trust::PseudonymKey;
+
+/// The clinic's key as de-identification asks it.
+#[derive(Debug)]
+pub(super) struct Names<'a>(pub(super) &'a PseudonymKey);
+
+impl Pseudonyms for Names<'_> {
+    fn uid(&self, uid: &str) -> String {
+        self.0.uid_of(uid)
+    }
+
+    fn patient(&self, identity: &str) -> String {
+        self.0.patient_of(identity)
+    }
+
+    fn days(&self, identity: &str) -> i64 {
+        self.0.days_of(identity)
+    }
+}

@@ -1,0 +1,135 @@
+//! What is to be sent, from what the cases say and what the hub has said.
+
+use std::collections::HashSet;
+
+use barefoot_queue::Lane;
+use serde::{Deserialize, Serialize};
+
+use super::job::{self, Job};
+use super::{Error, ImageUploads, job_key};
+use crate::case_index::{CaseIndex, CaseState};
+use crate::checked_lines;
+use crate::clock::now_ms;
+use crate::study_folder::StudyKey;
+
+/// What the hub said of versions' images, one line each.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub(super) enum SentLine {
+    /// Cases assessed before this are not owed: a box that is given a hub does not flood it with years of studies.
+    Since { at_ms: i64 },
+    Committed {
+        study: String,
+        version: u32,
+        at_ms: i64,
+        images: usize,
+        refused: usize,
+    },
+}
+
+impl ImageUploads {
+    /// Brings the lane to hold exactly what is owed: cases of the policy's urgencies whose newest version the hub has not
+    /// committed, nor a person set aside.
+    pub(super) fn resume(&self, cases: &CaseIndex) -> Result<(), Error> {
+        let folder = |source| Error::Folder { source };
+        let lines: Vec<SentLine> = checked_lines::replay(&self.sent_log()).map_err(folder)?.entries;
+        let since = lines.iter().find_map(|line| match line {
+            SentLine::Since { at_ms } => Some(*at_ms),
+            SentLine::Committed { .. } => None,
+        });
+        let since = match since {
+            Some(at_ms) => at_ms,
+            None => {
+                let at_ms = now_ms();
+                checked_lines::append(&self.sent_log(), &[SentLine::Since { at_ms }]).map_err(folder)?;
+                at_ms
+            }
+        };
+        let committed: HashSet<(&str, u32)> = lines
+            .iter()
+            .filter_map(|line| match line {
+                SentLine::Committed { study, version, .. } => Some((study.as_str(), *version)),
+                SentLine::Since { .. } => None,
+            })
+            .collect();
+        for (study, version) in &committed {
+            if let Some(study) = StudyKey::parse(study) {
+                let id = Job::id(&study, *version);
+                self.0
+                    .queue
+                    .receipt(&id)
+                    .map_err(|source| Error::Queue { source })?;
+            }
+        }
+        let set_aside = self.set_aside()?;
+        for case in cases.all() {
+            let owed = case.state == CaseState::Assessed
+                && since <= case.assessed_at_ms.unwrap_or_default()
+                && 0 < case.instances
+                && !committed.contains(&(case.study.as_str(), case.version))
+                && !set_aside.contains(&Job::id(&case.study, case.version));
+            if let Some(assessment) = case.assessment.as_ref().filter(|_| owed) {
+                self.offer(&case.study, case.version, assessment.urgency)?;
+            }
+        }
+        self.drop_superseded(cases)?;
+        self.drop_folders();
+        Ok(())
+    }
+
+    fn set_aside(&self) -> Result<HashSet<String>, Error> {
+        let records = self.0.queue.set_aside_records(usize::MAX);
+        let records = records.map_err(|source| Error::Queue { source })?;
+        Ok(records.into_iter().map(|kept| kept.record.id).collect())
+    }
+
+    /// Records of the last run for versions that a newer one has replaced, or whose images are gone.
+    fn drop_superseded(&self, cases: &CaseIndex) -> Result<(), Error> {
+        let queue = |source| Error::Queue { source };
+        let records = self
+            .0
+            .queue
+            .pending_of(&[Lane::Images], usize::MAX, |_| false)
+            .map_err(queue)?;
+        for record in records {
+            let Some(job) = Job::of(&record) else { continue };
+            let known = job.study().and_then(|study| cases.get(&study));
+            let current = known.filter(|case| case.version == job.version && 0 < case.instances);
+            match current {
+                Some(case) => {
+                    self.waiting()
+                        .entry(case.study.clone())
+                        .or_default()
+                        .insert(job.version);
+                    if job::Progress::open(self.folder(&job))
+                        .is_ok_and(|progress| progress.is_quick_look_sent())
+                    {
+                        self.looked_at().insert(job_key(&job));
+                    }
+                }
+                None => {
+                    self.0.queue.receipt(&record.id).map_err(queue)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Folders of jobs that are done.
+    fn drop_folders(&self) {
+        let Ok(entries) = std::fs::read_dir(self.0.state.images()) else {
+            return;
+        };
+        let wanted: HashSet<String> = self
+            .waiting()
+            .iter()
+            .flat_map(|(study, versions)| versions.iter().map(move |version| format!("{study}-{version}")))
+            .collect();
+        for entry in entries.flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if entry.path().is_dir() && !wanted.contains(&name) {
+                job::remove_folder(&entry.path());
+            }
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Images as they leave: de-identified, compressed, and small ones to begin with. Blocking and busy.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use barefoot_imaging::deidentify::{self, Deidentified, Policy, Withheld};
+use barefoot_imaging::{header, pixels, render};
+use barefoot_trust::PseudonymKey;
+use ring::digest;
+
+use super::job::{ImageLine, Line, PictureLine, Progress};
+use super::names::Names;
+use crate::character_sets::CharacterSets;
+use crate::study_folder::hex;
+
+/// Sides of the key image's picture: the largest whose bytes fit.
+const KEY_SIDES: [u32; 4] = [1024, 768, 512, 384];
+
+/// Side of the other pictures.
+const SMALL_SIDE: u32 = 256;
+
+/// Pictures of one quick look.
+const MOST_PICTURES: usize = 12;
+
+/// What preparing needs; one for the daemon.
+#[derive(Debug)]
+pub(super) struct Preparation {
+    pub(super) key: PseudonymKey,
+    pub(super) policy: Policy,
+    pub(super) character_sets: CharacterSets,
+    pub(super) quick_look_bytes: usize,
+}
+
+impl Preparation {
+    /// Makes the study's small pictures, the key image first, and notes them. An image that must stay shows in none.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub(super) fn quick_look(&self, instances: &[PathBuf], progress: &mut Progress) -> io::Result<()> {
+        let mut pictures = Vec::new();
+        let mut left = self.quick_look_bytes;
+        for path in chosen(instances) {
+            if pictures.len() == MOST_PICTURES || left == 0 {
+                break;
+            }
+            let Ok(image) = self.deidentified(path) else {
+                continue;
+            };
+            let is_key = pictures.is_empty();
+            // The rest of a study may take what the key image leaves, and that is at least half.
+            let most = if is_key && 1 < instances.len() {
+                left / 2
+            } else {
+                left
+            };
+            let draft = progress.object("draft.dcm");
+            std::fs::write(&draft, &image.file)?;
+            let made = picture(&draft, is_key, most);
+            std::fs::remove_file(&draft)?;
+            let Some(jpeg) = made else { continue };
+            left = left.saturating_sub(jpeg.len());
+            let sha256 = sha256_of(&jpeg);
+            progress.put(&sha256, &jpeg)?;
+            pictures.push(PictureLine {
+                sha256,
+                bytes: jpeg.len() as u64,
+                sop_instance_uid: image.sop_instance_uid,
+            });
+        }
+        progress.note(Line::QuickLook { pictures })
+    }
+
+    /// Makes one image ready, or notes why it stays.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub(super) fn image(
+        &self,
+        file: &str,
+        path: &Path,
+        case: &str,
+        progress: &mut Progress,
+    ) -> io::Result<()> {
+        let line = match self.deidentified(path) {
+            Ok(image) if image.study_uid == case => {
+                let sha256 = sha256_of(&image.file);
+                progress.put(&sha256, &image.file)?;
+                Line::Ready(ImageLine {
+                    file: file.to_owned(),
+                    sha256,
+                    bytes: image.file.len() as u64,
+                    sop_class_uid: image.sop_class_uid,
+                    sop_instance_uid: image.sop_instance_uid,
+                    transfer_syntax_uid: image.transfer_syntax.to_owned(),
+                })
+            }
+            Ok(_) => withheld(file, Withheld::Uid.code()),
+            Err(reason) => withheld(file, reason),
+        };
+        progress.note(line)
+    }
+
+    /// The image, or the code of why it stays.
+    fn deidentified(&self, path: &Path) -> Result<Deidentified, &'static str> {
+        let work = || {
+            let mut header = header::read_header(path).map_err(|_| "malformed")?;
+            self.character_sets.apply(&mut header);
+            deidentify::deidentify(path, &header, &Names(&self.key), &self.policy)
+                .map_err(|reason| reason.code())
+        };
+        // A codec that panics on somebody's picture must not take the daemon along.
+        catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err("undecodable"))
+    }
+}
+
+fn withheld(file: &str, reason: &str) -> Line {
+    Line::Withheld {
+        file: file.to_owned(),
+        reason: reason.to_owned(),
+    }
+}
+
+/// The middle image, in a stack the one most likely to show something; then others, evenly over the study.
+fn chosen(instances: &[PathBuf]) -> impl Iterator<Item = &PathBuf> {
+    let middle = instances.len() / 2;
+    let step = instances.len().div_ceil(MOST_PICTURES).max(1);
+    let others = (0..instances.len())
+        .step_by(step)
+        .filter(move |number| *number != middle);
+    std::iter::once(middle)
+        .chain(others)
+        .filter_map(|number| instances.get(number))
+}
+
+/// Made from the image as it leaves, so that nothing shows that was blanked.
+fn picture(path: &Path, is_key: bool, most: usize) -> Option<Vec<u8>> {
+    let make = || {
+        let header = header::read_header(path).ok()?;
+        let image = pixels::load_gray(path, &header).ok()?;
+        let sides: &[u32] = if is_key { &KEY_SIDES } else { &[SMALL_SIDE] };
+        sides
+            .iter()
+            .filter_map(|side| render::preview_jpeg(&image, *side).ok())
+            .find(|jpeg| jpeg.len() <= most)
+    };
+    catch_unwind(AssertUnwindSafe(make)).ok().flatten()
+}
+
+pub(super) fn sha256_of(bytes: &[u8]) -> String {
+    hex(digest::digest(&digest::SHA256, bytes).as_ref().iter())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_middle_comes_first_and_the_others_are_spread() {
+        let paths: Vec<PathBuf> = (0..100).map(|number| PathBuf::from(number.to_string())).collect();
+        let order: Vec<_> = chosen(&paths).collect();
+        assert_eq!(order[0], &paths[50]);
+        assert!(MOST_PICTURES <= order.len() && order.len() <= MOST_PICTURES + 1);
+        let single: Vec<_> = chosen(&paths[..1]).collect();
+        assert_eq!(single, [&paths[0]]);
+        assert_eq!(chosen(&[]).count(), 0);
+    }
+}

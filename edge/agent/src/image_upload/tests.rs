@@ -1,0 +1,416 @@
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use barefoot_imaging::data_set::{self, Coding, Content, DataSet, Element, Vr};
+use barefoot_imaging::deidentify;
+use barefoot_imaging::tags::{self, Tag};
+use barefoot_trust::{Authority, TlsIdentity};
+use barefoot_wire::images::{decode_image_set, decode_quick_look, encode_result_of_images};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream, duplex};
+use tokio::time::Instant;
+
+use super::client::Connection;
+use super::job::Progress;
+use super::*;
+
+const EXPLICIT: &str = "1.2.840.10008.1.2.1";
+const STUDY: &str = "1.2.3";
+const MARKER: &str = "ZQXMARKER";
+
+/// What a hub hears and has, and how much it takes before it hangs up.
+#[derive(Default)]
+struct Heard {
+    /// Every byte that was written to the connection.
+    plain: Vec<u8>,
+    objects: HashMap<String, Vec<u8>>,
+    pictures: usize,
+    committed: Option<ImageSet>,
+    hangs_up_after: Option<usize>,
+    calls: usize,
+}
+
+use barefoot_wire::images::ImageSet;
+
+/// A hub of a few lines, on what would be inside TLS.
+async fn hub(stream: DuplexStream, heard: Arc<Mutex<Heard>>) {
+    let mut stream = BufReader::new(stream);
+    loop {
+        let mut head = String::new();
+        loop {
+            let mut line = String::new();
+            if stream.read_line(&mut line).await.unwrap_or(0) == 0 {
+                return;
+            }
+            heard.lock().unwrap().plain.extend(line.as_bytes());
+            if line == "\r\n" {
+                break;
+            }
+            head.push_str(&line);
+        }
+        heard.lock().unwrap().calls += 1;
+        let field = |name: &str| {
+            let line = head
+                .lines()
+                .find(|line| line.to_ascii_lowercase().starts_with(name))?;
+            Some(line.split_once(':')?.1.trim().to_owned())
+        };
+        let length: usize = field("content-length").map_or(0, |text| text.parse().unwrap());
+        let mut words = head.split(' ');
+        let (method, path) = (words.next().unwrap().to_owned(), words.next().unwrap().to_owned());
+        let name = path.strip_prefix("/v1/objects/").map(str::to_owned);
+        let mut body = Vec::new();
+        while body.len() < length {
+            let mut piece = vec![0; 4096.min(length - body.len())];
+            let Ok(count @ 1..) = stream.read(&mut piece).await else {
+                return;
+            };
+            let mut heard = heard.lock().unwrap();
+            heard.plain.extend(&piece[..count]);
+            body.extend(&piece[..count]);
+            if let Some(name) = &name {
+                heard
+                    .objects
+                    .entry(name.clone())
+                    .or_default()
+                    .extend(&piece[..count]);
+            }
+            let so_far: usize = heard.objects.values().map(Vec::len).sum();
+            if heard.hangs_up_after.is_some_and(|most| most <= so_far) {
+                heard.hangs_up_after = None;
+                return;
+            }
+        }
+        let answer = answer(&heard, &method, &path, name, field("content-range"), &body);
+        if stream.write_all(&answer).await.is_err() {
+            return;
+        }
+    }
+}
+
+fn answer(
+    heard: &Mutex<Heard>,
+    method: &str,
+    path: &str,
+    name: Option<String>,
+    range: Option<String>,
+    body: &[u8],
+) -> Vec<u8> {
+    let mut heard = heard.lock().unwrap();
+    if let Some(name) = name {
+        let held = heard.objects.get(&name).map_or(&[][..], Vec::as_slice);
+        let whole = prepare::sha256_of(held) == name;
+        let (status, length) = (if method == "HEAD" { 204 } else { 202 }, held.len());
+        if let Some(range) = range {
+            let range: barefoot_wire::images::ContentRange = range.parse().unwrap();
+            assert!(range.end <= length as u64, "{range}: what was sent was appended");
+        }
+        let complete = if whole { "?1" } else { "?0" };
+        let empty = if method == "HEAD" {
+            ""
+        } else {
+            "content-length: 0\r\n"
+        };
+        return format!(
+            "HTTP/1.1 {status} OK\r\nupload-offset: {length}\r\nupload-complete: {complete}\r\n{empty}\r\n"
+        )
+        .into_bytes();
+    }
+    let mut result = ImageSetResult {
+        committed_at_ms: 1,
+        ..ImageSetResult::default()
+    };
+    if path.ends_with("quick-look") {
+        heard.pictures = decode_quick_look(body).unwrap().len();
+    } else {
+        let set = decode_image_set(body).unwrap();
+        let named =
+            |one: &barefoot_wire::images::Instance| (one.sop_class_uid.clone(), one.sop_instance_uid.clone());
+        result.referenced = set.instances.iter().map(named).collect();
+        heard.committed = Some(set);
+    }
+    let body = encode_result_of_images(&result);
+    let mut answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len()).into_bytes();
+    answer.extend(body);
+    answer
+}
+
+/// A picture whose every text says the marker, of noise that does not compress.
+fn image(number: u32) -> Vec<u8> {
+    let mut set = DataSet::default();
+    set.put_code(tags::SOP_CLASS, "1.2.840.10008.5.1.4.1.1.1.1");
+    set.put_code(tags::SOP_INSTANCE, &format!("1.2.3.4.{number}"));
+    set.put_code(tags::STUDY_UID, STUDY);
+    set.put_code(tags::SERIES_UID, "1.2.3.5");
+    set.put_code(tags::MODALITY, "DX");
+    set.put_code(tags::PHOTOMETRIC, "MONOCHROME2");
+    for (tag, value) in [
+        (tags::SAMPLES_PER_PIXEL, 1),
+        (tags::ROWS, 256),
+        (tags::COLUMNS, 256),
+        (tags::BITS_ALLOCATED, 8),
+        (tags::BITS_STORED, 8),
+        (tags::HIGH_BIT, 7),
+        (tags::PIXEL_REPRESENTATION, 0),
+    ] {
+        set.put_u16(tag, value);
+    }
+    for tag in [
+        tags::PATIENT_NAME,
+        tags::PATIENT_ID,
+        tags::STUDY_DESCRIPTION,
+        tags::INSTITUTION,
+    ] {
+        set.put_text(tag, MARKER, Coding::Utf8);
+    }
+    let secret = Content::Value(MARKER.repeat(4).into_bytes());
+    set.put(
+        Tag(0x0011, 0x1001),
+        Element {
+            vr: Vr::UN,
+            content: secret,
+        },
+    );
+    let noise = (0..256 * 256u32)
+        .map(|at| ((at + number).wrapping_mul(2_654_435_761) >> 24) as u8)
+        .collect();
+    let content = Content::Value(noise);
+    set.put(tags::PIXEL_DATA, Element { vr: Vr::OB, content });
+    let mut file = vec![0; 128];
+    file.extend(b"DICM\x02\x00\x10\x00UI\x14\x001.2.840.10008.1.2.1\x00");
+    file.extend(data_set::write(&set, EXPLICIT).unwrap());
+    file
+}
+
+struct Site {
+    dir: tempfile::TempDir,
+    state: StateDirectory,
+    queue: Queue,
+    status: Status,
+    tls: TlsPaths,
+}
+
+fn study() -> StudyKey {
+    StudyKey::of(&StudyUid::new(STUDY).unwrap())
+}
+
+impl Site {
+    fn new(images: u32) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDirectory::open(&dir.path().join("state")).unwrap();
+        let now = time::OffsetDateTime::now_utc();
+        let authority = Authority::create(dir.path(), "Test region", now).unwrap();
+        let clinic = barefoot_domain::ClinicId::new("c1").unwrap();
+        let issued = authority
+            .issue_clinic(&clinic, now, time::Duration::days(1))
+            .unwrap();
+        issued.save(dir.path(), "c1").unwrap();
+        let tls = TlsPaths {
+            authority: dir.path().join("authority.crt"),
+            certificate: dir.path().join("c1.crt"),
+            key: dir.path().join("c1.key"),
+        };
+        TlsIdentity::load(&tls).unwrap();
+        let queue = Queue::open(&state.queue(), barefoot_queue::Config::default()).unwrap();
+        let site = Self {
+            status: Status::new(queue.clone()),
+            queue,
+            state,
+            dir,
+            tls,
+        };
+        site.settle(1, images);
+        site
+    }
+
+    /// Version `version` of the study has so many images.
+    fn settle(&self, version: u32, images: u32) {
+        let folder = self.state.instances(&study());
+        std::fs::create_dir_all(&folder).unwrap();
+        let mut instances = Vec::new();
+        for number in 0..images {
+            let name = format!("{number}.dcm");
+            std::fs::write(folder.join(&name), image(number)).unwrap();
+            instances.push(name);
+        }
+        let settled = Entry::Settled {
+            version,
+            at_ms: 1,
+            received_at_ms: 1,
+            study_uid: STUDY.to_owned(),
+            instances,
+            modality: "DX".to_owned(),
+            patient: case_log::PatientText::default(),
+            conflicts: 0,
+            strangers: 0,
+        };
+        case_log::append(&self.state.case_log(&study()), &[settled]).unwrap();
+    }
+
+    fn key(&self) -> PseudonymKey {
+        PseudonymKey::load_or_create(&self.dir.path().join("key")).unwrap()
+    }
+
+    fn uploads(&self, cases: &CaseIndex) -> ImageUploads {
+        let config: Config = toml::from_str("hub = \"localhost:1\"").unwrap();
+        let parts = Parts {
+            state: self.state.clone(),
+            queue: self.queue.clone(),
+            status: self.status.clone(),
+            pseudonyms: self.key(),
+            character_sets: CharacterSets::default(),
+        };
+        ImageUploads::open(config, &self.tls, parts, cases).unwrap()
+    }
+}
+
+impl ImageUploads {
+    /// The next turn finds itself connected.
+    async fn connect(&self, heard: &Arc<Mutex<Heard>>) {
+        let (near, far) = duplex(64 * 1024);
+        tokio::spawn(hub(far, Arc::clone(heard)));
+        let line = Connection::over(near, &"hub".into()).await.unwrap();
+        *self.0.sending.line.lock().await = Some((line, Instant::now()));
+    }
+}
+
+fn contains(bytes: &[u8], wanted: &[u8]) -> bool {
+    bytes.windows(wanted.len()).any(|window| window == wanted)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_that_goes_over_the_line_says_nobodys_name() {
+    let site = Site::new(3);
+    let uploads = site.uploads(&CaseIndex::default());
+    uploads.offer(&study(), 1, Urgency::Review).unwrap();
+    assert!(uploads.is_waiting(&study()));
+    let heard = Arc::default();
+    let job = uploads.next().unwrap().unwrap();
+    uploads.connect(&heard).await;
+    uploads.turn(&job).await.unwrap();
+    assert_eq!(heard.lock().unwrap().pictures, 3, "small pictures first");
+    assert!(heard.lock().unwrap().committed.is_none());
+    uploads.turn(&job).await.unwrap();
+    {
+        let heard = heard.lock().unwrap();
+        let set = heard.committed.as_ref().unwrap();
+        assert_eq!((set.instances.len(), set.withheld.len()), (3, 0));
+        assert!(
+            !contains(&heard.plain, MARKER.as_bytes()),
+            "a marker is on the line"
+        );
+        for uid in ["1.2.3.4.", "/1.2.3/", study().as_str()] {
+            assert!(!contains(&heard.plain, uid.as_bytes()), "{uid} is on the line");
+        }
+        for instance in &set.instances {
+            let object = &heard.objects[&instance.object.id.to_string()];
+            let checked = deidentify::check(object).unwrap();
+            assert_eq!(checked.study_uid, site.key().uid_of(STUDY));
+        }
+    }
+    assert!(!uploads.is_waiting(&study()), "the hub's word is written down");
+    assert_eq!(site.queue.depth().of(Lane::Images), 0);
+    assert!(uploads.next().unwrap().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broken_upload_goes_on_from_where_it_was() {
+    let site = Site::new(4);
+    let uploads = site.uploads(&CaseIndex::default());
+    uploads.offer(&study(), 1, Urgency::Critical).unwrap();
+    let heard: Arc<Mutex<Heard>> = Arc::default();
+    let job = uploads.next().unwrap().unwrap();
+    let mut breaks = 0;
+    while uploads.next().unwrap().is_some() {
+        let held: usize = heard.lock().unwrap().objects.values().map(Vec::len).sum();
+        heard.lock().unwrap().hangs_up_after = Some(held + 50_000);
+        uploads.connect(&heard).await;
+        if uploads.turn(&job).await.is_err() {
+            breaks += 1;
+        }
+        assert!(breaks < 50);
+    }
+    let heard = heard.lock().unwrap();
+    assert!(3 < breaks, "{breaks}");
+    assert_eq!(heard.committed.as_ref().unwrap().instances.len(), 4);
+    let stored: usize = heard.objects.values().map(Vec::len).sum();
+    let sum: u64 = heard
+        .committed
+        .as_ref()
+        .unwrap()
+        .instances
+        .iter()
+        .map(|one| one.object.bytes)
+        .sum();
+    assert!(sum <= stored as u64, "no byte is held twice: {sum} {stored}");
+    assert!(
+        heard.plain.len() < stored + 64 * 1024,
+        "{} for {stored}",
+        heard.plain.len()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn critical_cases_and_small_pictures_go_first_and_a_new_version_replaces_the_old() {
+    let site = Site::new(1);
+    let uploads = site.uploads(&CaseIndex::default());
+    let other = StudyKey::of(&StudyUid::new("1.9").unwrap());
+    uploads.offer(&study(), 1, Urgency::Review).unwrap();
+    uploads.offer(&other, 1, Urgency::Critical).unwrap();
+    uploads
+        .offer(&StudyKey::of(&StudyUid::new("1.8").unwrap()), 1, Urgency::Routine)
+        .unwrap();
+    assert_eq!(site.queue.depth().of(Lane::Images), 2, "routine ones stay");
+    assert_eq!(uploads.next().unwrap().unwrap().study, other.as_str());
+    uploads.looked_at().insert(format!("{other}-1"));
+    assert_eq!(uploads.next().unwrap().unwrap().study, study().as_str());
+    uploads.offer(&study(), 2, Urgency::Review).unwrap();
+    assert_eq!(site.queue.depth().of(Lane::Images), 2);
+    let next = uploads.next().unwrap().unwrap();
+    assert_eq!((next.study.as_str(), next.version), (study().as_str(), 2));
+}
+
+#[test]
+fn a_start_owes_what_was_assessed_since_and_not_committed() {
+    let site = Site::new(1);
+    let cases = CaseIndex::default();
+    let case = |uid: &str, assessed_at_ms: i64| {
+        let mut view = crate::case_index::samples::assessed(uid);
+        view.study = StudyKey::of(&StudyUid::new(uid).unwrap());
+        view.version = 1;
+        view.instances = 1;
+        view.state = crate::case_index::CaseState::Assessed;
+        view.assessed_at_ms = Some(assessed_at_ms);
+        if let Some(assessment) = &mut view.assessment {
+            assessment.urgency = Urgency::Review;
+        }
+        cases.put(view);
+    };
+    case("1.1", now_ms() - 10_000);
+    drop(site.uploads(&cases));
+    assert_eq!(
+        site.queue.depth().of(Lane::Images),
+        0,
+        "what was there before is not owed"
+    );
+    case("1.2", now_ms() + 10_000);
+    case("1.3", now_ms() + 10_000);
+    let uploads = site.uploads(&cases);
+    assert_eq!(site.queue.depth().of(Lane::Images), 2);
+    let committed = SentLine::Committed {
+        study: StudyKey::of(&StudyUid::new("1.2").unwrap()).to_string(),
+        version: 1,
+        at_ms: 1,
+        images: 1,
+        refused: 0,
+    };
+    checked_lines::append(&uploads.sent_log(), &[committed]).unwrap();
+    let folder = site.state.images().join("leftover-1");
+    Progress::open(folder.clone()).unwrap();
+    let uploads = site.uploads(&cases);
+    assert_eq!(site.queue.depth().of(Lane::Images), 1);
+    assert_eq!(
+        uploads.next().unwrap().unwrap().study,
+        StudyKey::of(&StudyUid::new("1.3").unwrap()).as_str()
+    );
+    assert!(!folder.exists());
+}

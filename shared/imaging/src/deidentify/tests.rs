@@ -1,0 +1,576 @@
+use std::path::Path;
+
+use dicom_core::dictionary::DataDictionary as _;
+use dicom_dictionary_std::StandardDataDictionary;
+use proptest::prelude::*;
+
+use super::*;
+use crate::data_set::{Coding, Content, Element, Vr};
+use crate::header::read_header;
+use crate::tags::{self, Tag};
+
+const EXPLICIT: &str = "1.2.840.10008.1.2.1";
+const DX: &str = "1.2.840.10008.5.1.4.1.1.1.1";
+const US: &str = "1.2.840.10008.5.1.4.1.1.6.1";
+const SC: &str = "1.2.840.10008.5.1.4.1.1.7";
+
+/// Stands in every element of the data set under test; nothing else says it.
+const MARKER: &str = "ZQXMARKER";
+/// The same where only digits are allowed.
+const MARKED_UID: &str = "1.2.99887766.5544332211";
+
+/// Names that are certainly none of the input's.
+struct Names;
+
+impl Pseudonyms for Names {
+    fn uid(&self, uid: &str) -> String {
+        let sum = uid.bytes().fold(7u64, |sum, byte| {
+            sum.wrapping_mul(1_099_511_628_211) ^ u64::from(byte)
+        });
+        format!("2.25.{sum}")
+    }
+
+    fn patient(&self, identity: &str) -> String {
+        let sum = identity
+            .bytes()
+            .fold(3u128, |sum, byte| sum.wrapping_mul(31) + u128::from(byte));
+        format!("P{sum:032X}")
+    }
+
+    fn days(&self, _: &str) -> i64 {
+        -100
+    }
+}
+
+fn policy() -> Policy {
+    Policy {
+        dates: Dates::Shifted,
+        patient_characteristics: true,
+        trust_declared_clean: false,
+        banners: Vec::new(),
+    }
+}
+
+/// A picture of `class`, 64 by 64, of one 8-bit sample.
+fn picture(class: &str, modality: &str) -> DataSet {
+    let mut set = DataSet::default();
+    set.put_code(tags::SOP_CLASS, class);
+    set.put_code(tags::SOP_INSTANCE, "1.2.3.4");
+    set.put_code(tags::STUDY_UID, "1.2.3");
+    set.put_code(tags::SERIES_UID, "1.2.3.5");
+    set.put_code(tags::MODALITY, modality);
+    set.put_text(tags::PATIENT_NAME, "Zhang^San=张三", Coding::Utf8);
+    set.put_code(tags::PATIENT_ID, "4711");
+    for (tag, value) in [
+        (tags::SAMPLES_PER_PIXEL, 1),
+        (tags::ROWS, 64),
+        (tags::COLUMNS, 64),
+        (tags::BITS_ALLOCATED, 8),
+        (tags::BITS_STORED, 8),
+        (tags::HIGH_BIT, 7),
+        (tags::PIXEL_REPRESENTATION, 0),
+    ] {
+        set.put_u16(tag, value);
+    }
+    set.put_code(tags::PHOTOMETRIC, "MONOCHROME2");
+    put_pixels(&mut set, (0..64 * 64u32).map(|at| (at / 64 * 2) as u8).collect());
+    set
+}
+
+fn put_pixels(set: &mut DataSet, bytes: Vec<u8>) {
+    let content = Content::Value(bytes);
+    set.put(tags::PIXEL_DATA, Element { vr: Vr::OB, content });
+}
+
+fn put_long(set: &mut DataSet, tag: Tag, value: u32) {
+    let content = Content::Value(value.to_le_bytes().to_vec());
+    set.put(tag, Element { vr: Vr::UL, content });
+}
+
+/// The file a scanner would have sent, with names in its preamble and meta information.
+fn stored(set: &DataSet, folder: &Path) -> std::path::PathBuf {
+    let mut meta = DataSet::default();
+    meta.put_code(tags::META_TRANSFER_SYNTAX, EXPLICIT);
+    meta.put_code(tags::META_SOURCE_AE, MARKER);
+    meta.put_code(Tag(0x0002, 0x0013), MARKER);
+    meta.put_code(Tag(0x0002, 0x0100), MARKED_UID);
+    let content = Content::Value(MARKER.as_bytes().to_vec());
+    meta.put(Tag(0x0002, 0x0102), Element { vr: Vr::OB, content });
+    let mut file = MARKER.as_bytes().to_vec();
+    file.resize(128, 0);
+    file.extend(b"DICM");
+    file.extend(data_set::write(&meta, EXPLICIT).unwrap());
+    file.extend(data_set::write(set, EXPLICIT).unwrap());
+    let path = folder.join("stored.dcm");
+    std::fs::write(&path, file).unwrap();
+    path
+}
+
+fn deidentified(set: &DataSet, policy: &Policy) -> Result<Deidentified, Withheld> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = stored(set, folder.path());
+    let header = read_header(&path).unwrap();
+    deidentify(&path, &header, &Names, policy)
+}
+
+/// The native pixels of what came out.
+fn pixels_of(out: &Deidentified) -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out.dcm");
+    std::fs::write(&path, &out.file).unwrap();
+    let header = read_header(&path).unwrap();
+    if out.transfer_syntax == EXPLICIT {
+        let body = &out.file[header.data_set_offset() as usize..];
+        let set = data_set::read(body, EXPLICIT, &Limits::default()).unwrap();
+        return set.view().value(tags::PIXEL_DATA).unwrap().to_vec();
+    }
+    crate::pixels::decompress(&path, &header, 1 << 24).unwrap().bytes
+}
+
+fn contains(bytes: &[u8], wanted: &[u8]) -> bool {
+    bytes.windows(wanted.len()).any(|window| window == wanted)
+}
+
+/// A value that says the marker, in the form this value representation would be believed in.
+fn marked(tag: Tag, vr: Vr) -> Element {
+    let text = match format!("{vr:?}").as_str() {
+        "UI" => MARKED_UID.to_owned(),
+        "SQ" => {
+            let mut item = DataSet::default();
+            item.put_text(tags::PATIENT_NAME, MARKER, Coding::Utf8);
+            item.put_text(tags::CODE_VALUE, MARKER, Coding::Utf8);
+            item.put_text(tags::CODING_SCHEME, "SCT", Coding::Utf8);
+            item.put_text(tags::CODE_MEANING, MARKER, Coding::Utf8);
+            item.put_text(Tag(0x0040, 0xA160), MARKER, Coding::Utf8);
+            item.put_code(tags::REFERENCED_SOP_INSTANCE, MARKED_UID);
+            let content = Content::Value(MARKER.repeat(4).into_bytes());
+            item.put(Tag(0x0009, 0x1001), Element { vr: Vr::UN, content });
+            let mut deep = DataSet::default();
+            deep.put_text(tags::STUDY_DESCRIPTION, MARKER, Coding::Utf8);
+            item.put_items(tags::REQUEST_ATTRIBUTES, vec![deep.clone()]);
+            item.put_items(tags::SHARED_GROUPS, vec![deep]);
+            return Element {
+                vr: Vr::SQ,
+                content: Content::Items(vec![item]),
+            };
+        }
+        // A multiple of every word's length.
+        _ => format!("{MARKER}{MARKER}{MARKER}{:04X}Z", tag.1),
+    };
+    Element {
+        vr,
+        content: Content::Value(text.into_bytes()),
+    }
+}
+
+/// The groups of the standard that an object may have elements of.
+const GROUPS: [u16; 55] = [
+    0x0008, 0x0010, 0x0012, 0x0014, 0x0016, 0x0018, 0x0020, 0x0022, 0x0024, 0x0028, 0x0032, 0x0034, 0x0036,
+    0x0038, 0x003A, 0x0040, 0x0042, 0x0044, 0x0046, 0x0048, 0x0050, 0x0052, 0x0054, 0x0060, 0x0062, 0x0064,
+    0x0066, 0x0068, 0x006A, 0x0070, 0x0072, 0x0074, 0x0076, 0x0078, 0x0080, 0x0082, 0x0088, 0x0100, 0x0400,
+    0x2000, 0x2010, 0x2020, 0x2030, 0x2040, 0x2050, 0x2100, 0x2200, 0x3002, 0x3006, 0x3008, 0x300A, 0x300C,
+    0x3010, 0x4010, 0x5200,
+];
+
+/// Every element of the dictionary in them, by trying every number.
+static DICTIONARY: std::sync::LazyLock<Vec<Tag>> = std::sync::LazyLock::new(|| {
+    let known = |tag: &Tag| {
+        StandardDataDictionary
+            .by_tag(dicom_core::Tag(tag.0, tag.1))
+            .is_some()
+    };
+    let rest = [
+        Tag(0x3004, 0x0001),
+        Tag(0x300E, 0x0002),
+        Tag(0x4000, 0x0010),
+        Tag(0x4000, 0x4000),
+        Tag(0x4008, 0x010B),
+        Tag(0x4008, 0x0300),
+        Tag(0xFFFA, 0xFFFA),
+        Tag(0xFFFC, 0xFFFC),
+    ];
+    GROUPS
+        .into_iter()
+        .flat_map(|group| (1..=u16::MAX).map(move |element| Tag(group, element)))
+        .chain(rest)
+        .filter(known)
+        .collect()
+});
+
+/// What an image cannot be without, and what says where its text is: these keep their right values.
+fn is_needed(set: &DataSet, tag: Tag) -> bool {
+    set.get(tag).is_some() && ![tags::PATIENT_NAME, tags::PATIENT_ID].contains(&tag)
+}
+
+#[test]
+fn nothing_that_is_written_anywhere_leaves() {
+    let mut set = picture(DX, "DX");
+    set.put_code(tags::NUMBER_OF_FRAMES, "1");
+    assert!(4000 < DICTIONARY.len(), "{}", DICTIONARY.len());
+    for tag in DICTIONARY.iter().copied() {
+        if !is_needed(&set, tag) {
+            set.put(tag, marked(tag, Vr::of(tag)));
+        }
+    }
+    // Private groups, curves and overlays, and what the dictionary does not know.
+    for tag in [
+        Tag(0x0009, 0x0010),
+        Tag(0x0009, 0x1001),
+        Tag(0x0029, 0x1010),
+        Tag(0x7FE1, 0x1010),
+        Tag(0x5000, 0x3000),
+        Tag(0x5002, 0x2500),
+        Tag(0x6000, 0x3000),
+        Tag(0x6000, 0x0022),
+        Tag(0x6002, 0x4000),
+        Tag(0x0008, 0x9999),
+        Tag(0x0028, 0xFFF0),
+    ] {
+        set.put(tag, marked(tag, Vr::UN));
+    }
+    set.put_code(tags::CHARACTER_SET, "ISO_IR 192");
+    // What was converted may have text burned in: such a picture stays altogether.
+    assert!(matches!(
+        deidentified(&set, &policy()),
+        Err(Withheld::BurnedInText)
+    ));
+    set.remove(tags::CONVERSION_TYPE);
+    let out = deidentified(&set, &policy()).unwrap();
+    assert!(!contains(&out.file, MARKER.as_bytes()), "a marker is left");
+    assert!(!contains(&out.file, MARKED_UID.as_bytes()), "a UID is left");
+    assert!(!contains(&out.file, b"99887766") && !contains(&out.file, "张三".as_bytes()));
+    assert!(!contains(&out.file, b"4711") && !contains(&out.file, b"1.2.3.4"));
+    let checked = check(&out.file).unwrap();
+    assert_eq!(checked.study_uid, Names.uid("1.2.3"));
+}
+
+/// The same in one element at a time: nothing is saved by another element's fault.
+#[test]
+fn no_single_element_carries_a_marker_out() {
+    let plain = picture(DX, "DX");
+    for tag in DICTIONARY.iter().copied() {
+        if is_needed(&plain, tag) {
+            continue;
+        }
+        let mut set = plain.clone();
+        set.remove(tags::PIXEL_DATA);
+        set.put(tag, marked(tag, Vr::of(tag)));
+        let clean = clean_attributes(&set, "id", &Names, &policy());
+        let bytes = data_set::write(&clean, EXPLICIT).unwrap();
+        let left = contains(&bytes, MARKER.as_bytes()) || contains(&bytes, b"99887766");
+        assert!(!left, "{tag} {:?} carries its value out", Vr::of(tag));
+        check_attributes(&clean).unwrap();
+    }
+}
+
+#[test]
+fn text_in_chinese_character_sets_does_not_leave_either() {
+    let mut set = picture(DX, "DX");
+    for tag in [
+        tags::PATIENT_NAME,
+        tags::STUDY_DESCRIPTION,
+        tags::PATIENT_COMMENTS,
+    ] {
+        set.put_text(tag, "张三胸部正位李四", Coding::Gb18030);
+    }
+    set.put_code(tags::CHARACTER_SET, "GB18030");
+    let out = deidentified(&set, &policy()).unwrap();
+    for name in ["张三", "李四"] {
+        assert!(!contains(&out.file, name.as_bytes()));
+        assert!(!contains(&out.file, &encoding_rs::GB18030.encode(name).0));
+    }
+    assert!(
+        contains(&out.file, "胸部 正位".as_bytes()),
+        "what says nothing of a person stays"
+    );
+}
+
+#[test]
+fn what_an_image_is_read_by_stays() {
+    let mut set = picture(DX, "DX");
+    set.put_code(tags::PATIENT_SEX, "F");
+    set.put_code(tags::PATIENT_AGE, "045Y");
+    set.put_code(tags::STUDY_DATE, "20240410");
+    set.put_code(tags::BODY_PART, "CHEST");
+    set.put_code(tags::IMAGE_TYPE, "ORIGINAL\\PRIMARY\\ZHANG");
+    set.put_code(Tag(0x0018, 0x1164), "0.15\\0.15");
+    set.put_code(tags::WINDOW_CENTER, "128");
+    let out = deidentified(&set, &policy()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out.dcm");
+    std::fs::write(&path, &out.file).unwrap();
+    let header = read_header(&path).unwrap();
+    let patient = header.patient();
+    assert_eq!(
+        (patient.sex.as_deref(), patient.age.as_deref()),
+        (Some("F"), Some("045Y"))
+    );
+    assert_eq!(
+        header.study_date().as_deref(),
+        Some("20240101"),
+        "100 days before"
+    );
+    assert_eq!(header.body_part().as_deref(), Some("CHEST"));
+    assert!(contains(&out.file, b"ORIGINAL\\PRIMARY\\OTHER"));
+    assert_eq!(header.study_uid().as_str(), Names.uid("1.2.3"));
+    assert_eq!(patient.id.unwrap().value, Names.patient("id\x004711"));
+    assert_eq!(pixels_of(&out), set.view().value(tags::PIXEL_DATA).unwrap());
+    assert_eq!(out.pixels, Pixels::NotAtRisk);
+
+    let strict = Policy {
+        patient_characteristics: false,
+        dates: Dates::Kept,
+        ..policy()
+    };
+    let out = deidentified(&set, &strict).unwrap();
+    std::fs::write(&path, &out.file).unwrap();
+    let header = read_header(&path).unwrap();
+    assert_eq!(header.patient().age, None);
+    assert_eq!(header.patient().sex, None);
+    assert_eq!(header.study_date().as_deref(), Some("20240410"));
+}
+
+/// Rows of a picture that say something; the rest is a gradient.
+fn written_on(rows: std::ops::Range<usize>) -> Vec<u8> {
+    let mut bytes: Vec<u8> = (0..64 * 64u32).map(|at| (at / 64 * 2 + at % 3) as u8).collect();
+    for row in rows {
+        for (to, from) in bytes[row * 64..(row + 1) * 64]
+            .iter_mut()
+            .zip(MARKER.bytes().cycle())
+        {
+            *to = from;
+        }
+    }
+    bytes
+}
+
+fn with_region(set: &mut DataSet, [left, top, right, bottom]: [u32; 4]) {
+    let mut region = DataSet::default();
+    put_long(&mut region, tags::REGION_X0, left);
+    put_long(&mut region, tags::REGION_Y0, top);
+    put_long(&mut region, tags::REGION_X1, right);
+    put_long(&mut region, tags::REGION_Y1, bottom);
+    set.put_items(tags::US_REGIONS, vec![region]);
+}
+
+#[test]
+fn ultrasound_keeps_its_regions_and_nothing_around_them() {
+    let mut set = picture(US, "US");
+    put_pixels(&mut set, written_on(0..10));
+    assert!(matches!(
+        deidentified(&set, &policy()),
+        Err(Withheld::BurnedInText)
+    ));
+    with_region(&mut set, [4, 12, 59, 61]);
+    let out = deidentified(&set, &policy()).unwrap();
+    assert_eq!(out.pixels, Pixels::RegionsKept);
+    let (before, after) = (
+        set.view().value(tags::PIXEL_DATA).unwrap().to_vec(),
+        pixels_of(&out),
+    );
+    assert!(!contains(&after, MARKER.as_bytes()) && !contains(&out.file, MARKER.as_bytes()));
+    for row in 0..64 {
+        for column in 0..64 {
+            let at = row * 64 + column;
+            let inside = (4..=59).contains(&column) && (12..=61).contains(&row);
+            assert_eq!(after[at], if inside { before[at] } else { 0 }, "{row} {column}");
+        }
+    }
+    check(&out.file).unwrap();
+}
+
+#[test]
+fn unbelievable_regions_are_no_regions() {
+    for region in [
+        [0, 0, 63, 63],
+        [4, 4, 64, 20],
+        [20, 4, 10, 20],
+        [0, 0, u32::MAX, 3],
+    ] {
+        let mut set = picture(US, "US");
+        with_region(&mut set, region);
+        let outcome = deidentified(&set, &policy());
+        assert!(matches!(outcome, Err(Withheld::BurnedInText)), "{region:?}");
+    }
+}
+
+#[test]
+fn banners_of_the_site_are_blanked_in_every_colour_and_frame() {
+    let banner = Banner {
+        modality: "OT".to_owned(),
+        manufacturer: "mind".to_owned(),
+        top: 16,
+        bottom: 0,
+        left: 0,
+        right: 0,
+    };
+    let policy = Policy {
+        banners: vec![banner],
+        ..policy()
+    };
+    for planar in [0, 1] {
+        let mut set = picture(SC, "OT");
+        set.put_code(tags::MANUFACTURER, "Mindray");
+        set.put_u16(tags::SAMPLES_PER_PIXEL, 3);
+        set.put_u16(tags::PLANAR_CONFIGURATION, planar);
+        set.put_code(tags::PHOTOMETRIC, "RGB");
+        set.put_code(tags::NUMBER_OF_FRAMES, "2");
+        let colour = written_on(0..10);
+        let frame: Vec<u8> = if planar == 1 {
+            colour.repeat(3)
+        } else {
+            colour.iter().flat_map(|level| [*level; 3]).collect()
+        };
+        put_pixels(&mut set, frame.repeat(2));
+        let out = deidentified(&set, &policy).unwrap();
+        assert_eq!(out.pixels, Pixels::BannersMasked);
+        let after = pixels_of(&out);
+        for frame in after.chunks(64 * 64 * 3) {
+            assert!(frame[..11 * 64 * 3].iter().all(|level| *level == 0) || planar == 1);
+            let lit = frame.iter().filter(|level| **level != 0).count();
+            assert!(64 * 50 * 3 < lit, "the picture itself stays");
+        }
+        let spread: Vec<u8> = MARKER.bytes().flat_map(|byte| [byte; 3]).collect();
+        assert!(!contains(&after, MARKER.as_bytes()) && !contains(&after, &spread));
+        set.put_code(tags::MANUFACTURER, "OTHER");
+        assert!(matches!(deidentified(&set, &policy), Err(Withheld::BurnedInText)));
+    }
+}
+
+#[test]
+fn a_picture_is_believed_only_where_the_site_says_so() {
+    let mut set = picture(SC, "CR");
+    set.put_code(tags::BURNED_IN, "NO");
+    assert!(matches!(
+        deidentified(&set, &policy()),
+        Err(Withheld::BurnedInText)
+    ));
+    let trusting = Policy {
+        trust_declared_clean: true,
+        ..policy()
+    };
+    assert_eq!(
+        deidentified(&set, &trusting).unwrap().pixels,
+        Pixels::DeclaredClean
+    );
+    let mut x_ray = picture(DX, "DX");
+    x_ray.put_code(tags::BURNED_IN, "YES");
+    assert!(matches!(
+        deidentified(&x_ray, &trusting),
+        Err(Withheld::BurnedInText)
+    ));
+}
+
+#[test]
+fn reports_and_documents_stay() {
+    for class in [
+        "1.2.840.10008.5.1.4.1.1.88.33",
+        "1.2.840.10008.5.1.4.1.1.104.1",
+        "1.2.3.4",
+    ] {
+        let set = picture(class, "DX");
+        assert!(
+            matches!(deidentified(&set, &policy()), Err(Withheld::NotAnImage)),
+            "{class}"
+        );
+    }
+}
+
+#[test]
+fn bits_that_are_no_samples_and_bytes_behind_the_picture_are_gone() {
+    let mut set = picture(DX, "DX");
+    set.put_u16(tags::BITS_ALLOCATED, 16);
+    set.put_u16(tags::BITS_STORED, 12);
+    set.put_u16(tags::HIGH_BIT, 11);
+    let samples: Vec<u16> = (0..64 * 64u16).map(|at| 0xA000 | at / 4).collect();
+    let mut bytes: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+    bytes.extend(MARKER.as_bytes().repeat(2));
+    let content = Content::Value(bytes);
+    set.put(tags::PIXEL_DATA, Element { vr: Vr::OW, content });
+    let out = deidentified(&set, &policy()).unwrap();
+    assert_ne!(out.transfer_syntax, EXPLICIT, "a soft picture compresses");
+    let wanted: Vec<u8> = samples
+        .iter()
+        .flat_map(|sample| (sample & 0x0FFF).to_le_bytes())
+        .collect();
+    assert_eq!(pixels_of(&out), wanted);
+    assert!(!contains(&out.file, MARKER.as_bytes()));
+}
+
+#[test]
+fn the_form_is_recognised_and_what_was_added_is_not() {
+    let out = deidentified(&picture(DX, "DX"), &policy()).unwrap();
+    check(&out.file).unwrap();
+    let header = header::scan(std::io::Cursor::new(&out.file), out.file.len() as u64).unwrap();
+    let start = header.data_set_offset() as usize;
+    let limits = Limits::default();
+    let set = data_set::read(&out.file[start..], out.transfer_syntax, &limits).unwrap();
+    let changed = |change: &dyn Fn(&mut DataSet)| {
+        let mut set = set.clone();
+        change(&mut set);
+        let mut file = out.file[..start].to_vec();
+        file.extend(data_set::write(&set, out.transfer_syntax).unwrap());
+        check(&file)
+    };
+    changed(&|_| {}).unwrap();
+    assert!(matches!(
+        changed(&|set| set.put_code(tags::IDENTITY_REMOVED, "NO")),
+        Err(Fault::NotSaid)
+    ));
+    assert!(matches!(
+        changed(&|set| set.put_code(tags::PATIENT_NAME, "Zhang^San")),
+        Err(Fault::Identity)
+    ));
+    assert!(matches!(
+        changed(&|set| set.put_code(tags::PATIENT_COMMENTS, "call")),
+        Err(Fault::Left { .. })
+    ));
+    assert!(matches!(
+        changed(&|set| set.put_code(tags::ACCESSION, "A1")),
+        Err(Fault::Filled { .. })
+    ));
+    assert!(matches!(
+        changed(&|set| set.put(Tag(0x0009, 0x0010), marked(Tag(0x0009, 0x0010), Vr::LO))),
+        Err(Fault::Left { .. })
+    ));
+    let mut preamble = out.file.clone();
+    preamble[5] = 1;
+    assert!(matches!(check(&preamble), Err(Fault::Meta)));
+    // A second patient's name behind the first, which a reader passes over.
+    let mut doubled = out.file.clone();
+    let name = b"\x10\x00\x10\x00PN\x04\x00LiSi";
+    doubled.splice(start..start, name.iter().copied());
+    assert!(check(&doubled).is_err());
+}
+
+proptest! {
+    /// Whatever stands in a data set: cleaning does not panic, and what comes out has the form.
+    #[test]
+    fn any_data_set_comes_out_in_the_form(
+        elements in proptest::collection::vec((any::<u16>(), any::<u16>(), any::<Vec<u8>>()), 0..40),
+        known in proptest::collection::vec((0usize..5000, any::<Vec<u8>>()), 0..40),
+        nested in proptest::collection::vec((0usize..5000, any::<Vec<u8>>()), 0..10),
+    ) {
+        let all = DICTIONARY.as_slice();
+        let mut set = picture(DX, "DX");
+        set.remove(tags::PIXEL_DATA);
+        let put = |set: &mut DataSet, tag: Tag, bytes: Vec<u8>| {
+            set.put(tag, Element { vr: Vr::of(tag), content: Content::Value(bytes) });
+        };
+        let mut item = DataSet::default();
+        for (at, bytes) in nested {
+            put(&mut item, all[at % all.len()], bytes);
+        }
+        for (group, element, bytes) in elements {
+            put(&mut set, Tag(group, element), bytes);
+        }
+        for (at, bytes) in known {
+            put(&mut set, all[at % all.len()], bytes);
+        }
+        set.put_items(tags::REFERENCED_IMAGES, vec![item]);
+        let clean = clean_attributes(&set, "id", &Names, &policy());
+        if let Err(fault) = check_attributes(&clean) {
+            prop_assert!(false, "{fault}");
+        }
+    }
+}
