@@ -6,6 +6,8 @@ mod report;
 mod dicom;
 mod federation;
 mod image_to_page;
+mod images;
+mod line;
 
 mod orthanc;
 
@@ -18,7 +20,7 @@ use report::Report;
 type Run = fn() -> Pin<Box<dyn Future<Output = anyhow::Result<Report>>>>;
 
 /// Name, what it measures, and how.
-const ALL: [(&str, &str, Run); 3] = [
+const ALL: [(&str, &str, Run); 5] = [
     (
         dicom::NAME,
         "C-STORE beside Orthanc, dcmtk, dicom-rs and the bare disk: pace, processor time, memory",
@@ -28,6 +30,16 @@ const ALL: [(&str, &str, Run); 3] = [
         image_to_page::NAME,
         "store and image-to-page times beside Orthanc; start-up, memory, sizes",
         || Box::pin(image_to_page::run()),
+    ),
+    (
+        images::NAME,
+        "images as they leave the clinic: bytes and time of de-identification and lossless compression",
+        || Box::pin(images::run()),
+    ),
+    (
+        line::NAME,
+        "bytes on a township's line and the time to an expert's first picture, beside C-STORE to Orthanc over the same line",
+        || Box::pin(line::run()),
     ),
     (
         federation::NAME,

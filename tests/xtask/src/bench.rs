@@ -1,5 +1,6 @@
 use crate::machine::{
-    BENCH_VENV, FOR_DICOM, FOR_FEDERATION, FOR_IMAGE_TO_PAGE, provide_dicom_storescp, provide_packages,
+    BENCH_VENV, FOR_DICOM, FOR_FEDERATION, FOR_IMAGE_TO_PAGE, FOR_LINE, provide_dicom_storescp,
+    provide_packages,
 };
 use crate::step::{Failure, built, cargo, root, step};
 
@@ -15,7 +16,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     let mut build = cargo();
     build.args(["build", "--release", "-p", "barefoot-tests", "-p", "barefoot-hub"]);
     build.args(["--bin", "barefoot-bench", "--bin", "barefoot-hub"]);
-    if asked("image-to-page") || asked("dicom") {
+    if asked("image-to-page") || asked("dicom") || asked("line") {
         build.args(["-p", "barefoot-edge", "--bin", "barefoot-edge"]);
     }
     if asked("image-to-page") {
@@ -24,6 +25,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     if asked("dicom") {
         provide_packages(&FOR_DICOM, agreed)?;
         provide_dicom_storescp()?;
+    }
+    if asked("line") {
+        provide_packages(&FOR_LINE, agreed)?;
     }
     if asked("federation") {
         provide_packages(&FOR_FEDERATION, agreed)?;

@@ -33,6 +33,12 @@ pub(crate) const FOR_IMAGE_TO_PAGE: [Program; 1] = [("Orthanc", "orthanc")];
 /// The peers of the benchmark `dicom`; one more comes from crates.io.
 pub(crate) const FOR_DICOM: [Program; 2] = [("storescp", "dcmtk"), ("Orthanc", "orthanc")];
 
+/// The broker of the soak, and the reader of its database.
+pub(crate) const FOR_SOAK: [Program; 2] = [("mosquitto", "mosquitto"), ("python3", "python3")];
+
+/// The peers of the benchmark `line`, and what makes its line.
+pub(crate) const FOR_LINE: [Program; 3] = [("storescu", "dcmtk"), ("Orthanc", "orthanc"), ("ip", "iproute2")];
+
 /// The peer of the benchmark `federation` comes from PyPI.
 pub(crate) const FOR_FEDERATION: [Program; 1] = [("python3", "python3")];
 

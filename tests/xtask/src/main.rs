@@ -1,4 +1,4 @@
-//! `cargo xtask demo | federate | test | bench`: the project's two commands and what developers repeat.
+//! `cargo xtask demo | federate | test | bench | soak`: the project's two commands and what developers repeat.
 //!
 //! Standard library only, so that it is built in a second.
 
@@ -6,6 +6,7 @@ mod bench;
 mod demo;
 mod federate;
 mod machine;
+mod soak;
 mod step;
 mod test;
 
@@ -28,7 +29,11 @@ cargo xtask test [--yes] [NAME]
 
 cargo xtask bench [--yes] [NAME] [--rounds=N]
     Installs the peers (asks unless --yes), runs the benchmarks, or the one called NAME; writes target/bench/NAME.json.
-    `dicom` takes a number of rounds.
+    `dicom` takes a number of rounds; `line` needs root.
+
+cargo xtask soak [--yes] [--debug] [--clinics 20] [--hours 72] [--compress] [--results N] [--images N]
+    Lives through days of a region (cut lines, floods, kill -9 of boxes, hub and broker), then counts whether everything
+    is at the hub exactly once and bit for bit; writes target/soak/report.json. `cargo xtask soak --help` names every flag.
 ";
 
 fn main() -> ExitCode {
@@ -40,6 +45,7 @@ fn main() -> ExitCode {
         "federate" => federate::run(&rest),
         "test" => test::run(&rest),
         "bench" => bench::run(&rest),
+        "soak" => soak::run(&rest),
         "" | "help" | "--help" | "-h" => {
             print!("{USAGE}");
             return ExitCode::SUCCESS;
