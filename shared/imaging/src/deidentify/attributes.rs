@@ -45,6 +45,8 @@ pub(super) fn clean(set: &DataSet, identity: &str, names: &dyn Pseudonyms, polic
         Dates::Kept => 0,
     };
     let cleaning = Cleaning {
+        // A shorter one is found among any image's numbers.
+        patient_id: identity.strip_prefix("id\0").filter(|id| 4 <= id.len()),
         names,
         policy,
         shift: Shift { days },
@@ -90,6 +92,8 @@ pub(super) fn coded((code, meaning): (&str, &str)) -> DataSet {
 }
 
 struct Cleaning<'a> {
+    /// A number that is the patient's is none of the image's, whatever field it stands in.
+    patient_id: Option<&'a str>,
     names: &'a dyn Pseudonyms,
     policy: &'a Policy,
     shift: Shift,
@@ -151,7 +155,9 @@ impl Cleaning<'_> {
             }),
             Rule::Code(list) => text(16, &|one| value::code(one, list)),
             Rule::Orientation => text(2, &value::orientation),
-            Rule::Number(most) if Vr::of(tag).is_number_text() => text(most, &value::number),
+            Rule::Number(most) if Vr::of(tag).is_number_text() => text(most, &|one| {
+                value::number(one).filter(|number| Some(number.as_str()) != self.patient_id.map(str::trim))
+            }),
             Rule::Number(most) => numbers(tag, element, most),
             Rule::Words => match words::cleaned(&view.string(tag).unwrap_or_default()) {
                 Some(clean) => written(tag, &clean),

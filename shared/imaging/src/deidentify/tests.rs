@@ -264,6 +264,16 @@ fn no_single_element_carries_a_marker_out() {
 }
 
 #[test]
+fn the_patients_number_leaves_in_no_other_number_either() {
+    let mut set = picture(DX, "DX");
+    set.put_code(tags::PATIENT_ID, "123456");
+    set.put_code(tags::SERIES_NUMBER, "123456");
+    set.put_code(tags::INSTANCE_NUMBER, "7");
+    let out = deidentified(&set, &policy()).unwrap();
+    assert!(!contains(&out.file, b"123456"));
+}
+
+#[test]
 fn text_in_chinese_character_sets_does_not_leave_either() {
     let mut set = picture(DX, "DX");
     for tag in [
