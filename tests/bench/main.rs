@@ -8,6 +8,7 @@ mod federation;
 mod image_to_page;
 mod images;
 mod line;
+mod queue;
 
 mod orthanc;
 
@@ -20,7 +21,7 @@ use report::Report;
 type Run = fn() -> Pin<Box<dyn Future<Output = anyhow::Result<Report>>>>;
 
 /// Name, what it measures, and how.
-const ALL: [(&str, &str, Run); 5] = [
+const ALL: [(&str, &str, Run); 6] = [
     (
         dicom::NAME,
         "C-STORE beside Orthanc, dcmtk, dicom-rs and the bare disk: pace, processor time, memory",
@@ -46,6 +47,11 @@ const ALL: [(&str, &str, Run); 5] = [
         "aggregation and a whole round beside Flower: processor time, memory, time",
         || Box::pin(federation::run()),
     ),
+    (
+        queue::NAME,
+        "the box's queue beside the bare disk, SQLite and Mosquitto: appends, drains, disk, opening, loss",
+        || Box::pin(queue::run()),
+    ),
 ];
 
 #[tokio::main]
@@ -54,6 +60,9 @@ async fn main() -> ExitCode {
     let wanted = arguments.next();
     if wanted.as_deref() == Some(federation::CHILD) {
         return federation::child(arguments);
+    }
+    if wanted.as_deref() == Some(queue::CHILD) {
+        return queue::child(arguments);
     }
     let chosen: Vec<_> = ALL
         .iter()

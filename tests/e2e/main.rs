@@ -34,6 +34,8 @@ mod box_is_killed_under_load;
 
 mod power_is_cut;
 
+mod queue_in_power_cuts;
+
 mod bad_input_is_answered;
 
 mod hostile_peers;

@@ -25,6 +25,8 @@ mod dicom_text;
 mod hl7_order;
 #[path = "checks/images.rs"]
 mod images;
+#[path = "checks/queue_segment.rs"]
+mod queue_segment;
 #[path = "checks/release.rs"]
 mod release;
 #[path = "checks/sealed_file.rs"]
@@ -149,6 +151,11 @@ fn dicom_texts() {
 #[test]
 fn hl7_orders() {
     replay("hl7_order", hl7_order::check);
+}
+
+#[test]
+fn segments_of_the_queue() {
+    replay("queue_segment", queue_segment::check);
 }
 
 #[test]

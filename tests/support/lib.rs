@@ -38,3 +38,5 @@ pub mod bundle;
 pub mod federation;
 
 pub mod power_cut;
+
+pub mod queue_load;

@@ -1,59 +1,76 @@
-//! The one thread that writes. Everyone who waits while a commit is under way shares the next one.
+//! The one thread that writes. Everyone who waits while a group is under way shares the next one.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
-use crate::draft::{Action, Draft};
-use crate::ledger::Ledger;
+use crate::damage::{Damage, DamagedRecord, Flaw};
+use crate::disk::Disk;
+use crate::group::{Action, Answer, Group, Plan};
+use crate::index::Index;
+use crate::ledger::{Kept, Ledger};
+use crate::log::frame::{Entry, StoredRecord};
+use crate::log::{Failure, Log};
 use crate::mark::Mark;
-use crate::store::Store;
-use crate::survey::Damage;
-use crate::{Depth, Error, StoreError, reading};
+use crate::reading::{self, Reading};
+use crate::{Config, Error, Lane, StoreError, compaction};
 
-/// Larger commits were not seen to survive a power cut.
-const MAX_ACTIONS: usize = 16;
-const MAX_BYTES: usize = 128 * 1024;
+/// A group beyond either is split; both leave room in a segment for what compaction adds.
+const MAX_COMMANDS: usize = 512;
+const MAX_BYTES: usize = 1024 * 1024;
 
-/// Actions that wait for the committer. When full, callers block: they wait for a disk anyway.
+/// Commands that wait for the committer. When full, callers block: they wait for a disk anyway.
 pub(crate) const INBOX: usize = 64;
 
 #[derive(Debug)]
 pub(crate) struct Command {
     pub(crate) action: Action,
     /// Room for the one answer, so that answering never blocks.
-    pub(crate) answer: SyncSender<Result<u64, Error>>,
+    pub(crate) answer: SyncSender<Result<Answer, Error>>,
 }
 
 /// What the committer shares with the handles.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    pub(crate) store: Arc<dyn Store>,
+    pub(crate) disk: Arc<dyn Disk>,
     pub(crate) changed: watch::Sender<u64>,
-    depth: Mutex<Depth>,
+    ledger: Mutex<Ledger>,
     damage: Mutex<Damage>,
     stopped: AtomicBool,
 }
 
 impl Shared {
-    pub(crate) fn new(store: Arc<dyn Store>, ledger: &Ledger, damage: Damage) -> Self {
+    pub(crate) fn new(disk: Arc<dyn Disk>, ledger: Ledger, damage: Damage, newest: u64) -> Self {
         Self {
-            store,
-            changed: watch::Sender::new(ledger.next_sequence.saturating_sub(1)),
-            depth: Mutex::new(ledger.depth()),
+            disk,
+            changed: watch::Sender::new(newest),
+            ledger: Mutex::new(ledger),
             damage: Mutex::new(damage),
             stopped: AtomicBool::new(false),
         }
     }
 
-    pub(crate) fn depth(&self) -> MutexGuard<'_, Depth> {
-        self.depth.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Held for moments, never while the disk is waited for.
+    pub(crate) fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn damage(&self) -> MutexGuard<'_, Damage> {
         self.damage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn report(&self, sequence: u64, id: &str, flaw: Flaw) {
+        let mut damage = self.damage();
+        if damage.records.iter().all(|known| known.sequence != sequence) {
+            damage.records.push(DamagedRecord {
+                sequence,
+                id: Some(id.to_owned()),
+                flaw,
+            });
+        }
     }
 
     pub(crate) fn is_stopped(&self) -> bool {
@@ -64,95 +81,291 @@ impl Shared {
 #[derive(Debug)]
 pub(crate) struct Committer {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) ledger: Ledger,
+    pub(crate) log: Log,
     pub(crate) mark: Mark,
-    pub(crate) telemetry_limit: usize,
+    pub(crate) config: Config,
+    pub(crate) next_sequence: u64,
+    pub(crate) index: Option<Index>,
+    /// Nothing more can be moved before something changes.
+    pub(crate) tidy: bool,
+}
+
+/// Records on their way to the end of the log.
+#[derive(Debug, Default)]
+struct Moving {
+    records: Vec<(u64, Kept, Vec<u8>)>,
+    /// Not readable any more.
+    lost: Vec<u64>,
 }
 
 impl Committer {
     /// Runs until the last handle is gone.
     pub(crate) fn run(mut self, inbox: Receiver<Command>) {
         let mut held_over = None;
-        while let Some(first) = held_over.take().or_else(|| inbox.recv().ok()) {
+        loop {
+            let first = match held_over.take() {
+                Some(command) => command,
+                None if self.tidy || self.shared.is_stopped() => match inbox.recv() {
+                    Ok(command) => command,
+                    Err(_) => break,
+                },
+                None => match inbox.try_recv() {
+                    Ok(command) => command,
+                    Err(TryRecvError::Empty) => {
+                        self.tidy_up();
+                        continue;
+                    }
+                    Err(TryRecvError::Disconnected) => break,
+                },
+            };
             let (batch, next) = gather(first, &inbox);
             held_over = next;
             let (actions, answers): (Vec<_>, Vec<_>) = batch
                 .into_iter()
                 .map(|command| (command.action, command.answer))
                 .unzip();
-            for (answer, result) in answers.iter().zip(self.answer(actions)) {
+            for (answer, result) in answers.iter().zip(self.answer(&actions)) {
                 // Whoever asked may have gone.
                 let _ = answer.send(result);
             }
         }
+        self.close();
     }
 
-    fn answer(&mut self, actions: Vec<Action>) -> Vec<Result<u64, Error>> {
-        let asked = actions.len();
-        if self.shared.is_stopped() {
-            return (0..asked).map(|_| Err(Error::Stopped)).collect();
+    fn answer(&mut self, actions: &[Action]) -> Vec<Result<Answer, Error>> {
+        let mut answers = Vec::with_capacity(actions.len());
+        while let Some(rest) = actions.get(answers.len()..)
+            && !rest.is_empty()
+        {
+            if self.shared.is_stopped() {
+                answers.push(Err(Error::Stopped));
+                continue;
+            }
+            answers.extend(self.commit(rest));
         }
-        let before = self.ledger.next_sequence;
-        match self.commit(actions) {
-            Ok(sequences) => {
-                *self.shared.depth() = self.ledger.depth();
-                if before < self.ledger.next_sequence {
-                    self.shared.changed.send_replace(self.ledger.next_sequence - 1);
+        answers
+    }
+
+    /// As many of the actions as one group can hold, at least one; their answers once all of it is durable.
+    fn commit(&mut self, actions: &[Action]) -> Vec<Result<Answer, Error>> {
+        let mut answers = Vec::with_capacity(actions.len());
+        let shared = Arc::clone(&self.shared);
+        let (plan, moves) = {
+            let ledger = shared.ledger();
+            let mut group = Group::new(&ledger, &self.config, self.next_sequence);
+            for action in actions {
+                match group.perform(action) {
+                    Some(answer) => answers.push(answer),
+                    None => break,
                 }
-                sequences.into_iter().map(Ok).collect()
             }
-            Err(source) => {
-                self.shared.stopped.store(true, Ordering::Release);
-                let source = Arc::new(source);
-                (0..asked)
-                    .map(|_| {
-                        Err(Error::Commit {
-                            source: Arc::clone(&source),
-                        })
-                    })
-                    .collect()
+            let plan = group.finish();
+            // What changes nothing costs nothing.
+            let moves = match plan.entries.is_empty() {
+                true => Vec::new(),
+                false => self.choose(&ledger, &plan.touched),
+            };
+            (plan, moves)
+        };
+        match self.write(plan, moves) {
+            Ok(()) => {
+                self.trim_telemetry();
+                answers
             }
+            Err(failure) => failed(answers, &failure),
         }
     }
 
-    /// The order matters: sequences are reserved before use, and the mark follows what is durable.
-    fn commit(&mut self, actions: Vec<Action>) -> Result<Vec<u64>, StoreError> {
-        let store = Arc::clone(&self.shared.store);
-        let mut draft = Draft::new(&*store, &mut self.ledger, self.telemetry_limit);
-        let sequences = actions
-            .into_iter()
-            .map(|action| draft.perform(action))
-            .collect::<Result<_, _>>()?;
-        if let Some(writes) = draft.into_writes() {
-            self.mark
-                .reserve(self.ledger.next_sequence)
-                .map_err(StoreError::Io)?;
-            store.apply(&writes)?;
-            store.sync()?;
-            self.mark
-                .note_commit(self.ledger.commit)
-                .map_err(StoreError::Io)?;
-            self.find_firsts()?;
+    fn write(&mut self, plan: Plan<'_>, moves: Vec<(u64, Kept)>) -> Result<(), Error> {
+        let moving = self.fetch(moves);
+        let mut entries = moved(&moving);
+        entries.extend(plan.entries);
+        if entries.is_empty() {
+            return Ok(());
         }
-        Ok(sequences)
-    }
-
-    fn find_firsts(&mut self) -> Result<(), StoreError> {
-        for lane in self.ledger.lanes_without_first() {
-            if let Some(whole) = reading::first_of(&*self.shared.store, lane)? {
-                self.ledger
-                    .set_first(lane, whole.record.sequence, whole.record.queued_at_ms);
+        // Sequences are reserved before use, and the mark follows what is durable.
+        self.mark
+            .reserve(plan.next_sequence)
+            .map_err(|error| self.stop(StoreError::Io(error)))?;
+        let (segment, first_entry) = (self.log.active(), self.log.next_entry());
+        let places = match self.log.append(&entries, plan.next_sequence) {
+            Ok(places) => places,
+            Err(Failure::NotStored(source)) => {
+                return Err(Error::NotStored {
+                    source: Arc::new(source),
+                });
             }
+            Err(Failure::Unknown(source)) => return Err(self.stop(source)),
+        };
+        self.next_sequence = plan.next_sequence;
+        // A mark that is behind is no harm.
+        let _ = self.mark.note_entry(self.log.next_entry() - 1);
+        {
+            let mut ledger = self.shared.ledger();
+            for (entry, place) in entries.iter().zip(places) {
+                ledger.apply(entry, place);
+            }
+            ledger.wrote(&self.log, segment, first_entry);
+            for (lane, bytes) in plan.served {
+                ledger.share.serve(lane, bytes);
+            }
+            ledger.telemetry_dropped += plan.telemetry_dropped;
         }
+        if plan.announces {
+            self.shared.changed.send_replace(self.next_sequence - 1);
+        }
+        self.remove_dead_segments();
+        if self.log.active() != segment {
+            self.offer_index();
+        }
+        self.tidy = self.excess() == 0;
         Ok(())
+    }
+
+    /// Reads what is to be moved. What cannot be read any more is reported and forgotten; when the disk fails to read,
+    /// nothing is moved.
+    fn fetch(&self, moves: Vec<(u64, Kept)>) -> Moving {
+        let mut moving = Moving::default();
+        let mut reading = Reading::new(&*self.shared.disk);
+        for (sequence, kept) in moves {
+            let bytes = match reading.bytes(kept.place) {
+                Ok(bytes) => bytes,
+                Err(_) => break,
+            };
+            let checked = bytes.and_then(|bytes| {
+                reading::stored(&bytes, sequence, &kept)?;
+                Ok(bytes)
+            });
+            match checked {
+                Ok(bytes) => moving.records.push((sequence, kept, bytes)),
+                Err(flaw) => {
+                    self.shared.report(sequence, &kept.id, flaw);
+                    moving.lost.push(sequence);
+                }
+            }
+        }
+        moving
+    }
+
+    fn choose(&self, ledger: &Ledger, touched: &BTreeSet<u64>) -> Vec<(u64, Kept)> {
+        let segment_bytes = self.shared.disk.segment_bytes();
+        compaction::choose(ledger, self.log.active(), segment_bytes, touched)
+    }
+
+    fn excess(&self) -> u64 {
+        compaction::excess(&self.shared.ledger(), self.shared.disk.segment_bytes())
+    }
+
+    fn remove_dead_segments(&mut self) {
+        loop {
+            let active = self.log.active();
+            let Some(segment) = compaction::removable(&self.shared.ledger(), active) else {
+                return;
+            };
+            // Tried again with the next group; until then the file is only in the way.
+            if self.mark_second(segment).is_err() || self.log.remove(segment).is_err() {
+                return;
+            }
+            self.shared.ledger().segments.remove(&segment);
+        }
+    }
+
+    /// What begins behind this segment is the first that must be there from now on.
+    fn mark_second(&mut self, segment: u64) -> std::io::Result<()> {
+        let first = {
+            let ledger = self.shared.ledger();
+            let mut behind = ledger.segments.range(segment + 1..);
+            behind.next().map(|(_, second)| second.first_entry)
+        };
+        // 0 when its header is damaged: then nothing is known.
+        self.mark.note_first(first.unwrap_or_default())
+    }
+
+    /// Moves some records while nobody waits.
+    fn tidy_up(&mut self) {
+        let moves = self.choose(&self.shared.ledger(), &BTreeSet::new());
+        let before = self.excess();
+        let plan = Group::new(&Ledger::default(), &self.config, self.next_sequence).finish();
+        let written = self.write(plan, moves);
+        let after = self.excess();
+        // Without progress it waits for the next command instead of trying for ever.
+        self.tidy = written.is_err() || after == 0 || before <= after;
+    }
+
+    fn trim_telemetry(&mut self) {
+        let over = {
+            let ledger = self.shared.ledger();
+            self.config.telemetry_limit < ledger.waiting(Lane::Telemetry).len()
+        };
+        if over {
+            self.commit(&[Action::Trim]);
+        }
+    }
+
+    fn offer_index(&mut self) {
+        if let Some(index) = &mut self.index {
+            index.offer(&mut self.shared.ledger(), &self.log, self.next_sequence);
+        }
+    }
+
+    fn close(mut self) {
+        if let Some(index) = self.index.take()
+            && !self.shared.is_stopped()
+        {
+            index.close(&mut self.shared.ledger(), &self.log, self.next_sequence);
+        }
+    }
+
+    fn stop(&self, source: StoreError) -> Error {
+        self.shared.stopped.store(true, Ordering::Release);
+        Error::Commit {
+            source: Arc::new(source),
+        }
     }
 }
 
-/// What waits, up to the size of one commit; and the command that did not fit.
+fn moved(moving: &Moving) -> Vec<Entry<'_>> {
+    let mut entries: Vec<_> = moving
+        .records
+        .iter()
+        .filter_map(|(sequence, kept, bytes)| {
+            // Checked when they were read. Its state is what the ledger says, not what was true when it was written.
+            let stored = reading::stored(bytes, *sequence, kept).ok()?;
+            Some(Entry::Record(StoredRecord {
+                refusals: kept.refusals,
+                aside: kept.aside.as_deref().cloned(),
+                ..stored
+            }))
+        })
+        .collect();
+    if !moving.lost.is_empty() {
+        entries.push(Entry::Gone(moving.lost.clone()));
+    }
+    entries
+}
+
+/// Whoever was to hear of success hears of the failure.
+fn failed(answers: Vec<Result<Answer, Error>>, failure: &Error) -> Vec<Result<Answer, Error>> {
+    let said = || match failure {
+        Error::NotStored { source } => Error::NotStored {
+            source: Arc::clone(source),
+        },
+        Error::Commit { source } => Error::Commit {
+            source: Arc::clone(source),
+        },
+        _ => Error::Stopped,
+    };
+    answers
+        .into_iter()
+        .map(|answer| answer.and_then(|_| Err(said())))
+        .collect()
+}
+
+/// What waits, up to the size of one group; and the command that did not fit.
 fn gather(first: Command, inbox: &Receiver<Command>) -> (Vec<Command>, Option<Command>) {
     let mut bytes = first.action.weight();
     let mut batch = vec![first];
-    while batch.len() < MAX_ACTIONS {
+    while batch.len() < MAX_COMMANDS {
         let Ok(command) = inbox.try_recv() else {
             break;
         };
@@ -170,21 +383,21 @@ mod tests {
     use std::sync::mpsc::sync_channel;
 
     use super::*;
-    use crate::Lane;
+    use crate::group::OwnedDraft;
 
     fn command(payload_bytes: usize) -> Command {
         Command {
-            action: Action::Append {
+            action: Action::Append(vec![OwnedDraft {
                 lane: Lane::Results,
                 id: "01".to_owned(),
                 payload: vec![0; payload_bytes],
                 now_ms: 0,
-            },
+            }]),
             answer: sync_channel(1).0,
         }
     }
 
-    /// How many commands each commit takes when all of them wait already.
+    /// How many commands each group takes when all of them wait already.
     fn check(payloads: &[usize], expected: &[usize]) {
         let (sender, inbox) = sync_channel(INBOX);
         for bytes in payloads {
@@ -201,12 +414,10 @@ mod tests {
     }
 
     #[test]
-    fn waiting_actions_share_a_commit_up_to_its_limits() {
+    fn waiting_actions_share_a_group_up_to_its_limits() {
         check(&[100], &[1]);
-        check(&[100; 16], &[16]);
-        check(&[100; 40], &[16, 16, 8]);
-        check(&[60_000; 5], &[2, 2, 1]);
-        check(&[131_072, 1, 131_072, 131_072], &[1, 1, 1, 1]);
-        check(&[1, 131_071, 1], &[2, 1]);
+        check(&[100; 40], &[40]);
+        check(&[400_000; 5], &[2, 2, 1]);
+        check(&[1_048_576, 1, 1_048_576, 1_048_576], &[1, 1, 1, 1]);
     }
 }

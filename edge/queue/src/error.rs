@@ -2,6 +2,8 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::Lane;
+
 /// What went wrong with the queue, and what to do about it.
 #[derive(Debug, thiserror::Error)]
 #[expect(
@@ -36,8 +38,18 @@ pub enum Error {
     TooLarge { bytes: usize, limit: usize },
     #[error("a record's id must have 1 to {limit} bytes, this one has {bytes}")]
     Id { bytes: usize, limit: usize },
+    #[error(
+        "the queue holds as many {what} as lane {lane:?} may fill ({limit}): queue it again when there is room"
+    )]
+    Full {
+        lane: Lane,
+        what: &'static str,
+        limit: u64,
+    },
     #[error("the queue cannot be read: open it again")]
     Read { source: StoreError },
+    #[error("the queue could not write this and goes on without it: see to the disk's free space and repeat")]
+    NotStored { source: Arc<StoreError> },
     #[error(
         "the queue could not make this durable and has stopped: see to the disk, open the queue again and repeat"
     )]
@@ -46,7 +58,7 @@ pub enum Error {
     Stopped,
 }
 
-/// What the store under the queue reported.
+/// What the disk or the embedded store under the queue reported.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     #[error("an input or output operation failed")]
@@ -55,11 +67,11 @@ pub enum StoreError {
     Engine(#[source] sled::Error),
     #[error("the embedded store broke off")]
     EngineBrokeOff,
-    #[error("the store's data file is missing or was replaced")]
-    DataFileGone,
+    #[error("a segment that is written to was removed or replaced")]
+    SegmentGone,
     #[error("the queue was written in format {found}, this version reads {known}")]
     Format { found: u8, known: u8 },
-    #[error("the queue's meta record is damaged")]
+    #[error("the old store's meta record is damaged")]
     Meta,
 }
 
@@ -70,7 +82,7 @@ impl StoreError {
         match self {
             Self::Io(error) => io_is_damage(error),
             Self::Engine(sled::Error::Io(error)) => io_is_damage(error),
-            Self::Engine(_) | Self::EngineBrokeOff | Self::DataFileGone | Self::Meta => true,
+            Self::Engine(_) | Self::EngineBrokeOff | Self::SegmentGone | Self::Meta => true,
             Self::Format { .. } => false,
         }
     }

@@ -5,83 +5,99 @@
 //!
 //! # Constraints
 //!
-//! - An append is answered when the record would survive a power cut, not before.
+//! - An append is answered when the record would survive a power cut, not before. So are receipts, refusals and whatever
+//!   else changes the queue.
 //! - A record leaves its lane only by a receipt, or by being set aside with a reason. The one exception is
 //!   [`Lane::Telemetry`], which is bounded and drops its oldest records.
 //! - Delivery is at least once. An id that the queue knows is never stored a second time; the receiver drops what it
-//!   gets twice.
+//!   gets twice. What was receipted does not come back.
 //! - A record is returned whole and checked, or not at all. What is damaged is reported ([`Queue::damage`]), and so is
-//!   what a damaged store has silently forgotten. The caller keeps the source to queue it again.
-//! - Sequences start at 1 and never go back, also after everything is drained or the store was replaced. Gaps are
-//!   allowed.
-//! - The store's own flush is not a sync: after `sled`'s flush we `fdatasync` its file ourselves. Only that, with
-//!   values of at most 4 KiB and small commits, was seen to survive power cuts; so records are cut into parts and a
-//!   commit holds at most 16 actions and, unless one record alone is larger, 128 KiB.
-//! - When a commit fails nobody can say what is on disk. The queue then answers [`Error::Stopped`] to everything until
-//!   it is opened again.
+//!   what a damaged disk has silently forgotten. The caller keeps the source to queue it again.
+//! - Sequences start at 1 and never go back, also after everything is drained or the log was replaced. Gaps are allowed.
+//! - Everything but telemetry has one budget of records and bytes ([`Config`]). Beyond it [`Error::Full`] is the answer and
+//!   nothing is lost; an eighth of it is the critical lane's alone.
+//! - Critical records are sent before everything else; the other lanes share by weight and none starves (`fair_share`).
+//! - The disk holds at most a tenth more than what the records need, and two segments of 4 MiB, as soon as nobody waits for
+//!   the committer (`compaction`); the index comes on top, some 60 bytes a record and what sled makes of them.
+//! - When a write fails, what was written of it is cut off and the queue goes on ([`Error::NotStored`]). When a sync fails
+//!   nobody can say what is on disk: the queue answers [`Error::Stopped`] to everything until it is opened again.
+//! - sled keeps the index and can lose nothing: its flush is not a sync, and a drained backlog stays on its disk. It may be
+//!   missing, stale, damaged or slow; then the log is read instead.
 //!
 //! # On disk
 //!
 //! ```text
 //! <directory>/
-//!   lock     held by the process that has the queue open
-//!   mark     two checksummed slots: sequences are reserved up to here, commits were made up to here
-//!   store/   sled: conf, db, snap.*, blobs/
+//!   lock        held by the process that has the queue open
+//!   mark        two checksummed slots: sequences are reserved up to here; the first and the last entry that must be there
+//!   log/        0000000000000001.seg ...: segments, numbered without a hole, removed oldest first
+//!   index.<n>/  sled: by segment, the records it still holds
+//!   store/      only before it is taken over: a queue of the time when sled held the records themselves
 //! ```
 //!
-//! One sled tree holds everything, because only then a commit is atomic:
-//!
-//! ```text
-//! m                                     meta: commits, next sequence, records in lanes, records set aside
-//! i <id>                                index: place, sequence, parts, payload bytes
-//! r <place u8> <sequence u64> <part u16>   one part of a record, numbers big-endian so that keys sort in send order
-//! ```
-//!
-//! The place of a record is its lane (0 to 4) or 255 when it was set aside. Every value is
-//! `format u8, CRC-32 u32, body`, and the CRC covers key and body, so that a value in a wrong place is no value. Part 0
-//! begins with the record's head (lane, time, lengths, id, reason); the payload runs on through the parts.
+//! A segment is a header and entries (`log::segment`, `log::frame`). Every entry has a number without a gap, its place in
+//! its group, and checksums for head and body. It holds a record, or says what became of one: gone, refused, set aside,
+//! back. A group of entries is written at once and synced once; a segment is given its room beforehand, and its name is
+//! synced before its first group.
 //!
 //! # A record's life
 //!
-//! 1. [`Queue::append`] hands it to the one committer thread and waits. The committer takes what has gathered, gives
-//!    sequences, writes parts, index and meta as one sled batch, flushes, syncs, moves the mark and answers everyone.
-//! 2. [`Queue::changed`] tells the sender, [`Queue::pending`] gives records in lane order, then in sequence.
-//! 3. [`Queue::receipt`] deletes parts and index in a commit of the same kind; or [`Queue::set_aside`] moves the
-//!    record out of the lanes and keeps it with the reason.
-//! 4. At the next [`Queue::open`] every record is read and checked once, and the counts are compared with the meta
-//!    record and the mark. Damaged records are reported and removed. A store that does not open at all is moved away
-//!    by [`Queue::open_or_set_aside`] and only by it.
+//! 1. [`Queue::append`] hands it to the one committer thread and waits. The committer takes what has gathered, turns it into
+//!    one group, writes and syncs it, moves the mark, brings the ledger in step and answers everyone.
+//! 2. [`Queue::changed`] tells the sender; [`Queue::pending`] asks the ledger whose turn it is and reads the log.
+//! 3. [`Queue::receipt`] writes that it is gone. Or [`Queue::refused`] counts, until it is set aside; a person may say
+//!    [`Queue::try_again`].
+//! 4. A segment that holds no record any more is removed. One that holds few for long has them written again at the end.
+//! 5. At the next [`Queue::open`] the index is believed as far as its checksums fit, and the log is read from there on; or
+//!    the whole log is. A last group that is torn was never answered and is cut off. Damage anywhere else is passed over,
+//!    counted by the missing numbers, reported, and noted in the log so that it is reported once.
 
 mod config;
 pub use config::Config;
 
 mod record;
-pub use record::{Depth, Lane, Record, SetAside};
+pub use record::{Depth, Draft, Lane, Record, Refused, SetAside};
 
 mod error;
 pub use error::{Error, StoreError};
+
+mod damage;
+pub use damage::{Damage, DamagedRecord, Flaw};
 
 mod queue;
 pub use queue::{Opened, Queue};
 
 mod opening;
 
+mod recovery;
+
+mod replay;
+
 mod committer;
 
-mod draft;
+mod group;
+
+mod compaction;
+
+mod picking;
+
+mod fair_share;
 
 mod ledger;
 
-mod survey;
-pub use survey::{Damage, DamagedRecord, Flaw};
-
 mod reading;
 
-mod layout;
+mod log;
 
 mod mark;
 
-mod store;
+mod disk;
+
+mod index;
+
+mod takeover;
+
+pub mod inspection;
 
 #[cfg(test)]
 mod tests;

@@ -3,18 +3,24 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-const MAGIC: [u8; 4] = *b"BFQ1";
-const SLOT_BYTES: usize = 24;
+use crate::log::frame::Reader;
+
+const MAGIC: [u8; 4] = *b"BFQ2";
+/// Of the store before the log: its second number counted something else.
+const OLD_MAGIC: [u8; 4] = *b"BFQ1";
+const SLOT_BYTES: usize = 32;
+const OLD_SLOT_BYTES: usize = 24;
 /// The slots lie in different sectors, so that one torn write leaves the other.
 const SLOT_DISTANCE: u64 = 4096;
 
 /// Sequences are reserved so many at a time: one sync for all of them.
 const RESERVE: u64 = 4096;
 
-/// What must outlive the store itself: how far sequences were given out, and how many commits were made.
+/// What must outlive the log itself: how far sequences were given out, and the first and the last entry that must be there.
 ///
-/// The ceiling is synced before a sequence under it is used. The commit number is written after the store's own sync
-/// and not synced: it is never ahead of what was durable, so a store that comes back with fewer commits has lost some.
+/// The ceiling is synced before a sequence under it is used. The entry's number is written after the log's own sync and not
+/// synced: it is never ahead of what was durable, so a log that comes back with fewer entries has lost some. The first
+/// entry's number is synced before older ones are removed, so a log that begins later has lost some, too.
 #[derive(Debug)]
 pub(crate) struct Mark {
     file: File,
@@ -25,7 +31,8 @@ pub(crate) struct Mark {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct State {
     ceiling: u64,
-    commit: u64,
+    entry: u64,
+    first: u64,
 }
 
 impl Mark {
@@ -41,7 +48,8 @@ impl Mark {
         for slot in 0..2 {
             if let Some(found) = read_slot(&file, slot)? {
                 state.ceiling = state.ceiling.max(found.ceiling);
-                state.commit = state.commit.max(found.commit);
+                state.entry = state.entry.max(found.entry);
+                state.first = state.first.max(found.first);
             }
         }
         Ok(Self { file, state, slot: 0 })
@@ -51,14 +59,23 @@ impl Mark {
         self.state.ceiling
     }
 
-    pub(crate) fn commit(&self) -> u64 {
-        self.state.commit
+    pub(crate) fn entry(&self) -> u64 {
+        self.state.entry
+    }
+
+    /// The first entry that must be there; 0 when that is not known.
+    pub(crate) fn first(&self) -> u64 {
+        self.state.first
     }
 
     /// Starts over with a known state, in both slots, durable. Makes the file its full size, so that later writes need
     /// no space.
-    pub(crate) fn reset(&mut self, ceiling: u64, commit: u64) -> io::Result<()> {
-        self.state = State { ceiling, commit };
+    pub(crate) fn reset(&mut self, ceiling: u64, entry: u64, first: u64) -> io::Result<()> {
+        self.state = State {
+            ceiling,
+            entry,
+            first,
+        };
         self.write()?;
         self.write()?;
         self.file.sync_all()
@@ -70,15 +87,25 @@ impl Mark {
             return Ok(());
         }
         self.state.ceiling = next.saturating_add(RESERVE);
-        // Both slots, so that no later torn write can uncover an older ceiling.
+        self.write_durably()
+    }
+
+    /// Returns when it is on disk that entries before `first` may be gone.
+    pub(crate) fn note_first(&mut self, first: u64) -> io::Result<()> {
+        self.state.first = first;
+        self.write_durably()
+    }
+
+    pub(crate) fn note_entry(&mut self, entry: u64) -> io::Result<()> {
+        self.state.entry = entry;
+        self.write()
+    }
+
+    /// Both slots, so that no later torn write can uncover an older state.
+    fn write_durably(&mut self) -> io::Result<()> {
         self.write()?;
         self.write()?;
         self.file.sync_data()
-    }
-
-    pub(crate) fn note_commit(&mut self, commit: u64) -> io::Result<()> {
-        self.state.commit = commit;
-        self.write()
     }
 
     fn write(&mut self) -> io::Result<()> {
@@ -94,7 +121,8 @@ fn encode(state: State) -> [u8; SLOT_BYTES] {
     let bytes = MAGIC
         .into_iter()
         .chain(state.ceiling.to_le_bytes())
-        .chain(state.commit.to_le_bytes());
+        .chain(state.entry.to_le_bytes())
+        .chain(state.first.to_le_bytes());
     for (place, byte) in slot.iter_mut().zip(bytes) {
         *place = byte;
     }
@@ -105,23 +133,36 @@ fn encode(state: State) -> [u8; SLOT_BYTES] {
 }
 
 fn decode(slot: &[u8; SLOT_BYTES]) -> Option<State> {
-    let (body, sum) = slot.split_last_chunk::<4>()?;
-    let rest = body.strip_prefix(&MAGIC)?;
-    let (ceiling, rest) = rest.split_first_chunk::<8>()?;
-    let (commit, _) = rest.split_first_chunk::<8>()?;
-    (crc32fast::hash(body) == u32::from_le_bytes(*sum)).then_some(State {
-        ceiling: u64::from_le_bytes(*ceiling),
-        commit: u64::from_le_bytes(*commit),
+    let sealed = |bytes: usize| {
+        let (body, sum) = slot.get(..bytes)?.split_last_chunk::<4>()?;
+        (crc32fast::hash(body) == u32::from_le_bytes(*sum)).then_some(body)
+    };
+    if slot.starts_with(&OLD_MAGIC) {
+        let mut body = Reader(sealed(OLD_SLOT_BYTES)?.strip_prefix(&OLD_MAGIC)?);
+        return Some(State {
+            ceiling: body.u64()?,
+            ..State::default()
+        });
+    }
+    let mut body = Reader(sealed(SLOT_BYTES)?.strip_prefix(&MAGIC)?);
+    Some(State {
+        ceiling: body.u64()?,
+        entry: body.u64()?,
+        first: body.u64()?,
     })
 }
 
 fn read_slot(file: &File, slot: u64) -> io::Result<Option<State>> {
     let mut bytes = [0; SLOT_BYTES];
-    match file.read_exact_at(&mut bytes, slot * SLOT_DISTANCE) {
-        Ok(()) => Ok(decode(&bytes)),
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
-        Err(error) => Err(error),
+    let mut filled = 0;
+    // The last slot of an old file is shorter.
+    while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match file.read_at(rest, slot * SLOT_DISTANCE + filled as u64)? {
+            0 => break,
+            read => filled += read,
+        }
     }
+    Ok(decode(&bytes))
 }
 
 #[cfg(test)]
@@ -133,16 +174,31 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("mark");
         let mut mark = Mark::open(&path).unwrap();
-        assert_eq!((mark.ceiling(), mark.commit()), (0, 0));
-        mark.reset(10, 3).unwrap();
+        assert_eq!((mark.ceiling(), mark.entry()), (0, 0));
+        mark.reset(10, 3, 1).unwrap();
         mark.reserve(10).unwrap();
         assert_eq!(mark.ceiling(), 10);
         mark.reserve(11).unwrap();
-        mark.note_commit(4).unwrap();
+        mark.note_entry(4).unwrap();
+        mark.note_first(2).unwrap();
         let again = Mark::open(&path).unwrap();
         assert_eq!(again.state, mark.state);
         assert!(again.ceiling() >= 11);
-        assert_eq!(again.commit(), 4);
+        assert_eq!(again.entry(), 4);
+    }
+
+    #[test]
+    fn an_old_mark_still_says_how_far_sequences_were_given_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("mark");
+        let mut slot = Vec::from(OLD_MAGIC);
+        slot.extend(70u64.to_le_bytes());
+        slot.extend(5u64.to_le_bytes());
+        slot.extend(crc32fast::hash(&slot).to_le_bytes());
+        let file = File::create(&path).unwrap();
+        file.write_all_at(&slot, SLOT_DISTANCE).unwrap();
+        let mark = Mark::open(&path).unwrap();
+        assert_eq!((mark.ceiling(), mark.entry(), mark.first()), (70, 0, 0));
     }
 
     #[test]
@@ -151,12 +207,12 @@ mod tests {
         let path = dir.path().join("mark");
         for torn in 0..2 {
             let mut mark = Mark::open(&path).unwrap();
-            mark.reset(100, 7).unwrap();
-            mark.note_commit(8).unwrap();
+            mark.reset(100, 7, 2).unwrap();
+            mark.note_entry(8).unwrap();
             mark.file.write_all_at(b"torn", torn * SLOT_DISTANCE).unwrap();
             let again = Mark::open(&path).unwrap();
             assert_eq!(again.ceiling(), 100);
-            assert!((7..=8).contains(&again.commit()));
+            assert!((7..=8).contains(&again.entry()));
         }
     }
 }

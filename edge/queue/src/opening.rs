@@ -1,29 +1,62 @@
-//! Directories, the lock, the mark and the store: what must stand before records move.
+//! Directories, the lock, the mark, the log and its index: what must stand before records move.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::Error;
+use crate::damage::Damage;
+use crate::disk::{Disk, Folder, sync_directory};
+use crate::index::{Index, Stored};
 use crate::ledger::Ledger;
+use crate::log::Log;
+use crate::log::frame::Entry;
+use crate::log::segment::Header;
 use crate::mark::Mark;
-use crate::store::{SledStore, Store};
-use crate::survey::{self, Damage};
+use crate::{Error, StoreError, recovery, takeover};
 
 const LOCK: &str = "lock";
 const MARK: &str = "mark";
-const STORE: &str = "store";
+const LOG: &str = "log";
 
 /// Everything the queue runs on.
 #[derive(Debug)]
 pub(crate) struct Foundation {
-    pub(crate) store: Arc<dyn Store>,
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) log: Log,
     pub(crate) mark: Mark,
     pub(crate) ledger: Ledger,
+    pub(crate) next_sequence: u64,
     pub(crate) damage: Damage,
+    pub(crate) index: Option<Index>,
     /// Held while the queue is open.
     pub(crate) lock: Option<File>,
+}
+
+impl Foundation {
+    /// Adds a group to the log before anybody else does.
+    pub(crate) fn append(&mut self, entries: &[Entry<'_>], next_sequence: u64) -> Result<(), StoreError> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        self.next_sequence = self.next_sequence.max(next_sequence);
+        self.mark.reserve(self.next_sequence).map_err(StoreError::Io)?;
+        let (segment, first_entry) = (self.log.active(), self.log.next_entry());
+        let places = self
+            .log
+            .append(entries, self.next_sequence)
+            .map_err(|failure| match failure {
+                crate::log::Failure::NotStored(error) | crate::log::Failure::Unknown(error) => error,
+            })?;
+        self.mark
+            .note_entry(self.log.next_entry() - 1)
+            .map_err(StoreError::Io)?;
+        for (entry, place) in entries.iter().zip(places) {
+            self.ledger.apply(entry, place);
+        }
+        self.ledger.wrote(&self.log, segment, first_entry);
+        Ok(())
+    }
 }
 
 /// Opens what lies in `directory`, or makes it. Sequences start at `floor` at least.
@@ -32,10 +65,11 @@ pub(crate) fn open(directory: &Path, floor: u64) -> Result<Foundation, Error> {
         path: directory.to_owned(),
         source,
     };
-    let made = make_directory(directory).map_err(prepared)?;
+    let folder = directory.join(LOG);
+    let made = make_directory(&folder).map_err(prepared)?;
     let lock = lock(directory)?;
     let mark = Mark::open(&directory.join(MARK)).map_err(prepared)?;
-    let opening = |source: crate::StoreError| match source.is_damage() {
+    let opening = |source: StoreError| match source.is_damage() {
         true => Error::Damaged {
             path: directory.to_owned(),
             source,
@@ -45,34 +79,84 @@ pub(crate) fn open(directory: &Path, floor: u64) -> Result<Foundation, Error> {
             source,
         },
     };
-    let store = SledStore::open(&directory.join(STORE)).map_err(opening)?;
-    let foundation = lay(Arc::new(store), mark, floor, Some(lock)).map_err(opening)?;
-    for directory in made.iter().map(PathBuf::as_path).chain([directory]) {
-        sync_directory(directory)
-            .and_then(|()| sync_directory(parent_of(directory)))
+    // The way to the log must be durable before anything in it is.
+    for made in made.iter().map(PathBuf::as_path).chain([directory]) {
+        sync_directory(made)
+            .and_then(|()| sync_directory(parent_of(made)))
             .map_err(prepared)?;
     }
+    let (index, stored) = Index::open(directory).map_err(|source| Error::Thread { source })?;
+    let disk = Arc::new(Folder::new(&folder));
+    let mut foundation = lay(disk, mark, floor, Some(index), stored).map_err(opening)?;
+    takeover::take_over(directory, &mut foundation).map_err(opening)?;
+    foundation.lock = Some(lock);
+    // The mark may be new.
+    sync_directory(directory).map_err(prepared)?;
     Ok(foundation)
 }
 
-/// Looks through the store and brings the mark in line with it.
+/// Reads the log, brings the mark in line with it, and notes what is missing, so that it is reported once.
 pub(crate) fn lay(
-    store: Arc<dyn Store>,
+    disk: Arc<dyn Disk>,
     mut mark: Mark,
     floor: u64,
-    lock: Option<File>,
-) -> Result<Foundation, crate::StoreError> {
-    let (mut ledger, damage) = survey::survey(&*store, &mark)?;
-    ledger.next_sequence = ledger.next_sequence.max(floor);
-    mark.reset(ledger.next_sequence, ledger.commit)
-        .map_err(crate::StoreError::Io)?;
-    Ok(Foundation {
-        store,
+    mut index: Option<Index>,
+    stored: Option<Stored>,
+) -> Result<Foundation, StoreError> {
+    let recovered = recovery::recover(&*disk, &mark, stored)?;
+    if let (false, Some(index)) = (recovered.by_index, &mut index) {
+        index.forget();
+    }
+    let replayed = recovered.replayed;
+    let next_sequence = replayed.next_sequence.max(mark.ceiling()).max(floor);
+    let mut ledger = replayed.ledger;
+    let log = match recovered.last {
+        Some(last) => {
+            let log = Log::resume(Arc::clone(&disk), last, replayed.next_entry)?;
+            ledger.wrote(&log, last.segment, 0);
+            log
+        }
+        None => {
+            let header = Header {
+                first_entry: replayed.next_entry,
+                next_sequence,
+            };
+            let log = Log::begin(Arc::clone(&disk), 1, header)?;
+            ledger.wrote(&log, 0, replayed.next_entry);
+            log
+        }
+    };
+    let first = ledger.segments.values().map(|segment| segment.first_entry).next();
+    mark.reset(next_sequence, log.next_entry() - 1, first.unwrap_or_default())
+        .map_err(StoreError::Io)?;
+    let mut entries: Vec<_> = replayed
+        .lost
+        .iter()
+        .map(|(first, last)| Entry::Lost {
+            first: *first,
+            last: *last,
+        })
+        .collect();
+    if !replayed.damaged.is_empty() {
+        let damaged = replayed.damaged.iter();
+        entries.push(Entry::Gone(damaged.map(|damaged| damaged.sequence).collect()));
+    }
+    let lost = replayed.lost.iter().map(|(first, last)| last - first + 1);
+    let mut foundation = Foundation {
+        disk,
+        log,
         mark,
         ledger,
-        damage,
-        lock,
-    })
+        next_sequence,
+        damage: Damage {
+            lost_entries: lost.sum(),
+            records: replayed.damaged,
+        },
+        index,
+        lock: None,
+    };
+    foundation.append(&entries, next_sequence)?;
+    Ok(foundation)
 }
 
 /// Moves a damaged queue out of the way. Gives its new place, and the sequence from which a fresh one must go on.
@@ -143,8 +227,4 @@ fn parent_of(directory: &Path) -> &Path {
         Some(parent) => parent,
         None => directory,
     }
-}
-
-fn sync_directory(directory: &Path) -> io::Result<()> {
-    File::open(directory)?.sync_all()
 }

@@ -1,21 +1,25 @@
+mod reads;
+
+use std::fmt;
 use std::fs::File;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-
-use tokio::sync::watch;
+use std::time::SystemTime;
 
 use crate::committer::{Command, Committer, INBOX, Shared};
-use crate::draft::{Action, NO_RECORD};
-use crate::layout::{self, Place, Whole};
+use crate::group::{Action, Answer, OwnedDraft};
+use crate::log::frame::MAX_ID;
 use crate::opening::{self, Foundation};
-use crate::survey::{Damage, DamagedRecord, Flaw};
-use crate::{Config, Depth, Error, Lane, Record, SetAside, reading};
+use crate::{Config, Draft, Error, Lane, Refused};
+
+/// Payloads and ids of one command; what is more goes in several.
+const COMMAND_BYTES: usize = 512 * 1024;
+const COMMAND_IDS: usize = 4096;
 
 /// A handle on the queue; cheap to clone, usable from every thread. Calls block on the disk: an async caller puts them
-/// on a blocking thread. The store is closed when the last handle is dropped.
+/// on a blocking thread. The queue is closed when the last handle is dropped.
 #[derive(Debug, Clone)]
 pub struct Queue {
     inner: Arc<Inner>,
@@ -43,28 +47,40 @@ impl Opened {
     }
 }
 
-#[derive(Debug)]
+pub(crate) type Clock = fn() -> u64;
+
 struct Inner {
-    max_record_bytes: usize,
+    config: Config,
+    clock: Clock,
     /// Taken when the last handle goes, which ends the committer.
     inbox: Mutex<Option<SyncSender<Command>>>,
     committer: Option<JoinHandle<()>>,
     shared: Arc<Shared>,
-    /// Declared after the store, so that it is released after the store is closed.
+    /// Declared last, so that it is released after the log is closed.
     _lock: Option<File>,
 }
 
+/// By hand: ids and counts are enough.
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inner")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Queue {
-    /// Opens the queue in `directory`, or makes one there. Checks every record.
+    /// Opens the queue in `directory`, or makes one there.
     ///
     /// # Errors
-    /// [`Error::Damaged`] when the store cannot be read; nothing is moved or deleted then.
+    /// [`Error::Damaged`] when a store of the time before the log cannot be read; nothing is moved or deleted then.
+    /// A damaged log opens: [`Queue::damage`] tells what is missing.
     pub fn open(directory: &Path, config: Config) -> Result<Self, Error> {
         config.check()?;
-        Self::start(opening::open(directory, 0)?, &config)
+        Self::start(opening::open(directory, 0)?, &config, system_clock)
     }
 
-    /// Like [`Queue::open`], but a damaged store is renamed to `<directory>.damaged-<n>` and an empty queue takes its
+    /// Like [`Queue::open`], but what cannot be read is renamed to `<directory>.damaged-<n>` and an empty queue takes its
     /// place. Sequences go on from where they were.
     ///
     /// # Errors
@@ -72,12 +88,12 @@ impl Queue {
     pub fn open_or_set_aside(directory: &Path, config: Config) -> Result<Opened, Error> {
         config.check()?;
         let reason = match opening::open(directory, 0) {
-            Ok(foundation) => return Self::start(foundation, &config).map(Opened::Kept),
+            Ok(foundation) => return Self::start(foundation, &config, system_clock).map(Opened::Kept),
             Err(reason @ Error::Damaged { .. }) => reason,
             Err(other) => return Err(other),
         };
         let (set_aside, floor) = opening::move_away(directory)?;
-        let queue = Self::start(opening::open(directory, floor)?, &config)?;
+        let queue = Self::start(opening::open(directory, floor)?, &config, system_clock)?;
         Ok(Opened::Fresh {
             queue,
             set_aside,
@@ -85,20 +101,18 @@ impl Queue {
         })
     }
 
-    pub(crate) fn start(foundation: Foundation, config: &Config) -> Result<Self, Error> {
-        let Foundation {
-            store,
-            mark,
-            ledger,
-            damage,
-            lock,
-        } = foundation;
-        let shared = Arc::new(Shared::new(store, &ledger, damage));
+    pub(crate) fn start(foundation: Foundation, config: &Config, clock: Clock) -> Result<Self, Error> {
+        let newest = foundation.next_sequence.saturating_sub(1);
+        let (ledger, damage) = (foundation.ledger, foundation.damage);
+        let shared = Arc::new(Shared::new(foundation.disk, ledger, damage, newest));
         let committer = Committer {
             shared: Arc::clone(&shared),
-            ledger,
-            mark,
-            telemetry_limit: config.telemetry_limit,
+            log: foundation.log,
+            mark: foundation.mark,
+            config: config.clone(),
+            next_sequence: foundation.next_sequence,
+            index: foundation.index,
+            tidy: false,
         };
         let (sender, inbox) = sync_channel(INBOX);
         let thread = thread::Builder::new()
@@ -107,11 +121,12 @@ impl Queue {
             .map_err(|source| Error::Thread { source })?;
         Ok(Self {
             inner: Arc::new(Inner {
-                max_record_bytes: config.max_record_bytes,
+                config: config.clone(),
+                clock,
                 inbox: Mutex::new(Some(sender)),
                 committer: Some(thread),
                 shared,
-                _lock: lock,
+                _lock: foundation.lock,
             }),
         })
     }
@@ -120,51 +135,56 @@ impl Queue {
     /// waiting or set aside, keeps its record and gives that one's sequence.
     ///
     /// # Errors
-    /// When the id or the payload has the wrong size, or when the record may not be durable.
+    /// When the id or the payload has the wrong size, when the queue is full, or when the record may not be durable.
     pub fn append(&self, lane: Lane, id: &str, payload: &[u8], now_ms: u64) -> Result<u64, Error> {
-        check_id(id)?;
-        if self.inner.max_record_bytes < payload.len() {
-            return Err(Error::TooLarge {
-                bytes: payload.len(),
-                limit: self.inner.max_record_bytes,
-            });
-        }
-        self.commit(Action::Append {
+        let draft = Draft {
             lane,
-            id: id.to_owned(),
-            payload: payload.to_vec(),
+            id,
+            payload,
             now_ms,
-        })
+        };
+        let sequences = self.append_many(&[draft])?;
+        sequences.into_iter().next().ok_or(Error::Stopped)
     }
 
-    /// Up to `limit` records that wait, without those whose sequence `skip` holds back: lane by lane, in sequence.
+    /// Stores several records, half a megabyte of them with one sync. Returns their sequences in the same order.
     ///
     /// # Errors
-    /// When the store cannot be read. A damaged record is passed over and reported by [`Queue::damage`].
-    pub fn pending(&self, limit: usize, skip: impl Fn(u64) -> bool) -> Result<Vec<Record>, Error> {
-        self.pending_of(&Lane::ALL, limit, skip)
-    }
-
-    /// The same of some lanes only, for senders that share the queue.
-    ///
-    /// # Errors
-    /// As [`Queue::pending`].
-    pub fn pending_of(
-        &self,
-        lanes: &[Lane],
-        limit: usize,
-        skip: impl Fn(u64) -> bool,
-    ) -> Result<Vec<Record>, Error> {
-        let mut records = Vec::new();
-        for lane in lanes {
-            if limit <= records.len() {
-                break;
+    /// As [`Queue::append`]. Nothing is stored when an id or a payload has the wrong size; of what takes several syncs some
+    /// may be stored when a later one fails. Appending all of them again is right in either case.
+    pub fn append_many(&self, drafts: &[Draft<'_>]) -> Result<Vec<u64>, Error> {
+        for draft in drafts {
+            check_id(draft.id)?;
+            if self.inner.config.max_record_bytes < draft.payload.len() {
+                return Err(Error::TooLarge {
+                    bytes: draft.payload.len(),
+                    limit: self.inner.config.max_record_bytes,
+                });
             }
-            let room = limit - records.len();
-            let found = self.read(Place::Lane(*lane), room, &|sequence| !skip(sequence))?;
-            records.extend(found.into_iter().map(|whole| whole.record));
         }
-        Ok(records)
+        let mut sequences = Vec::with_capacity(drafts.len());
+        let mut rest = drafts;
+        while !rest.is_empty() {
+            let mut bytes = 0;
+            let some = rest.iter().take_while(|draft| {
+                let room = bytes < COMMAND_BYTES;
+                bytes += draft.payload.len();
+                room
+            });
+            let (some, behind) = rest.split_at(some.count().min(COMMAND_IDS));
+            rest = behind;
+            let owned = some.iter().map(|draft| OwnedDraft {
+                lane: draft.lane,
+                id: draft.id.to_owned(),
+                payload: draft.payload.to_vec(),
+                now_ms: draft.now_ms,
+            });
+            match self.commit(Action::Append(owned.collect()))? {
+                Answer::Stored(stored) => sequences.extend(stored),
+                _ => return Err(Error::Stopped),
+            }
+        }
+        Ok(sequences)
     }
 
     /// The other side has it: deletes the record, durably. Also one that was set aside. False when the id is unknown.
@@ -172,11 +192,40 @@ impl Queue {
     /// # Errors
     /// When the deletion may not be durable.
     pub fn receipt(&self, id: &str) -> Result<bool, Error> {
-        if check_id(id).is_err() {
-            return Ok(false);
+        Ok(self.receipts(&[id])? != 0)
+    }
+
+    /// Many receipts with one sync. Returns how many records that deleted; unknown ids are passed over.
+    ///
+    /// # Errors
+    /// When the deletions may not be durable.
+    pub fn receipts(&self, ids: &[&str]) -> Result<usize, Error> {
+        let known: Vec<_> = ids.iter().filter(|id| check_id(id).is_ok()).collect();
+        let mut removed = 0;
+        for some in known.chunks(COMMAND_IDS) {
+            let ids = some.iter().map(|id| (**id).to_owned()).collect();
+            match self.commit(Action::Receipts(ids))? {
+                Answer::Removed(some) => removed += some,
+                _ => return Err(Error::Stopped),
+            }
         }
-        let sequence = self.commit(Action::Receipt { id: id.to_owned() })?;
-        Ok(sequence != NO_RECORD)
+        Ok(removed)
+    }
+
+    /// The other side refused it: counted, durably. What is refused [`Config::refusals`] times is set aside with the last
+    /// reason.
+    ///
+    /// # Errors
+    /// When the count may not be durable.
+    pub fn refused(&self, id: &str, reason: &str, now_ms: u64) -> Result<Refused, Error> {
+        if check_id(id).is_err() {
+            return Ok(Refused::Unknown);
+        }
+        let (id, reason) = (id.to_owned(), reason.to_owned());
+        match self.commit(Action::Refused { id, reason, now_ms })? {
+            Answer::Refused(refused) => Ok(refused),
+            _ => Err(Error::Stopped),
+        }
     }
 
     /// Takes a record that cannot be delivered out of its lane and keeps it with the reason, durably. A reason over 512
@@ -185,61 +234,27 @@ impl Queue {
     /// # Errors
     /// When the change may not be durable.
     pub fn set_aside(&self, id: &str, reason: &str) -> Result<bool, Error> {
-        if check_id(id).is_err() {
-            return Ok(false);
+        let (id, reason) = (id.to_owned(), reason.to_owned());
+        self.found(Action::SetAside { id, reason })
+    }
+
+    /// A person decided that a record that was set aside shall be sent again: it goes back to its place in its lane, and its
+    /// refusals are forgotten. False when no such record was set aside.
+    ///
+    /// # Errors
+    /// When the change may not be durable.
+    pub fn try_again(&self, id: &str) -> Result<bool, Error> {
+        self.found(Action::TryAgain { id: id.to_owned() })
+    }
+
+    fn found(&self, action: Action) -> Result<bool, Error> {
+        match self.commit(action)? {
+            Answer::Found(found) => Ok(found),
+            _ => Err(Error::Stopped),
         }
-        let sequence = self.commit(Action::SetAside {
-            id: id.to_owned(),
-            reason: reason.to_owned(),
-        })?;
-        Ok(sequence != NO_RECORD)
     }
 
-    /// Up to `limit` records that were set aside, in sequence.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn set_aside_records(&self, limit: usize) -> Result<Vec<SetAside>, Error> {
-        let found = self.read(Place::Aside, limit, &|_| true)?;
-        Ok(found
-            .into_iter()
-            .map(|whole| SetAside {
-                record: whole.record,
-                reason: whole.reason,
-            })
-            .collect())
-    }
-
-    /// Whether a record with this id waits or was set aside.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn contains(&self, id: &str) -> Result<bool, Error> {
-        self.check_running()?;
-        let found = self.inner.shared.store.get(&layout::index_key(id));
-        Ok(found.map_err(|source| Error::Read { source })?.is_some())
-    }
-
-    /// How full the queue is; from memory.
-    #[must_use]
-    pub fn depth(&self) -> Depth {
-        self.inner.shared.depth().clone()
-    }
-
-    /// What was found damaged or missing at opening and since.
-    #[must_use]
-    pub fn damage(&self) -> Damage {
-        self.inner.shared.damage().clone()
-    }
-
-    /// The newest sequence; changes after every append that stored something. What was there before is not announced:
-    /// look at [`Queue::pending`] first, then wait.
-    #[must_use]
-    pub fn changed(&self) -> watch::Receiver<u64> {
-        self.inner.shared.changed.subscribe()
-    }
-
-    fn commit(&self, action: Action) -> Result<u64, Error> {
+    fn commit(&self, action: Action) -> Result<Answer, Error> {
         self.check_running()?;
         let inbox = self
             .inner
@@ -253,47 +268,6 @@ impl Queue {
             .send(Command { action, answer })
             .map_err(|_| Error::Stopped)?;
         answered.recv().unwrap_or(Err(Error::Stopped))
-    }
-
-    fn read(&self, place: Place, limit: usize, wanted: &dyn Fn(u64) -> bool) -> Result<Vec<Whole>, Error> {
-        self.check_running()?;
-        let mut found = Vec::new();
-        let mut flawed = Vec::new();
-        if limit == 0 {
-            return Ok(found);
-        }
-        let store = &*self.inner.shared.store;
-        reading::each_record(store, place, wanted, &mut |sequence, parts| {
-            match layout::assemble(place, sequence, parts) {
-                Ok(whole) => found.push(whole),
-                Err(_) => flawed.push(sequence),
-            }
-            if found.len() < limit {
-                ControlFlow::Continue(())
-            } else {
-                ControlFlow::Break(())
-            }
-        })
-        .map_err(|source| Error::Read { source })?;
-        for sequence in flawed {
-            // Most likely it was receipted while it was read: look again.
-            let again = reading::record(store, place, sequence).map_err(|source| Error::Read { source })?;
-            if let Some(Err(flaw)) = again {
-                self.report(sequence, flaw);
-            }
-        }
-        Ok(found)
-    }
-
-    fn report(&self, sequence: u64, flaw: Flaw) {
-        let mut damage = self.inner.shared.damage();
-        if damage.records.iter().all(|known| known.sequence != sequence) {
-            damage.records.push(DamagedRecord {
-                sequence,
-                id: None,
-                flaw,
-            });
-        }
     }
 
     fn check_running(&self) -> Result<(), Error> {
@@ -314,12 +288,17 @@ impl Drop for Inner {
     }
 }
 
+fn system_clock() -> u64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    now.map_or(0, |now| u64::try_from(now.as_millis()).unwrap_or(u64::MAX))
+}
+
 fn check_id(id: &str) -> Result<(), Error> {
-    match (1..=layout::MAX_ID).contains(&id.len()) {
+    match (1..=MAX_ID).contains(&id.len()) {
         true => Ok(()),
         false => Err(Error::Id {
             bytes: id.len(),
-            limit: layout::MAX_ID,
+            limit: MAX_ID,
         }),
     }
 }

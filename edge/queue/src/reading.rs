@@ -1,87 +1,81 @@
-//! Records out of the store: parts gathered, checked and put together.
+//! Records out of the log, each checked.
 
-use std::ops::ControlFlow;
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
 
-use crate::layout::{self, KeyValue, Place, Whole};
-use crate::store::Store;
-use crate::survey::Flaw;
-use crate::{Lane, StoreError};
+use crate::damage::Flaw;
+use crate::disk::{Disk, SegmentFile};
+use crate::ledger::{Kept, Place};
+use crate::log::frame::{self, Content, Entry, StoredRecord};
+use crate::{Record, StoreError};
 
-/// Gathers the parts of each wanted record of a place in sequence, until `visit` breaks.
-pub(crate) fn each_record(
-    store: &dyn Store,
-    place: Place,
-    wanted: &dyn Fn(u64) -> bool,
-    visit: &mut dyn FnMut(u64, &[KeyValue]) -> ControlFlow<()>,
-) -> Result<(), StoreError> {
-    let range = layout::place_range(place, 0);
-    let mut current: Option<u64> = None;
-    let mut parts: Vec<KeyValue> = Vec::new();
-    store.scan(&range.start, &range.end, &mut |key, value| {
-        // A key too short to hold a sequence is none of ours.
-        let Some(sequence) = layout::sequence_of(key) else {
-            return ControlFlow::Continue(());
-        };
-        if current != Some(sequence) {
-            let complete = std::mem::take(&mut parts);
-            if let Some(previous) = current.replace(sequence)
-                && !complete.is_empty()
-                && visit(previous, &complete).is_break()
-            {
-                current = None;
-                return ControlFlow::Break(());
-            }
-            if !wanted(sequence) {
-                return ControlFlow::Continue(());
-            }
-        } else if parts.is_empty() {
-            return ControlFlow::Continue(());
+/// Opens each segment once.
+#[derive(Debug)]
+pub(crate) struct Reading<'a> {
+    disk: &'a dyn Disk,
+    files: HashMap<u64, Arc<dyn SegmentFile>>,
+}
+
+impl<'a> Reading<'a> {
+    pub(crate) fn new(disk: &'a dyn Disk) -> Self {
+        Self {
+            disk,
+            files: HashMap::new(),
         }
-        parts.push((key.to_vec(), value.to_vec()));
-        ControlFlow::Continue(())
-    })?;
-    if let Some(last) = current
-        && !parts.is_empty()
-    {
-        // Nothing follows that the answer could stop.
-        let _ = visit(last, &parts);
     }
-    Ok(())
+
+    /// The bytes at a place; a file that is gone or too short is a flaw of the record, not a failure to read.
+    pub(crate) fn bytes(&mut self, place: Place) -> Result<Result<Vec<u8>, Flaw>, StoreError> {
+        let mut bytes = vec![0; place.bytes as usize];
+        let read = self
+            .file(place.segment)
+            .and_then(|file| file.read(u64::from(place.offset), &mut bytes));
+        match read {
+            Ok(()) => Ok(Ok(bytes)),
+            Err(StoreError::Io(error)) if is_missing(&error) => Ok(Err(Flaw::MissingPart)),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(crate) fn record(&mut self, sequence: u64, kept: &Kept) -> Result<Result<Record, Flaw>, StoreError> {
+        let bytes = match self.bytes(kept.place)? {
+            Ok(bytes) => bytes,
+            Err(flaw) => return Ok(Err(flaw)),
+        };
+        Ok(stored(&bytes, sequence, kept).map(|stored| Record {
+            sequence,
+            lane: kept.lane,
+            id: kept.id.to_string(),
+            queued_at_ms: kept.queued_at_ms,
+            payload: stored.payload.to_vec(),
+        }))
+    }
+
+    fn file(&mut self, segment: u64) -> Result<&dyn SegmentFile, StoreError> {
+        let file = match self.files.entry(segment) {
+            std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
+            std::collections::hash_map::Entry::Vacant(new) => new.insert(self.disk.open(segment)?),
+        };
+        Ok(&**file)
+    }
 }
 
-/// One record as it stands now; `None` when it is not there.
-pub(crate) fn record(
-    store: &dyn Store,
-    place: Place,
-    sequence: u64,
-) -> Result<Option<Result<Whole, Flaw>>, StoreError> {
-    let range = layout::record_range(place, sequence);
-    let mut parts: Vec<KeyValue> = Vec::new();
-    store.scan(&range.start, &range.end, &mut |key, value| {
-        parts.push((key.to_vec(), value.to_vec()));
-        ControlFlow::Continue(())
-    })?;
-    if parts.is_empty() {
-        return Ok(None);
+/// The record that must stand in these bytes.
+pub(crate) fn stored<'b>(bytes: &'b [u8], sequence: u64, kept: &Kept) -> Result<StoredRecord<'b>, Flaw> {
+    let decoded = frame::decode(bytes, kept.place.segment).ok_or(Flaw::Checksum)?;
+    match decoded.content {
+        Content::Sound(Entry::Record(record)) if record.sequence == sequence && *record.id == *kept.id => {
+            Ok(record)
+        }
+        Content::BadRecord { flaw, .. } => Err(flaw),
+        _ => Err(Flaw::Malformed),
     }
-    Ok(Some(layout::assemble(place, sequence, &parts)))
 }
 
-/// The first whole record of a lane.
-pub(crate) fn first_of(store: &dyn Store, lane: Lane) -> Result<Option<Whole>, StoreError> {
-    let place = Place::Lane(lane);
-    let mut first = None;
-    each_record(
-        store,
-        place,
-        &|_| true,
-        &mut |sequence, parts| match layout::assemble(place, sequence, parts) {
-            Ok(whole) => {
-                first = Some(whole);
-                ControlFlow::Break(())
-            }
-            Err(_) => ControlFlow::Continue(()),
-        },
-    )?;
-    Ok(first)
+fn is_missing(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof
+    )
 }

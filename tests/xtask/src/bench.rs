@@ -1,5 +1,5 @@
 use crate::machine::{
-    BENCH_VENV, FOR_DICOM, FOR_FEDERATION, FOR_IMAGE_TO_PAGE, FOR_LINE, provide_dicom_storescp,
+    BENCH_VENV, FOR_DICOM, FOR_FEDERATION, FOR_IMAGE_TO_PAGE, FOR_LINE, FOR_QUEUE, provide_dicom_storescp,
     provide_packages,
 };
 use crate::step::{Failure, built, cargo, root, step};
@@ -28,6 +28,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     }
     if asked("line") {
         provide_packages(&FOR_LINE, agreed)?;
+    }
+    if asked("queue") {
+        provide_packages(&FOR_QUEUE, agreed)?;
     }
     if asked("federation") {
         provide_packages(&FOR_FEDERATION, agreed)?;

@@ -38,6 +38,8 @@ pub(crate) const FOR_SOAK: [Program; 2] = [("mosquitto", "mosquitto"), ("python3
 
 /// The peers of the benchmark `line`, and what makes its line.
 pub(crate) const FOR_LINE: [Program; 3] = [("storescu", "dcmtk"), ("Orthanc", "orthanc"), ("ip", "iproute2")];
+/// The peers of the benchmark `queue`; SQLite is Python's own.
+pub(crate) const FOR_QUEUE: [Program; 2] = [("mosquitto", "mosquitto"), ("python3", "python3")];
 
 /// The peer of the benchmark `federation` comes from PyPI.
 pub(crate) const FOR_FEDERATION: [Program; 1] = [("python3", "python3")];

@@ -94,9 +94,22 @@ impl Bookkeeping {
             return Ok(());
         }
         let now = u64::try_from(now_ms()).unwrap_or_default();
-        self.queue
-            .append(outgoing.lane, &outgoing.envelope_id, &outgoing.envelope, now)?;
-        Ok(())
+        let stored = self
+            .queue
+            .append(outgoing.lane, &outgoing.envelope_id, &outgoing.envelope, now);
+        match stored {
+            Ok(_) => Ok(()),
+            // The case log holds it: the next start queues what has no receipt.
+            Err(full @ barefoot_queue::Error::Full { .. }) => {
+                tracing::warn!(
+                    study = %outgoing.study,
+                    error = chain(&full),
+                    "The queue is full; a result waits in its study's folder until the daemon is started again."
+                );
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Studies one after the other: the model has the processor to itself. `idle` tells who can wait whether any study does.

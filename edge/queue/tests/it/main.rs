@@ -7,9 +7,13 @@
     reason = "a test's broken assumption must stop it"
 )]
 
+mod budgets;
+mod index;
 mod known_errors;
 mod model;
+mod refusals;
 mod threads;
+mod turns;
 
 use std::path::Path;
 
@@ -21,4 +25,17 @@ fn open(directory: &Path) -> Queue {
 
 fn all(queue: &Queue) -> Vec<Record> {
     queue.pending(usize::MAX, |_| false).unwrap()
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
 }

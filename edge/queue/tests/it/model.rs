@@ -1,6 +1,7 @@
 //! The queue beside a simple model of it, under random actions.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use barefoot_queue::{Config, Depth, Lane, Queue};
 use proptest::prelude::*;
@@ -84,6 +85,7 @@ impl Model {
             lanes: Lane::ALL.map(|lane| pending.iter().filter(|(of, _)| *of == lane).count() as u64),
             pending: pending.len() as u64,
             pending_bytes: pending.iter().map(|(_, kept)| kept.payload.len() as u64).sum(),
+            oldest_of_lanes_ms: firsts.map(|first| first.map(|(_, kept)| kept.queued_at_ms)),
             oldest_queued_at_ms: firsts.iter().flatten().map(|(_, kept)| kept.queued_at_ms).min(),
             set_aside: self.aside().len() as u64,
             telemetry_dropped: 0,
@@ -108,17 +110,20 @@ fn observed(queue: &Queue, skip: impl Fn(u64) -> bool, limit: usize) -> Vec<(Lan
 
 fn compare(queue: &Queue, model: &Model) {
     let expected = model.pending();
-    assert_eq!(observed(queue, |_| false, usize::MAX), expected);
-    let odd: Vec<_> = expected
-        .iter()
-        .filter(|(_, kept)| kept.sequence % 2 == 1)
-        .take(3)
-        .cloned()
-        .collect();
+    let mut all = observed(queue, |_| false, usize::MAX);
+    let odd: Vec<_> = observed(queue, |sequence| sequence % 2 == 0, 3);
+    let criticals = all.iter().take_while(|(lane, _)| *lane == Lane::Critical).count();
+    all.sort_by_key(|(lane, kept)| (*lane, kept.sequence));
+    assert_eq!(all, expected);
     assert_eq!(
-        observed(queue, |sequence| sequence % 2 == 0, 3),
-        odd,
-        "skip and limit"
+        criticals,
+        all.iter().filter(|(lane, _)| *lane == Lane::Critical).count()
+    );
+    let wanted = expected.iter().filter(|(_, kept)| kept.sequence % 2 == 1).count();
+    assert_eq!(odd.len(), wanted.min(3), "skip and limit");
+    assert!(
+        odd.iter()
+            .all(|one| expected.contains(one) && one.1.sequence % 2 == 1)
     );
 
     let aside = queue.set_aside_records(usize::MAX).unwrap();
@@ -155,6 +160,7 @@ fn run(actions: Vec<Action>) {
     let directory = tempfile::tempdir().unwrap();
     let config = Config {
         telemetry_limit: TELEMETRY_LIMIT,
+        telemetry_max_age: Duration::from_secs(u64::MAX / 1_000_000),
         ..Config::default()
     };
     let open = || Queue::open(&directory.path().join("queue"), config.clone()).unwrap();
