@@ -59,11 +59,14 @@ pub(crate) fn results(hub: &Path) -> anyhow::Result<BTreeMap<(String, String), R
 /// A box's cases: study to the name the hub knows.
 pub(crate) async fn cases(edge: &Edge) -> anyhow::Result<BTreeMap<String, String>> {
     let answer = get_json(edge.address("page")?, "/api/cases?limit=1000000").await?;
-    let cases = answer["cases"].as_array().context("cases")?;
+    let cases = answer
+        .get("cases")
+        .and_then(|cases| cases.as_array())
+        .context("cases")?;
     cases
         .iter()
         .map(|case| {
-            let text = |key: &str| Some(case[key].as_str()?.to_owned());
+            let text = |key: &str| Some(case.get(key)?.as_str()?.to_owned());
             text("study_uid")
                 .zip(text("case_id"))
                 .context("a case has both names")

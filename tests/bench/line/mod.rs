@@ -138,13 +138,19 @@ async fn our_way() -> anyhow::Result<BTreeMap<String, f64>> {
     });
     case.await?;
     let detected = Instant::now();
-    let first = at_hub(&hub, |images| images["quick_look"] == true).await?;
+    let first = at_hub(&hub, |images| {
+        images.get("quick_look") == Some(&Value::Bool(true))
+    })
+    .await?;
     figures.insert("first_picture_s".to_owned(), (first - detected).as_secs_f64());
     println!(
         "The first picture after {:.1} s.",
         (first - detected).as_secs_f64()
     );
-    let whole = at_hub(&hub, |images| images["instances"] == 1).await?;
+    let whole = at_hub(&hub, |images| {
+        images.get("instances").and_then(Value::as_u64) == Some(1)
+    })
+    .await?;
     figures.insert("study_s".to_owned(), (whole - detected).as_secs_f64());
     figures.insert("study_bytes".to_owned(), (carried(&line) - before) as f64);
     println!("The study after {:.1} s.", (whole - detected).as_secs_f64());
@@ -248,8 +254,15 @@ async fn at_hub(hub: &Hub, wanted: impl Fn(&Value) -> bool) -> anyhow::Result<In
         )
         .await
         .map_err(|error| error.to_string())?;
-        let results = answer["results"].as_array().cloned().unwrap_or_default();
-        match results.iter().any(|result| wanted(&result["images"])) {
+        let results = answer
+            .get("results")
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default();
+        match results
+            .iter()
+            .any(|result| result.get("images").is_some_and(&wanted))
+        {
             true => Ok(Instant::now()),
             false => Err("not yet".to_owned()),
         }

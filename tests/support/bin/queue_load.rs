@@ -90,7 +90,12 @@ impl Producer<'_> {
 
     fn append(&mut self, step: usize) -> anyhow::Result<()> {
         let id = format!("{}-{}-{step}", self.number, self.phase);
-        let lane = [Lane::Critical, Lane::Reports, Lane::Results, Lane::Images][step % 4];
+        let lane = match step % 4 {
+            0 => Lane::Critical,
+            1 => Lane::Reports,
+            2 => Lane::Results,
+            _ => Lane::Images,
+        };
         let asked = now_ns();
         let sequence = self.queue.append(lane, &id, &payload(&id), 1)?;
         self.answered("stored", asked, &[&id], sequence)?;

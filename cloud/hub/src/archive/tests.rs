@@ -150,8 +150,9 @@ impl Archive {
     }
 }
 
-/// What the eighth version added.
-const WITHOUT_THE_EIGHTH: &str = "DROP TABLE lines; DROP INDEX results_by_envelope; DROP INDEX results_by_urgency; \
+/// What the eighth and the ninth version added.
+const OF_THE_SEVENTH: &str = "DROP TABLE image_sets; DROP TABLE quick_looks; DROP TABLE image_objects; \
+     DROP TABLE lines; DROP INDEX results_by_envelope; DROP INDEX results_by_urgency; \
      DROP INDEX envelopes_duplicate; CREATE INDEX results_by_urgency ON results (urgency, assessed_at_ms); \
      ALTER TABLE envelopes DROP COLUMN clock_offset_ms; ALTER TABLE envelopes DROP COLUMN carries_result; \
      ALTER TABLE results DROP COLUMN clock_offset_ms; ALTER TABLE results DROP COLUMN detected_at_ms; \
@@ -166,7 +167,7 @@ async fn an_older_database_learns_which_ids_only_repeat_something() {
         .await
         .unwrap();
     archive
-        .execute(format!("{WITHOUT_THE_EIGHTH} PRAGMA user_version = 7;"))
+        .execute(format!("{OF_THE_SEVENTH} PRAGMA user_version = 7;"))
         .await;
     archive.close().await;
     let archive = open(&dir).await;
@@ -275,7 +276,7 @@ async fn what_updates_of_ended_attempts_said_goes_with_the_sixth_version() {
     };
     let older = format!(
         "INSERT INTO runs (id, settings, tensors, backbone, started_by, started_at_ms, state, reason, candidate) \
-         VALUES ('r', x'', x'', '', 'mara', 0, 'running', '', ''); {} {} DROP TABLE rollouts_alive; {WITHOUT_THE_EIGHTH} PRAGMA user_version = 5;",
+         VALUES ('r', x'', x'', '', 'mara', 0, 'running', '', ''); {} {} DROP TABLE rollouts_alive; {OF_THE_SEVENTH} PRAGMA user_version = 5;",
         attempt(1, "7"),
         attempt(2, "NULL"),
     );

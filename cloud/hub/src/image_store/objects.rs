@@ -376,14 +376,9 @@ fn keep(partial: &Path, whole: &Path) -> io::Result<()> {
     let folder = whole.parent().unwrap_or(whole);
     fs::create_dir_all(folder)?;
     fs::rename(partial, whole)?;
-    for directory in [
-        Some(folder),
-        folder.parent(),
-        folder.parent().and_then(Path::parent),
-    ] {
-        if let Some(directory) = directory {
-            File::open(directory)?.sync_all()?;
-        }
+    // The folder itself, and those that may have been made with it.
+    for directory in folder.ancestors().take(3) {
+        File::open(directory)?.sync_all()?;
     }
     Ok(())
 }

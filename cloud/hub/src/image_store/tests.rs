@@ -56,7 +56,7 @@ async fn an_object_arrives_in_ranges_over_a_restart() {
     );
     // Cut in the middle of the second: what was appended counts.
     let mut cut = begin(&objects, content, 10, 23).unwrap();
-    cut.append(Bytes::from_static(b" in")).await.unwrap();
+    cut.append(Bytes::from_static(b"in ")).await.unwrap();
     assert!(matches!(begin(&objects, content, 13, 23), Err(Refusal::Busy)));
     drop(cut);
     drop(objects);

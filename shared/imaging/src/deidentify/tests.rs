@@ -492,7 +492,7 @@ fn bits_that_are_no_samples_and_bytes_behind_the_picture_are_gone() {
     set.put_u16(tags::BITS_ALLOCATED, 16);
     set.put_u16(tags::BITS_STORED, 12);
     set.put_u16(tags::HIGH_BIT, 11);
-    let samples: Vec<u16> = (0..64 * 64u16).map(|at| 0xA000 | at / 4).collect();
+    let samples: Vec<u16> = (0..64 * 64u16).map(|at| 0xA000 | (at / 4)).collect();
     let mut bytes: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
     bytes.extend(MARKER.as_bytes().repeat(2));
     let content = Content::Value(bytes);

@@ -46,7 +46,7 @@ pub(super) fn number(text: &str) -> Option<String> {
 pub(super) fn are_numbers(vr: Vr, bytes: &[u8], most: usize) -> bool {
     let word = vr.word();
     let count = bytes.len() / word.max(1);
-    if word < 2 || bytes.len() % word != 0 || most < count {
+    if word < 2 || !bytes.len().is_multiple_of(word) || most < count {
         return false;
     }
     let letters = bytes

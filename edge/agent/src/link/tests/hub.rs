@@ -87,6 +87,7 @@ impl Hub {
             will: None,
             next_packet: 1,
             certificate: self.certificate.clone().into(),
+            ahead_ms: 0,
         };
         let Some(Packet::Connect(_, will, _)) = session.packet().await else {
             panic!("a session begins with CONNECT");
@@ -117,6 +118,8 @@ pub(super) struct Session {
     pub(super) will: Option<LastWill>,
     next_packet: u16,
     certificate: Arc<[u8]>,
+    /// What the hub's clock is ahead of the box's.
+    ahead_ms: i64,
 }
 
 /// A message of the box.
@@ -231,6 +234,7 @@ impl Session {
     }
 
     pub(super) async fn say_hello(&mut self, birth: &Sent, ahead_ms: i64) {
+        self.ahead_ms = ahead_ms;
         let now = now_ms() + ahead_ms;
         let hello = hello(birth.ids().remove(0), now, now, &self.certificate);
         let envelope = hello_envelope(Ulid::generate().to_string(), &clinic(), &hello);
@@ -264,7 +268,9 @@ impl Session {
     /// Acknowledges a message and says that all of it is stored.
     pub(super) async fn store(&mut self, sent: &Sent) {
         self.acknowledge(sent).await;
-        self.receipts(&stored(sent)).await;
+        let mut receipts = stored(sent);
+        receipts.hub_time_ms += self.ahead_ms;
+        self.receipts(&receipts).await;
     }
 }
 
