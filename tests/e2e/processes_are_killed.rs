@@ -78,3 +78,31 @@ async fn the_hub_killed_between_receive_and_receipt_loses_and_doubles_nothing() 
     }
     assert_eq!(story.results().await.len(), files.len());
 }
+
+/// What waits is there the moment the box answers again: from the queue itself, not made anew from the studies.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_the_line_waits_on_after_a_kill() {
+    let mut story = Story::begin(&EdgeOptions::default()).await;
+    story.line.cut();
+    let folder = tempfile::tempdir().unwrap();
+    story.store(&chests(&folder, 90..95)).await;
+    story.all_assessed(5).await;
+    let queued = wait_for("the queue to hold them", SOON, async || {
+        let pending = story.edge_status().await["queue"]["pending"].clone();
+        if pending == 5 { Ok(()) } else { Err(pending) }
+    });
+    queued.await.unwrap();
+    for _ in 0..3 {
+        story.edge.kill9();
+        story.edge.start().await.unwrap();
+        assert_eq!(
+            story.edge_status().await["queue"]["pending"],
+            5,
+            "{}",
+            story.logs()
+        );
+    }
+    story.line.restore();
+    story.all_receipted(5).await;
+    assert_eq!(story.results().await.len(), 5);
+}

@@ -56,8 +56,17 @@ pub(crate) fn results(hub: &Path) -> anyhow::Result<BTreeMap<(String, String), R
         .collect()
 }
 
-/// A box's cases: study to the name the hub knows.
-pub(crate) async fn cases(edge: &Edge) -> anyhow::Result<BTreeMap<String, String>> {
+/// A case at its box.
+#[derive(Debug)]
+pub(crate) struct Case {
+    /// The name the hub knows it by.
+    pub(crate) id: String,
+    /// The hub's receipt for its newest version is there.
+    pub(crate) receipted: bool,
+}
+
+/// A box's cases by their studies.
+pub(crate) async fn cases(edge: &Edge) -> anyhow::Result<BTreeMap<String, Case>> {
     let answer = get_json(edge.address("page")?, "/api/cases?limit=1000000").await?;
     let cases = answer
         .get("cases")
@@ -66,10 +75,12 @@ pub(crate) async fn cases(edge: &Edge) -> anyhow::Result<BTreeMap<String, String
     cases
         .iter()
         .map(|case| {
-            let text = |key: &str| Some(case.get(key)?.as_str()?.to_owned());
-            text("study_uid")
-                .zip(text("case_id"))
-                .context("a case has both names")
+            let text = |key: &str| case.get(key)?.as_str().map(str::to_owned);
+            let case = text("study_uid").zip(text("case_id")).map(|(study, id)| {
+                let receipted = text("delivery").as_deref() == Some("receipted");
+                (study, Case { id, receipted })
+            });
+            case.context("a case has both names")
         })
         .collect()
 }

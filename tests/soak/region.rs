@@ -128,12 +128,12 @@ impl Region {
                     .await
                     .map_err(|error| error.to_string())?;
                 let status = clinic.edge.status().await.map_err(|error| error.to_string())?;
-                if cases.len() == clinic.stored.len() && status.queue.pending == 0 {
+                let receipted = cases.values().filter(|case| case.receipted).count();
+                if receipted == clinic.stored.len() && status.queue.pending == 0 {
                     Ok(())
                 } else {
                     Err(format!(
-                        "{} of {} studies, {} in the queue",
-                        cases.len(),
+                        "{receipted} of {} studies receipted, {} in the queue",
                         clinic.stored.len(),
                         status.queue.pending
                     ))
@@ -167,7 +167,7 @@ impl Region {
             for stored in &clinic.stored {
                 let times = cases
                     .get(&stored.study)
-                    .and_then(|case| rows.get(&(clinic.name.clone(), case.clone())))
+                    .and_then(|case| rows.get(&(clinic.name.clone(), case.id.clone())))
                     .map_or(0, |row| row.times);
                 match times {
                     0 => report.lost += 1,

@@ -63,7 +63,7 @@ pub(crate) async fn measure(region: &mut Region, waiting: u32) -> anyhow::Result
         {
             let case = cases.get(&stored.study).context("a case of the study")?;
             let row = rows
-                .get(&(clinic.name.clone(), case.clone()))
+                .get(&(clinic.name.clone(), case.id.clone()))
                 .context("a result at the hub")?;
             if stored.pixels.is_some() {
                 critical.push(row.committed_at_ms - connected_ms);

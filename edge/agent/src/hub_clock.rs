@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn the_offset_follows_the_boxs_own_clock() {
+    fn the_offset_follows_the_own_clock() {
         let clock = HubClock::default();
         assert_eq!(clock.offset_ms(5), None);
         let now = clock.moment(Instant::now());

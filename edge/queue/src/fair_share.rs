@@ -164,8 +164,8 @@ mod tests {
                 };
                 prop_assert_eq!(of(&sent), of(&arrivals));
             }
-            let criticals = arrivals.iter().filter(|(lane, _)| *lane == Lane::Critical).count();
-            prop_assert!(sent.iter().take(criticals).all(|(lane, _)| *lane == Lane::Critical));
+            let urgent = arrivals.iter().filter(|(lane, _)| *lane == Lane::Critical).count();
+            prop_assert!(sent.iter().take(urgent).all(|(lane, _)| *lane == Lane::Critical));
         }
     }
 

@@ -220,7 +220,7 @@ async fn a_birth_is_answered_with_the_time_and_what_the_hub_understands() {
 }
 
 #[tokio::test]
-async fn a_result_is_dated_by_the_hubs_clock_whatever_the_boxs_says() {
+async fn a_result_is_dated_by_the_hubs_clock_whatever_the_box_says() {
     let region = Region::new();
     let hub = region.hub().await;
     let mut edge = ClinicBox::connect(&region, "clinic-7", hub.port()).await;

@@ -161,14 +161,14 @@ impl Model {
 /// Everything that can be seen of the queue is as the model says.
 fn compare(queue: &Queue, model: &Model) {
     let mut pending = queue.pending(usize::MAX, |_| false).unwrap();
-    let criticals = pending
+    let urgent = pending
         .iter()
         .take_while(|record| record.lane == Lane::Critical)
         .count();
     assert!(
         pending
             .iter()
-            .skip(criticals)
+            .skip(urgent)
             .all(|record| record.lane != Lane::Critical)
     );
     for lane in Lane::ALL {

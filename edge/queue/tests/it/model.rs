@@ -112,11 +112,11 @@ fn compare(queue: &Queue, model: &Model) {
     let expected = model.pending();
     let mut all = observed(queue, |_| false, usize::MAX);
     let odd: Vec<_> = observed(queue, |sequence| sequence % 2 == 0, 3);
-    let criticals = all.iter().take_while(|(lane, _)| *lane == Lane::Critical).count();
+    let urgent = all.iter().take_while(|(lane, _)| *lane == Lane::Critical).count();
     all.sort_by_key(|(lane, kept)| (*lane, kept.sequence));
     assert_eq!(all, expected);
     assert_eq!(
-        criticals,
+        urgent,
         all.iter().filter(|(lane, _)| *lane == Lane::Critical).count()
     );
     let wanted = expected.iter().filter(|(_, kept)| kept.sequence % 2 == 1).count();
