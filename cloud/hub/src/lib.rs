@@ -45,7 +45,9 @@ mod changes;
 mod clock;
 mod half_open;
 mod places;
+
 mod presence;
+mod tls_port;
 
 mod web;
 

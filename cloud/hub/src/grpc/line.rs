@@ -10,6 +10,7 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 use tonic::transport::server::Connected;
 
 use crate::places::Place;
+use crate::tls_port::Greeted;
 
 /// One connection after its handshake. It ends by itself when `cut` fires, whatever the peer does.
 pub(super) struct Line {
@@ -20,17 +21,12 @@ pub(super) struct Line {
 }
 
 impl Line {
-    pub(super) fn new(
-        stream: TlsStream<TcpStream>,
-        peer: Peer,
-        cut: WaitForCancellationFutureOwned,
-        place: Place,
-    ) -> Self {
+    pub(super) fn new(greeted: Greeted, cut: WaitForCancellationFutureOwned) -> Self {
         Self {
-            stream,
-            peer,
+            stream: greeted.stream,
+            peer: greeted.who,
             cut: Box::pin(cut),
-            _place: place,
+            _place: greeted.place,
         }
     }
 

@@ -3,12 +3,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use barefoot_trust::peer_of;
 use rustls::ServerConfig;
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
-use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
+use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
@@ -17,17 +14,13 @@ use super::line::Line;
 use super::{Error, Services};
 use crate::Shutdown;
 use crate::config::Grpc;
-use crate::half_open::HalfOpen;
-use crate::places::Places;
+use crate::tls_port::{Limits, TlsPort};
 
 /// Sockets between accept and the end of the handshake; one more cuts the oldest.
 const MOST_HALF_OPEN: usize = 1024;
 
 /// Connections of one certificate's holder: what it has open, and what a bad line has left behind.
 const MOST_PER_PEER: usize = 32;
-
-/// When the process is out of file descriptors, accepting again at once would only spin.
-const PAUSE_AFTER_FAILED_ACCEPT: Duration = Duration::from_millis(100);
 
 /// On shutdown: time for calls to end before their connections are cut.
 const FAREWELL: Duration = Duration::from_secs(10);
@@ -51,25 +44,8 @@ const HEADER_BYTES: u32 = 16 * 1024;
 
 /// The port, bound.
 pub(crate) struct Listener {
-    listener: TcpListener,
-    address: SocketAddr,
-    handshake: Duration,
-    places: Places,
-    tls: TlsAcceptor,
+    port: TlsPort,
     shutdown: Shutdown,
-}
-
-/// What the task of a new connection needs; cheap to clone.
-#[derive(Clone)]
-struct Door {
-    tls: TlsAcceptor,
-    handshake: Duration,
-    half_open: HalfOpen,
-    /// Taken after the handshake only: whoever shows no certificate takes none.
-    places: Places,
-    /// Greeted connections on their way to the server. Full: the handshake's task waits.
-    lines: mpsc::Sender<Result<Line, Infallible>>,
-    cut: CancellationToken,
 }
 
 impl Listener {
@@ -78,29 +54,31 @@ impl Listener {
         tls: Arc<ServerConfig>,
         shutdown: Shutdown,
     ) -> Result<Self, Error> {
-        let failed = |source| Error::Listen {
+        let limits = Limits {
+            half_open: MOST_HALF_OPEN,
+            connections: config.max_connections,
+            per_peer: MOST_PER_PEER,
+            handshake: Duration::from_millis(config.connect_timeout_ms),
+        };
+        let port = TlsPort::bind("gRPC", config.listen, limits, tls).await;
+        let port = port.map_err(|source| Error::Listen {
             address: config.listen,
             source,
-        };
-        let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
-        Ok(Self {
-            address: listener.local_addr().map_err(failed)?,
-            listener,
-            handshake: Duration::from_millis(config.connect_timeout_ms),
-            places: Places::new(config.max_connections, MOST_PER_PEER),
-            tls: TlsAcceptor::from(tls),
-            shutdown,
-        })
+        })?;
+        Ok(Self { port, shutdown })
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+        self.port.address()
     }
 
     /// Serves until the shutdown, then lets running calls end.
     pub(crate) async fn run(self, services: Services) {
-        let (lines, arriving) = mpsc::channel(16);
+        let (greeted, arriving) = mpsc::channel(16);
         let cut = CancellationToken::new();
+        let cuts = cut.clone();
+        let lines = ReceiverStream::new(arriving)
+            .map(move |one| Ok::<_, Infallible>(Line::new(one, cuts.clone().cancelled_owned())));
         let serving = Server::builder()
             .initial_stream_window_size(STREAM_WINDOW_BYTES)
             .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
@@ -112,7 +90,7 @@ impl Listener {
             .max_connection_age(MAX_CONNECTION_AGE)
             .max_connection_age_grace(MAX_CONNECTION_AGE_GRACE)
             .add_routes(services.routes())
-            .serve_with_incoming_shutdown(ReceiverStream::new(arriving), self.shutdown.triggered());
+            .serve_with_incoming_shutdown(lines, self.shutdown.triggered());
         let farewell = async {
             self.shutdown.triggered().await;
             tokio::time::sleep(FAREWELL).await;
@@ -120,94 +98,12 @@ impl Listener {
             cut.cancel();
             std::future::pending::<()>().await;
         };
-        let door = Door {
-            tls: self.tls,
-            handshake: self.handshake,
-            half_open: HalfOpen::new(MOST_HALF_OPEN),
-            places: self.places,
-            lines,
-            cut: cut.clone(),
-        };
         tokio::select! {
             served = serving => if let Err(error) = served {
                 tracing::error!(%error, "The gRPC port stopped serving; restart the hub.");
             },
             () = farewell => {}
-            () = accept(self.listener, door, &self.shutdown) => {}
+            () = self.port.accept(greeted, &self.shutdown) => {}
         }
-    }
-}
-
-/// Accepts until the shutdown; afterwards it only keeps quiet.
-async fn accept(listener: TcpListener, door: Door, shutdown: &Shutdown) {
-    loop {
-        let accepted = tokio::select! {
-            () = shutdown.triggered() => break,
-            accepted = listener.accept() => accepted,
-        };
-        match accepted {
-            Ok((socket, peer)) => {
-                tokio::spawn(door.clone().receive(socket, peer));
-            }
-            Err(error) => {
-                tracing::warn!(%error, "A gRPC connection could not be accepted.");
-                tokio::time::sleep(PAUSE_AFTER_FAILED_ACCEPT).await;
-            }
-        }
-    }
-    drop((listener, door));
-    std::future::pending::<()>().await;
-}
-
-impl Door {
-    async fn receive(self, socket: TcpStream, peer: SocketAddr) {
-        // Answers are small and awaited; without this they may wait for an acknowledgement of TCP.
-        let _ = socket.set_nodelay(true);
-        let half_open = self.half_open.take_place();
-        let greeted = tokio::select! {
-            () = half_open.lost() => {
-                tracing::info!(%peer, "A gRPC connection was not let in: newer ones took its place.");
-                return;
-            }
-            greeted = timeout(self.handshake, self.tls.accept(socket)) => greeted,
-        };
-        drop(half_open);
-        let stream = match greeted {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => {
-                tracing::info!(%peer, %error, "A gRPC connection was not let in.");
-                return;
-            }
-            Err(_) => {
-                tracing::info!(%peer, "A gRPC connection was not let in: its handshake took too long.");
-                return;
-            }
-        };
-        let shown = stream
-            .get_ref()
-            .1
-            .peer_certificates()
-            .and_then(|chain| chain.first());
-        let who = match shown.map(peer_of) {
-            Some(Ok(who)) => who,
-            Some(Err(error)) => {
-                tracing::info!(%peer, %error, "A gRPC connection was not let in.");
-                return;
-            }
-            None => {
-                tracing::info!(%peer, "A gRPC connection was not let in: it showed no certificate.");
-                return;
-            }
-        };
-        let place = match self.places.take(&who) {
-            Ok(place) => place,
-            Err(full) => {
-                tracing::warn!(%peer, %full, "A gRPC connection was not let in.");
-                return;
-            }
-        };
-        let line = Line::new(stream, who, self.cut.cancelled_owned(), place);
-        // Only fails when the server has stopped; the peer sees its connection close.
-        let _ = self.lines.send(Ok(line)).await;
     }
 }

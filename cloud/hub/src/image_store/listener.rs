@@ -8,29 +8,25 @@ use std::time::Duration;
 use axum::extract::connect_info::Connected;
 use axum::serve::IncomingStream;
 use barefoot_domain::ClinicId;
-use barefoot_trust::{Peer, peer_of};
+use barefoot_trust::Peer;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, Sleep, sleep, timeout};
-use tokio_rustls::TlsAcceptor;
+use tokio::time::{Instant, Sleep, sleep};
 use tokio_rustls::server::TlsStream;
 
 use super::{Error, ImageStore, service};
 use crate::Shutdown;
 use crate::config::Images;
-use crate::half_open::HalfOpen;
-use crate::places::{Place, Places};
+use crate::places::Place;
+use crate::tls_port::{Greeted, Limits, TlsPort};
 
 /// Sockets between accept and the end of the handshake; one more cuts the oldest.
 const MOST_HALF_OPEN: usize = 256;
 
 /// Connections of one clinic: the one that sends, and what a bad line has left behind.
 const MOST_PER_CLINIC: usize = 8;
-
-/// When the process is out of file descriptors, accepting again at once would only spin.
-const PAUSE_AFTER_FAILED_ACCEPT: Duration = Duration::from_millis(100);
 
 /// On shutdown: time for a range on its way.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -40,23 +36,8 @@ const STALLED: Duration = Duration::from_secs(120);
 
 /// The port, bound.
 pub(crate) struct Listener {
-    listener: TcpListener,
-    address: SocketAddr,
-    handshake: Duration,
-    places: Places,
-    tls: TlsAcceptor,
+    port: TlsPort,
     shutdown: Shutdown,
-}
-
-/// What the task of a new connection needs; cheap to clone.
-#[derive(Clone)]
-struct Door {
-    tls: TlsAcceptor,
-    handshake: Duration,
-    half_open: HalfOpen,
-    places: Places,
-    /// Greeted connections on their way to the server. Full: the handshake's task waits.
-    lines: mpsc::Sender<Line>,
 }
 
 impl Listener {
@@ -65,42 +46,34 @@ impl Listener {
         tls: Arc<ServerConfig>,
         shutdown: Shutdown,
     ) -> Result<Self, Error> {
-        let failed = |source| Error::Listen {
+        let limits = Limits {
+            half_open: MOST_HALF_OPEN,
+            connections: config.max_connections,
+            per_peer: MOST_PER_CLINIC,
+            handshake: Duration::from_millis(config.connect_timeout_ms),
+        };
+        let port = TlsPort::bind("images", config.listen, limits, tls).await;
+        let port = port.map_err(|source| Error::Listen {
             address: config.listen,
             source,
-        };
-        let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
-        Ok(Self {
-            address: listener.local_addr().map_err(failed)?,
-            listener,
-            handshake: Duration::from_millis(config.connect_timeout_ms),
-            places: Places::new(config.max_connections, MOST_PER_CLINIC),
-            tls: TlsAcceptor::from(tls),
-            shutdown,
-        })
+        })?;
+        Ok(Self { port, shutdown })
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+        self.port.address()
     }
 
     /// Serves until the shutdown.
     pub(crate) async fn run(self, store: ImageStore) {
-        let (lines, arriving) = mpsc::channel(16);
-        let door = Door {
-            tls: self.tls,
-            handshake: self.handshake,
-            half_open: HalfOpen::new(MOST_HALF_OPEN),
-            places: self.places,
-            lines,
-        };
-        let greeted = Greeted {
+        let (greeted, arriving) = mpsc::channel(16);
+        let lines = Lines {
             arriving,
-            address: self.address,
+            address: self.port.address(),
         };
         let stopping = self.shutdown.clone();
         let router = service::router(store.clone()).into_make_service_with_connect_info::<Caller>();
-        let serving = axum::serve(greeted, router)
+        let serving = axum::serve(lines, router)
             .with_graceful_shutdown(async move { stopping.triggered().await })
             .into_future();
         let farewell = async {
@@ -112,101 +85,38 @@ impl Listener {
                 tracing::error!(%error, "The port for images stopped serving; restart the hub.");
             },
             () = farewell => {}
-            () = accept(self.listener, door, &self.shutdown) => {}
+            () = self.port.accept(greeted, &self.shutdown) => {}
             () = async { store.tidy(self.shutdown.clone()).await; std::future::pending().await } => {}
         }
     }
 }
 
-/// Accepts until the shutdown; afterwards it only keeps quiet.
-async fn accept(listener: TcpListener, door: Door, shutdown: &Shutdown) {
-    loop {
-        let accepted = tokio::select! {
-            () = shutdown.triggered() => break,
-            accepted = listener.accept() => accepted,
-        };
-        match accepted {
-            Ok((socket, peer)) => {
-                tokio::spawn(door.clone().receive(socket, peer));
-            }
-            Err(error) => {
-                tracing::warn!(%error, "A connection for images could not be accepted.");
-                sleep(PAUSE_AFTER_FAILED_ACCEPT).await;
-            }
-        }
-    }
-    drop((listener, door));
-    std::future::pending::<()>().await;
-}
-
-impl Door {
-    async fn receive(self, socket: TcpStream, peer: SocketAddr) {
-        // Answers are small and awaited; without this they may wait for an acknowledgement of TCP.
-        let _ = socket.set_nodelay(true);
-        let half_open = self.half_open.take_place();
-        let greeted = tokio::select! {
-            () = half_open.lost() => {
-                tracing::info!(%peer, "A connection for images was not let in: newer ones took its place.");
-                return;
-            }
-            greeted = timeout(self.handshake, self.tls.accept(socket)) => greeted,
-        };
-        drop(half_open);
-        let stream = match greeted {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => {
-                tracing::info!(%peer, %error, "A connection for images was not let in.");
-                return;
-            }
-            Err(_) => {
-                tracing::info!(%peer, "A connection for images was not let in: its handshake took too long.");
-                return;
-            }
-        };
-        let shown = stream
-            .get_ref()
-            .1
-            .peer_certificates()
-            .and_then(|chain| chain.first());
-        let who = shown.and_then(|certificate| peer_of(certificate).ok());
-        let Some(Peer::Clinic(clinic)) = who else {
-            tracing::info!(%peer, "A connection for images was not let in: its certificate is no clinic's.");
-            return;
-        };
-        let place = match self.places.take(&Peer::Clinic(clinic.clone())) {
-            Ok(place) => place,
-            Err(full) => {
-                tracing::warn!(%peer, %full, "A connection for images was not let in.");
-                return;
-            }
-        };
-        let line = Line {
-            stream,
-            clinic,
-            idle: Box::pin(sleep(STALLED)),
-            _place: place,
-        };
-        // Only fails when the server has stopped; the peer sees its connection close.
-        let _ = self.lines.send(line).await;
-    }
-}
-
 /// Connections after their handshakes, for the server.
-struct Greeted {
-    arriving: mpsc::Receiver<Line>,
+struct Lines {
+    arriving: mpsc::Receiver<Greeted>,
     address: SocketAddr,
 }
 
-impl axum::serve::Listener for Greeted {
+impl axum::serve::Listener for Lines {
     type Io = Line;
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Line, SocketAddr) {
-        match self.arriving.recv().await {
-            Some(line) => (line, self.address),
-            // The door is closed: nothing comes any more.
-            None => std::future::pending().await,
+        while let Some(greeted) = self.arriving.recv().await {
+            let Peer::Clinic(clinic) = greeted.who else {
+                tracing::info!("A connection for images was not let in: its certificate is no clinic's.");
+                continue;
+            };
+            let line = Line {
+                stream: greeted.stream,
+                clinic,
+                idle: Box::pin(sleep(STALLED)),
+                _place: greeted.place,
+            };
+            return (line, self.address);
         }
+        // The port is closed: nothing comes any more.
+        std::future::pending().await
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -218,8 +128,8 @@ impl axum::serve::Listener for Greeted {
 #[derive(Debug, Clone)]
 pub(super) struct Caller(pub(super) ClinicId);
 
-impl Connected<IncomingStream<'_, Greeted>> for Caller {
-    fn connect_info(stream: IncomingStream<'_, Greeted>) -> Self {
+impl Connected<IncomingStream<'_, Lines>> for Caller {
+    fn connect_info(stream: IncomingStream<'_, Lines>) -> Self {
         Self(stream.io().clinic.clone())
     }
 }
