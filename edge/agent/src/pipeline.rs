@@ -17,6 +17,7 @@ mod bookkeeping;
 mod clinic_services;
 mod learning;
 mod models;
+mod outgoing;
 mod retiring;
 
 use std::net::SocketAddr;
@@ -64,6 +65,7 @@ use bookkeeping::Bookkeeping;
 use clinic_services::ClinicServices;
 use learning::Learning;
 use models::Models;
+use outgoing::OutgoingResults;
 use retiring::Retiring;
 
 /// Stored instances not yet seen by the study stage. When full, the answer to the scanner waits.
@@ -170,15 +172,15 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
             Some(uploads)
         }
     };
+    let outgoing = OutgoingResults::new(Arc::clone(&book), queue.clone(), images.clone());
     let keeping = Bookkeeping::new(
         Arc::clone(&book),
-        queue.clone(),
+        outgoing.clone(),
         settled_in.clone(),
         deliveries.clone(),
         hub_clock.clone(),
-        images.clone(),
     );
-    keeping
+    outgoing
         .resume(&recovery)
         .map_err(|source| Error::Queue { source })?;
 

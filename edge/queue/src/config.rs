@@ -12,7 +12,7 @@ pub struct Config {
     pub max_records: u64,
     /// The same for the bytes of their payloads. At least 8; default 1 GiB.
     pub max_bytes: u64,
-    /// A record that was refused so often is set aside. At least 1; default 5.
+    /// A record that was refused so often is set aside. At least 1; default 3.
     pub refusals: u16,
     /// Records of [`crate::Lane::Telemetry`] kept before the oldest is dropped. At least 1; default 1000.
     pub telemetry_limit: usize,
@@ -49,7 +49,7 @@ impl Default for Config {
             max_record_bytes: 64 * 1024,
             max_records: 1_000_000,
             max_bytes: 1024 * 1024 * 1024,
-            refusals: 5,
+            refusals: 3,
             telemetry_limit: 1000,
             telemetry_max_age: Duration::from_secs(7 * 24 * 3600),
         }

@@ -48,6 +48,32 @@ impl CaseBook {
         Ok(recovery)
     }
 
+    /// A result of which the hub has not said a word, read from its study's folder again.
+    ///
+    /// # Errors
+    /// When the case log cannot be read.
+    pub(crate) fn undelivered(&self, study: &StudyKey, envelope_id: &str) -> io::Result<Option<Outgoing>> {
+        let mut undelivered = None;
+        for entry in case_log::replay(&self.state.case_log(study))?.entries {
+            match entry {
+                Entry::Assessed {
+                    envelope_id: id,
+                    result,
+                    ..
+                } if id == envelope_id => {
+                    undelivered = from_hex(&result).and_then(|bytes| decode_result(&bytes).ok());
+                }
+                Entry::Receipted { envelope_id: id, .. } | Entry::Refused { envelope_id: id, .. }
+                    if id == envelope_id =>
+                {
+                    undelivered = None;
+                }
+                _ => {}
+            }
+        }
+        Ok(undelivered.map(|result| self.outgoing(study.clone(), envelope_id.to_owned(), &result)))
+    }
+
     fn recover_study(&self, study: &StudyKey, recovery: &mut Recovery) -> io::Result<()> {
         self.finish_removal(study, now_ms()).map_err(io::Error::other)?;
         let Replay { entries, damaged } = case_log::replay(&self.state.case_log(study))?;

@@ -29,7 +29,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use barefoot_domain::{StudyUid, Urgency};
+use barefoot_domain::StudyUid;
 use barefoot_queue::{Lane, Queue};
 use barefoot_trust::{PseudonymKey, TlsIdentity, TlsPaths};
 use barefoot_wire::images::ImageSetResult;
@@ -94,6 +94,8 @@ struct Inner {
     looked_at: Mutex<HashSet<String>>,
     /// How often a job failed by its own fault: it stands back behind the others.
     faults: Mutex<HashMap<String, u32>>,
+    /// Jobs that the queue had no room for.
+    overdue: Mutex<BTreeMap<String, Job>>,
 }
 
 /// What the stage is built from.
@@ -150,43 +152,10 @@ impl ImageUploads {
             waiting: Mutex::default(),
             looked_at: Mutex::default(),
             faults: Mutex::default(),
+            overdue: Mutex::default(),
         }));
         this.resume(cases)?;
         Ok(this)
-    }
-
-    /// A version was assessed: sends its images when its urgency says so. Blocking.
-    ///
-    /// # Errors
-    /// When the queue fails.
-    pub(crate) fn offer(&self, study: &StudyKey, version: u32, urgency: Urgency) -> Result<(), Error> {
-        if !self.0.config.sends(urgency) {
-            return Ok(());
-        }
-        let queue = |source| Error::Queue { source };
-        let job = Job {
-            study: study.to_string(),
-            version,
-            critical: urgency == Urgency::Critical,
-        };
-        let payload = serde_json::to_vec(&job).unwrap_or_default();
-        let now = u64::try_from(now_ms()).unwrap_or_default();
-        let earlier: Vec<u32> = {
-            let mut waiting = self.waiting();
-            let versions = waiting.entry(study.clone()).or_default();
-            versions.insert(version);
-            versions.range(..version).copied().collect()
-        };
-        self.0
-            .queue
-            .append(Lane::Images, &Job::id(study, version), &payload, now)
-            .map_err(queue)?;
-        // The new version has all images of the earlier ones.
-        for earlier in earlier {
-            self.0.queue.receipt(&Job::id(study, earlier)).map_err(queue)?;
-            self.forget(study, earlier);
-        }
-        Ok(())
     }
 
     /// Whether the study's images are still to be sent.
@@ -354,7 +323,7 @@ impl ImageUploads {
                 this.0.queue.set_aside(&id, &reason).map_err(io::Error::other)?;
             }
             this.forget(&study, job.version);
-            Ok(())
+            this.queue_overdue().map_err(io::Error::other)
         });
         written
             .await
@@ -435,6 +404,7 @@ impl ImageUploads {
         let key = format!("{study}-{version}");
         self.looked_at().remove(&key);
         self.faults().remove(&key);
+        self.overdue().remove(&Job::id(study, version));
         job::remove_folder(&self.0.state.images().join(key));
     }
 
@@ -452,6 +422,10 @@ impl ImageUploads {
 
     fn faults(&self) -> MutexGuard<'_, HashMap<String, u32>> {
         self.0.faults.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn overdue(&self) -> MutexGuard<'_, BTreeMap<String, Job>> {
+        self.0.overdue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn looked_at(&self) -> MutexGuard<'_, HashSet<String>> {

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use barefoot_domain::Urgency;
 use barefoot_queue::Lane;
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +11,7 @@ use super::{Error, ImageUploads, job_key};
 use crate::case_index::{CaseIndex, CaseState};
 use crate::checked_lines;
 use crate::clock::now_ms;
+use crate::error_chain::chain;
 use crate::study_folder::StudyKey;
 
 /// What the hub said of versions' images, one line each.
@@ -28,6 +30,81 @@ pub(super) enum SentLine {
 }
 
 impl ImageUploads {
+    /// A version was assessed: sends its images when its urgency says so. Blocking.
+    ///
+    /// # Errors
+    /// When the queue fails.
+    pub(crate) fn offer(
+        &self,
+        study: &StudyKey,
+        version: u32,
+        urgency: Urgency,
+    ) -> Result<(), barefoot_queue::Error> {
+        if !self.0.config.sends(urgency) {
+            return Ok(());
+        }
+        let job = Job {
+            study: study.to_string(),
+            version,
+            critical: urgency == Urgency::Critical,
+        };
+        let earlier: Vec<u32> = {
+            let mut waiting = self.waiting();
+            let versions = waiting.entry(study.clone()).or_default();
+            versions.insert(version);
+            versions.range(..version).copied().collect()
+        };
+        match self.append(&job) {
+            Ok(()) => {}
+            Err(full @ barefoot_queue::Error::Full { .. }) => {
+                tracing::warn!(
+                    %study,
+                    error = chain(&full),
+                    "The queue is full; a study's images are queued when there is room."
+                );
+                self.overdue().insert(Job::id(study, version), job);
+            }
+            Err(error) => return Err(error),
+        }
+        // The new version has all images of the earlier ones.
+        for earlier in earlier {
+            self.0.queue.receipt(&Job::id(study, earlier))?;
+            self.forget(study, earlier);
+        }
+        Ok(())
+    }
+
+    fn append(&self, job: &Job) -> Result<(), barefoot_queue::Error> {
+        let Some(study) = job.study() else {
+            return Ok(());
+        };
+        let payload = serde_json::to_vec(job).unwrap_or_default();
+        let now = u64::try_from(now_ms()).unwrap_or_default();
+        let id = Job::id(&study, job.version);
+        self.0.queue.append(Lane::Images, &id, &payload, now).map(drop)
+    }
+
+    /// Queues what there was no room for, as far as there is room now. Blocking.
+    ///
+    /// # Errors
+    /// When the queue fails.
+    pub(crate) fn queue_overdue(&self) -> Result<(), barefoot_queue::Error> {
+        loop {
+            let Some((id, job)) = self
+                .overdue()
+                .first_key_value()
+                .map(|(id, job)| (id.clone(), job.clone()))
+            else {
+                return Ok(());
+            };
+            match self.append(&job) {
+                Ok(()) => self.overdue().remove(&id),
+                Err(barefoot_queue::Error::Full { .. }) => return Ok(()),
+                Err(error) => return Err(error),
+            };
+        }
+    }
+
     /// Brings the lane to hold exactly what is owed: cases of the policy's urgencies whose newest version the hub has not
     /// committed, nor a person set aside.
     pub(super) fn resume(&self, cases: &CaseIndex) -> Result<(), Error> {
@@ -69,7 +146,8 @@ impl ImageUploads {
                 && !committed.contains(&(case.study.as_str(), case.version))
                 && !set_aside.contains(&Job::id(&case.study, case.version));
             if let Some(assessment) = case.assessment.as_ref().filter(|_| owed) {
-                self.offer(&case.study, case.version, assessment.urgency)?;
+                self.offer(&case.study, case.version, assessment.urgency)
+                    .map_err(|source| Error::Queue { source })?;
             }
         }
         self.drop_superseded(cases)?;

@@ -11,6 +11,8 @@ use tokio::time::Instant;
 
 use super::client::Connection;
 use super::job::Progress;
+use barefoot_domain::Urgency;
+
 use super::*;
 
 const EXPLICIT: &str = "1.2.840.10008.1.2.1";

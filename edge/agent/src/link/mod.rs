@@ -6,14 +6,13 @@
 //!
 //! A session begins with a birth: the hub answers with its time and with what it understands, a hub that is older than
 //! births refuses it and gets one envelope a message. Records then travel in batches, critical ones first and never behind
-//! a full line (`plan`). What the hub cannot read comes back by its place in the message (`refusals`).
+//! a full line (`plan`). What the hub cannot read comes back by its place in the message, and the queue counts how often.
 
 mod birth;
 mod client;
 mod downlink;
 mod health;
 mod plan;
-mod refusals;
 mod session;
 mod session_number;
 mod uplink;
@@ -32,7 +31,6 @@ use tokio_util::sync::CancellationToken;
 use crate::handoff::{Acknowledgement, FromHub};
 use crate::hub_clock::HubClock;
 use crate::status::Status;
-use refusals::Refusals;
 use session_number::SessionNumbers;
 
 /// Where the hub is and who we are.
@@ -198,7 +196,6 @@ pub(crate) struct Link {
     /// The state directory: the number of the last session, and the hub's certificate.
     state: PathBuf,
     numbers: SessionNumbers,
-    refusals: Refusals,
     started: Instant,
 }
 
@@ -246,7 +243,6 @@ impl Link {
             identity: Arc::new(identity),
             state: parts.state,
             numbers: SessionNumbers::default(),
-            refusals: Refusals::default(),
             started: Instant::now(),
         })
     }

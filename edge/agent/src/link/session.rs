@@ -17,6 +17,7 @@ use super::downlink::{self, Word};
 use super::health::{self, Schedule};
 use super::uplink::{Hub, Uplink};
 use crate::backoff;
+use crate::error_chain::chain;
 use crate::handoff::{Acknowledgement, FromHub};
 use crate::hub_certificate;
 use crate::hub_clock::Exchange;
@@ -169,15 +170,12 @@ impl<'a> Session<'a> {
         }
         let wants_health = matches!(self.uplink.hub(), Hub::Batches { .. });
         if wants_health && self.health.is_due(self.link, now) {
-            block_in_place(|| health::queue(self.link, self.number))
-                .map_err(|source| Ended::Queue { source })?;
+            goes_on(block_in_place(|| health::queue(self.link, self.number)))?;
         }
         let acknowledged = &mut self.acknowledged;
-        self.uplink
-            .fill(&self.client.publish, now, |number| {
-                acknowledged.given(Some(number));
-            })
-            .map_err(|source| Ended::Queue { source })
+        goes_on(self.uplink.fill(&self.client.publish, now, |number| {
+            acknowledged.given(Some(number));
+        }))
     }
 
     async fn on_event(&mut self, event: Event) -> Result<(), Ended> {
@@ -220,7 +218,10 @@ impl<'a> Session<'a> {
         }
         let now = Instant::now();
         let (hub_time_ms, refused) = (said.hub_time_ms, refused_in(&said));
-        let answered = self.uplink.on_receipts(said, now);
+        let answered = self
+            .uplink
+            .on_receipts(said, now)
+            .map_err(|source| Ended::Queue { source })?;
         if let Some(sent_at) = answered.sent_at.filter(|_| 0 < hub_time_ms) {
             self.link.hub_clock.take(&Exchange {
                 asked: self.link.hub_clock.moment(sent_at),
@@ -240,7 +241,13 @@ impl<'a> Session<'a> {
     }
 
     async fn on_unreadable(&mut self, number: Option<u32>) -> Result<(), Ended> {
-        let given_up = number.and_then(|number| self.uplink.on_unreadable_message(number, Instant::now()));
+        let Some(number) = number else {
+            return Ok(());
+        };
+        let given_up = self
+            .uplink
+            .on_unreadable_message(number, Instant::now())
+            .map_err(|source| Ended::Queue { source })?;
         match given_up {
             Some(receipt) => self.hand_on(FromHub::Receipts(vec![receipt])).await,
             None => Ok(()),
@@ -292,6 +299,20 @@ impl<'a> Session<'a> {
     async fn hand_on(&self, word: FromHub) -> Result<(), Ended> {
         let sent = self.link.from_hub.send(word).await;
         sent.map_err(|_| Ended::ClientStopped)
+    }
+}
+
+/// A disk without room stops nothing that needs none: what waits is sent on.
+fn goes_on(done: Result<(), barefoot_queue::Error>) -> Result<(), Ended> {
+    match done {
+        Err(error @ barefoot_queue::Error::NotStored { .. }) => {
+            tracing::warn!(
+                error = chain(&error),
+                "The disk must be seen to; the line goes on."
+            );
+            Ok(())
+        }
+        done => done.map_err(|source| Ended::Queue { source }),
     }
 }
 

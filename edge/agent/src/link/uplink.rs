@@ -3,20 +3,26 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
-use barefoot_queue::{Lane, Queue, Record};
+use barefoot_queue::{Lane, Queue, Record, Refused};
 use barefoot_wire::{Packing, Receipts, encode_batch, topics, v1};
 use prost::Message as _;
 use rumqttc::v5::AsyncClient;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::PublishProperties;
 
+use super::Link;
 use super::plan::{self, Class, Limits, UnderWay, Waiting};
-use super::{Link, refusals};
 use crate::clock::now_ms;
 use crate::handoff::HubReceipt;
 
 /// Of records that are not critical, before they are compressed: a hundred results.
 const BATCH_BYTES: usize = 32 * 1024;
+/// Before a record that the hub could not read is sent again; longer each time.
+const AFTER_REFUSAL: Duration = if cfg!(test) {
+    Duration::from_millis(20)
+} else {
+    Duration::from_secs(2)
+};
 /// Looked at in each lane for one round of sending.
 const LOOK_AHEAD: usize = 512;
 
@@ -245,7 +251,11 @@ impl<'a> Uplink<'a> {
 
     /// The hub's word, on one envelope or many. What it names and we did not send in this session counts all the same: a
     /// session before this one has sent it.
-    pub(super) fn on_receipts(&mut self, said: Receipts, now: Instant) -> Answered {
+    pub(super) fn on_receipts(
+        &mut self,
+        said: Receipts,
+        now: Instant,
+    ) -> Result<Answered, barefoot_queue::Error> {
         let mut answered = Answered::default();
         for receipt in said.receipts {
             let receipt = HubReceipt::from(receipt);
@@ -256,7 +266,6 @@ impl<'a> Uplink<'a> {
                 message.done(&receipt.envelope_id);
                 Some(message.class)
             });
-            self.link.refusals.forget(&receipt.envelope_id);
             answered.receipts.push(match class {
                 // A health record that is not wanted is no reason to call a person.
                 Some(Class::Telemetry) => HubReceipt {
@@ -270,9 +279,13 @@ impl<'a> Uplink<'a> {
         if let Ok(number) = number {
             for (place, reason) in said.unreadable {
                 let place = usize::try_from(place).unwrap_or(usize::MAX);
-                answered
-                    .receipts
-                    .extend(self.on_unreadable(number, place, &reason, said.hub_time_ms, now));
+                answered.receipts.extend(self.on_unreadable(
+                    number,
+                    place,
+                    &reason,
+                    said.hub_time_ms,
+                    now,
+                )?);
             }
             if let Some((refusal, reason)) = said.refused {
                 self.on_refused_frame(number, refusal, &reason);
@@ -280,10 +293,11 @@ impl<'a> Uplink<'a> {
         }
         self.under_way
             .retain(|_, message| message.records.iter().any(Option::is_some));
-        answered
+        Ok(answered)
     }
 
-    /// The hub could not read a record. It is tried again some times, then given up: a refusal for good.
+    /// The hub could not read a record. It is tried again some times, in case the hub or the line was at fault, then given
+    /// up: a refusal for good. The queue counts.
     fn on_unreadable(
         &mut self,
         number: u32,
@@ -291,28 +305,49 @@ impl<'a> Uplink<'a> {
         reason: &str,
         hub_time_ms: i64,
         now: Instant,
-    ) -> Option<HubReceipt> {
-        let record = self.under_way.get_mut(&number)?.records.get_mut(place)?;
-        let (sequence, envelope_id) = record.take()?;
+    ) -> Result<Option<HubReceipt>, barefoot_queue::Error> {
+        let Some(message) = self.under_way.get_mut(&number) else {
+            return Ok(None);
+        };
+        let class = message.class;
+        let Some((sequence, envelope_id)) = message.records.get_mut(place).and_then(Option::take) else {
+            return Ok(None);
+        };
         self.messages.remove(&envelope_id);
         self.link.status.count_refusals(1);
-        match self.link.refusals.count(&envelope_id) {
-            refusals::Verdict::Again { pause } => {
-                tracing::warn!(
-                    envelope = envelope_id,
-                    reason,
-                    "The hub cannot read a record; it is sent again."
-                );
-                self.held.remove(&sequence);
-                self.later.insert(sequence, now + pause);
-                None
-            }
-            refusals::Verdict::GivenUp => Some(HubReceipt {
+        if class == Class::Telemetry {
+            // No reason to call a person, nor to try again.
+            return Ok(Some(HubReceipt {
                 envelope_id,
-                refused: Some(format!("the hub cannot read it: {reason}")),
+                refused: None,
                 hub_time_ms,
-            }),
+            }));
         }
+        let reason = format!("the hub cannot read it: {reason}");
+        let at_ms = u64::try_from(now_ms()).unwrap_or_default();
+        let refusals = match self.queue.refused(&envelope_id, &reason, at_ms) {
+            Ok(Refused::Waits { refusals }) => refusals,
+            // Not counted: it is tried again a little more often.
+            Err(barefoot_queue::Error::NotStored { .. }) => 1,
+            Ok(Refused::SetAside) => {
+                return Ok(Some(HubReceipt {
+                    envelope_id,
+                    refused: Some(reason),
+                    hub_time_ms,
+                }));
+            }
+            Ok(Refused::Unknown) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        tracing::warn!(
+            envelope = envelope_id,
+            reason,
+            "The hub cannot read a record; it is sent again."
+        );
+        self.held.remove(&sequence);
+        self.later
+            .insert(sequence, now + AFTER_REFUSAL * u32::from(refusals));
+        Ok(None)
     }
 
     /// The hub could not even take the message apart: it goes again in a form the hub knows.
@@ -342,11 +377,15 @@ impl<'a> Uplink<'a> {
     }
 
     /// A hub that knows no correlation data refused a message by its acknowledgement.
-    pub(super) fn on_unreadable_message(&mut self, number: u32, now: Instant) -> Option<HubReceipt> {
-        let receipt = self.on_unreadable(number, 0, "it said so in its acknowledgement", 0, now);
+    pub(super) fn on_unreadable_message(
+        &mut self,
+        number: u32,
+        now: Instant,
+    ) -> Result<Option<HubReceipt>, barefoot_queue::Error> {
+        let receipt = self.on_unreadable(number, 0, "it said so in its acknowledgement", 0, now)?;
         self.under_way
             .retain(|_, message| message.records.iter().any(Option::is_some));
-        receipt
+        Ok(receipt)
     }
 
     /// Receipted records whose deletion has been written down need no memory here, nor what may be tried again.

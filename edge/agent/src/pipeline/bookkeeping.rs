@@ -1,25 +1,23 @@
 //! What must be written down before the next thing may happen: a version before it is assessed, an assessment before it
 //! is queued, a receipt before its record goes.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use barefoot_queue::Queue;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use ulid::Ulid;
 
+use super::outgoing::OutgoingResults;
 use crate::assess::Assessor;
-use crate::case_book::{CaseBook, Labelled, Moment, Outgoing, Recovery};
+use crate::case_book::{CaseBook, Labelled, Moment};
 use crate::clock::now_ms;
 use crate::deliver::Deliveries;
 use crate::error_chain::chain;
 use crate::handoff::{Acknowledgement, FromHub, HubCorrection, HubReceipt, SettledStudy};
 use crate::hub_clock::HubClock;
 use crate::idle::Idle;
-use crate::image_upload::ImageUploads;
 use crate::labels::Label;
 use crate::study_folder::{StateDirectory, StudyKey};
 
@@ -32,83 +30,28 @@ const RECEIPTS_AT_ONCE: usize = 8;
 #[derive(Clone)]
 pub(crate) struct Bookkeeping {
     book: Arc<CaseBook>,
-    queue: Queue,
+    outgoing: OutgoingResults,
     /// Studies to settle once more after a failure.
     again: mpsc::Sender<StudyKey>,
     deliveries: Deliveries,
     hub_clock: HubClock,
-    images: Option<ImageUploads>,
-    /// Which study an unreceipted envelope belongs to. As large as the queue, no larger.
-    waiting: Arc<Mutex<HashMap<String, StudyKey>>>,
 }
 
 impl Bookkeeping {
     /// `again` leads back to the studies that have settled.
     pub(crate) fn new(
         book: Arc<CaseBook>,
-        queue: Queue,
+        outgoing: OutgoingResults,
         again: mpsc::Sender<StudyKey>,
         deliveries: Deliveries,
         hub_clock: HubClock,
-        images: Option<ImageUploads>,
     ) -> Self {
         Self {
             book,
-            queue,
+            outgoing,
             again,
             deliveries,
             hub_clock,
-            images,
-            waiting: Arc::default(),
-        }
-    }
-
-    /// Takes up what the last run left: the queue is made to hold exactly the results without the hub's word.
-    ///
-    /// # Errors
-    /// When the queue fails.
-    pub(crate) fn resume(&self, recovery: &Recovery) -> Result<(), barefoot_queue::Error> {
-        for envelope_id in &recovery.receipted {
-            self.queue.receipt(envelope_id)?;
-        }
-        for outgoing in &recovery.undelivered {
-            self.enqueue(outgoing)?;
-        }
-        for (outgoing, reason) in &recovery.refused {
-            self.enqueue(outgoing)?;
-            self.queue.set_aside(&outgoing.envelope_id, reason)?;
-        }
-        tracing::info!(
-            undelivered = recovery.undelivered.len(),
-            unassessed = recovery.unassessed.len(),
-            unsettled = recovery.unsettled.len(),
-            "The last run's open ends are taken up."
-        );
-        Ok(())
-    }
-
-    fn enqueue(&self, outgoing: &Outgoing) -> Result<(), barefoot_queue::Error> {
-        self.waiting()
-            .insert(outgoing.envelope_id.clone(), outgoing.study.clone());
-        if self.queue.contains(&outgoing.envelope_id)? {
-            return Ok(());
-        }
-        let now = u64::try_from(now_ms()).unwrap_or_default();
-        let stored = self
-            .queue
-            .append(outgoing.lane, &outgoing.envelope_id, &outgoing.envelope, now);
-        match stored {
-            Ok(_) => Ok(()),
-            // The case log holds it: the next start queues what has no receipt.
-            Err(full @ barefoot_queue::Error::Full { .. }) => {
-                tracing::warn!(
-                    study = %outgoing.study,
-                    error = chain(&full),
-                    "The queue is full; a result waits in its study's folder until the daemon is started again."
-                );
-                Ok(())
-            }
-            Err(error) => Err(error),
         }
     }
 
@@ -221,30 +164,13 @@ impl Bookkeeping {
         let Some(outgoing) = until_done("record an assessment", shutdown, record).await else {
             return true;
         };
-        let parts = self.clone();
-        let queued = tokio::task::spawn_blocking(move || {
-            parts.enqueue(&outgoing).map_err(|error| chain(&error))?;
+        let results = self.outgoing.clone();
+        let queue = move || {
             // The result first: it is what is waited for.
-            match &parts.images {
-                Some(images) => images
-                    .offer(&study, number, urgency)
-                    .map_err(|error| chain(&error)),
-                None => Ok(()),
-            }
-        })
-        .await;
-        match queued {
-            Ok(Ok(())) => true,
-            Ok(Err(error)) => {
-                // A queue that failed to commit must be opened anew; the next start fills it from the case logs.
-                tracing::error!(
-                    error,
-                    "The queue failed; the daemon ends and must be started again."
-                );
-                false
-            }
-            Err(_) => false,
-        }
+            results.enqueue(&outgoing)?;
+            results.offer_images(&study, number, urgency)
+        };
+        queued(shutdown, queue).await
     }
 
     /// What comes down is written down in the order it came. What cannot be written down holds back what is behind it,
@@ -293,20 +219,14 @@ impl Bookkeeping {
                 return false;
             }
         }
-        let parts = self.clone();
-        let removed = tokio::task::spawn_blocking(move || parts.remove(&receipts)).await;
-        if !matches!(removed, Ok(Ok(()))) {
-            tracing::error!("The queue failed; the daemon ends and must be started again.");
-            return false;
-        }
-        true
+        let results = self.outgoing.clone();
+        queued(shutdown, move || results.settle(&receipts)).await
     }
 
     /// `false` at shutdown.
     async fn write_down(&self, receipt: HubReceipt, shutdown: &CancellationToken) -> bool {
-        let study = self.waiting().get(&receipt.envelope_id).cloned();
         // Without a study it was receipted before (the hub answers every copy): only the queue may still hold it.
-        let Some(study) = study else {
+        let Some(study) = self.outgoing.study_of(&receipt.envelope_id) else {
             return true;
         };
         let (book, at_ms) = (Arc::clone(&self.book), now_ms());
@@ -343,30 +263,41 @@ impl Bookkeeping {
         });
         true
     }
+}
 
-    /// What the hub has is deleted, what it will never take is set aside.
-    fn remove(&self, receipts: &[HubReceipt]) -> Result<(), barefoot_queue::Error> {
-        for receipt in receipts {
-            self.waiting().remove(&receipt.envelope_id);
-            match &receipt.refused {
-                Some(reason) => {
-                    tracing::error!(
-                        envelope = receipt.envelope_id,
-                        reason,
-                        "The hub refused a result; it was set aside for a person."
-                    );
-                    self.queue.set_aside(&receipt.envelope_id, reason)?;
-                }
-                None => {
-                    self.queue.receipt(&receipt.envelope_id)?;
-                }
+/// Repeats what is asked of the queue while the disk has no room for it: the queue goes on without it meanwhile. `false`
+/// at shutdown, and when the queue has stopped: it must be opened anew then, and the next start fills it from the case
+/// logs.
+async fn queued(
+    shutdown: &CancellationToken,
+    work: impl FnMut() -> Result<(), barefoot_queue::Error> + Send + 'static,
+) -> bool {
+    let work = Arc::new(Mutex::new(work));
+    loop {
+        let attempt = Arc::clone(&work);
+        let outcome = tokio::task::spawn_blocking(move || {
+            let mut work = attempt.lock().unwrap_or_else(PoisonError::into_inner);
+            (*work)()
+        })
+        .await;
+        match outcome {
+            Ok(Ok(())) => return true,
+            Ok(Err(error @ barefoot_queue::Error::NotStored { .. })) => {
+                tracing::error!(error = chain(&error), "The disk must be seen to; trying again.");
             }
+            Ok(Err(error)) => {
+                tracing::error!(
+                    error = chain(&error),
+                    "The queue failed; the daemon ends and must be started again."
+                );
+                return false;
+            }
+            Err(_) => return false,
         }
-        Ok(())
-    }
-
-    fn waiting(&self) -> MutexGuard<'_, HashMap<String, StudyKey>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        tokio::select! {
+            () = shutdown.cancelled() => return false,
+            () = tokio::time::sleep(RETRY) => {}
+        }
     }
 }
 

@@ -1,0 +1,309 @@
+//! The results without the hub's word: which study each belongs to, and that the queue holds them as soon as it has room.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use barefoot_domain::Urgency;
+use barefoot_queue::{Lane, Queue};
+
+use crate::case_book::{CaseBook, Outgoing, Recovery};
+use crate::clock::now_ms;
+use crate::error_chain::chain;
+use crate::handoff::HubReceipt;
+use crate::image_upload::ImageUploads;
+use crate::study_folder::StudyKey;
+
+/// Clones share it. Everything here waits for the disk.
+#[derive(Debug, Clone)]
+pub(crate) struct OutgoingResults {
+    book: Arc<CaseBook>,
+    queue: Queue,
+    images: Option<ImageUploads>,
+    /// Which study an unreceipted envelope belongs to. As large as the queue, no larger.
+    waiting: Arc<Mutex<HashMap<String, StudyKey>>>,
+    /// What the queue had no room for, the most urgent first. The studies' logs hold it.
+    overdue: Arc<Mutex<BTreeMap<(Lane, String), StudyKey>>>,
+}
+
+impl OutgoingResults {
+    pub(crate) fn new(book: Arc<CaseBook>, queue: Queue, images: Option<ImageUploads>) -> Self {
+        Self {
+            book,
+            queue,
+            images,
+            waiting: Arc::default(),
+            overdue: Arc::default(),
+        }
+    }
+
+    /// The study of a result that waits for the hub's word.
+    pub(super) fn study_of(&self, envelope_id: &str) -> Option<StudyKey> {
+        self.waiting().get(envelope_id).cloned()
+    }
+
+    /// Takes up what the last run left: the queue is made to hold exactly the results without the hub's word.
+    ///
+    /// # Errors
+    /// When the queue fails.
+    pub(crate) fn resume(&self, recovery: &Recovery) -> Result<(), barefoot_queue::Error> {
+        let receipted: Vec<&str> = recovery.receipted.iter().map(String::as_str).collect();
+        self.queue.receipts(&receipted)?;
+        for outgoing in &recovery.undelivered {
+            self.enqueue(outgoing)?;
+        }
+        self.write_down_given_up();
+        for (outgoing, reason) in &recovery.refused {
+            self.enqueue(outgoing)?;
+            self.queue.set_aside(&outgoing.envelope_id, reason)?;
+        }
+        tracing::info!(
+            undelivered = recovery.undelivered.len(),
+            unassessed = recovery.unassessed.len(),
+            unsettled = recovery.unsettled.len(),
+            "The last run's open ends are taken up."
+        );
+        Ok(())
+    }
+
+    /// What the queue gave up just before the last run ended: its study's log does not say so yet.
+    fn write_down_given_up(&self) {
+        for kept in self.queue.set_aside_records(usize::MAX).unwrap_or_default() {
+            let Some(study) = self.waiting().get(&kept.record.id).cloned() else {
+                continue;
+            };
+            let refusal = HubReceipt {
+                envelope_id: kept.record.id,
+                refused: Some(kept.reason),
+                hub_time_ms: 0,
+            };
+            if let Err(error) = self.book.record_receipt(&study, &refusal, now_ms()) {
+                tracing::error!(%study, error = chain(&error), "That a result was set aside could not be written down; the next start tries again.");
+            }
+        }
+    }
+
+    pub(super) fn enqueue(&self, outgoing: &Outgoing) -> Result<(), barefoot_queue::Error> {
+        self.waiting()
+            .insert(outgoing.envelope_id.clone(), outgoing.study.clone());
+        match self.append(outgoing) {
+            Err(full @ barefoot_queue::Error::Full { .. }) => {
+                tracing::warn!(
+                    study = %outgoing.study,
+                    error = chain(&full),
+                    "The queue is full; a result waits in its study's folder until there is room."
+                );
+                let place = (outgoing.lane, outgoing.envelope_id.clone());
+                self.overdue().insert(place, outgoing.study.clone());
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    fn append(&self, outgoing: &Outgoing) -> Result<(), barefoot_queue::Error> {
+        if self.queue.contains(&outgoing.envelope_id)? {
+            return Ok(());
+        }
+        let now = u64::try_from(now_ms()).unwrap_or_default();
+        self.queue
+            .append(outgoing.lane, &outgoing.envelope_id, &outgoing.envelope, now)
+            .map(drop)
+    }
+
+    /// Queues what there was no room for, as far as there is room now.
+    fn queue_overdue(&self) -> Result<(), barefoot_queue::Error> {
+        loop {
+            let Some((place, study)) = self
+                .overdue()
+                .first_key_value()
+                .map(|(place, study)| (place.clone(), study.clone()))
+            else {
+                break;
+            };
+            match self.book.undelivered(&study, &place.1) {
+                Ok(Some(outgoing)) => match self.append(&outgoing) {
+                    Ok(()) => {}
+                    Err(barefoot_queue::Error::Full { .. }) => return Ok(()),
+                    Err(error) => return Err(error),
+                },
+                // The hub has spoken on it meanwhile.
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::error!(%study, %error, "A result that waits for room in the queue cannot be read; the next receipt tries again.");
+                    return Ok(());
+                }
+            }
+            self.overdue().remove(&place);
+        }
+        self.images.as_ref().map_or(Ok(()), ImageUploads::queue_overdue)
+    }
+
+    /// A version's images go where its urgency says so.
+    pub(super) fn offer_images(
+        &self,
+        study: &StudyKey,
+        version: u32,
+        urgency: Urgency,
+    ) -> Result<(), barefoot_queue::Error> {
+        match &self.images {
+            Some(images) => images.offer(study, version, urgency),
+            None => Ok(()),
+        }
+    }
+
+    /// What the hub has is deleted, what it will never take is set aside; what had no room may have it now.
+    pub(super) fn settle(&self, receipts: &[HubReceipt]) -> Result<(), barefoot_queue::Error> {
+        let mut stored = Vec::with_capacity(receipts.len());
+        for receipt in receipts {
+            match &receipt.refused {
+                Some(reason) => {
+                    tracing::error!(
+                        envelope = receipt.envelope_id,
+                        reason,
+                        "The hub refused a result; it was set aside for a person."
+                    );
+                    self.queue.set_aside(&receipt.envelope_id, reason)?;
+                }
+                None => stored.push(receipt.envelope_id.as_str()),
+            }
+        }
+        self.queue.receipts(&stored)?;
+        for receipt in receipts {
+            self.waiting().remove(&receipt.envelope_id);
+        }
+        self.queue_overdue()
+    }
+
+    fn overdue(&self) -> MutexGuard<'_, BTreeMap<(Lane, String), StudyKey>> {
+        self.overdue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, HashMap<String, StudyKey>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use barefoot_domain::{ClinicId, StudyUid};
+    use barefoot_trust::PseudonymKey;
+
+    use super::*;
+    use crate::case_book::Moment;
+    use crate::case_index::{CaseIndex, samples};
+    use crate::character_sets::CharacterSets;
+    use crate::handoff::{AssessedStudy, SettledStudy};
+    use crate::study_folder::StateDirectory;
+
+    /// Eight records, seven of them for what is not critical.
+    fn small_queue(root: &Path) -> Queue {
+        let config = barefoot_queue::Config {
+            max_records: 8,
+            ..barefoot_queue::Config::default()
+        };
+        Queue::open(&root.join("queue"), config).unwrap()
+    }
+
+    fn book(root: &Path) -> Arc<CaseBook> {
+        let state = StateDirectory::open(&root.join("state")).unwrap();
+        let key = PseudonymKey::load_or_create(&root.join("pseudonym.key")).unwrap();
+        let clinic = ClinicId::new("clinic-7").unwrap();
+        let sets = CharacterSets::default();
+        Arc::new(CaseBook::new(state, clinic, key, CaseIndex::default(), sets))
+    }
+
+    fn assessed(root: &Path, book: &CaseBook, number: u32, urgency: Urgency) -> Outgoing {
+        let study_uid = StudyUid::new(format!("1.2.{number}")).unwrap();
+        let study = StudyKey::of(&study_uid);
+        let state = StateDirectory::open(&root.join("state")).unwrap();
+        std::fs::create_dir_all(state.instances(&study)).unwrap();
+        let settled = SettledStudy {
+            study,
+            version: 1,
+            study_uid,
+            received_at_ms: 1,
+            identity_conflict: false,
+            instances: Vec::new(),
+        };
+        let mut assessment = samples::assessed("1.2").assessment.unwrap();
+        assessment.urgency = urgency;
+        let assessed = AssessedStudy {
+            assessment,
+            pictures: Vec::new(),
+        };
+        let at = Moment {
+            at_ms: 2,
+            clock_offset_ms: None,
+        };
+        book.record_assessed(&settled, &assessed, &format!("envelope-{number:02}"), at)
+            .unwrap()
+    }
+
+    fn receipt(envelope_id: &str, refused: Option<&str>) -> HubReceipt {
+        HubReceipt {
+            envelope_id: envelope_id.to_owned(),
+            refused: refused.map(str::to_owned),
+            hub_time_ms: 3,
+        }
+    }
+
+    fn waiting(queue: &Queue) -> Vec<String> {
+        let records = queue.pending(usize::MAX, |_| false).unwrap();
+        records.into_iter().map(|record| record.id).collect()
+    }
+
+    #[test]
+    fn what_the_queue_had_no_room_for_is_queued_as_receipts_make_room() {
+        let root = tempfile::tempdir().unwrap();
+        let (book, queue) = (book(root.path()), small_queue(root.path()));
+        let results = OutgoingResults::new(Arc::clone(&book), queue.clone(), None);
+        for number in 0..10 {
+            let outgoing = assessed(root.path(), &book, number, Urgency::Routine);
+            results.enqueue(&outgoing).unwrap();
+        }
+        for number in 10..12 {
+            let outgoing = assessed(root.path(), &book, number, Urgency::Critical);
+            results.enqueue(&outgoing).unwrap();
+        }
+        assert_eq!(queue.depth().pending, 8, "full, and nothing failed");
+        results.settle(&[receipt("envelope-00", None)]).unwrap();
+        assert_eq!(
+            waiting(&queue)[..2],
+            ["envelope-10", "envelope-11"],
+            "the critical ones first"
+        );
+        let mut all = vec!["envelope-00".to_owned()];
+        while let Some(next) = waiting(&queue).into_iter().next() {
+            results.settle(&[receipt(&next, None)]).unwrap();
+            all.push(next);
+        }
+        all.sort();
+        assert_eq!(all.len(), 12);
+        all.dedup();
+        assert_eq!(all.len(), 12, "each of them once");
+    }
+
+    #[test]
+    fn what_was_given_up_just_before_the_end_is_written_down_at_the_next_start() {
+        let root = tempfile::tempdir().unwrap();
+        let queue = small_queue(root.path());
+        {
+            let book = book(root.path());
+            let results = OutgoingResults::new(Arc::clone(&book), queue.clone(), None);
+            let outgoing = assessed(root.path(), &book, 1, Urgency::Routine);
+            results.enqueue(&outgoing).unwrap();
+        }
+        queue.set_aside("envelope-01", "the hub cannot read it").unwrap();
+        let again = || {
+            let book = book(root.path());
+            let recovery = book.recover().unwrap();
+            let results = OutgoingResults::new(book, queue.clone(), None);
+            results.resume(&recovery).unwrap();
+            (recovery.undelivered.len(), recovery.refused.len())
+        };
+        assert_eq!((again(), again()), ((1, 0), (0, 1)));
+        assert_eq!(queue.depth().set_aside, 1);
+    }
+}
