@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use barefoot_imaging::data_set::{self, Coding, Content, DataSet, Element, Limits, Vr};
 use barefoot_imaging::tags::{self, Tag};
 use barefoot_imaging::{deidentify, header, transcode};
-use barefoot_test_support::daemons::EdgeOptions;
-use barefoot_test_support::scanner::DicomFile;
+use barefoot_test_support::daemons::{Edge, EdgeOptions};
+use barefoot_test_support::phantom::{Chest, Size};
+use barefoot_test_support::scanner::{DicomFile, Scanner};
 use barefoot_test_support::wait::wait_for;
 use serde_json::Value;
 
@@ -57,7 +58,11 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 
 /// The DICOM objects the hub keeps.
 fn objects(story: &Story) -> Vec<PathBuf> {
-    let folder = story.hub.state().join("images").join(CLINIC).join("objects");
+    objects_of(story, CLINIC)
+}
+
+fn objects_of(story: &Story, clinic: &str) -> Vec<PathBuf> {
+    let folder = story.hub.state().join("images").join(clinic).join("objects");
     let is_dicom = |path: &PathBuf| fs::read(path).unwrap().get(128..132) == Some(b"DICM");
     files(&folder).into_iter().filter(is_dicom).collect()
 }
@@ -326,6 +331,80 @@ async fn markers_in_every_corner_of_an_image_stay_in_the_clinic() {
         assert!(!contains(&pixels(&path), MARKER.as_bytes()));
         assert!(!contains(&fs::read(&path).unwrap(), MARKER.as_bytes()));
     }
+}
+
+/// What the clinic's own command says of a name at the hub; none when it knows nothing of it.
+fn identify(edge: &Edge, name: &str) -> Option<String> {
+    let output = edge.ask(&["identify", name]).unwrap();
+    output
+        .status
+        .success()
+        .then(|| String::from_utf8(output.stdout).unwrap())
+}
+
+/// One patient goes to two clinics, to one of them twice.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_patient_has_one_name_per_clinic_and_only_that_clinic_knows_whose() {
+    let (story, line) = Story::begin_with_images(&always_review(), "").await;
+    let images = format!("\n[images]\nhub = \"{}\"\nmax_backoff_s = 1\n", line.address);
+    let options = EdgeOptions {
+        more: images,
+        ..always_review()
+    };
+    let mqtt = story.line.address.to_string();
+    let mut other = story.region.edge("clinic-8", &mqtt, &options).unwrap();
+    other.start().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let of_patient = |seed: u64| {
+        let chest = Chest::varied(seed, Size::Small, Default::default());
+        let mut set = data_set::read(
+            &chest.instance().data_set().unwrap(),
+            EXPLICIT,
+            &Limits::default(),
+        )
+        .unwrap();
+        set.put_text(tags::PATIENT_NAME, "王^小东", Coding::Utf8);
+        set.put_text(tags::PATIENT_ID, "ZQX-0042", Coding::Utf8);
+        let set = data_set::write(&set, EXPLICIT).unwrap();
+        save(folder.path(), &format!("{seed}.dcm"), &set)
+    };
+    let [first, second, third] = [1, 2, 3].map(of_patient);
+    story.store(&[first.clone(), second]).await;
+    let scanner = Scanner::new(other.address("dicom").unwrap(), "BAREFOOT", "SIM_DR1");
+    let mut outcomes = Vec::new();
+    scanner
+        .send(&[third], |outcome| outcomes.push(outcome.status))
+        .await;
+    assert_eq!(outcomes, [Some(0)]);
+    all_arrived(&story, 3).await;
+
+    let names = |clinic: &str| -> BTreeSet<String> {
+        let objects = objects_of(&story, clinic);
+        let patients = objects
+            .iter()
+            .map(|path| header::read_header(path).unwrap().patient());
+        patients.map(|patient| patient.id.unwrap().value).collect()
+    };
+    let (here, there) = (names(CLINIC), names("clinic-8"));
+    assert_eq!(
+        (here.len(), there.len()),
+        (1, 1),
+        "one patient, one name in a clinic"
+    );
+    assert!(here.is_disjoint(&there), "another clinic's name is another");
+    let [here, there] = [here, there].map(|names| names.into_iter().next().unwrap());
+    let known = identify(&story.edge, &here).unwrap();
+    assert_eq!(known.lines().count(), 2, "both studies: {known}");
+    assert!(
+        known.contains("ZQX-0042") && known.contains(first.study_uid.as_deref().unwrap()),
+        "{known}"
+    );
+    assert!(identify(&other, &there).unwrap().contains("ZQX-0042"));
+    assert_eq!(
+        (identify(&story.edge, &there), identify(&other, &here)),
+        (None, None)
+    );
+    nowhere_outside(&story, &[b"ZQX-0042", "小东".as_bytes()]).await;
 }
 
 /// The line is cut and both ends are killed while a study goes up: it arrives once, whole, and what was sent is not sent

@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus};
+use std::process::{Command, ExitStatus, Output};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -113,6 +113,17 @@ impl Daemon {
         Process::start(&mut self.command(arguments)?, self.name, &self.log)?
             .exit_status(within)
             .await
+    }
+
+    /// What it answers to more arguments, beside the running one: into no log.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn ask(&self, arguments: &[&str]) -> Result<Output, Error> {
+        self.command(arguments)?.output().map_err(|source| Error::Start {
+            name: self.name.to_owned(),
+            source,
+        })
     }
 
     /// SIGTERM, and waits for the end.
