@@ -26,13 +26,16 @@ pub enum Error {
     Ip { what: String, said: String },
 }
 
-/// What passed in one direction, headers of IP and above included.
+/// What went onto the line in one direction, headers of IP and above included. A meter counts what gets lost on its way,
+/// not what found the buffer full.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Passed {
     pub bytes: u64,
     pub packets: u64,
-    /// Sent, and never arrived; they count in neither of the others.
+    /// Of these.
     pub lost: u64,
+    /// Before the line: the buffer was full.
+    pub dropped: u64,
 }
 
 #[derive(Debug, Default)]
@@ -40,14 +43,28 @@ struct Counter {
     bytes: AtomicU64,
     packets: AtomicU64,
     lost: AtomicU64,
+    dropped: AtomicU64,
 }
 
 impl Counter {
+    fn count(&self, bytes: usize, fate: Fate) {
+        if fate == Fate::Dropped {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        self.packets.fetch_add(1, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        if fate == Fate::Lost {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     fn passed(&self) -> Passed {
         Passed {
             bytes: self.bytes.load(Ordering::Relaxed),
             packets: self.packets.load(Ordering::Relaxed),
             lost: self.lost.load(Ordering::Relaxed),
+            dropped: self.dropped.load(Ordering::Relaxed),
         }
     }
 }
@@ -81,6 +98,8 @@ impl PacketLine {
     /// When the machine does not allow it.
     pub async fn start(quality: Quality) -> Result<Self, Error> {
         let namespace = format!("barefoot-{}", std::process::id());
+        // Of one that was killed.
+        let _ = ip(&["link", "delete", "barefoot-page"]);
         let near = device("barefoot-hub", Self::HUB, Self::CLINIC)?;
         let far = device("barefoot-box", Self::CLINIC, Self::HUB)?;
         ip(&["netns", "add", &namespace])?;
@@ -221,21 +240,23 @@ async fn carry(from: Arc<Tun>, to: Arc<Tun>, quality: Arc<Mutex<Quality>>, count
                 let Ok(length) = received else { return };
                 let quality = *quality.lock().unwrap_or_else(PoisonError::into_inner);
                 let packet = buffer.get(..length).unwrap_or_default();
-                if !router.take(Instant::now(), packet, &quality, rand::random()) {
-                    counter.lost.fetch_add(1, Ordering::Relaxed);
-                }
+                counter.count(length, router.take(Instant::now(), packet, &quality, rand::random()));
             }
             () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {
                 while let Some(packet) = router.give(Instant::now()) {
                     // A device that takes nothing at the moment loses packets, as a network does.
-                    if to.send(&packet).await.is_ok() {
-                        counter.packets.fetch_add(1, Ordering::Relaxed);
-                        counter.bytes.fetch_add(packet.len() as u64, Ordering::Relaxed);
-                    }
+                    let _ = to.send(&packet).await;
                 }
             }
         }
     }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    OnItsWay,
+    Lost,
+    Dropped,
 }
 
 /// One direction: packets in order, each with the time of its arrival.
@@ -246,21 +267,21 @@ struct Router {
 }
 
 impl Router {
-    /// False when the packet is lost: by `chance`, 0 to 1, or because too much waits already.
-    fn take(&mut self, now: Instant, packet: &[u8], quality: &Quality, chance: f64) -> bool {
+    /// The packet is lost by `chance`, 0 to 1, and dropped when too much waits already.
+    fn take(&mut self, now: Instant, packet: &[u8], quality: &Quality, chance: f64) -> Fate {
         let begins = self.free.map_or(now, |free| free.max(now));
         if LONGEST_WAIT < begins.duration_since(now) {
-            return false;
+            return Fate::Dropped;
         }
         // What is lost later on has kept the line busy all the same.
         let sent = begins + quality.takes(packet.len());
         self.free = Some(sent);
         if chance < quality.loss {
-            return false;
+            return Fate::Lost;
         }
         self.on_the_way
             .push_back((sent + quality.latency, packet.to_vec()));
-        true
+        Fate::OnItsWay
     }
 
     fn next_arrival(&self) -> Option<Instant> {
@@ -288,8 +309,8 @@ mod tests {
     fn a_packet_waits_for_the_bandwidth_and_the_latency() {
         let now = Instant::now();
         let mut router = Router::default();
-        assert!(router.take(now, &[0; 100], &QUALITY, 1.0));
-        assert!(router.take(now, &[1; 100], &QUALITY, 1.0));
+        assert_eq!(router.take(now, &[0; 100], &QUALITY, 1.0), Fate::OnItsWay);
+        assert_eq!(router.take(now, &[1; 100], &QUALITY, 1.0), Fate::OnItsWay);
         assert_eq!(router.next_arrival(), Some(now + Duration::from_millis(250)));
         assert_eq!(router.give(now + Duration::from_millis(249)), None);
         assert_eq!(router.give(now + Duration::from_millis(250)), Some(vec![0; 100]));
@@ -300,9 +321,9 @@ mod tests {
     fn packets_are_lost_by_chance_and_when_too_many_wait() {
         let now = Instant::now();
         let mut router = Router::default();
-        assert!(!router.take(now, &[0; 100], &QUALITY, 0.0));
+        assert_eq!(router.take(now, &[0; 100], &QUALITY, 0.0), Fate::Lost);
         let taken = (0..50)
-            .filter(|_| router.take(now, &[0; 100], &QUALITY, 1.0))
+            .filter(|_| router.take(now, &[0; 100], &QUALITY, 1.0) == Fate::OnItsWay)
             .count();
         assert_eq!(
             taken, 10,

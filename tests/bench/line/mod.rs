@@ -230,16 +230,11 @@ async fn store(edge: &Edge, file: &DicomFile) -> anyhow::Result<()> {
 async fn receipted(edge: &Edge, results: usize) -> anyhow::Result<()> {
     let done = wait_for("the receipts", PATIENCE, async || {
         let cases = edge.cases().await.map_err(|error| error.to_string())?;
-        let pending = edge
-            .status()
-            .await
-            .map_err(|error| error.to_string())?
-            .queue
-            .pending;
-        if cases.len() == results && pending == 0 {
+        let done = cases.iter().filter(|case| case.delivery == "receipted").count();
+        if done == results {
             Ok(())
         } else {
-            Err(format!("{} cases, {pending} pending", cases.len()))
+            Err(format!("{done} of {results}"))
         }
     });
     Ok(done.await?)
