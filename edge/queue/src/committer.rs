@@ -1,8 +1,7 @@
-//! The one thread that writes. Everyone who waits while a group is under way shares the next one.
+//! What writes: one group after the other, each on disk before it counts.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
@@ -17,20 +16,6 @@ use crate::log::{Failure, Log};
 use crate::mark::Mark;
 use crate::reading::{self, Reading};
 use crate::{Config, Error, Lane, StoreError, compaction};
-
-/// A group beyond either is split; both leave room in a segment for what compaction adds.
-const MAX_COMMANDS: usize = 512;
-const MAX_BYTES: usize = 1024 * 1024;
-
-/// Commands that wait for the committer. When full, callers block: they wait for a disk anyway.
-pub(crate) const INBOX: usize = 64;
-
-#[derive(Debug)]
-pub(crate) struct Command {
-    pub(crate) action: Action,
-    /// Room for the one answer, so that answering never blocks.
-    pub(crate) answer: SyncSender<Result<Answer, Error>>,
-}
 
 /// What the committer shares with the handles.
 #[derive(Debug)]
@@ -99,40 +84,8 @@ struct Moving {
 }
 
 impl Committer {
-    /// Runs until the last handle is gone.
-    pub(crate) fn run(mut self, inbox: Receiver<Command>) {
-        let mut held_over = None;
-        loop {
-            let first = match held_over.take() {
-                Some(command) => command,
-                None if self.tidy || self.shared.is_stopped() => match inbox.recv() {
-                    Ok(command) => command,
-                    Err(_) => break,
-                },
-                None => match inbox.try_recv() {
-                    Ok(command) => command,
-                    Err(TryRecvError::Empty) => {
-                        self.tidy_up();
-                        continue;
-                    }
-                    Err(TryRecvError::Disconnected) => break,
-                },
-            };
-            let (batch, next) = gather(first, &inbox);
-            held_over = next;
-            let (actions, answers): (Vec<_>, Vec<_>) = batch
-                .into_iter()
-                .map(|command| (command.action, command.answer))
-                .unzip();
-            for (answer, result) in answers.iter().zip(self.answer(&actions)) {
-                // Whoever asked may have gone.
-                let _ = answer.send(result);
-            }
-        }
-        self.close();
-    }
-
-    fn answer(&mut self, actions: &[Action]) -> Vec<Result<Answer, Error>> {
+    /// The answers, each once what it says is durable.
+    pub(crate) fn answer(&mut self, actions: &[Action]) -> Vec<Result<Answer, Error>> {
         let mut answers = Vec::with_capacity(actions.len());
         while let Some(rest) = actions.get(answers.len()..)
             && !rest.is_empty()
@@ -281,8 +234,13 @@ impl Committer {
         self.mark.note_first(first.unwrap_or_default())
     }
 
+    /// Whether nothing is to be done until somebody asks for something.
+    pub(crate) fn is_tidy(&self) -> bool {
+        self.tidy || self.shared.is_stopped()
+    }
+
     /// Moves some records while nobody waits.
-    fn tidy_up(&mut self) {
+    pub(crate) fn tidy_up(&mut self) {
         let moves = self.choose(&self.shared.ledger(), &BTreeSet::new());
         let before = self.excess();
         let plan = Group::new(&Ledger::default(), &self.config, self.next_sequence).finish();
@@ -308,7 +266,8 @@ impl Committer {
         }
     }
 
-    fn close(mut self) {
+    /// Stores what makes the next opening quick.
+    pub(crate) fn close(&mut self) {
         if let Some(index) = self.index.take()
             && !self.shared.is_stopped()
         {
@@ -359,65 +318,4 @@ fn failed(answers: Vec<Result<Answer, Error>>, failure: &Error) -> Vec<Result<An
         .into_iter()
         .map(|answer| answer.and_then(|_| Err(said())))
         .collect()
-}
-
-/// What waits, up to the size of one group; and the command that did not fit.
-fn gather(first: Command, inbox: &Receiver<Command>) -> (Vec<Command>, Option<Command>) {
-    let mut bytes = first.action.weight();
-    let mut batch = vec![first];
-    while batch.len() < MAX_COMMANDS {
-        let Ok(command) = inbox.try_recv() else {
-            break;
-        };
-        bytes += command.action.weight();
-        if MAX_BYTES < bytes {
-            return (batch, Some(command));
-        }
-        batch.push(command);
-    }
-    (batch, None)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::mpsc::sync_channel;
-
-    use super::*;
-    use crate::group::OwnedDraft;
-
-    fn command(payload_bytes: usize) -> Command {
-        Command {
-            action: Action::Append(vec![OwnedDraft {
-                lane: Lane::Results,
-                id: "01".to_owned(),
-                payload: vec![0; payload_bytes],
-                now_ms: 0,
-            }]),
-            answer: sync_channel(1).0,
-        }
-    }
-
-    /// How many commands each group takes when all of them wait already.
-    fn check(payloads: &[usize], expected: &[usize]) {
-        let (sender, inbox) = sync_channel(INBOX);
-        for bytes in payloads {
-            sender.send(command(*bytes)).unwrap();
-        }
-        let mut sizes = Vec::new();
-        let mut held_over = None;
-        while let Some(first) = held_over.take().or_else(|| inbox.try_recv().ok()) {
-            let (batch, next) = gather(first, &inbox);
-            held_over = next;
-            sizes.push(batch.len());
-        }
-        assert_eq!(sizes, expected);
-    }
-
-    #[test]
-    fn waiting_actions_share_a_group_up_to_its_limits() {
-        check(&[100], &[1]);
-        check(&[100; 40], &[40]);
-        check(&[400_000; 5], &[2, 2, 1]);
-        check(&[1_048_576, 1, 1_048_576, 1_048_576], &[1, 1, 1, 1]);
-    }
 }

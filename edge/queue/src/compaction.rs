@@ -10,7 +10,7 @@ use crate::ledger::{Kept, Ledger};
 
 /// Dead bytes allowed: a part of the live ones, so that the disk is bounded by what is pending, and two segments, so that
 /// a queue that is nearly empty moves nothing.
-const LIVE_FOR_ONE_DEAD: u64 = 10;
+const LIVE_FOR_ONE_DEAD: u64 = 20;
 const SEGMENTS_ALLOWED: u64 = 2;
 
 /// Bytes moved in one group: few while the disk is near its bound, so that commits stay short; more when it is far.

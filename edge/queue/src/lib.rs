@@ -17,7 +17,7 @@
 //! - Everything but telemetry has one budget of records and bytes ([`Config`]). Beyond it [`Error::Full`] is the answer and
 //!   nothing is lost; an eighth of it is the critical lane's alone.
 //! - Critical records are sent before everything else; the other lanes share by weight and none starves (`fair_share`).
-//! - The disk holds at most a tenth more than what the records need, and two segments of 4 MiB, as soon as nobody waits for
+//! - The disk holds at most a twentieth more than what the records need, and two segments of 4 MiB, as soon as nobody waits for
 //!   the committer (`compaction`); the index comes on top, some 60 bytes a record and what sled makes of them.
 //! - When a write fails, what was written of it is cut off and the queue goes on ([`Error::NotStored`]). When a sync fails
 //!   nobody can say what is on disk: the queue answers [`Error::Stopped`] to everything until it is opened again.
@@ -42,8 +42,9 @@
 //!
 //! # A record's life
 //!
-//! 1. [`Queue::append`] hands it to the one committer thread and waits. The committer takes what has gathered, turns it into
-//!    one group, writes and syncs it, moves the mark, brings the ledger in step and answers everyone.
+//! 1. [`Queue::append`] commits it on the caller's thread when nobody else is there, otherwise hands it to the committer's
+//!    thread and waits (`commits`). The committer takes what has gathered, turns it into one group, writes and syncs it,
+//!    moves the mark, brings the ledger in step and answers everyone.
 //! 2. [`Queue::changed`] tells the sender; [`Queue::pending`] asks the ledger whose turn it is and reads the log.
 //! 3. [`Queue::receipt`] writes that it is gone. Or [`Queue::refused`] counts, until it is set aside; a person may say
 //!    [`Queue::try_again`].
@@ -72,6 +73,8 @@ mod opening;
 mod recovery;
 
 mod replay;
+
+mod commits;
 
 mod committer;
 

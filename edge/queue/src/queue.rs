@@ -3,12 +3,11 @@ mod reads;
 use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::committer::{Command, Committer, INBOX, Shared};
+use crate::commits::Commits;
+use crate::committer::{Committer, Shared};
 use crate::group::{Action, Answer, OwnedDraft};
 use crate::log::frame::MAX_ID;
 use crate::opening::{self, Foundation};
@@ -52,9 +51,7 @@ pub(crate) type Clock = fn() -> u64;
 struct Inner {
     config: Config,
     clock: Clock,
-    /// Taken when the last handle goes, which ends the committer.
-    inbox: Mutex<Option<SyncSender<Command>>>,
-    committer: Option<JoinHandle<()>>,
+    commits: Commits,
     shared: Arc<Shared>,
     /// Declared last, so that it is released after the log is closed.
     _lock: Option<File>,
@@ -114,17 +111,12 @@ impl Queue {
             index: foundation.index,
             tidy: false,
         };
-        let (sender, inbox) = sync_channel(INBOX);
-        let thread = thread::Builder::new()
-            .name("queue-committer".to_owned())
-            .spawn(move || committer.run(inbox))
-            .map_err(|source| Error::Thread { source })?;
+        let commits = Commits::start(committer)?;
         Ok(Self {
             inner: Arc::new(Inner {
                 config: config.clone(),
                 clock,
-                inbox: Mutex::new(Some(sender)),
-                committer: Some(thread),
+                commits,
                 shared,
                 _lock: foundation.lock,
             }),
@@ -256,34 +248,13 @@ impl Queue {
 
     fn commit(&self, action: Action) -> Result<Answer, Error> {
         self.check_running()?;
-        let inbox = self
-            .inner
-            .inbox
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-            .ok_or(Error::Stopped)?;
-        let (answer, answered) = sync_channel(1);
-        inbox
-            .send(Command { action, answer })
-            .map_err(|_| Error::Stopped)?;
-        answered.recv().unwrap_or(Err(Error::Stopped))
+        self.inner.commits.commit(action)
     }
 
     fn check_running(&self) -> Result<(), Error> {
         match self.inner.shared.is_stopped() {
             true => Err(Error::Stopped),
             false => Ok(()),
-        }
-    }
-}
-
-impl Drop for Inner {
-    fn drop(&mut self) {
-        self.inbox.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(committer) = self.committer.take() {
-            // A committer that broke off has nothing left to lose: its callers were told.
-            let _ = committer.join();
         }
     }
 }

@@ -6,10 +6,10 @@ use super::{Bench, ids};
 use crate::disk::memory::SEGMENT_BYTES;
 use crate::{Lane, Queue};
 
-/// Live entries, a tenth of dead ones, two segments, and the room of the one that is written to.
+/// Live entries, a twentieth of dead ones, two segments, and the room of the one that is written to.
 fn bound(queue: &Queue) -> u64 {
     let live = queue.depth().pending_bytes + queue.depth().pending * 100;
-    live + live / 10 + 3 * SEGMENT_BYTES
+    live + live / 20 + 3 * SEGMENT_BYTES
 }
 
 fn wait_for_bound(bench: &Bench, queue: &Queue) {
