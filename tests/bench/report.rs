@@ -234,6 +234,18 @@ pub(crate) fn latencies(durations: &[Duration]) -> BTreeMap<String, f64> {
         .collect()
 }
 
+/// `--rounds=N`, for a quick look.
+pub(crate) fn rounds(usual: usize) -> anyhow::Result<usize> {
+    let given = std::env::args().find_map(|word| word.strip_prefix("--rounds=").map(str::to_owned));
+    given.map_or(Ok(usual), |number| {
+        number
+            .parse()
+            .ok()
+            .filter(|rounds| *rounds != 0)
+            .with_context(|| format!("--rounds={number} is no number of rounds"))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -28,7 +28,7 @@ use anyhow::Context;
 use barefoot_test_support::daemons::Region;
 use serde_json::{Value, json};
 
-use crate::report::{Report, Target, percentile};
+use crate::report::{self, Report, Target, percentile};
 use corpus::Corpus;
 use servers::Kind;
 
@@ -43,7 +43,7 @@ const DISK: &str = "disk";
 type Figures = BTreeMap<String, Vec<f64>>;
 
 pub(crate) async fn run() -> anyhow::Result<Report> {
-    let rounds = rounds()?;
+    let rounds = report::rounds(ROUNDS)?;
     println!(
         "Making the corpus: {} CT slices, {} radiographs.",
         corpus::CT_SLICES,
@@ -85,18 +85,6 @@ pub(crate) async fn run() -> anyhow::Result<Report> {
     let mut report = Report::new(NAME, ours, medians, runs);
     report.targets = targets();
     Ok(report)
-}
-
-/// `--rounds=N`, for a quick look.
-fn rounds() -> anyhow::Result<usize> {
-    let given = std::env::args().find_map(|word| word.strip_prefix("--rounds=").map(str::to_owned));
-    given.map_or(Ok(ROUNDS), |number| {
-        number
-            .parse()
-            .ok()
-            .filter(|rounds| *rounds != 0)
-            .with_context(|| format!("--rounds={number} is no number of rounds"))
-    })
 }
 
 fn targets() -> Vec<Target> {

@@ -26,7 +26,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use serde_json::{Value, json};
 
-use crate::report::{Report, Target, percentile};
+use crate::report::{self, Report, Target, percentile};
 
 pub(crate) const NAME: &str = "queue";
 
@@ -103,7 +103,7 @@ pub(crate) fn child(mut arguments: impl Iterator<Item = String>) -> ExitCode {
 
 fn measure() -> anyhow::Result<Report> {
     let size = Size::asked();
-    let rounds = rounds()?;
+    let rounds = report::rounds(ROUNDS)?;
     // Beside what is measured, on the same file system as the workspace.
     let folder = barefoot_test_support::daemons::workspace().join("target/bench");
     std::fs::create_dir_all(&folder)?;
@@ -171,18 +171,6 @@ fn measure() -> anyhow::Result<Report> {
         Target::at_most("pending.opened_mb".into(), 1.3),
     ];
     Ok(report)
-}
-
-/// `--rounds=N`, for a quick look.
-fn rounds() -> anyhow::Result<usize> {
-    let given = std::env::args().find_map(|word| word.strip_prefix("--rounds=").map(str::to_owned));
-    given.map_or(Ok(ROUNDS), |number| {
-        number
-            .parse()
-            .ok()
-            .filter(|rounds| *rounds != 0)
-            .with_context(|| format!("--rounds={number} is no number of rounds"))
-    })
 }
 
 /// What a folder takes of the disk, in megabytes.

@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use barefoot_domain::{Assessment, CaseId, QualityGrade, QualityVerdict, Reason, Urgency};
 use barefoot_wire::topics::{self, Direction};
 use barefoot_wire::{MAX_ENVELOPE_BYTES, ReceiptOutcome, StudyResult, result_envelope, v1};
@@ -157,16 +159,17 @@ proptest! {
     }
 }
 
+async fn parts(folder: &Path) -> (Archive, Ingest, Committer) {
+    let archive = Archive::open(&folder.join("barefoot.db")).await.unwrap();
+    let dispatch = Dispatch::new(archive.clone());
+    let (ingest, committer) = Committer::new(archive.clone(), Changes::new(), dispatch, presence());
+    (archive, ingest, committer)
+}
+
 #[tokio::test]
 async fn the_committer_answers_everything_submitted_before_it_ends() {
     let dir = tempfile::tempdir().unwrap();
-    let archive = Archive::open(&dir.path().join("barefoot.db")).await.unwrap();
-    let (ingest, committer) = Committer::new(
-        archive.clone(),
-        Changes::new(),
-        Dispatch::new(archive.clone()),
-        presence(),
-    );
+    let (archive, ingest, committer) = parts(dir.path()).await;
     let mut pending = Vec::new();
     for payload in [
         envelope().encode_to_vec(),
@@ -191,13 +194,7 @@ async fn the_committer_answers_everything_submitted_before_it_ends() {
 #[tokio::test]
 async fn a_failing_database_answers_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    let archive = Archive::open(&dir.path().join("barefoot.db")).await.unwrap();
-    let (ingest, committer) = Committer::new(
-        archive.clone(),
-        Changes::new(),
-        Dispatch::new(archive.clone()),
-        presence(),
-    );
+    let (archive, ingest, committer) = parts(dir.path()).await;
     archive.close().await;
     let pending = ingest
         .submit(&topic(), &envelope().encode_to_vec(), None)
@@ -211,13 +208,7 @@ async fn a_failing_database_answers_nothing() {
 /// What the hub says to one message, and how many results it holds then.
 async fn answer_to(topic: &Topic, payload: &[u8], correlation: Option<&[u8]>) -> (Option<Answer>, u64) {
     let dir = tempfile::tempdir().unwrap();
-    let archive = Archive::open(&dir.path().join("barefoot.db")).await.unwrap();
-    let (ingest, committer) = Committer::new(
-        archive.clone(),
-        Changes::new(),
-        Dispatch::new(archive.clone()),
-        presence(),
-    );
+    let (archive, ingest, committer) = parts(dir.path()).await;
     let pending = ingest.submit(topic, payload, correlation).await.unwrap();
     drop(ingest);
     committer.run().await;
@@ -330,13 +321,7 @@ async fn a_birth_is_greeted_and_an_end_is_noted() {
 #[tokio::test]
 async fn a_batch_larger_than_a_transaction_is_answered_whole() {
     let dir = tempfile::tempdir().unwrap();
-    let archive = Archive::open(&dir.path().join("barefoot.db")).await.unwrap();
-    let (ingest, committer) = Committer::new(
-        archive.clone(),
-        Changes::new(),
-        Dispatch::new(archive.clone()),
-        presence(),
-    );
+    let (archive, ingest, committer) = parts(dir.path()).await;
     let mut pending = Vec::new();
     for batch in 0..6u32 {
         let envelopes = (0..250u32)

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use ulid::Ulid;
 
@@ -274,13 +274,7 @@ async fn queued(
 ) -> bool {
     let work = Arc::new(Mutex::new(work));
     loop {
-        let attempt = Arc::clone(&work);
-        let outcome = tokio::task::spawn_blocking(move || {
-            let mut work = attempt.lock().unwrap_or_else(PoisonError::into_inner);
-            (*work)()
-        })
-        .await;
-        match outcome {
+        match attempt(&work).await {
             Ok(Ok(())) => return true,
             Ok(Err(error @ barefoot_queue::Error::NotStored { .. })) => {
                 tracing::error!(error = chain(&error), "The disk must be seen to; trying again.");
@@ -294,9 +288,8 @@ async fn queued(
             }
             Err(_) => return false,
         }
-        tokio::select! {
-            () = shutdown.cancelled() => return false,
-            () = tokio::time::sleep(RETRY) => {}
+        if !paused(shutdown).await {
+            return false;
         }
     }
 }
@@ -314,13 +307,7 @@ where
 {
     let work = Arc::new(Mutex::new(work));
     loop {
-        let attempt = Arc::clone(&work);
-        let outcome = tokio::task::spawn_blocking(move || {
-            let mut work = attempt.lock().unwrap_or_else(PoisonError::into_inner);
-            (*work)()
-        })
-        .await;
-        match outcome {
+        match attempt(&work).await {
             Ok(Ok(value)) => return Some(value),
             Ok(Err(error)) => {
                 tracing::error!(
@@ -331,9 +318,28 @@ where
             }
             Err(_) => tracing::error!(what, "The work panicked; trying again."),
         }
-        tokio::select! {
-            () = shutdown.cancelled() => return None,
-            () = tokio::time::sleep(RETRY) => {}
+        if !paused(shutdown).await {
+            return None;
         }
+    }
+}
+
+/// Once, on a thread that may block.
+async fn attempt<T: Send + 'static>(
+    work: &Arc<Mutex<impl FnMut() -> T + Send + 'static>>,
+) -> Result<T, JoinError> {
+    let work = Arc::clone(work);
+    tokio::task::spawn_blocking(move || {
+        let mut work = work.lock().unwrap_or_else(PoisonError::into_inner);
+        (*work)()
+    })
+    .await
+}
+
+/// `false` at shutdown.
+async fn paused(shutdown: &CancellationToken) -> bool {
+    tokio::select! {
+        () = shutdown.cancelled() => false,
+        () = tokio::time::sleep(RETRY) => true,
     }
 }

@@ -29,6 +29,15 @@ fn region(folder: &Path, now: OffsetDateTime) -> Authority {
     authority
 }
 
+fn clinic_and_hub(now: OffsetDateTime) -> (TlsIdentity, TlsIdentity) {
+    let folder = tempfile::tempdir().unwrap();
+    region(folder.path(), now);
+    (
+        identity(folder.path(), "clinic-a"),
+        identity(folder.path(), "hub"),
+    )
+}
+
 #[test]
 fn only_its_reader_opens_a_file_and_knows_who_wrote_it() {
     let folder = tempfile::tempdir().unwrap();
@@ -119,13 +128,8 @@ fn a_box_seals_for_nobody_but_its_own_regions_hub() {
 
 #[test]
 fn a_certificate_that_ran_out_on_the_way_is_believed_for_a_while() {
-    let folder = tempfile::tempdir().unwrap();
     let now = OffsetDateTime::now_utc();
-    region(folder.path(), now);
-    let (a, hub) = (
-        identity(folder.path(), "clinic-a"),
-        identity(folder.path(), "hub"),
-    );
+    let (a, hub) = clinic_and_hub(now);
     let file = a
         .seal(
             Purpose::Results,
@@ -145,13 +149,8 @@ fn a_certificate_that_ran_out_on_the_way_is_believed_for_a_while() {
 
 #[test]
 fn what_is_cut_changed_or_not_ours_says_so() {
-    let folder = tempfile::tempdir().unwrap();
     let now = OffsetDateTime::now_utc();
-    region(folder.path(), now);
-    let (a, hub) = (
-        identity(folder.path(), "clinic-a"),
-        identity(folder.path(), "hub"),
-    );
+    let (a, hub) = clinic_and_hub(now);
     let reader = a.hub_reader(hub.certificate(), now).unwrap();
     let file = a.seal(Purpose::Results, &reader, b"some results").unwrap();
     let open = |bytes: &[u8]| hub.open(Purpose::Results, bytes, now).unwrap_err();
