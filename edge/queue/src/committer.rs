@@ -132,6 +132,7 @@ impl Committer {
     fn write(&mut self, plan: Plan<'_>, moves: Vec<(u64, Kept)>) -> Result<(), Error> {
         let moving = self.fetch(moves);
         let mut entries = moved(&moving);
+        let carried = entries.len();
         entries.extend(plan.entries);
         if entries.is_empty() {
             return Ok(());
@@ -141,7 +142,13 @@ impl Committer {
             .reserve(plan.next_sequence)
             .map_err(|error| self.stop(StoreError::Io(error)))?;
         let (segment, first_entry) = (self.log.active(), self.log.next_entry());
-        let places = match self.log.append(&entries, plan.next_sequence) {
+        let mut written = self.log.append(&entries, plan.next_sequence);
+        if matches!(written, Err(Failure::NotStored(_))) && (1..entries.len()).contains(&carried) {
+            // What is asked may fit where what is moved along does not: receipts are what makes room.
+            entries.drain(..carried);
+            written = self.log.append(&entries, plan.next_sequence);
+        }
+        let places = match written {
             Ok(places) => places,
             Err(Failure::NotStored(source)) => {
                 return Err(Error::NotStored {
@@ -242,12 +249,11 @@ impl Committer {
     /// Moves some records while nobody waits.
     pub(crate) fn tidy_up(&mut self) {
         let moves = self.choose(&self.shared.ledger(), &BTreeSet::new());
-        let before = self.excess();
+        let before = self.log.next_entry();
         let plan = Group::new(&Ledger::default(), &self.config, self.next_sequence).finish();
         let written = self.write(plan, moves);
-        let after = self.excess();
         // Without progress it waits for the next command instead of trying for ever.
-        self.tidy = written.is_err() || after == 0 || before <= after;
+        self.tidy = written.is_err() || self.excess() == 0 || self.log.next_entry() == before;
     }
 
     fn trim_telemetry(&mut self) {

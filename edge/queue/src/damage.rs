@@ -34,4 +34,6 @@ pub enum Flaw {
     Checksum,
     #[error("its head makes no sense")]
     Malformed,
+    #[error("the disk cannot read it any more")]
+    Unreadable,
 }

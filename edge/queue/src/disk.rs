@@ -49,11 +49,23 @@ pub(crate) trait SegmentFile: fmt::Debug + Send + Sync {
     fn sync(&self) -> Result<(), StoreError>;
 }
 
-/// Everything in it.
+/// A disk's smallest piece: what cannot be read is at least as large.
+const SECTOR: usize = 512;
+
+/// Everything in it. Sectors that the disk cannot read any more are zeros, to be found as damage.
 pub(crate) fn read_whole(file: &dyn SegmentFile) -> Result<Vec<u8>, StoreError> {
     let bytes = usize::try_from(file.bytes()?).unwrap_or(usize::MAX);
     let mut whole = vec![0; bytes];
-    file.read(0, &mut whole)?;
+    match file.read(0, &mut whole) {
+        Err(error) if error.is_bad_sector() => {}
+        read => return read.map(|()| whole),
+    }
+    for (offset, sector) in (0..).step_by(SECTOR).zip(whole.chunks_mut(SECTOR)) {
+        match file.read(offset, sector) {
+            Err(error) if error.is_bad_sector() => sector.fill(0),
+            read => read?,
+        }
+    }
     Ok(whole)
 }
 

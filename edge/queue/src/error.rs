@@ -76,6 +76,11 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether the disk cannot read a place any more; other places may be sound.
+    pub(crate) fn is_bad_sector(&self) -> bool {
+        matches!(self, Self::Io(error) if error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()))
+    }
+
     /// Whether what lies on disk is to blame, so that setting it aside helps. A full disk, missing rights and a newer
     /// format are not damage.
     pub(crate) fn is_damage(&self) -> bool {

@@ -5,6 +5,7 @@
 pub(crate) mod frame;
 pub(crate) mod segment;
 
+use std::io;
 use std::sync::Arc;
 
 use crate::StoreError;
@@ -148,7 +149,11 @@ impl Log {
     /// Removes the oldest segment. Returns when that would survive a power cut: were a younger one gone and an older one
     /// back, records would be without their receipts.
     pub(crate) fn remove(&self, segment: u64) -> Result<(), StoreError> {
-        self.disk.remove(segment)?;
+        match self.disk.remove(segment) {
+            // It went before, and that could not be made durable.
+            Err(StoreError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {}
+            removed => removed?,
+        }
         self.disk.sync_names()
     }
 }

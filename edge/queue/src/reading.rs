@@ -25,7 +25,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// The bytes at a place; a file that is gone or too short is a flaw of the record, not a failure to read.
+    /// The bytes at a place; a file that is gone or too short or a bad sector is a flaw of the record, not a failure to read.
     pub(crate) fn bytes(&mut self, place: Place) -> Result<Result<Vec<u8>, Flaw>, StoreError> {
         let mut bytes = vec![0; place.bytes as usize];
         let read = self
@@ -34,6 +34,7 @@ impl<'a> Reading<'a> {
         match read {
             Ok(()) => Ok(Ok(bytes)),
             Err(StoreError::Io(error)) if is_missing(&error) => Ok(Err(Flaw::MissingPart)),
+            Err(error) if error.is_bad_sector() => Ok(Err(Flaw::Unreadable)),
             Err(error) => Err(error),
         }
     }

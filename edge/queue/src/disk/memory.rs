@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::{Disk, SegmentFile};
@@ -45,6 +46,10 @@ pub(crate) struct Faults {
     pub(crate) fail_sync: bool,
     pub(crate) fail_resize: bool,
     pub(crate) fail_reads: bool,
+    /// Of every file, these bytes cannot be read.
+    pub(crate) bad_sector: Option<Range<u64>>,
+    /// The next sync of names fails.
+    pub(crate) fail_names: bool,
     /// No byte can be added any more.
     pub(crate) full: bool,
 }
@@ -189,12 +194,17 @@ impl Disk for MemoryDisk {
     }
 
     fn remove(&self, segment: u64) -> Result<(), StoreError> {
-        self.lock().names.remove(&segment);
-        Ok(())
+        match self.lock().names.remove(&segment) {
+            Some(_) => Ok(()),
+            None => Err(StoreError::Io(io::Error::from(io::ErrorKind::NotFound))),
+        }
     }
 
     fn sync_names(&self) -> Result<(), StoreError> {
         let mut inner = self.lock();
+        if std::mem::take(&mut inner.faults.fail_names) {
+            return Err(failure());
+        }
         inner.durable_names = inner.names.clone();
         Ok(())
     }
@@ -215,6 +225,11 @@ impl SegmentFile for InMemory {
         let inner = self.disk.lock();
         if inner.faults.fail_reads {
             return Err(failure());
+        }
+        let end = offset + into.len() as u64;
+        let bad = inner.faults.bad_sector.as_ref();
+        if bad.is_some_and(|bad| bad.start < end && offset < bad.end) {
+            return Err(StoreError::Io(rustix::io::Errno::IO.into()));
         }
         let found = inner.files[self.file]
             .now

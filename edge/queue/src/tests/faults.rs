@@ -154,3 +154,62 @@ fn a_newer_format_is_neither_read_nor_called_damage() {
     let error = bench.try_open().unwrap_err();
     assert!(matches!(error, crate::StoreError::Format { .. }) && !error.is_damage());
 }
+
+/// Records lie one after the other from the segment's header on; this is in the middle of the second.
+#[test]
+fn a_bad_sector_costs_what_lies_in_it_and_nothing_else() {
+    for reopens in [false, true] {
+        let bench = Bench::new();
+        let mut queue = bench.open();
+        for id in ["a", "b", "c"] {
+            queue.append(Lane::Results, id, &[7; 1000], 1).unwrap();
+        }
+        bench.disk.faults(|faults| faults.bad_sector = Some(1536..2048));
+        if reopens {
+            drop(queue);
+            queue = bench.open();
+        }
+        assert_eq!(ids(&queue), ["a", "c"]);
+        let damage = queue.damage();
+        assert!(!damage.is_none(), "what is lost is told");
+        queue.append(Lane::Results, "b", &[7; 1000], 1).unwrap();
+        assert_eq!(ids(&queue), ["a", "c", "b"], "from its source");
+        assert!(queue.receipt("a").unwrap());
+    }
+}
+
+#[test]
+fn a_sync_of_names_that_failed_once_stops_no_removal_for_good() {
+    let bench = Bench::new();
+    let queue = bench.open();
+    let payload = vec![1; 300];
+    for number in 0..200 {
+        queue
+            .append(Lane::Results, &number.to_string(), &payload, 1)
+            .unwrap();
+    }
+    bench.disk.faults(|faults| faults.fail_names = true);
+    for number in 0..200 {
+        assert!(queue.receipt(&number.to_string()).unwrap());
+    }
+    assert!(bench.disk.used() <= 4 * SEGMENT_BYTES, "{}", bench.disk.used());
+}
+
+/// Ten records fill a segment. The oldest keeps its records, so its neighbours' dead bytes call for moving them; there is
+/// room for the receipts or for what is moved, not for both.
+#[test]
+fn receipts_are_written_where_what_would_move_along_has_no_room() {
+    let bench = Bench::new();
+    let queue = bench.open();
+    let payload = vec![1; 310];
+    for number in 0..601 {
+        queue
+            .append(Lane::Results, &number.to_string(), &payload, 1)
+            .unwrap();
+    }
+    bench.disk.faults(|faults| faults.full = true);
+    let received: Vec<String> = (10..111).map(|number| number.to_string()).collect();
+    let received: Vec<&str> = received.iter().map(String::as_str).collect();
+    assert_eq!(queue.receipts(&received).unwrap(), received.len());
+    assert_eq!(queue.depth().pending, 601 - 101);
+}

@@ -101,3 +101,33 @@ fn what_is_moved_keeps_its_state() {
         crate::Refused::Waits { refusals: 1 }
     );
 }
+
+/// One step moves less than the oldest segment holds.
+#[test]
+fn a_queue_at_rest_comes_to_its_bound_step_by_step() {
+    let folder = tempfile::tempdir().unwrap();
+    let queue = Queue::open(folder.path(), crate::Config::default()).unwrap();
+    let payload = vec![3; 60_000];
+    let id = |number: usize| number.to_string();
+    for number in 0..600 {
+        queue.append(Lane::Results, &id(number), &payload, 1).unwrap();
+    }
+    // The oldest segments stay full, the others go but for their first record.
+    let gone: Vec<String> = (140..600).filter(|number| number % 60 != 0).map(id).collect();
+    let gone: Vec<&str> = gone.iter().map(String::as_str).collect();
+    queue.receipts(&gone).unwrap();
+    let segment = 4 * 1024 * 1024;
+    let live = queue.depth().pending_bytes;
+    let allowed = live + live / 20 + 4 * segment;
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let used = || -> u64 {
+        let files = std::fs::read_dir(folder.path().join("log")).unwrap();
+        files
+            .map(|file| file.unwrap().metadata().map_or(0, |file| file.len()))
+            .sum()
+    };
+    while allowed < used() {
+        assert!(Instant::now() < deadline, "{} bytes, {allowed} allowed", used());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
