@@ -352,6 +352,7 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
         };
         tasks.spawn(retiring.run(shutdown.clone()));
     }
+    tasks.spawn(outgoing.watch(shutdown.clone()));
     tasks.spawn(keeping.assess(
         assessor,
         state,

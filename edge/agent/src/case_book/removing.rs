@@ -1,36 +1,45 @@
 //! A study's images leave the box, its result stays. Crash-safe: the folder goes out of the way in one rename, that is
-//! made durable, then written down, then the files go. A start that finds the folder out of the way finishes it.
+//! made durable, then written down, then the files go. A start that finds the folder out of the way finishes it. An image
+//! that came just before the rename, and that no version covers, takes all of them back.
 
 use std::fs;
 use std::io;
+use std::path::Path;
 
-use super::{CaseBook, Error};
-use crate::case_log::Entry;
-use crate::study_folder::{StudyKey, sync_directory};
+use super::{CaseBook, Error, folder};
+use crate::case_log::{self, Entry};
+use crate::study_folder::{StudyKey, rename_to_free, sync_directory};
 
 impl CaseBook {
-    /// Removes every image of the study. Only `retention` decides which.
+    /// Removes every image of the study. Only `retention` decides which. `false` when there was none, or when one had come
+    /// that no version covers: then all stay.
     ///
     /// # Errors
     /// When the disk fails; the next start finishes what was begun.
-    pub(crate) fn remove_images(&self, study: &StudyKey, at_ms: i64) -> Result<(), Error> {
+    pub(crate) fn remove_images(&self, study: &StudyKey, at_ms: i64) -> Result<bool, Error> {
         let (images, removed) = (self.state.instances(study), self.state.removed_instances(study));
         let in_folder = |source| Error::Folder { source };
         match fs::rename(&images, &removed) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             other => other.map_err(in_folder)?,
         }
         self.finish_removal(study, at_ms)
     }
 
     /// From the rename on. Does nothing where none was begun.
-    pub(super) fn finish_removal(&self, study: &StudyKey, at_ms: i64) -> Result<(), Error> {
+    pub(super) fn finish_removal(&self, study: &StudyKey, at_ms: i64) -> Result<bool, Error> {
         let removed = self.state.removed_instances(study);
         let in_folder = |source| Error::Folder { source };
         let images = match fs::read_dir(&removed) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             other => other.map_err(in_folder)?.count(),
         };
+        let uncovered = self.uncovered(study, &removed).map_err(in_folder)?;
+        if !uncovered.is_empty() {
+            tracing::warn!(%study, "An image came while its study's images were being removed; all of them stay.");
+            self.put_back(study, &removed, &uncovered).map_err(in_folder)?;
+            return Ok(false);
+        }
         sync_directory(&self.state.study(study)).map_err(in_folder)?;
         self.log(study, &[Entry::ImagesRemoved { at_ms, images }])?;
         fs::remove_dir_all(&removed).map_err(in_folder)?;
@@ -38,7 +47,42 @@ impl CaseBook {
             view.instances = 0;
             view.images_removed_at_ms = Some(at_ms);
         });
-        Ok(())
+        Ok(true)
+    }
+
+    /// The images in a folder that the study's newest version does not have.
+    fn uncovered(&self, study: &StudyKey, removed: &Path) -> io::Result<Vec<String>> {
+        let entries = case_log::replay(&self.state.case_log(study))?.entries;
+        let covered = entries.into_iter().rev().find_map(|entry| match entry {
+            Entry::Settled { instances, .. } => Some(instances),
+            _ => None,
+        });
+        let covered = covered.unwrap_or_default();
+        let mut found = folder::list(removed)?.instances;
+        found.retain(|name| !covered.contains(name));
+        Ok(found)
+    }
+
+    /// What no version covers goes last: as long as it is here, the next start puts back what is left.
+    fn put_back(&self, study: &StudyKey, removed: &Path, last: &[String]) -> io::Result<()> {
+        let images = self.state.instances(study);
+        fs::create_dir_all(&images)?;
+        let mut names = Vec::new();
+        for entry in fs::read_dir(removed)? {
+            names.push(entry?.file_name());
+        }
+        names.sort_by_key(|name| last.iter().any(|late| **late == **name));
+        for name in names {
+            if !rename_to_free(&removed.join(&name), &images.join(&name))? {
+                // Come again in the meantime: both are kept, as with any image that comes twice and differs.
+                let mut apart = Path::new(&name).with_extension("").into_os_string();
+                apart.push(".conflict-returned.dcm");
+                rename_to_free(&removed.join(&name), &images.join(apart))?;
+            }
+        }
+        sync_directory(&images)?;
+        fs::remove_dir(removed)?;
+        sync_directory(&self.state.study(study))
     }
 }
 
@@ -95,6 +139,27 @@ mod tests {
             let view = index.get(&study).unwrap();
             assert_eq!((view.instances, view.images_removed_at_ms), (0, Some(5)));
             assert!(book.settle(&study, 7).unwrap().is_none(), "nothing is new");
+        }
+    }
+
+    #[test]
+    fn an_image_that_comes_during_the_removal_keeps_all_of_them() {
+        for is_cut_off in [false, true] {
+            let (this, study) = Box::with_a_settled_study();
+            let state = StateDirectory::open(this.folder.path()).unwrap();
+            TestInstance::new("1.2.3", "1.2.3.5").lay_into(&state);
+            let (book, _) = this.open();
+            if is_cut_off {
+                fs::rename(state.instances(&study), state.removed_instances(&study)).unwrap();
+            } else {
+                assert!(!book.remove_images(&study, 5).unwrap());
+            }
+            let (book, index) = this.open();
+            book.recover().unwrap();
+            assert!(!state.removed_instances(&study).exists());
+            assert_eq!(index.get(&study).unwrap().images_removed_at_ms, None);
+            let settled = book.settle(&study, 7).unwrap().unwrap();
+            assert_eq!((settled.version, settled.instances.len()), (2, 2));
         }
     }
 

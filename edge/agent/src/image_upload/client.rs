@@ -27,6 +27,9 @@ const CONNECT: Duration = Duration::from_secs(20);
 /// Nothing moved for this long: the call failed and is made again.
 const STALLED: Duration = Duration::from_secs(60);
 
+/// The hub reads and checks every image of a set before it answers; a set may hold gigabytes.
+const CHECKED: Duration = Duration::from_secs(15 * 60);
+
 /// The largest answer: one line for each of 20,000 images.
 const MOST_ANSWER_BYTES: usize = 8 * 1024 * 1024;
 
@@ -54,6 +57,11 @@ impl Error {
             Self::Status { status } => (400..500).contains(status) && !matches!(status, 423 | 429),
             Self::Connect { .. } | Self::Broken { .. } | Self::Stalled => false,
         }
+    }
+
+    /// Whether the hub was there at all.
+    pub(super) fn was_connected(&self) -> bool {
+        !matches!(self, Self::Connect { .. })
     }
 }
 
@@ -131,7 +139,7 @@ impl Connection {
 
     pub(super) async fn held(&mut self, id: ObjectId) -> Result<Held, Error> {
         let request = self.request(Method::HEAD, &format!("/v1/objects/{id}"), None)?;
-        let answer = self.call(request, empty(), None).await?;
+        let answer = self.call(request, empty(), None, STALLED).await?;
         match answer.status() {
             StatusCode::NO_CONTENT => progress(&answer),
             status => Err(refused(status)),
@@ -157,7 +165,7 @@ impl Connection {
             Some((Ok(Frame::data(piece)), (pieces, moved)))
         });
         let body = BodyExt::boxed_unsync(StreamBody::new(pieces));
-        let answer = self.call(request, body, Some(moves)).await?;
+        let answer = self.call(request, body, Some(moves), STALLED).await?;
         match answer.status() {
             StatusCode::OK | StatusCode::CREATED | StatusCode::ACCEPTED | StatusCode::CONFLICT => {
                 progress(&answer).map(Taken::Held)
@@ -173,7 +181,7 @@ impl Connection {
         let length = message.len() as u64;
         let request = self.request(Method::PUT, path, Some(length))?;
         let body = BodyExt::boxed_unsync(http_body_util::Full::new(Bytes::from(message)));
-        let answer = self.call(request, body, None).await?;
+        let answer = self.call(request, body, None, CHECKED).await?;
         let status = answer.status().as_u16();
         if !matches!(status, 200 | 202 | 409 | 413 | 424) {
             return Err(refused(answer.status()));
@@ -203,6 +211,7 @@ impl Connection {
         request: Request<()>,
         body: Body,
         moves: Option<watch::Receiver<()>>,
+        patience: Duration,
     ) -> Result<Response<Incoming>, Error> {
         let broken = |source| Error::Broken { source };
         self.calls.ready().await.map_err(broken)?;
@@ -221,7 +230,7 @@ impl Connection {
             tokio::select! {
                 answer = &mut answer => return answer.map_err(broken),
                 () = moved => {}
-                () = tokio::time::sleep(STALLED) => return Err(Error::Stalled),
+                () = tokio::time::sleep(patience) => return Err(Error::Stalled),
             }
         }
     }

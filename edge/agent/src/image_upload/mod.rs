@@ -92,8 +92,10 @@ struct Inner {
     waiting: Mutex<BTreeMap<StudyKey, BTreeSet<u32>>>,
     /// Quick looks that the hub has: of jobs that still wait.
     looked_at: Mutex<HashSet<String>>,
-    /// How often a job failed by its own fault: it stands back behind the others.
+    /// How often a job failed by its own fault.
     faults: Mutex<HashMap<String, u32>>,
+    /// How often a job failed while the hub was there: others go first.
+    stands_back: Mutex<HashMap<String, u32>>,
     /// Jobs that the queue had no room for.
     overdue: Mutex<BTreeMap<String, Job>>,
 }
@@ -152,6 +154,7 @@ impl ImageUploads {
             waiting: Mutex::default(),
             looked_at: Mutex::default(),
             faults: Mutex::default(),
+            stands_back: Mutex::default(),
             overdue: Mutex::default(),
         }));
         this.resume(cases)?;
@@ -205,9 +208,7 @@ impl ImageUploads {
                         error = chain(&error),
                         "Images could not be sent; they are sent on from there later."
                     );
-                    if error.is_the_jobs() {
-                        self.fault(&job, &error).await;
-                    }
+                    self.fault(&job, &error).await;
                     tokio::time::sleep(backoff::pause(failures, self.0.config.max_backoff().as_secs())).await;
                 }
             }
@@ -216,9 +217,16 @@ impl ImageUploads {
 
     /// One job that cannot be sent must not hold up the others.
     async fn fault(&self, job: &Job, error: &sending::Error) {
+        let key = job_key(job);
+        if error.lets_others_go_first() {
+            *self.stands_back().entry(key.clone()).or_default() += 1;
+        }
+        if !error.is_the_jobs() {
+            return;
+        }
         let faults = {
             let mut faults = self.faults();
-            let count = faults.entry(job_key(job)).or_default();
+            let count = faults.entry(key).or_default();
             *count += 1;
             *count
         };
@@ -353,8 +361,8 @@ impl ImageUploads {
             };
             let key = job_key(&job);
             let looked_at = self.looked_at().contains(&key);
-            let faults = self.faults().get(&key).copied().unwrap_or_default();
-            let rank = (faults, looked_at, !job.critical, record.sequence);
+            let failures = self.stands_back().get(&key).copied().unwrap_or_default();
+            let rank = (failures, looked_at, !job.critical, record.sequence);
             if best.as_ref().is_none_or(|(first, _)| rank < *first) {
                 best = Some((rank, job));
             }
@@ -404,6 +412,7 @@ impl ImageUploads {
         let key = format!("{study}-{version}");
         self.looked_at().remove(&key);
         self.faults().remove(&key);
+        self.stands_back().remove(&key);
         self.overdue().remove(&Job::id(study, version));
         job::remove_folder(&self.0.state.images().join(key));
     }
@@ -422,6 +431,10 @@ impl ImageUploads {
 
     fn faults(&self) -> MutexGuard<'_, HashMap<String, u32>> {
         self.0.faults.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn stands_back(&self) -> MutexGuard<'_, HashMap<String, u32>> {
+        self.0.stands_back.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn overdue(&self) -> MutexGuard<'_, BTreeMap<String, Job>> {

@@ -84,6 +84,33 @@ impl ImageUploads {
         self.0.queue.append(Lane::Images, &id, &payload, now).map(drop)
     }
 
+    /// Queues a job again whose record was damaged.
+    pub(crate) fn queue_again(&self, id: &str) -> Result<(), barefoot_queue::Error> {
+        let lost = self.waiting().iter().find_map(|(study, versions)| {
+            let version = versions.iter().find(|version| Job::id(study, **version) == id)?;
+            Some(Job {
+                study: study.to_string(),
+                version: *version,
+                // Nobody here remembers: rather too soon than too late.
+                critical: true,
+            })
+        });
+        let Some(job) = lost else {
+            return Ok(());
+        };
+        tracing::warn!(
+            study = job.study,
+            "A queued study's images were damaged in the queue and were queued again."
+        );
+        match self.append(&job) {
+            Err(barefoot_queue::Error::Full { .. }) => {
+                self.overdue().insert(id.to_owned(), job);
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
     /// Queues what there was no room for, as far as there is room now. Blocking.
     ///
     /// # Errors

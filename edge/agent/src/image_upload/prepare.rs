@@ -44,7 +44,7 @@ impl Preparation {
             if pictures.len() == MOST_PICTURES || left == 0 {
                 break;
             }
-            let Ok(image) = self.deidentified(path) else {
+            let Ok(image) = self.deidentified(path)? else {
                 continue;
             };
             let is_key = pictures.is_empty();
@@ -82,7 +82,7 @@ impl Preparation {
         case: &str,
         progress: &mut Progress,
     ) -> io::Result<()> {
-        let line = match self.deidentified(path) {
+        let line = match self.deidentified(path)? {
             Ok(image) if image.study_uid == case => {
                 let sha256 = sha256_of(&image.file);
                 progress.put(&sha256, &image.file)?;
@@ -102,16 +102,31 @@ impl Preparation {
     }
 
     /// The image, or the code of why it stays.
-    fn deidentified(&self, path: &Path) -> Result<Deidentified, &'static str> {
+    ///
+    /// # Errors
+    /// When the disk fails: that says nothing of the image, which must be tried again.
+    fn deidentified(&self, path: &Path) -> io::Result<Result<Deidentified, &'static str>> {
         let work = || {
-            let mut header = header::read_header(path).map_err(|_| "malformed")?;
+            let mut header = match header::read_header(path) {
+                Ok(header) => header,
+                Err(header::Error::Read { source }) if !is_the_files(&source) => return Err(source),
+                Err(_) => return Ok(Err("malformed")),
+            };
             self.character_sets.apply(&mut header);
-            deidentify::deidentify(path, &header, &Names(&self.key), &self.policy)
-                .map_err(|reason| reason.code())
+            match deidentify::deidentify(path, &header, &Names(&self.key), &self.policy) {
+                Err(Withheld::Read { source }) if !is_the_files(&source) => Err(source),
+                other => Ok(other.map_err(|reason| reason.code())),
+            }
         };
         // A codec that panics on somebody's picture must not take the daemon along.
-        catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err("undecodable"))
+        catch_unwind(AssertUnwindSafe(work)).unwrap_or(Ok(Err("undecodable")))
     }
+}
+
+/// Whether a file is to blame and not the disk, which may be better tomorrow.
+fn is_the_files(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidData, NotFound, UnexpectedEof};
+    matches!(error.kind(), InvalidData | NotFound | UnexpectedEof)
 }
 
 fn withheld(file: &str, reason: &str) -> Line {

@@ -69,11 +69,20 @@ pub(super) enum Error {
 }
 
 impl Error {
-    /// Whether the job itself is at fault, not the line or the hub: then others are tried before it.
+    /// Whether trying again is hopeless, as far as one answer can tell: then the job is set aside after some of them.
     pub(super) fn is_the_jobs(&self) -> bool {
         match self {
-            Self::Disk { .. } | Self::Answer => true,
+            Self::Answer => true,
             Self::Hub { source } => source.is_the_jobs(),
+            Self::Disk { .. } | Self::Cut => false,
+        }
+    }
+
+    /// Whether another job may fare better.
+    pub(super) fn lets_others_go_first(&self) -> bool {
+        match self {
+            Self::Hub { source } => source.was_connected(),
+            Self::Disk { .. } | Self::Answer => true,
             Self::Cut => false,
         }
     }
@@ -316,10 +325,13 @@ impl Work<'_> {
         let path = self.progress.object(name);
         let hub = |source| Error::Hub { source };
         let mut held = self.line().await?.held(object.id).await.map_err(hub)?;
+        let mut has_moved = false;
         while !held.complete {
-            if yields() {
+            // Not before something moved: where results come all the time, images get their part too.
+            if has_moved && yields() {
                 return Ok(Sent::Yielded);
             }
+            has_moved = true;
             let range = ContentRange {
                 first: held.offset,
                 end: object.bytes.min(held.offset + RANGE_BYTES),

@@ -13,6 +13,7 @@ mod client;
 mod downlink;
 mod health;
 mod plan;
+mod rest;
 mod session;
 mod session_number;
 mod uplink;

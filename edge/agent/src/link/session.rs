@@ -15,6 +15,7 @@ use super::birth::{self, Birth};
 use super::client::{Acknowledged, CONNECT_TIMEOUT, Client, Taken};
 use super::downlink::{self, Word};
 use super::health::{self, Schedule};
+use super::rest::rest;
 use super::uplink::{Hub, Uplink};
 use crate::backoff;
 use crate::error_chain::chain;
@@ -73,14 +74,18 @@ pub(super) async fn keep(link: &Link) {
         let cause = std::error::Error::source(&ended)
             .map(ToString::to_string)
             .unwrap_or_default();
-        tracing::warn!(
-            clinic = %link.clinic,
-            reason = %ended,
-            cause,
-            pause_ms = pause.as_millis(),
-            "The line to the hub is down; results wait in the queue."
-        );
-        tokio::time::sleep(pause).await;
+        // A line may be down for days: it is said less and less often.
+        if failures.is_power_of_two() {
+            tracing::warn!(
+                clinic = %link.clinic,
+                attempts = failures,
+                reason = %ended,
+                cause,
+                pause_ms = pause.as_millis(),
+                "The line to the hub is down; results wait in the queue."
+            );
+        }
+        rest(&link.queue, pause).await;
     }
 }
 
@@ -302,10 +307,11 @@ impl<'a> Session<'a> {
     }
 }
 
-/// A disk without room stops nothing that needs none: what waits is sent on.
+/// A disk without room stops nothing that needs none, and what cannot be read now may be later: what waits is sent on.
 fn goes_on(done: Result<(), barefoot_queue::Error>) -> Result<(), Ended> {
+    use barefoot_queue::Error::{NotStored, Read};
     match done {
-        Err(error @ barefoot_queue::Error::NotStored { .. }) => {
+        Err(error @ (NotStored { .. } | Read { .. })) => {
             tracing::warn!(
                 error = chain(&error),
                 "The disk must be seen to; the line goes on."

@@ -82,7 +82,8 @@ impl<'a> Uplink<'a> {
             link,
             queue: &link.queue,
             hub: Hub::Unknown,
-            next: 0,
+            // An answer to a message of an earlier session must not fit one of this.
+            next: rand::random(),
             under_way: BTreeMap::new(),
             messages: HashMap::new(),
             held: HashMap::new(),

@@ -22,7 +22,10 @@ use crate::labels::Label;
 use crate::study_folder::{StateDirectory, StudyKey};
 
 /// Pause before something that failed on the disk is tried again.
-const RETRY: Duration = Duration::from_secs(5);
+const RETRY: Duration = Duration::from_secs(if cfg!(test) { 0 } else { 5 });
+
+/// One study that cannot be written down is waited for this long before the others go on.
+const HOLDS_UP: Duration = Duration::from_secs(15);
 
 /// Receipts of one message that are written down at the same time, each into its study's log.
 const RECEIPTS_AT_ONCE: usize = 8;
@@ -161,20 +164,26 @@ impl Bookkeeping {
             assessed.assessment.urgency,
         );
         let record = move || book.record_assessed(&version, &assessed, &envelope_id, assessed_at);
-        let Some(outgoing) = until_done("record an assessment", shutdown, record).await else {
-            return true;
-        };
-        let results = self.outgoing.clone();
-        let queue = move || {
-            // The result first: it is what is waited for.
-            results.enqueue(&outgoing)?;
-            results.offer_images(&study, number, urgency)
-        };
-        queued(shutdown, queue).await
+        let (results, stop) = (self.outgoing.clone(), shutdown.clone());
+        let handed_on = tokio::spawn(async move {
+            let Some(outgoing) = until_done("record an assessment", &stop, record).await else {
+                return true;
+            };
+            let queue = move || {
+                // The result first: it is what is waited for.
+                results.enqueue(&outgoing)?;
+                results.offer_images(&study, number, urgency)
+            };
+            queued(&stop, queue).await
+        });
+        // One study whose log cannot be written holds up no other: it is tried on beside them.
+        match tokio::time::timeout(HOLDS_UP, handed_on).await {
+            Ok(handed_on) => matches!(handed_on, Ok(true)),
+            Err(_) => true,
+        }
     }
 
-    /// What comes down is written down in the order it came. What cannot be written down holds back what is behind it,
-    /// and in the end the hub.
+    /// What comes down is written down in the order it came.
     pub(crate) async fn take_from_hub(
         self,
         mut from_hub: mpsc::Receiver<FromHub>,
@@ -192,8 +201,8 @@ impl Bookkeeping {
             let goes_on = match word {
                 FromHub::Receipts(receipts) => self.take_receipts(receipts, &shutdown).await,
                 FromHub::Correction(correction) => {
-                    self.take_correction(correction, &acknowledgements, &shutdown)
-                        .await
+                    self.take_correction(correction, &acknowledgements).await;
+                    true
                 }
             };
             if !goes_on {
@@ -207,51 +216,72 @@ impl Bookkeeping {
     async fn take_receipts(&self, receipts: Vec<HubReceipt>, shutdown: &CancellationToken) -> bool {
         // Each study has a log of its own, so several disks' waits pass together.
         let mut writing = JoinSet::new();
-        for receipt in receipts.clone() {
-            if RECEIPTS_AT_ONCE <= writing.len() && !matches!(writing.join_next().await, Some(Ok(true))) {
-                return false;
+        let (mut written, mut waiting) = (Vec::with_capacity(receipts.len()), receipts.into_iter());
+        loop {
+            while writing.len() < RECEIPTS_AT_ONCE
+                && let Some(receipt) = waiting.next()
+            {
+                let parts = self.clone();
+                writing.spawn_blocking(move || (parts.write_down(&receipt), receipt));
             }
-            let (parts, shutdown) = (self.clone(), shutdown.clone());
-            writing.spawn(async move { parts.write_down(receipt, &shutdown).await });
-        }
-        while let Some(written) = writing.join_next().await {
-            if !matches!(written, Ok(true)) {
-                return false;
+            match writing.join_next().await {
+                Some(Ok((true, receipt))) => written.push(receipt),
+                // One study whose log cannot be written holds up no other.
+                Some(Ok((false, receipt))) => {
+                    tokio::spawn(self.clone().take_late(receipt, shutdown.clone()));
+                }
+                Some(Err(_)) => return false,
+                None => break,
             }
         }
         let results = self.outgoing.clone();
-        queued(shutdown, move || results.settle(&receipts)).await
+        queued(shutdown, move || results.settle(&written)).await
     }
 
-    /// `false` at shutdown.
-    async fn write_down(&self, receipt: HubReceipt, shutdown: &CancellationToken) -> bool {
+    async fn take_late(self, receipt: HubReceipt, shutdown: CancellationToken) {
+        let results = self.outgoing.clone();
+        while paused(&shutdown).await {
+            let (parts, late) = (self.clone(), receipt.clone());
+            let written = tokio::task::spawn_blocking(move || parts.write_down(&late));
+            if matches!(written.await, Ok(true)) {
+                queued(&shutdown, move || results.settle(std::slice::from_ref(&receipt))).await;
+                return;
+            }
+        }
+    }
+
+    /// `false` when the disk failed.
+    fn write_down(&self, receipt: &HubReceipt) -> bool {
         // Without a study it was receipted before (the hub answers every copy): only the queue may still hold it.
         let Some(study) = self.outgoing.study_of(&receipt.envelope_id) else {
             return true;
         };
-        let (book, at_ms) = (Arc::clone(&self.book), now_ms());
-        let record = move || book.record_receipt(&study, &receipt, at_ms);
-        until_done("write down a receipt", shutdown, record)
-            .await
-            .is_some()
+        let written = self.book.record_receipt(&study, receipt, now_ms());
+        if let Err(error) = &written {
+            tracing::error!(%study, error = chain(error), "A receipt could not be written down; tried again.");
+        }
+        written.is_ok()
     }
 
     /// The label is in the case's log before the hub hears that we have it.
-    async fn take_correction(
-        &self,
-        word: HubCorrection,
-        acknowledgements: &mpsc::Sender<Acknowledgement>,
-        shutdown: &CancellationToken,
-    ) -> bool {
+    async fn take_correction(&self, word: HubCorrection, acknowledgements: &mpsc::Sender<Acknowledgement>) {
         let refused = match self.book.study_of(&word.correction.case) {
             Some(study) => {
                 let book = Arc::clone(&self.book);
                 let (label, at_ms) = (Label::from_expert(&word.correction), now_ms());
                 let record = move || book.record_label(&study, &label, at_ms);
-                match until_done("write down a correction", shutdown, record).await {
-                    Some(Labelled::New | Labelled::Known) => None,
-                    Some(Labelled::Impossible(reason)) => Some(reason.to_owned()),
-                    None => return false,
+                match tokio::task::spawn_blocking(record).await {
+                    Ok(Ok(Labelled::New | Labelled::Known)) => None,
+                    Ok(Ok(Labelled::Impossible(reason))) => Some(reason.to_owned()),
+                    Ok(Err(error)) => {
+                        // Without an acknowledgement the hub sends it again.
+                        tracing::error!(
+                            error = chain(&error),
+                            "A correction could not be written down; the hub sends it again."
+                        );
+                        return;
+                    }
+                    Err(_) => return,
                 }
             }
             None => Some("this clinic has no such case".to_owned()),
@@ -261,7 +291,6 @@ impl Bookkeeping {
             envelope_id: word.envelope_id,
             refused,
         });
-        true
     }
 }
 
@@ -341,5 +370,51 @@ async fn paused(shutdown: &CancellationToken) -> bool {
     tokio::select! {
         () = shutdown.cancelled() => false,
         () = tokio::time::sleep(RETRY) => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use barefoot_domain::Urgency;
+
+    use super::*;
+    use crate::pipeline::outgoing::tests::{assessed, book, receipt, small_queue, waiting};
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn one_log_that_cannot_be_written_holds_up_no_other_receipt() {
+        let root = tempfile::tempdir().unwrap();
+        let (book, queue) = (book(root.path()), small_queue(root.path()));
+        let state = StateDirectory::open(&root.path().join("state")).unwrap();
+        let outgoing = OutgoingResults::new(Arc::clone(&book), queue.clone(), None);
+        let parts = Bookkeeping::new(
+            Arc::clone(&book),
+            outgoing.clone(),
+            mpsc::channel(1).0,
+            Deliveries::open(Vec::new(), "BAREFOOT", &state, 1).unwrap(),
+            HubClock::default(),
+        );
+        let studies = [1, 2].map(|number| assessed(root.path(), &book, number, Urgency::Routine));
+        for one in &studies {
+            outgoing.enqueue(one).unwrap();
+        }
+        // A folder in its place cannot be written to.
+        let log = state.case_log(&studies[0].study);
+        let kept = std::fs::read(&log).unwrap();
+        std::fs::remove_file(&log).unwrap();
+        std::fs::create_dir(&log).unwrap();
+        let receipts = vec![receipt("envelope-01", None), receipt("envelope-02", None)];
+        let shutdown = CancellationToken::new();
+        assert!(parts.take_receipts(receipts, &shutdown).await);
+        assert_eq!(waiting(&queue), ["envelope-01"], "its record stays");
+        std::fs::remove_dir(&log).unwrap();
+        std::fs::write(&log, kept).unwrap();
+        while !waiting(&queue).is_empty() {
+            tokio::task::yield_now().await;
+        }
+        assert!(
+            book.undelivered(&studies[0].study, "envelope-01")
+                .unwrap()
+                .is_none()
+        );
     }
 }

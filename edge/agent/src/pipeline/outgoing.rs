@@ -1,10 +1,12 @@
 //! The results without the hub's word: which study each belongs to, and that the queue holds them as soon as it has room.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use barefoot_domain::Urgency;
 use barefoot_queue::{Lane, Queue};
+use tokio_util::sync::CancellationToken;
 
 use crate::case_book::{CaseBook, Outgoing, Recovery};
 use crate::clock::now_ms;
@@ -23,7 +25,12 @@ pub(crate) struct OutgoingResults {
     waiting: Arc<Mutex<HashMap<String, StudyKey>>>,
     /// What the queue had no room for, the most urgent first. The studies' logs hold it.
     overdue: Arc<Mutex<BTreeMap<(Lane, String), StudyKey>>>,
+    /// Damaged records that were queued again.
+    mended: Arc<Mutex<HashSet<u64>>>,
 }
+
+/// Between looks at whether the queue has lost something or has room again.
+const LOOKS: Duration = Duration::from_secs(30);
 
 impl OutgoingResults {
     pub(crate) fn new(book: Arc<CaseBook>, queue: Queue, images: Option<ImageUploads>) -> Self {
@@ -33,6 +40,7 @@ impl OutgoingResults {
             images,
             waiting: Arc::default(),
             overdue: Arc::default(),
+            mended: Arc::default(),
         }
     }
 
@@ -110,16 +118,61 @@ impl OutgoingResults {
             .map(drop)
     }
 
+    /// Looks now and then, until `shutdown`, whether the queue lost something or has room for what it had none for.
+    pub(crate) async fn watch(self, shutdown: CancellationToken) {
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = tokio::time::sleep(LOOKS) => {}
+            }
+            let this = self.clone();
+            let looked = tokio::task::spawn_blocking(move || {
+                this.queue_damaged()?;
+                this.queue_overdue()
+            });
+            if let Ok(Err(error)) = looked.await {
+                tracing::warn!(
+                    error = chain(&error),
+                    "The queue cannot be completed now; tried again later."
+                );
+            }
+        }
+    }
+
+    /// Queues again what the queue found damaged: the studies' folders still have it.
+    fn queue_damaged(&self) -> Result<(), barefoot_queue::Error> {
+        for damaged in self.queue.damage().records {
+            let Some(id) = damaged.id.filter(|_| !self.mended().contains(&damaged.sequence)) else {
+                continue;
+            };
+            if let Some(study) = self.study_of(&id) {
+                match self.book.undelivered(&study, &id) {
+                    Ok(Some(outgoing)) => self.enqueue(&outgoing)?,
+                    Ok(None) => {}
+                    Err(error) => {
+                        tracing::error!(%study, %error, "A result that the queue lost cannot be read; tried again later.");
+                        continue;
+                    }
+                }
+                tracing::warn!(%study, why = %damaged.flaw, "A queued result was damaged and was queued again.");
+            } else if let Some(images) = &self.images {
+                images.queue_again(&id)?;
+            }
+            self.mended().insert(damaged.sequence);
+        }
+        Ok(())
+    }
+
     /// Queues what there was no room for, as far as there is room now.
     fn queue_overdue(&self) -> Result<(), barefoot_queue::Error> {
-        loop {
-            let Some((place, study)) = self
-                .overdue()
-                .first_key_value()
+        let overdue: Vec<_> = {
+            let overdue = self.overdue();
+            overdue
+                .iter()
                 .map(|(place, study)| (place.clone(), study.clone()))
-            else {
-                break;
-            };
+                .collect()
+        };
+        for (place, study) in overdue {
             match self.book.undelivered(&study, &place.1) {
                 Ok(Some(outgoing)) => match self.append(&outgoing) {
                     Ok(()) => {}
@@ -129,8 +182,8 @@ impl OutgoingResults {
                 // The hub has spoken on it meanwhile.
                 Ok(None) => {}
                 Err(error) => {
-                    tracing::error!(%study, %error, "A result that waits for room in the queue cannot be read; the next receipt tries again.");
-                    return Ok(());
+                    tracing::error!(%study, %error, "A result that waits for room in the queue cannot be read; tried again later.");
+                    continue;
                 }
             }
             self.overdue().remove(&place);
@@ -178,13 +231,17 @@ impl OutgoingResults {
         self.overdue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn mended(&self) -> MutexGuard<'_, HashSet<u64>> {
+        self.mended.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn waiting(&self) -> MutexGuard<'_, HashMap<String, StudyKey>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::path::Path;
 
     use barefoot_domain::{ClinicId, StudyUid};
@@ -198,7 +255,7 @@ mod tests {
     use crate::study_folder::StateDirectory;
 
     /// Eight records, seven of them for what is not critical.
-    fn small_queue(root: &Path) -> Queue {
+    pub(in crate::pipeline) fn small_queue(root: &Path) -> Queue {
         let config = barefoot_queue::Config {
             max_records: 8,
             ..barefoot_queue::Config::default()
@@ -206,7 +263,7 @@ mod tests {
         Queue::open(&root.join("queue"), config).unwrap()
     }
 
-    fn book(root: &Path) -> Arc<CaseBook> {
+    pub(in crate::pipeline) fn book(root: &Path) -> Arc<CaseBook> {
         let state = StateDirectory::open(&root.join("state")).unwrap();
         let key = PseudonymKey::load_or_create(&root.join("pseudonym.key")).unwrap();
         let clinic = ClinicId::new("clinic-7").unwrap();
@@ -214,7 +271,12 @@ mod tests {
         Arc::new(CaseBook::new(state, clinic, key, CaseIndex::default(), sets))
     }
 
-    fn assessed(root: &Path, book: &CaseBook, number: u32, urgency: Urgency) -> Outgoing {
+    pub(in crate::pipeline) fn assessed(
+        root: &Path,
+        book: &CaseBook,
+        number: u32,
+        urgency: Urgency,
+    ) -> Outgoing {
         let study_uid = StudyUid::new(format!("1.2.{number}")).unwrap();
         let study = StudyKey::of(&study_uid);
         let state = StateDirectory::open(&root.join("state")).unwrap();
@@ -241,7 +303,7 @@ mod tests {
             .unwrap()
     }
 
-    fn receipt(envelope_id: &str, refused: Option<&str>) -> HubReceipt {
+    pub(in crate::pipeline) fn receipt(envelope_id: &str, refused: Option<&str>) -> HubReceipt {
         HubReceipt {
             envelope_id: envelope_id.to_owned(),
             refused: refused.map(str::to_owned),
@@ -249,7 +311,7 @@ mod tests {
         }
     }
 
-    fn waiting(queue: &Queue) -> Vec<String> {
+    pub(in crate::pipeline) fn waiting(queue: &Queue) -> Vec<String> {
         let records = queue.pending(usize::MAX, |_| false).unwrap();
         records.into_iter().map(|record| record.id).collect()
     }
@@ -305,5 +367,32 @@ mod tests {
         };
         assert_eq!((again(), again()), ((1, 0), (0, 1)));
         assert_eq!(queue.depth().set_aside, 1);
+    }
+
+    #[test]
+    fn what_the_queue_lost_is_queued_again_from_its_study() {
+        let root = tempfile::tempdir().unwrap();
+        let (book, queue) = (book(root.path()), small_queue(root.path()));
+        let results = OutgoingResults::new(Arc::clone(&book), queue.clone(), None);
+        let lost = assessed(root.path(), &book, 1, Urgency::Critical);
+        for outgoing in [&lost, &assessed(root.path(), &book, 2, Urgency::Routine)] {
+            results.enqueue(outgoing).unwrap();
+        }
+        for segment in std::fs::read_dir(root.path().join("queue/log")).unwrap() {
+            let path = segment.unwrap().path();
+            let mut bytes = std::fs::read(&path).unwrap();
+            let found = bytes
+                .windows(lost.envelope.len())
+                .position(|window| window == lost.envelope);
+            if let Some(at) = found {
+                bytes[at + 5] ^= 1;
+                std::fs::write(&path, bytes).unwrap();
+            }
+        }
+        assert_eq!(waiting(&queue), ["envelope-02"]);
+        for _ in 0..2 {
+            results.queue_damaged().unwrap();
+            assert_eq!(waiting(&queue), ["envelope-01", "envelope-02"]);
+        }
     }
 }

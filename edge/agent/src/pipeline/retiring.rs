@@ -55,14 +55,19 @@ impl Retiring {
             if room || shutdown.is_cancelled() {
                 break;
             }
+            // A round takes a while: something may have come for the study since it began.
+            let current = self.cases.get(&case.study);
+            if !current.is_some_and(|case| may_go(&self.config, &case, now)) || (self.needed)(&case.study) {
+                continue;
+            }
             match self.book.remove_images(&case.study, now) {
-                Ok(()) => {
+                Ok(false) => {}
+                Ok(true) => {
                     self.archive.note(&case.study);
                     gone += 1;
                 }
                 Err(error) => {
                     tracing::error!(study = %case.study, error = chain(&error), "A study's images could not be removed.");
-                    break;
                 }
             }
         }

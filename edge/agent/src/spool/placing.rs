@@ -7,22 +7,12 @@ use std::path::Path;
 
 use barefoot_imaging::header::{self, Header};
 use ring::digest;
-use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use super::{Spool, disk};
 use crate::handoff::{Incoming, Kept, NotKept, StoredInstance, StudyInput};
-use crate::study_folder::{StudyKey, hex, instance_stem, sync_directory};
+use crate::study_folder::{StudyKey, hex, instance_stem, rename_to_free, sync_directory};
 
 const BLOCK: usize = 64 * 1024;
-
-/// Gives the file another name, unless that is taken: nothing that was stored can be overwritten.
-pub(super) fn rename_to_free(from: &Path, to: &Path) -> io::Result<bool> {
-    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        Ok(()) => Ok(true),
-        Err(rustix::io::Errno::EXIST) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
-}
 
 impl Spool {
     /// Places a sealed instance and tells the study stage.
