@@ -18,7 +18,7 @@
 //!   nothing is lost; an eighth of it is the critical lane's alone.
 //! - Critical records are sent before everything else; the other lanes share by weight and none starves (`fair_share`).
 //! - The disk holds at most a twentieth more than what the records need, and two segments of 4 MiB, as soon as nobody waits for
-//!   the committer (`compaction`); the index comes on top, some 60 bytes a record and what sled makes of them.
+//!   the committer (`compaction`); the index comes on top, some 60 bytes a record, compressed.
 //! - When a write fails, what was written of it is cut off and the queue goes on ([`Error::NotStored`]). When a sync fails
 //!   nobody can say what is on disk: the queue answers [`Error::Stopped`] to everything until it is opened again.
 //! - sled keeps the index and can lose nothing: its flush is not a sync, and a drained backlog stays on its disk. It may be

@@ -19,6 +19,10 @@ const LOCK_RETRY: Duration = Duration::from_millis(20);
 
 const CONTENTS: &[u8] = b"c";
 const SUMMARY: u8 = b's';
+/// sled takes more than twice what it is given: the less, the better.
+const LEVEL: i32 = 3;
+/// Of a segment full of the smallest records.
+const MOST_SUMMARY_BYTES: usize = 16 * 1024 * 1024;
 /// Larger values become files of their own, which sled removes late.
 const CHUNK_BYTES: usize = 16 * 1024;
 const BATCH_BYTES: usize = 1024 * 1024;
@@ -32,7 +36,7 @@ const NAME: &str = "index.";
 pub(super) struct Tree {
     folder: PathBuf,
     db: sled::Db,
-    /// Bytes of each segment's summary.
+    /// Bytes of each segment's summary, as stored.
     held: BTreeMap<u64, usize>,
 }
 
@@ -58,12 +62,16 @@ impl Tree {
             db,
             held: BTreeMap::new(),
         };
-        let stored = tree.load()?;
+        let mut stored = tree.load()?;
         tree.held = stored
             .summaries
             .iter()
             .map(|(segment, bytes)| (*segment, bytes.len()))
             .collect();
+        // One that is damaged does not fit the table of contents any more, like one that is missing.
+        for summary in stored.summaries.values_mut() {
+            *summary = zstd::bulk::decompress(summary, MOST_SUMMARY_BYTES).unwrap_or_default();
+        }
         Ok((tree, (!stored.contents.is_empty()).then_some(stored)))
     }
 
@@ -121,8 +129,9 @@ impl Tree {
                 self.held.remove(&segment);
             }
             for (segment, bytes) in changed {
-                self.put(*segment, bytes)?;
-                self.held.insert(*segment, bytes.len());
+                let small = zstd::bulk::compress(bytes, LEVEL)?;
+                self.put(*segment, &small)?;
+                self.held.insert(*segment, small.len());
             }
             self.db.insert(CONTENTS, contents.encode())?;
             self.db.flush().map(drop)
