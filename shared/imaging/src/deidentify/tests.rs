@@ -340,6 +340,40 @@ fn what_an_image_is_read_by_stays() {
     assert_eq!(header.study_date().as_deref(), Some("20240410"));
 }
 
+#[test]
+fn no_birth_leaves_by_whatever_policy_on_dates() {
+    let mut born = DataSet::default();
+    born.put_code(tags::PATIENT_BIRTH_DATE, "19700315");
+    born.put_code(tags::PATIENT_BIRTH_TIME, "061742");
+    let mut set = picture(DX, "DX");
+    set.put_code(tags::PATIENT_BIRTH_DATE, "19700315");
+    set.put_code(tags::PATIENT_BIRTH_TIME, "061742");
+    set.put_code(tags::STUDY_DATE, "20240410");
+    set.put_items(tags::REFERENCED_IMAGES, vec![born]);
+    for (dates, studied) in [(Dates::Shifted, "20240101"), (Dates::Kept, "20240410")] {
+        let policy = Policy { dates, ..policy() };
+        let clean = clean_attributes(&set, "id", &Names, &policy);
+        check_attributes(&clean).unwrap();
+        let view = clean.view();
+        assert_eq!(view.string(tags::STUDY_DATE).as_deref(), Some(studied));
+        assert_eq!(view.value(tags::PATIENT_BIRTH_DATE), Some(&[][..]), "Type 2");
+        assert_eq!(view.value(tags::PATIENT_BIRTH_TIME), None);
+        let bytes = data_set::write(&clean, EXPLICIT).unwrap();
+        // 100 days before it too.
+        for day in ["19700315", "19691205", "061742"] {
+            assert!(!contains(&bytes, day.as_bytes()), "{day}");
+        }
+        for (tag, value) in [
+            (tags::PATIENT_BIRTH_DATE, "19691205"),
+            (tags::PATIENT_BIRTH_TIME, "061742"),
+        ] {
+            let mut filled = clean.clone();
+            filled.put_code(tag, value);
+            check_attributes(&filled).unwrap_err();
+        }
+    }
+}
+
 /// Rows of a picture that say something; the rest is a gradient.
 fn written_on(rows: std::ops::Range<usize>) -> Vec<u8> {
     let mut bytes: Vec<u8> = (0..64 * 64u32).map(|at| (at / 64 * 2 + at % 3) as u8).collect();
