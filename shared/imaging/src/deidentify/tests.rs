@@ -9,6 +9,8 @@ use crate::data_set::{Coding, Content, Element, Vr};
 use crate::header::read_header;
 use crate::tags::{self, Tag};
 
+mod compressed;
+
 const EXPLICIT: &str = "1.2.840.10008.1.2.1";
 const DX: &str = "1.2.840.10008.5.1.4.1.1.1.1";
 const US: &str = "1.2.840.10008.5.1.4.1.1.6.1";
@@ -88,9 +90,9 @@ fn put_long(set: &mut DataSet, tag: Tag, value: u32) {
 }
 
 /// The file a scanner would have sent, with names in its preamble and meta information.
-fn stored(set: &DataSet, folder: &Path) -> std::path::PathBuf {
+fn stored(set: &DataSet, syntax: &str, folder: &Path) -> std::path::PathBuf {
     let mut meta = DataSet::default();
-    meta.put_code(tags::META_TRANSFER_SYNTAX, EXPLICIT);
+    meta.put_code(tags::META_TRANSFER_SYNTAX, syntax);
     meta.put_code(tags::META_SOURCE_AE, MARKER);
     meta.put_code(Tag(0x0002, 0x0013), MARKER);
     meta.put_code(Tag(0x0002, 0x0100), MARKED_UID);
@@ -100,15 +102,19 @@ fn stored(set: &DataSet, folder: &Path) -> std::path::PathBuf {
     file.resize(128, 0);
     file.extend(b"DICM");
     file.extend(data_set::write(&meta, EXPLICIT).unwrap());
-    file.extend(data_set::write(set, EXPLICIT).unwrap());
+    file.extend(data_set::write(set, syntax).unwrap());
     let path = folder.join("stored.dcm");
     std::fs::write(&path, file).unwrap();
     path
 }
 
 fn deidentified(set: &DataSet, policy: &Policy) -> Result<Deidentified, Withheld> {
+    deidentified_as(set, EXPLICIT, policy)
+}
+
+fn deidentified_as(set: &DataSet, syntax: &str, policy: &Policy) -> Result<Deidentified, Withheld> {
     let folder = tempfile::tempdir().unwrap();
-    let path = stored(set, folder.path());
+    let path = stored(set, syntax, folder.path());
     let header = read_header(&path).unwrap();
     deidentify(&path, &header, &Names, policy)
 }
