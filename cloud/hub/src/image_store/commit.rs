@@ -1,8 +1,8 @@
 use barefoot_domain::{CaseId, ClinicId};
 use barefoot_imaging::deidentify;
 use barefoot_wire::images::{
-    CANNOT_UNDERSTAND, DATA_SET_MISMATCH, Failed, ImageSet, ImageSetResult, Instance, ObjectId, Picture,
-    decode_result_of_images, encode_quick_look, encode_result_of_images,
+    CANNOT_UNDERSTAND, DATA_SET_MISMATCH, Failed, ImageSet, ImageSetResult, Instance, ObjectId, ObjectRef,
+    Picture, decode_result_of_images, encode_quick_look, encode_result_of_images,
 };
 use tokio::task::spawn_blocking;
 
@@ -14,8 +14,8 @@ use crate::clock::now_ms;
 const QUICK_LOOK_BYTES: u64 = 4 * 1024 * 1024;
 
 impl ImageStore {
-    /// Commits all images of a version, once: asked again, it answers what it answered. `None`: they are too large.
-    pub(super) async fn commit(
+    /// See `commit`, which runs it in a task of its own.
+    pub(super) async fn commit_now(
         &self,
         clinic: &ClinicId,
         case: &CaseId,
@@ -40,7 +40,9 @@ impl ImageStore {
             return Ok(None);
         }
         let mut result = ImageSetResult {
-            missing: self.missing(clinic, set.instances.iter().map(|instance| instance.object)),
+            missing: self
+                .missing(clinic, set.instances.iter().map(|instance| instance.object))
+                .await?,
             ..ImageSetResult::default()
         };
         if !result.missing.is_empty() {
@@ -98,7 +100,9 @@ impl ImageStore {
             return Ok(None);
         }
         let mut result = ImageSetResult {
-            missing: self.missing(clinic, pictures.iter().map(|picture| picture.object)),
+            missing: self
+                .missing(clinic, pictures.iter().map(|picture| picture.object))
+                .await?,
             committed_at_ms: now_ms(),
             ..ImageSetResult::default()
         };
@@ -140,14 +144,19 @@ impl ImageStore {
         Ok(Some(result))
     }
 
-    fn missing(
+    /// Those that are not whole. A set may name thousands, and each is asked of the disk.
+    async fn missing(
         &self,
         clinic: &ClinicId,
-        objects: impl Iterator<Item = barefoot_wire::images::ObjectRef>,
-    ) -> Vec<barefoot_wire::images::ObjectRef> {
-        objects
-            .filter(|object| !self.0.objects.is_whole(clinic, object.id, object.bytes))
-            .collect()
+        objects: impl Iterator<Item = ObjectRef>,
+    ) -> Result<Vec<ObjectRef>, Error> {
+        let (store, clinic) = (self.0.objects.clone(), clinic.clone());
+        let mut missing: Vec<ObjectRef> = objects.collect();
+        let looked = spawn_blocking(move || {
+            missing.retain(|object| !store.is_whole(&clinic, object.id, object.bytes));
+            missing
+        });
+        looked.await.map_err(|_| Error::Cut)
     }
 
     /// Whether the object is the image it is said to be, of this case, without identity. `None` when it is.

@@ -4,6 +4,7 @@
 //! listener   who calls: a clinic's certificate, and whose clinic
 //! service    what is asked (`shared/wire/proto/images.proto`)
 //! objects    files named by their SHA-256, arriving in ranges, kept per clinic
+//! under_way  each commit in a task of its own, which a box that asks again joins
 //! commit     a version of a case, once: every object there, every image de-identified, then one transaction
 //! ```
 //! `<state>/images/<clinic>/open/<sha256>.<length>` is what arrives, `…/objects/ab/<sha256>` what is whole: a file gets that
@@ -16,6 +17,7 @@ mod commit;
 mod listener;
 mod objects;
 mod service;
+mod under_way;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -31,6 +33,7 @@ use crate::changes::Changes;
 use crate::config::Images;
 pub(crate) use listener::Listener;
 use objects::{Limits, Objects};
+use under_way::UnderWay;
 
 /// Between two looks for what nobody needs.
 const SWEEP: Duration = Duration::from_secs(6 * 3600);
@@ -54,6 +57,8 @@ pub enum Error {
     Archive { source: archive::Error },
     #[error("the work was cut off")]
     Cut,
+    #[error("the clinic has as many commits under way as it may")]
+    Busy,
 }
 
 /// A handle; cheap to clone.
@@ -65,6 +70,7 @@ struct Inner {
     archive: Archive,
     objects: Objects,
     changes: Changes,
+    under_way: UnderWay,
     checks: Semaphore,
     /// Bytes of all images of one version.
     set_bytes: u64,
@@ -89,6 +95,7 @@ impl ImageStore {
             objects: Objects::open(directory, limits)?,
             archive,
             changes,
+            under_way: UnderWay::default(),
             checks: Semaphore::new(CHECKS_AT_ONCE),
             set_bytes: mib(config.max_case_mib),
             keep_unneeded: Duration::from_secs(config.keep_unneeded_days.saturating_mul(24 * 3600)),

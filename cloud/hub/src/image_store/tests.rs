@@ -6,6 +6,8 @@ use super::objects::{Held, Received, Receiving, Refusal};
 use super::*;
 use barefoot_wire::images::ContentRange;
 
+mod commits;
+
 fn limits() -> Limits {
     Limits {
         object_bytes: 1000,
