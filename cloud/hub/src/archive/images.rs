@@ -188,6 +188,16 @@ impl Archive {
             .collect()
     }
 
+    /// Whether some version or quick look of the clinic names the object.
+    pub(crate) async fn is_needed(&self, clinic: &ClinicId, object: ObjectId) -> Result<bool, Error> {
+        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM image_objects WHERE clinic = ? AND sha256 = ?)")
+            .bind(clinic.as_str())
+            .bind(object.0.as_slice())
+            .fetch_one(&self.pool)
+            .await
+            .map_err(query)
+    }
+
     /// Every object that some version or quick look names.
     pub(crate) async fn needed_objects(&self) -> Result<HashSet<(ClinicId, ObjectId)>, Error> {
         let rows: Vec<(String, Vec<u8>)> =

@@ -199,13 +199,19 @@ impl ImageStore {
 
     /// Nothing refused stays, unless another version that is committed names it.
     async fn throw_away(&self, clinic: &ClinicId, objects: Vec<ObjectId>) {
-        let Ok(needed) = self.0.archive.needed_objects().await else {
+        let mut unneeded = Vec::new();
+        for id in objects {
+            match self.0.archive.is_needed(clinic, id).await {
+                Ok(true) => {}
+                Ok(false) => unneeded.push(id),
+                Err(error) => {
+                    tracing::error!(%clinic, object = %id, %error, "A refused image could not be removed; remove it by hand.");
+                }
+            }
+        }
+        if unneeded.is_empty() {
             return;
-        };
-        let unneeded: Vec<ObjectId> = objects
-            .into_iter()
-            .filter(|id| !needed.contains(&(clinic.clone(), *id)))
-            .collect();
+        }
         let (store, clinic) = (self.clone(), clinic.clone());
         let removed = spawn_blocking(move || {
             unneeded
