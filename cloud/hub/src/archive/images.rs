@@ -198,17 +198,18 @@ impl Archive {
             .map_err(query)
     }
 
-    /// Every object that some version or quick look names.
-    pub(crate) async fn needed_objects(&self) -> Result<HashSet<(ClinicId, ObjectId)>, Error> {
-        let rows: Vec<(String, Vec<u8>)> =
-            sqlx::query_as("SELECT DISTINCT clinic, sha256 FROM image_objects")
+    /// Every object that some version or quick look of the clinic names.
+    pub(crate) async fn needed_objects(&self, clinic: &ClinicId) -> Result<HashSet<ObjectId>, Error> {
+        let rows: Vec<Vec<u8>> =
+            sqlx::query_scalar("SELECT DISTINCT sha256 FROM image_objects WHERE clinic = ?")
+                .bind(clinic.as_str())
                 .fetch_all(&self.pool)
                 .await
                 .map_err(query)?;
         rows.into_iter()
-            .map(|(clinic, sha256)| {
+            .map(|sha256| {
                 let id = <[u8; 32]>::try_from(sha256).map_err(|_| Error::Stored { what: "object id" })?;
-                Ok((clinic_id(clinic)?, ObjectId(id)))
+                Ok(ObjectId(id))
             })
             .collect()
     }

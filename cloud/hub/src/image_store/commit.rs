@@ -6,6 +6,7 @@ use barefoot_wire::images::{
 };
 use tokio::task::spawn_blocking;
 
+use super::removal::Named;
 use super::{Error, ImageStore};
 use crate::archive::NewImageSet;
 use crate::clock::now_ms;
@@ -39,17 +40,18 @@ impl ImageStore {
         if inner.set_bytes < bytes {
             return Ok(None);
         }
+        let objects = || set.instances.iter().map(|instance| instance.object);
+        let mut named = inner
+            .objects
+            .name(clinic, objects().map(|object| object.id).collect());
         let mut result = ImageSetResult {
-            missing: self
-                .missing(clinic, set.instances.iter().map(|instance| instance.object))
-                .await?,
+            missing: self.missing(clinic, objects()).await?,
             ..ImageSetResult::default()
         };
         if !result.missing.is_empty() {
             return Ok(Some(result));
         }
         let mut kept: Vec<(ObjectId, String)> = Vec::new();
-        let mut unwanted = Vec::new();
         for instance in &set.instances {
             match self.look_at(clinic, case, instance).await? {
                 None => {
@@ -58,7 +60,7 @@ impl ImageStore {
                     result.referenced.push((instance.sop_class_uid.clone(), uid));
                 }
                 Some(failed) => {
-                    unwanted.push(instance.object.id);
+                    self.throw_away(clinic, &mut named, instance.object.id).await;
                     result.failed.push(failed);
                 }
             }
@@ -83,7 +85,6 @@ impl ImageStore {
             tracing::info!(%clinic, %case, version, images = kept.len(), "A case's images were committed.");
             inner.changes.announce();
         }
-        self.throw_away(clinic, unwanted).await;
         Ok(Some(result))
     }
 
@@ -99,10 +100,13 @@ impl ImageStore {
         if QUICK_LOOK_BYTES < bytes {
             return Ok(None);
         }
+        let objects = || pictures.iter().map(|picture| picture.object);
+        let _named = self
+            .0
+            .objects
+            .name(clinic, objects().map(|object| object.id).collect());
         let mut result = ImageSetResult {
-            missing: self
-                .missing(clinic, pictures.iter().map(|picture| picture.object))
-                .await?,
+            missing: self.missing(clinic, objects()).await?,
             committed_at_ms: now_ms(),
             ..ImageSetResult::default()
         };
@@ -197,30 +201,13 @@ impl ImageStore {
         }))
     }
 
-    /// Nothing refused stays, unless another version that is committed names it.
-    async fn throw_away(&self, clinic: &ClinicId, objects: Vec<ObjectId>) {
-        let mut unneeded = Vec::new();
-        for id in objects {
-            match self.0.archive.is_needed(clinic, id).await {
-                Ok(true) => {}
-                Ok(false) => unneeded.push(id),
-                Err(error) => {
-                    tracing::error!(%clinic, object = %id, %error, "A refused image could not be removed; remove it by hand.");
-                }
-            }
-        }
-        if unneeded.is_empty() {
-            return;
-        }
-        let (store, clinic) = (self.clone(), clinic.clone());
-        let removed = spawn_blocking(move || {
-            unneeded
-                .into_iter()
-                .try_for_each(|id| store.0.objects.remove(&clinic, id))
-        })
-        .await;
-        if !matches!(removed, Ok(Ok(()))) {
-            tracing::error!("A refused image could not be removed; remove it by hand.");
+    /// Nothing refused stays, unless another version names it; a commit under way that does judges it for itself. At once: what
+    /// is stopped in the middle leaves nothing behind.
+    async fn throw_away(&self, clinic: &ClinicId, named: &mut Named, id: ObjectId) {
+        named.release(id);
+        if let Err(error) = self.remove_unneeded(clinic, id).await {
+            let cause = std::error::Error::source(&error).map(ToString::to_string);
+            tracing::error!(%clinic, object = %id, %error, cause, "A refused image could not be removed; remove it by hand.");
         }
     }
 }

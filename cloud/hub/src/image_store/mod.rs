@@ -8,14 +8,16 @@
 //! commit     a version of a case, once: every object there, every image de-identified, then one transaction
 //! ```
 //! `<state>/images/<clinic>/open/<sha256>.<length>` is what arrives, `…/objects/ab/<sha256>` what is whole: a file gets that
-//! name only when its content has its hash and is on disk. What no committed version names goes after a while.
+//! name only when its content has its hash and is on disk. What no committed version names goes after a while (`removal`).
 //!
 //! Identity must not come here. Every image is looked at for that before its version is committed; one that does not say
 //! that it is de-identified, or holds what the profile removes, is refused by name and its object removed.
 
 mod commit;
+mod files;
 mod listener;
 mod objects;
+mod removal;
 mod service;
 mod under_way;
 
@@ -110,12 +112,7 @@ impl ImageStore {
     /// Removes what nobody needs, again and again, until the shutdown.
     pub(crate) async fn tidy(self, shutdown: Shutdown) {
         loop {
-            match self.0.archive.needed_objects().await {
-                Ok(needed) => self.0.objects.sweep(needed, self.0.keep_unneeded).await,
-                Err(error) => {
-                    tracing::warn!(%error, "It is not known which images are needed; none is removed.")
-                }
-            }
+            self.sweep(self.0.keep_unneeded).await;
             tokio::select! {
                 () = shutdown.triggered() => return,
                 () = tokio::time::sleep(SWEEP) => {}

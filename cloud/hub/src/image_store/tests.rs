@@ -7,6 +7,7 @@ use super::*;
 use barefoot_wire::images::ContentRange;
 
 mod commits;
+mod removal;
 
 fn limits() -> Limits {
     Limits {
@@ -133,28 +134,6 @@ async fn a_clinic_has_its_bounds() {
         objects.receive(&clinic("c1"), id_of(&[0; 900]), other).unwrap(),
         Err(Refusal::OtherLength)
     ));
-}
-
-#[tokio::test]
-async fn what_nobody_names_goes_and_what_is_named_stays() {
-    let dir = tempfile::tempdir().unwrap();
-    let objects = Objects::open(dir.path().to_owned(), limits()).unwrap();
-    put(&objects, b"needed", 0, 6).await;
-    put(&objects, b"unneeded", 0, 8).await;
-    put(&objects, b"unfinished", 0, 3).await;
-    let needed: std::collections::HashSet<_> = [(clinic("c1"), id_of(b"needed"))].into();
-    objects.sweep(needed.clone(), Duration::from_secs(3600)).await;
-    assert!(
-        objects.is_whole(&clinic("c1"), id_of(b"unneeded"), 8),
-        "too young"
-    );
-    objects.sweep(needed, Duration::ZERO).await;
-    assert!(objects.is_whole(&clinic("c1"), id_of(b"needed"), 6));
-    assert!(!objects.is_whole(&clinic("c1"), id_of(b"unneeded"), 8));
-    assert_eq!(
-        objects.held(&clinic("c1"), id_of(b"unfinished")).unwrap().offset,
-        0
-    );
 }
 
 proptest! {

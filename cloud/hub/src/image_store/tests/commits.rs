@@ -30,7 +30,7 @@ impl Pseudonyms for Names {
 }
 
 /// An image as it leaves a clinic, and what a set says of it.
-fn image(instance: &str) -> (Vec<u8>, Instance) {
+pub(super) fn image(instance: &str) -> (Vec<u8>, Instance) {
     let folder = tempfile::tempdir().unwrap();
     let mut set = DataSet::default();
     for (tag, value) in [
@@ -94,18 +94,18 @@ fn reference(bytes: &[u8]) -> ObjectRef {
     }
 }
 
-fn case() -> CaseId {
+pub(super) fn case() -> CaseId {
     CaseId::new(Names.uid("1.2.3")).unwrap()
 }
 
-fn of(instances: Vec<Instance>) -> ImageSet {
+pub(super) fn of(instances: Vec<Instance>) -> ImageSet {
     ImageSet {
         instances,
         withheld: Vec::new(),
     }
 }
 
-async fn store(dir: &Path) -> ImageStore {
+pub(super) async fn store(dir: &Path) -> ImageStore {
     let config: Images = toml::from_str("listen = \"127.0.0.1:0\"").unwrap();
     let archive = Archive::open(&dir.join("hub.sqlite")).await.unwrap();
     ImageStore::open(&config, dir.join("images"), archive, Changes::new()).unwrap()
