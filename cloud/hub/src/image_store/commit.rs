@@ -101,7 +101,7 @@ impl ImageStore {
             return Ok(None);
         }
         let objects = || pictures.iter().map(|picture| picture.object);
-        let _named = self
+        let mut named = self
             .0
             .objects
             .name(clinic, objects().map(|object| object.id).collect());
@@ -123,6 +123,8 @@ impl ImageStore {
                 ));
                 kept.push(picture.clone());
             } else {
+                tracing::error!(%clinic, object = %picture.object.id, "A picture of a quick look was refused and thrown away.");
+                self.throw_away(clinic, &mut named, picture.object.id).await;
                 result.failed.push(Failed {
                     sop_class_uid: deidentify::SECONDARY_CAPTURE.to_owned(),
                     sop_instance_uid: picture.sop_instance_uid.clone(),

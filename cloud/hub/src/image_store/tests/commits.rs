@@ -7,7 +7,7 @@ use barefoot_imaging::data_set::{self, Content, DataSet, Element, Vr};
 use barefoot_imaging::deidentify::{Dates, Policy, Pseudonyms, deidentify};
 use barefoot_imaging::header::read_header;
 use barefoot_imaging::tags;
-use barefoot_wire::images::{ImageSet, Instance, ObjectRef};
+use barefoot_wire::images::{ImageSet, Instance, ObjectRef, Picture};
 
 use super::*;
 
@@ -186,4 +186,56 @@ async fn a_refusal_is_heard_by_a_box_that_hung_up_before_it() {
     let outcome = store.commit(&clinic("c1"), &case(), 1, of(vec![named])).await;
     let result = outcome.as_ref().as_ref().unwrap().clone().unwrap();
     assert_eq!(result.referenced.len(), 1);
+}
+
+#[tokio::test]
+async fn a_refused_picture_of_a_quick_look_is_thrown_away() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(dir.path()).await;
+    let picture = |content: &[u8]| Picture {
+        object: reference(content),
+        sop_instance_uid: Names.uid("1.2.3.4"),
+    };
+    let bare = b"\xFF\xD8\xFF\xDB\0\x04\x01\x02\xFF\xD9".as_slice();
+    let tailed = b"\xFF\xD8\xFF\xDB\0\x04\x01\x02\xFF\xD9ZHANG".as_slice();
+    for content in [bare, tailed] {
+        put(&store.0.objects, content, 0, content.len()).await;
+    }
+    let result = store
+        .commit_quick_look(&clinic("c1"), &case(), 1, &[picture(bare), picture(tailed)])
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!((result.referenced.len(), result.failed.len()), (1, 1));
+    let is_here = |content: &[u8]| {
+        let reference = reference(content);
+        store
+            .0
+            .objects
+            .is_whole(&clinic("c1"), reference.id, reference.bytes)
+    };
+    assert!(is_here(bare) && !is_here(tailed));
+}
+
+/// Refused under one name, kept under another: what is acknowledged stays, whichever is judged first.
+#[tokio::test]
+async fn an_object_named_twice_stays_for_the_name_that_is_right() {
+    let (file, right) = image("1.2.3.4");
+    let wrong = Instance {
+        sop_instance_uid: Names.uid("1.2.3.5"),
+        ..right.clone()
+    };
+    for set in [[right.clone(), wrong.clone()], [wrong, right]] {
+        let dir = tempfile::tempdir().unwrap();
+        let store = store(dir.path()).await;
+        put(&store.0.objects, &file, 0, file.len()).await;
+        let outcome = store.commit(&clinic("c1"), &case(), 1, of(set.to_vec())).await;
+        let result = outcome.as_ref().as_ref().unwrap().clone().unwrap();
+        assert_eq!((result.referenced.len(), result.failed.len()), (1, 1));
+        let here = store
+            .0
+            .objects
+            .is_whole(&clinic("c1"), id_of(&file), file.len() as u64);
+        assert!(here);
+    }
 }
