@@ -380,6 +380,28 @@ fn no_birth_leaves_by_whatever_policy_on_dates() {
     }
 }
 
+/// A scanner's maker that built UIDs of a patient's number below the standard's root.
+#[test]
+fn uids_that_only_begin_as_the_standards_do_are_replaced() {
+    let pretended = "1.2.840.10008.19700315.4711";
+    let palette = "1.2.840.10008.1.5.1";
+    let mut set = picture(DX, "DX");
+    set.put_code(tags::SERIES_UID, pretended);
+    set.put_code(Tag(0x0020, 0x0052), "1.2.840.10008.1.4.1.1");
+    let mut item = DataSet::default();
+    item.put_code(tags::REFERENCED_SOP_CLASS, pretended);
+    item.put_code(tags::REFERENCED_SOP_INSTANCE, palette);
+    set.put_items(tags::REFERENCED_IMAGES, vec![item]);
+    let out = deidentified(&set, &policy()).unwrap();
+    assert!(!contains(&out.file, b"19700315"));
+    assert!(contains(&out.file, Names.uid(pretended).as_bytes()));
+    assert!(contains(&out.file, palette.as_bytes()) && contains(&out.file, b"1.2.840.10008.1.4.1.1"));
+    check(&out.file).unwrap();
+    let mut clean = clean_attributes(&set, "id", &Names, &policy());
+    clean.put_code(tags::SERIES_UID, pretended);
+    assert!(matches!(check_attributes(&clean), Err(Fault::Uid { .. })));
+}
+
 /// Rows of a picture that say something; the rest is a gradient.
 fn written_on(rows: std::ops::Range<usize>) -> Vec<u8> {
     let mut bytes: Vec<u8> = (0..64 * 64u32).map(|at| (at / 64 * 2 + at % 3) as u8).collect();
