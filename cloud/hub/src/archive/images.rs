@@ -81,7 +81,8 @@ impl Archive {
             for (object, uid) in new.objects {
                 sqlx::query(
                     "INSERT INTO image_objects (clinic, case_id, version, sha256, sop_instance_uid) \
-                     VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                     VALUES (?, ?, ?, ?, ?) \
+                     ON CONFLICT DO UPDATE SET sop_instance_uid = excluded.sop_instance_uid",
                 )
                 .bind(new.clinic.as_str())
                 .bind(new.case.as_str())
@@ -118,6 +119,16 @@ impl Archive {
             .bind(version)
             .bind(at_ms)
             .bind(pictures)
+            .execute(&mut *step)
+            .await?;
+            // What the older word named and this one does not is needed no more.
+            sqlx::query(
+                "DELETE FROM image_objects \
+                 WHERE clinic = ? AND case_id = ? AND version = ? AND sop_instance_uid IS NULL",
+            )
+            .bind(clinic.as_str())
+            .bind(case.as_str())
+            .bind(version)
             .execute(&mut *step)
             .await?;
             for object in objects {

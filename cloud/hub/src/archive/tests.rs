@@ -324,3 +324,31 @@ async fn whether_an_object_is_needed_is_asked_of_an_index() {
         "{plan:?}"
     );
 }
+
+#[tokio::test]
+async fn a_quick_look_that_was_replaced_needs_its_pictures_no_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let archive = open(&dir).await;
+    let clinic = ClinicId::new("clinic-7").unwrap();
+    let case = CaseId::new("2.25.1").unwrap();
+    let image = [(ObjectId([9; 32]), "2.25.2".to_owned())];
+    let new = NewImageSet {
+        clinic: &clinic,
+        case: &case,
+        version: 1,
+        objects: &image,
+        withheld: 0,
+        result: Vec::new(),
+        at_ms: 1,
+    };
+    archive.commit_images(&new).await.unwrap();
+    for pictures in [[1, 2], [2, 3]] {
+        let objects = pictures.map(|picture| ObjectId([picture; 32]));
+        archive
+            .put_quick_look(&clinic, &case, 1, b"", &objects, 2)
+            .await
+            .unwrap();
+    }
+    let needed = archive.needed_objects(&clinic).await.unwrap();
+    assert_eq!(needed, [2, 3, 9].map(|object| ObjectId([object; 32])).into());
+}

@@ -109,6 +109,11 @@ impl ImageStore {
         self.0.objects.read(clinic, id).await
     }
 
+    /// Of each clinic: how many uploads its quota did not allow since the start.
+    pub(crate) fn over_quota(&self) -> Vec<(ClinicId, u64)> {
+        self.0.objects.over_quota()
+    }
+
     /// Removes what nobody needs, again and again, until the shutdown.
     pub(crate) async fn tidy(self, shutdown: Shutdown) {
         loop {

@@ -3,13 +3,14 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use barefoot_domain::ClinicId;
 use barefoot_wire::images::{ContentRange, ObjectId};
 use tokio::task::spawn_blocking;
 
 use super::{Error, files};
+use crate::seldom::Seldom;
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
@@ -18,6 +19,21 @@ pub(super) struct Limits {
     pub(super) clinic_bytes: u64,
     /// Objects of one clinic that arrive at once.
     pub(super) open_uploads: usize,
+}
+
+/// Pictures of quick looks are not larger than this.
+const SMALL_BYTES: u64 = 256 * 1024;
+
+impl Limits {
+    /// A sixteenth more for small objects: an expert sees the first pictures of a case also of a clinic whose images no
+    /// longer fit.
+    fn quota_for(&self, length: u64) -> u64 {
+        if length <= SMALL_BYTES {
+            self.clinic_bytes.saturating_add(self.clinic_bytes / 16)
+        } else {
+            self.clinic_bytes
+        }
+    }
 }
 
 /// How much of an object is there.
@@ -71,6 +87,9 @@ pub(super) struct Clinic {
     pub(super) going: HashSet<ObjectId>,
     /// When something came last.
     pub(super) heard: Option<SystemTime>,
+    /// How often an object was refused because the quota was used.
+    over_quota: u64,
+    full: Seldom,
 }
 
 /// An object that a connection appends to. Dropped, it lets the next one go on from where the file ends.
@@ -232,7 +251,8 @@ impl Objects {
             return Err(Refusal::TooLarge);
         }
         let mut clinics = self.lock();
-        let clinic = clinics.entry(clinic.clone()).or_default();
+        let name = clinic;
+        let clinic = clinics.entry(name.clone()).or_default();
         if clinic.busy.contains(&id) {
             return Err(Refusal::Busy);
         }
@@ -242,7 +262,12 @@ impl Objects {
             None if limits.open_uploads <= clinic.open.len() => return Err(Refusal::TooManyOpen),
             None => {
                 let arriving: u64 = clinic.open.values().sum();
-                if limits.clinic_bytes < clinic.bytes.saturating_add(arriving).saturating_add(length) {
+                let wanted = clinic.bytes.saturating_add(arriving).saturating_add(length);
+                if limits.quota_for(length) < wanted {
+                    clinic.over_quota += 1;
+                    if let Some(refused) = clinic.full.happened(Instant::now()) {
+                        tracing::error!(clinic = %name, refused, "A clinic has used its quota, its images are refused: raise clinic_quota_mib, or see what it sends.");
+                    }
                     return Err(Refusal::QuotaUsed);
                 }
                 clinic.open.insert(id, length);
@@ -251,6 +276,15 @@ impl Objects {
         clinic.busy.insert(id);
         clinic.heard = Some(SystemTime::now());
         Ok(())
+    }
+
+    /// Of each clinic: how often an object was refused because the quota was used.
+    pub(super) fn over_quota(&self) -> Vec<(ClinicId, u64)> {
+        let clinics = self.lock();
+        let counted = clinics
+            .iter()
+            .map(|(clinic, found)| (clinic.clone(), found.over_quota));
+        counted.collect()
     }
 
     fn release(&self, clinic: &ClinicId, id: ObjectId) {

@@ -136,6 +136,34 @@ async fn a_clinic_has_its_bounds() {
     ));
 }
 
+#[tokio::test]
+async fn a_clinic_at_its_quota_still_sends_quick_looks_and_is_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let mib = 1024 * 1024;
+    let limits = Limits {
+        object_bytes: 16 * mib,
+        clinic_bytes: 16 * mib,
+        open_uploads: 300,
+    };
+    let objects = Objects::open(dir.path().to_owned(), limits).unwrap();
+    let ask = |name: u64, length: u64| {
+        let range = ContentRange {
+            first: 0,
+            end: 1,
+            length,
+        };
+        let id = id_of(&name.to_le_bytes());
+        objects.receive(&clinic("c1"), id, range).unwrap().map(drop)
+    };
+    ask(0, 16 * mib).unwrap();
+    assert_eq!(ask(1, mib), Err(Refusal::QuotaUsed));
+    assert_eq!(objects.over_quota(), [(clinic("c1"), 1)]);
+    for picture in 2..6 {
+        ask(picture, mib / 4).unwrap();
+    }
+    assert_eq!(ask(6, mib / 4), Err(Refusal::QuotaUsed), "not without an end");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     /// However it is cut, restarted and asked again: an upload that follows the offsets ends whole, and no byte is stored
