@@ -113,7 +113,8 @@ pub struct Images {
     /// Images of one clinic that arrive at once. Default 256.
     #[serde(default = "open_uploads")]
     pub max_open_uploads: usize,
-    /// Days after which images that no case names are removed, unfinished ones too. Default 30.
+    /// Days after which images that no case names are removed, unfinished ones too; whole ones stay four times as long while
+    /// their clinic sends anything. Default 30.
     #[serde(default = "keep_unneeded")]
     pub keep_unneeded_days: u64,
 }

@@ -168,15 +168,16 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Whole or not at all: written under another name, synced, renamed.
+/// Whole or not at all: written under another name, synced, renamed. A draft that lies there already goes, whatever it is:
+/// who handed over the stick may have laid a link, and what it points to is none of theirs.
 fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let written = path.with_extension("part");
-    let attempt = || {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .open(&written)?;
+    match fs::remove_file(&written) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).open(&written)?;
+    let mut attempt = || {
         file.write_all(content)?;
         file.sync_all()?;
         fs::rename(&written, path)?;
@@ -190,4 +191,45 @@ fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
         let _ = fs::remove_file(&written);
     }
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn a_link_on_the_stick_leads_nowhere() {
+        let dir = tempfile::tempdir().unwrap();
+        let (precious, stick) = (dir.path().join("hub.toml"), dir.path().join("stick"));
+        fs::write(&precious, "precious").unwrap();
+        fs::create_dir(&stick).unwrap();
+        let (receipts, draft) = (stick.join("clinic-7.receipts"), stick.join("clinic-7.part"));
+        symlink(&precious, &receipts).unwrap();
+        symlink(&precious, &draft).unwrap();
+        replace(&receipts, b"receipts").unwrap();
+        assert_eq!(fs::read(&precious).unwrap(), b"precious");
+        assert!(fs::symlink_metadata(&receipts).unwrap().is_file());
+        // To where nothing is yet.
+        let end = dir.path().join("new");
+        symlink(&end, &draft).unwrap();
+        replace(&receipts, b"newer receipts").unwrap();
+        assert!(!end.exists());
+        assert_eq!(fs::read(&receipts).unwrap(), b"newer receipts");
+    }
+
+    #[test]
+    fn a_draft_of_an_earlier_attempt_is_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let receipts = dir.path().join("clinic-7.receipts");
+        fs::write(
+            dir.path().join("clinic-7.part"),
+            "a longer draft than the receipts",
+        )
+        .unwrap();
+        replace(&receipts, b"receipts").unwrap();
+        assert_eq!(fs::read(&receipts).unwrap(), b"receipts");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
 }

@@ -45,6 +45,7 @@ mod changes;
 mod clock;
 mod half_open;
 mod places;
+mod seldom;
 
 mod presence;
 mod tls_port;

@@ -11,6 +11,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use barefoot_domain::ClinicId;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -22,6 +23,7 @@ use tokio::time::timeout;
 use crate::Shutdown;
 use crate::archive::{self, Archive, Counts};
 use crate::config;
+use crate::image_store::ImageStore;
 use crate::presence::{ClinicState, Presence};
 
 /// On shutdown: time for answers on their way.
@@ -44,6 +46,7 @@ pub enum Error {
 pub(crate) struct Sources {
     pub(crate) archive: Archive,
     pub(crate) presence: Presence,
+    pub(crate) images: Option<ImageStore>,
 }
 
 /// The metrics' port.
@@ -98,12 +101,17 @@ impl Metrics {
 
 async fn metrics(State(sources): State<Sources>) -> Response {
     match sources.archive.counts().await {
-        Ok(counts) => match text(&counts, &sources.presence.snapshot()) {
+        Ok(counts) => match text(&counts, &sources.presence.snapshot(), &over_quota(&sources)) {
             Ok(text) => ([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
             Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         },
         Err(error) => unavailable(&error),
     }
+}
+
+fn over_quota(sources: &Sources) -> Vec<(ClinicId, u64)> {
+    let images = sources.images.as_ref();
+    images.map(ImageStore::over_quota).unwrap_or_default()
 }
 
 fn unavailable(error: &archive::Error) -> Response {
@@ -114,7 +122,11 @@ fn unavailable(error: &archive::Error) -> Response {
 type Label = Vec<(&'static str, String)>;
 
 /// Made anew for every reader, from what is kept elsewhere: two books of the same numbers could differ.
-fn text(counts: &Counts, clinics: &[ClinicState]) -> Result<String, std::fmt::Error> {
+fn text(
+    counts: &Counts,
+    clinics: &[ClinicState],
+    over_quota: &[(ClinicId, u64)],
+) -> Result<String, std::fmt::Error> {
     let mut registry = Registry::with_prefix("barefoot_hub");
     for (name, help, value) in [
         ("results", "Results stored", counts.results),
@@ -130,6 +142,16 @@ fn text(counts: &Counts, clinics: &[ClinicState]) -> Result<String, std::fmt::Er
         counter.inc_by(value);
         registry.register(name, help, counter);
     }
+    let refused = Family::<Label, Counter>::default();
+    for (clinic, times) in over_quota {
+        let label = vec![("clinic", clinic.to_string())];
+        refused.get_or_create(&label).inc_by(*times);
+    }
+    registry.register(
+        "clinic_images_over_quota",
+        "Images that the clinic's quota did not allow",
+        refused,
+    );
     let clinic = |state: &ClinicState| vec![("clinic", state.clinic.to_string())];
     let mut gauge = |name: &str, help: &str, value: &dyn Fn(&ClinicState) -> Vec<(Label, i64)>| {
         let family = Family::<Label, Gauge>::default();
@@ -201,7 +223,6 @@ fn text(counts: &Counts, clinics: &[ClinicState]) -> Result<String, std::fmt::Er
 mod tests {
     use std::sync::Arc;
 
-    use barefoot_domain::ClinicId;
     use barefoot_wire::v1;
 
     use super::*;
@@ -229,11 +250,13 @@ mod tests {
             client_version: String::new(),
             health: Some((Arc::new(health), 4_000)),
         };
-        let text = text(&counts, &[state]).unwrap();
+        let full = (ClinicId::new("clinic-7").unwrap(), 3);
+        let text = text(&counts, &[state], &[full]).unwrap();
         for line in [
             "barefoot_hub_results_total 7",
             "barefoot_hub_clinic_up{clinic=\"clinic-7\"} 1",
             "barefoot_hub_clinic_pending{clinic=\"clinic-7\",lane=\"results\"} 3",
+            "barefoot_hub_clinic_images_over_quota_total{clinic=\"clinic-7\"} 3",
             "barefoot_hub_clinic_oldest_seconds{clinic=\"clinic-7\"} 61",
             "# EOF",
         ] {

@@ -168,6 +168,7 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
             let sources = metrics::Sources {
                 archive: archive.clone(),
                 presence: presence.clone(),
+                images: images.as_ref().map(|(_, store)| store.clone()),
             };
             Some(Metrics::bind(settings, sources, shutdown.clone()).await?)
         }

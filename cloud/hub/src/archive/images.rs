@@ -81,7 +81,8 @@ impl Archive {
             for (object, uid) in new.objects {
                 sqlx::query(
                     "INSERT INTO image_objects (clinic, case_id, version, sha256, sop_instance_uid) \
-                     VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                     VALUES (?, ?, ?, ?, ?) \
+                     ON CONFLICT DO UPDATE SET sop_instance_uid = excluded.sop_instance_uid",
                 )
                 .bind(new.clinic.as_str())
                 .bind(new.case.as_str())
@@ -118,6 +119,16 @@ impl Archive {
             .bind(version)
             .bind(at_ms)
             .bind(pictures)
+            .execute(&mut *step)
+            .await?;
+            // What the older word named and this one does not is needed no more.
+            sqlx::query(
+                "DELETE FROM image_objects \
+                 WHERE clinic = ? AND case_id = ? AND version = ? AND sop_instance_uid IS NULL",
+            )
+            .bind(clinic.as_str())
+            .bind(case.as_str())
+            .bind(version)
             .execute(&mut *step)
             .await?;
             for object in objects {
@@ -188,17 +199,28 @@ impl Archive {
             .collect()
     }
 
-    /// Every object that some version or quick look names.
-    pub(crate) async fn needed_objects(&self) -> Result<HashSet<(ClinicId, ObjectId)>, Error> {
-        let rows: Vec<(String, Vec<u8>)> =
-            sqlx::query_as("SELECT DISTINCT clinic, sha256 FROM image_objects")
+    /// Whether some version or quick look of the clinic names the object.
+    pub(crate) async fn is_needed(&self, clinic: &ClinicId, object: ObjectId) -> Result<bool, Error> {
+        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM image_objects WHERE clinic = ? AND sha256 = ?)")
+            .bind(clinic.as_str())
+            .bind(object.0.as_slice())
+            .fetch_one(&self.pool)
+            .await
+            .map_err(query)
+    }
+
+    /// Every object that some version or quick look of the clinic names.
+    pub(crate) async fn needed_objects(&self, clinic: &ClinicId) -> Result<HashSet<ObjectId>, Error> {
+        let rows: Vec<Vec<u8>> =
+            sqlx::query_scalar("SELECT DISTINCT sha256 FROM image_objects WHERE clinic = ?")
+                .bind(clinic.as_str())
                 .fetch_all(&self.pool)
                 .await
                 .map_err(query)?;
         rows.into_iter()
-            .map(|(clinic, sha256)| {
+            .map(|sha256| {
                 let id = <[u8; 32]>::try_from(sha256).map_err(|_| Error::Stored { what: "object id" })?;
-                Ok((clinic_id(clinic)?, ObjectId(id)))
+                Ok(ObjectId(id))
             })
             .collect()
     }

@@ -2,6 +2,7 @@ use barefoot_domain::{
     Assessment, Call, CaseId, FindingCode, FindingResult, ModelVersion, QualityGrade, QualityVerdict, Reason,
     Score, Urgency,
 };
+use barefoot_wire::images::ObjectId;
 
 use super::*;
 
@@ -288,4 +289,66 @@ async fn what_updates_of_ended_attempts_said_goes_with_the_sixth_version() {
         .await
         .unwrap();
     assert_eq!(kept, [vec![], vec![1]]);
+}
+
+#[tokio::test]
+async fn whether_an_object_is_needed_is_asked_of_an_index() {
+    let dir = tempfile::tempdir().unwrap();
+    let archive = open(&dir).await;
+    let (clinic, other) = (
+        ClinicId::new("clinic-7").unwrap(),
+        ClinicId::new("clinic-8").unwrap(),
+    );
+    let case = CaseId::new("2.25.1").unwrap();
+    let new = NewImageSet {
+        clinic: &clinic,
+        case: &case,
+        version: 1,
+        objects: &[(ObjectId([7; 32]), "2.25.2".to_owned())],
+        withheld: 0,
+        result: Vec::new(),
+        at_ms: 1,
+    };
+    archive.commit_images(&new).await.unwrap();
+    assert!(archive.is_needed(&clinic, ObjectId([7; 32])).await.unwrap());
+    assert!(!archive.is_needed(&clinic, ObjectId([8; 32])).await.unwrap());
+    assert!(!archive.is_needed(&other, ObjectId([7; 32])).await.unwrap());
+    let plan: Vec<(i64, i64, i64, String)> =
+        sqlx::query_as("EXPLAIN QUERY PLAN SELECT 1 FROM image_objects WHERE clinic = '' AND sha256 = x''")
+            .fetch_all(&archive.pool)
+            .await
+            .unwrap();
+    assert!(
+        plan.iter()
+            .any(|(.., step)| step.contains("image_objects_by_hash (clinic=? AND sha256=?)")),
+        "{plan:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_quick_look_that_was_replaced_needs_its_pictures_no_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let archive = open(&dir).await;
+    let clinic = ClinicId::new("clinic-7").unwrap();
+    let case = CaseId::new("2.25.1").unwrap();
+    let image = [(ObjectId([9; 32]), "2.25.2".to_owned())];
+    let new = NewImageSet {
+        clinic: &clinic,
+        case: &case,
+        version: 1,
+        objects: &image,
+        withheld: 0,
+        result: Vec::new(),
+        at_ms: 1,
+    };
+    archive.commit_images(&new).await.unwrap();
+    for pictures in [[1, 2], [2, 3]] {
+        let objects = pictures.map(|picture| ObjectId([picture; 32]));
+        archive
+            .put_quick_look(&clinic, &case, 1, b"", &objects, 2)
+            .await
+            .unwrap();
+    }
+    let needed = archive.needed_objects(&clinic).await.unwrap();
+    assert_eq!(needed, [2, 3, 9].map(|object| ObjectId([object; 32])).into());
 }

@@ -1,11 +1,12 @@
 use barefoot_domain::{CaseId, ClinicId};
 use barefoot_imaging::deidentify;
 use barefoot_wire::images::{
-    CANNOT_UNDERSTAND, DATA_SET_MISMATCH, Failed, ImageSet, ImageSetResult, Instance, ObjectId, Picture,
-    decode_result_of_images, encode_quick_look, encode_result_of_images,
+    CANNOT_UNDERSTAND, DATA_SET_MISMATCH, Failed, ImageSet, ImageSetResult, Instance, ObjectId, ObjectRef,
+    Picture, decode_result_of_images, encode_quick_look, encode_result_of_images,
 };
 use tokio::task::spawn_blocking;
 
+use super::removal::Named;
 use super::{Error, ImageStore};
 use crate::archive::NewImageSet;
 use crate::clock::now_ms;
@@ -14,8 +15,8 @@ use crate::clock::now_ms;
 const QUICK_LOOK_BYTES: u64 = 4 * 1024 * 1024;
 
 impl ImageStore {
-    /// Commits all images of a version, once: asked again, it answers what it answered. `None`: they are too large.
-    pub(super) async fn commit(
+    /// See `commit`, which runs it in a task of its own.
+    pub(super) async fn commit_now(
         &self,
         clinic: &ClinicId,
         case: &CaseId,
@@ -39,15 +40,18 @@ impl ImageStore {
         if inner.set_bytes < bytes {
             return Ok(None);
         }
+        let objects = || set.instances.iter().map(|instance| instance.object);
+        let mut named = inner
+            .objects
+            .name(clinic, objects().map(|object| object.id).collect());
         let mut result = ImageSetResult {
-            missing: self.missing(clinic, set.instances.iter().map(|instance| instance.object)),
+            missing: self.missing(clinic, objects()).await?,
             ..ImageSetResult::default()
         };
         if !result.missing.is_empty() {
             return Ok(Some(result));
         }
         let mut kept: Vec<(ObjectId, String)> = Vec::new();
-        let mut unwanted = Vec::new();
         for instance in &set.instances {
             match self.look_at(clinic, case, instance).await? {
                 None => {
@@ -56,7 +60,7 @@ impl ImageStore {
                     result.referenced.push((instance.sop_class_uid.clone(), uid));
                 }
                 Some(failed) => {
-                    unwanted.push(instance.object.id);
+                    self.throw_away(clinic, &mut named, instance.object.id).await;
                     result.failed.push(failed);
                 }
             }
@@ -81,7 +85,6 @@ impl ImageStore {
             tracing::info!(%clinic, %case, version, images = kept.len(), "A case's images were committed.");
             inner.changes.announce();
         }
-        self.throw_away(clinic, unwanted).await;
         Ok(Some(result))
     }
 
@@ -97,8 +100,13 @@ impl ImageStore {
         if QUICK_LOOK_BYTES < bytes {
             return Ok(None);
         }
+        let objects = || pictures.iter().map(|picture| picture.object);
+        let mut named = self
+            .0
+            .objects
+            .name(clinic, objects().map(|object| object.id).collect());
         let mut result = ImageSetResult {
-            missing: self.missing(clinic, pictures.iter().map(|picture| picture.object)),
+            missing: self.missing(clinic, objects()).await?,
             committed_at_ms: now_ms(),
             ..ImageSetResult::default()
         };
@@ -115,6 +123,8 @@ impl ImageStore {
                 ));
                 kept.push(picture.clone());
             } else {
+                tracing::error!(%clinic, object = %picture.object.id, "A picture of a quick look was refused and thrown away.");
+                self.throw_away(clinic, &mut named, picture.object.id).await;
                 result.failed.push(Failed {
                     sop_class_uid: deidentify::SECONDARY_CAPTURE.to_owned(),
                     sop_instance_uid: picture.sop_instance_uid.clone(),
@@ -140,14 +150,19 @@ impl ImageStore {
         Ok(Some(result))
     }
 
-    fn missing(
+    /// Those that are not whole. A set may name thousands, and each is asked of the disk.
+    async fn missing(
         &self,
         clinic: &ClinicId,
-        objects: impl Iterator<Item = barefoot_wire::images::ObjectRef>,
-    ) -> Vec<barefoot_wire::images::ObjectRef> {
-        objects
-            .filter(|object| !self.0.objects.is_whole(clinic, object.id, object.bytes))
-            .collect()
+        objects: impl Iterator<Item = ObjectRef>,
+    ) -> Result<Vec<ObjectRef>, Error> {
+        let (store, clinic) = (self.0.objects.clone(), clinic.clone());
+        let mut missing: Vec<ObjectRef> = objects.collect();
+        let looked = spawn_blocking(move || {
+            missing.retain(|object| !store.is_whole(&clinic, object.id, object.bytes));
+            missing
+        });
+        looked.await.map_err(|_| Error::Cut)
     }
 
     /// Whether the object is the image it is said to be, of this case, without identity. `None` when it is.
@@ -188,24 +203,13 @@ impl ImageStore {
         }))
     }
 
-    /// Nothing refused stays, unless another version that is committed names it.
-    async fn throw_away(&self, clinic: &ClinicId, objects: Vec<ObjectId>) {
-        let Ok(needed) = self.0.archive.needed_objects().await else {
-            return;
-        };
-        let unneeded: Vec<ObjectId> = objects
-            .into_iter()
-            .filter(|id| !needed.contains(&(clinic.clone(), *id)))
-            .collect();
-        let (store, clinic) = (self.clone(), clinic.clone());
-        let removed = spawn_blocking(move || {
-            unneeded
-                .into_iter()
-                .try_for_each(|id| store.0.objects.remove(&clinic, id))
-        })
-        .await;
-        if !matches!(removed, Ok(Ok(()))) {
-            tracing::error!("A refused image could not be removed; remove it by hand.");
+    /// Nothing refused stays, unless another version names it; a commit under way that does judges it for itself. At once: what
+    /// is stopped in the middle leaves nothing behind.
+    async fn throw_away(&self, clinic: &ClinicId, named: &mut Named, id: ObjectId) {
+        named.release(id);
+        if let Err(error) = self.remove_unneeded(clinic, id).await {
+            let cause = std::error::Error::source(&error).map(ToString::to_string);
+            tracing::error!(%clinic, object = %id, %error, cause, "A refused image could not be removed; remove it by hand.");
         }
     }
 }

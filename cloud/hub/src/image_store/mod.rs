@@ -4,18 +4,22 @@
 //! listener   who calls: a clinic's certificate, and whose clinic
 //! service    what is asked (`shared/wire/proto/images.proto`)
 //! objects    files named by their SHA-256, arriving in ranges, kept per clinic
+//! under_way  each commit in a task of its own, which a box that asks again joins
 //! commit     a version of a case, once: every object there, every image de-identified, then one transaction
 //! ```
 //! `<state>/images/<clinic>/open/<sha256>.<length>` is what arrives, `…/objects/ab/<sha256>` what is whole: a file gets that
-//! name only when its content has its hash and is on disk. What no committed version names goes after a while.
+//! name only when its content has its hash and is on disk. What no committed version names goes after a while (`removal`).
 //!
 //! Identity must not come here. Every image is looked at for that before its version is committed; one that does not say
 //! that it is de-identified, or holds what the profile removes, is refused by name and its object removed.
 
 mod commit;
+mod files;
 mod listener;
 mod objects;
+mod removal;
 mod service;
+mod under_way;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -31,6 +35,7 @@ use crate::changes::Changes;
 use crate::config::Images;
 pub(crate) use listener::Listener;
 use objects::{Limits, Objects};
+use under_way::UnderWay;
 
 /// Between two looks for what nobody needs.
 const SWEEP: Duration = Duration::from_secs(6 * 3600);
@@ -54,6 +59,8 @@ pub enum Error {
     Archive { source: archive::Error },
     #[error("the work was cut off")]
     Cut,
+    #[error("the clinic has as many commits under way as it may")]
+    Busy,
 }
 
 /// A handle; cheap to clone.
@@ -65,6 +72,7 @@ struct Inner {
     archive: Archive,
     objects: Objects,
     changes: Changes,
+    under_way: UnderWay,
     checks: Semaphore,
     /// Bytes of all images of one version.
     set_bytes: u64,
@@ -89,6 +97,7 @@ impl ImageStore {
             objects: Objects::open(directory, limits)?,
             archive,
             changes,
+            under_way: UnderWay::default(),
             checks: Semaphore::new(CHECKS_AT_ONCE),
             set_bytes: mib(config.max_case_mib),
             keep_unneeded: Duration::from_secs(config.keep_unneeded_days.saturating_mul(24 * 3600)),
@@ -100,15 +109,15 @@ impl ImageStore {
         self.0.objects.read(clinic, id).await
     }
 
+    /// Of each clinic: how many uploads its quota did not allow since the start.
+    pub(crate) fn over_quota(&self) -> Vec<(ClinicId, u64)> {
+        self.0.objects.over_quota()
+    }
+
     /// Removes what nobody needs, again and again, until the shutdown.
     pub(crate) async fn tidy(self, shutdown: Shutdown) {
         loop {
-            match self.0.archive.needed_objects().await {
-                Ok(needed) => self.0.objects.sweep(needed, self.0.keep_unneeded).await,
-                Err(error) => {
-                    tracing::warn!(%error, "It is not known which images are needed; none is removed.")
-                }
-            }
+            self.sweep(self.0.keep_unneeded).await;
             tokio::select! {
                 () = shutdown.triggered() => return,
                 () = tokio::time::sleep(SWEEP) => {}

@@ -1,16 +1,16 @@
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use barefoot_domain::ClinicId;
 use barefoot_wire::images::{ContentRange, ObjectId};
-use ring::digest::{Context, SHA256};
 use tokio::task::spawn_blocking;
 
-use super::Error;
+use super::{Error, files};
+use crate::seldom::Seldom;
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
@@ -19,6 +19,21 @@ pub(super) struct Limits {
     pub(super) clinic_bytes: u64,
     /// Objects of one clinic that arrive at once.
     pub(super) open_uploads: usize,
+}
+
+/// Pictures of quick looks are not larger than this.
+const SMALL_BYTES: u64 = 256 * 1024;
+
+impl Limits {
+    /// A sixteenth more for small objects: an expert sees the first pictures of a case also of a clinic whose images no
+    /// longer fit.
+    fn quota_for(&self, length: u64) -> u64 {
+        if length <= SMALL_BYTES {
+            self.clinic_bytes.saturating_add(self.clinic_bytes / 16)
+        } else {
+            self.clinic_bytes
+        }
+    }
 }
 
 /// How much of an object is there.
@@ -59,13 +74,22 @@ struct Inner {
 
 /// What one clinic has here.
 #[derive(Debug, Default)]
-struct Clinic {
+pub(super) struct Clinic {
     /// Of whole objects.
-    bytes: u64,
+    pub(super) bytes: u64,
     /// Whole lengths of those that arrive.
-    open: HashMap<ObjectId, u64>,
+    pub(super) open: HashMap<ObjectId, u64>,
     /// Being written by a connection.
-    busy: HashSet<ObjectId>,
+    pub(super) busy: HashSet<ObjectId>,
+    /// Named by commits under way, and by how many; see [`super::removal`].
+    pub(super) named: HashMap<ObjectId, usize>,
+    /// About to be removed.
+    pub(super) going: HashSet<ObjectId>,
+    /// When something came last.
+    pub(super) heard: Option<SystemTime>,
+    /// How often an object was refused because the quota was used.
+    over_quota: u64,
+    full: Seldom,
 }
 
 /// An object that a connection appends to. Dropped, it lets the next one go on from where the file ends.
@@ -123,7 +147,7 @@ impl Objects {
             offset,
             complete: false,
         };
-        if let Some(length) = length_of(&self.whole(clinic, id))? {
+        if let Some(length) = files::length_of(&self.whole(clinic, id))? {
             return Ok(complete(length));
         }
         let begun = |found: &Clinic| {
@@ -133,7 +157,7 @@ impl Objects {
         let Some((length, busy)) = self.lock().get(clinic).and_then(begun) else {
             return Ok(partly(0));
         };
-        let offset = length_of(&self.partial(clinic, id, length))?.unwrap_or(0);
+        let offset = files::length_of(&self.partial(clinic, id, length))?.unwrap_or(0);
         if offset < length || busy {
             return Ok(partly(offset));
         }
@@ -146,10 +170,10 @@ impl Objects {
     /// Compares an object whose last byte is there with its name, and gives it that name or throws it away.
     fn conclude(&self, clinic: &ClinicId, id: ObjectId, length: u64) -> io::Result<Received> {
         let partial = self.partial(clinic, id, length);
-        let right = length_of(&partial)? == Some(length) && hash_of(&partial)? == id;
+        let right = files::length_of(&partial)? == Some(length) && files::hash_of(&partial)? == id;
         let received = if right {
             File::open(&partial)?.sync_data()?;
-            keep(&partial, &self.whole(clinic, id))?;
+            files::keep(&partial, &self.whole(clinic, id))?;
             Received::Whole
         } else {
             fs::remove_file(&partial)?;
@@ -164,8 +188,13 @@ impl Objects {
         Ok(received)
     }
 
+    /// Blocking. Whether it is here; where the caller has a [`Named`] of it, also whether it stays.
     pub(super) fn is_whole(&self, clinic: &ClinicId, id: ObjectId, bytes: u64) -> bool {
-        matches!(length_of(&self.whole(clinic, id)), Ok(Some(length)) if length == bytes)
+        let going = |found: &Clinic| found.going.contains(&id);
+        if self.lock().get(clinic).is_some_and(going) {
+            return false;
+        }
+        matches!(files::length_of(&self.whole(clinic, id)), Ok(Some(length)) if length == bytes)
     }
 
     /// Blocking. Opens the object for the bytes of `range`.
@@ -176,7 +205,7 @@ impl Objects {
         range: ContentRange,
     ) -> Result<Result<Receiving, Refusal>, Error> {
         let disk = |source| Error::Disk { source };
-        if let Some(length) = length_of(&self.whole(clinic, id)).map_err(disk)? {
+        if let Some(length) = files::length_of(&self.whole(clinic, id)).map_err(disk)? {
             return Ok(Err(Refusal::Complete { length }));
         }
         if let Err(refusal) = self.admit(clinic, id, range.length) {
@@ -222,7 +251,8 @@ impl Objects {
             return Err(Refusal::TooLarge);
         }
         let mut clinics = self.lock();
-        let clinic = clinics.entry(clinic.clone()).or_default();
+        let name = clinic;
+        let clinic = clinics.entry(name.clone()).or_default();
         if clinic.busy.contains(&id) {
             return Err(Refusal::Busy);
         }
@@ -232,19 +262,35 @@ impl Objects {
             None if limits.open_uploads <= clinic.open.len() => return Err(Refusal::TooManyOpen),
             None => {
                 let arriving: u64 = clinic.open.values().sum();
-                if limits.clinic_bytes < clinic.bytes.saturating_add(arriving).saturating_add(length) {
+                let wanted = clinic.bytes.saturating_add(arriving).saturating_add(length);
+                if limits.quota_for(length) < wanted {
+                    clinic.over_quota += 1;
+                    if let Some(refused) = clinic.full.happened(Instant::now()) {
+                        tracing::error!(clinic = %name, refused, "A clinic has used its quota, its images are refused: raise clinic_quota_mib, or see what it sends.");
+                    }
                     return Err(Refusal::QuotaUsed);
                 }
                 clinic.open.insert(id, length);
             }
         }
         clinic.busy.insert(id);
+        clinic.heard = Some(SystemTime::now());
         Ok(())
+    }
+
+    /// Of each clinic: how often an object was refused because the quota was used.
+    pub(super) fn over_quota(&self) -> Vec<(ClinicId, u64)> {
+        let clinics = self.lock();
+        let counted = clinics
+            .iter()
+            .map(|(clinic, found)| (clinic.clone(), found.over_quota));
+        counted.collect()
     }
 
     fn release(&self, clinic: &ClinicId, id: ObjectId) {
         if let Some(clinic) = self.lock().get_mut(clinic) {
             clinic.busy.remove(&id);
+            clinic.heard = Some(SystemTime::now());
         }
     }
 
@@ -255,78 +301,22 @@ impl Objects {
             .map_err(|source| Error::Disk { source })
     }
 
-    /// An object that must not be here.
-    pub(super) fn remove(&self, clinic: &ClinicId, id: ObjectId) -> io::Result<()> {
-        let path = self.whole(clinic, id);
-        let Some(length) = length_of(&path)? else {
-            return Ok(());
-        };
-        fs::remove_file(path)?;
-        if let Some(clinic) = self.lock().get_mut(clinic) {
-            clinic.bytes = clinic.bytes.saturating_sub(length);
-        }
-        Ok(())
-    }
-
-    /// Removes objects that are not in `needed`, and unfinished ones, once they are `keep` old.
-    pub(super) async fn sweep(&self, needed: HashSet<(ClinicId, ObjectId)>, keep: Duration) {
-        let this = self.clone();
-        let swept = spawn_blocking(move || this.sweep_blocking(&needed, keep)).await;
-        match swept {
-            Ok(Ok(0)) | Err(_) => {}
-            Ok(Ok(removed)) => tracing::info!(removed, "Images that no case names were removed."),
-            Ok(Err(error)) => tracing::warn!(%error, "Images that no case names could not be removed."),
-        }
-    }
-
-    fn sweep_blocking(&self, needed: &HashSet<(ClinicId, ObjectId)>, keep: Duration) -> io::Result<usize> {
-        let clinics: Vec<ClinicId> = self.lock().keys().cloned().collect();
-        let mut removed = 0;
-        for clinic in clinics {
-            let folder = self.0.directory.join(clinic.as_str());
-            for (id, path) in whole_objects(&folder)? {
-                if !needed.contains(&(clinic.clone(), id)) && is_older(&path, keep)? {
-                    self.remove(&clinic, id)?;
-                    removed += 1;
-                }
-            }
-            for (id, _, path) in open_objects(&folder)? {
-                let busy = |clinics: &HashMap<ClinicId, Clinic>| {
-                    clinics.get(&clinic).is_some_and(|found| found.busy.contains(&id))
-                };
-                if is_older(&path, keep)? && !busy(&self.lock()) {
-                    fs::remove_file(path)?;
-                    if let Some(found) = self.lock().get_mut(&clinic) {
-                        found.open.remove(&id);
-                    }
-                    removed += 1;
-                }
-            }
-        }
-        Ok(removed)
-    }
-
-    fn whole(&self, clinic: &ClinicId, id: ObjectId) -> PathBuf {
+    pub(super) fn whole(&self, clinic: &ClinicId, id: ObjectId) -> PathBuf {
         let name = id.to_string();
         let folder = name.get(..2).unwrap_or_default().to_owned();
-        self.0
-            .directory
-            .join(clinic.as_str())
-            .join("objects")
-            .join(folder)
-            .join(name)
+        self.folder(clinic).join("objects").join(folder).join(name)
+    }
+
+    pub(super) fn folder(&self, clinic: &ClinicId) -> PathBuf {
+        self.0.directory.join(clinic.as_str())
     }
 
     fn partial(&self, clinic: &ClinicId, id: ObjectId, length: u64) -> PathBuf {
-        self.0
-            .directory
-            .join(clinic.as_str())
-            .join("open")
-            .join(format!("{id}.{length}"))
+        self.folder(clinic).join("open").join(format!("{id}.{length}"))
     }
 
     /// Whole after any panic: nothing between two changes can.
-    fn lock(&self) -> MutexGuard<'_, HashMap<ClinicId, Clinic>> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, HashMap<ClinicId, Clinic>> {
         self.0.clinics.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -371,90 +361,16 @@ impl Drop for Receiving {
     }
 }
 
-/// The rename survives a power cut before anybody hears of it.
-fn keep(partial: &Path, whole: &Path) -> io::Result<()> {
-    let folder = whole.parent().unwrap_or(whole);
-    fs::create_dir_all(folder)?;
-    fs::rename(partial, whole)?;
-    // The folder itself, and those that may have been made with it.
-    for directory in folder.ancestors().take(3) {
-        File::open(directory)?.sync_all()?;
-    }
-    Ok(())
-}
-
-fn hash_of(path: &Path) -> io::Result<ObjectId> {
-    let mut file = File::open(path)?;
-    let mut context = Context::new(&SHA256);
-    let mut buffer = vec![0; 256 * 1024];
-    loop {
-        let length = file.read(&mut buffer)?;
-        if length == 0 {
-            break;
-        }
-        context.update(buffer.get(..length).unwrap_or_default());
-    }
-    let mut id = [0; 32];
-    id.copy_from_slice(context.finish().as_ref());
-    Ok(ObjectId(id))
-}
-
 fn survey(folder: &Path) -> io::Result<Clinic> {
     let mut found = Clinic::default();
-    for (_, path) in whole_objects(folder)? {
-        found.bytes += fs::metadata(path)?.len();
+    for (_, path) in files::whole(folder)? {
+        let data = fs::metadata(path)?;
+        found.bytes += data.len();
+        found.heard = found.heard.max(data.modified().ok());
     }
-    for (id, length, _) in open_objects(folder)? {
+    for (id, length, path) in files::open(folder)? {
         found.open.insert(id, length);
+        found.heard = found.heard.max(fs::metadata(path)?.modified().ok());
     }
     Ok(found)
-}
-
-fn whole_objects(folder: &Path) -> io::Result<Vec<(ObjectId, PathBuf)>> {
-    let mut found = Vec::new();
-    for part in entries(&folder.join("objects"))? {
-        for path in entries(&part)? {
-            if let Some(id) = name_of(&path).and_then(|name| name.parse().ok()) {
-                found.push((id, path));
-            }
-        }
-    }
-    Ok(found)
-}
-
-fn open_objects(folder: &Path) -> io::Result<Vec<(ObjectId, u64, PathBuf)>> {
-    let named = |path: PathBuf| {
-        let (id, length) = name_of(&path)?.split_once('.')?;
-        Some((id.parse().ok()?, length.parse().ok()?, path.clone()))
-    };
-    Ok(entries(&folder.join("open"))?
-        .into_iter()
-        .filter_map(named)
-        .collect())
-}
-
-fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    match fs::read_dir(folder) {
-        Ok(entries) => entries.map(|entry| Ok(entry?.path())).collect(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(error) => Err(error),
-    }
-}
-
-fn name_of(path: &Path) -> Option<&str> {
-    path.file_name()?.to_str()
-}
-
-fn length_of(path: &Path) -> io::Result<Option<u64>> {
-    match fs::metadata(path) {
-        Ok(data) => Ok(Some(data.len())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-fn is_older(path: &Path, than: Duration) -> io::Result<bool> {
-    let age = SystemTime::now().duration_since(fs::metadata(path)?.modified()?);
-    // A clock that was set back removes nothing.
-    Ok(age.is_ok_and(|age| than < age))
 }

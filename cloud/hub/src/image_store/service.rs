@@ -103,10 +103,11 @@ async fn commit(
     if version == 0 {
         return StatusCode::BAD_REQUEST.into_response();
     }
-    match store.commit(&clinic, &case, version, &set).await {
-        Ok(Some(result)) => answered(&result),
+    match store.commit(&clinic, &case, version, set).await.as_ref() {
+        Ok(Some(result)) => answered(result),
         Ok(None) => StatusCode::PAYLOAD_TOO_LARGE.into_response(),
-        Err(error) => failed(&error),
+        // Its task has said why.
+        Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
     }
 }
 

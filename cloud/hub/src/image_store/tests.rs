@@ -6,6 +6,9 @@ use super::objects::{Held, Received, Receiving, Refusal};
 use super::*;
 use barefoot_wire::images::ContentRange;
 
+mod commits;
+mod removal;
+
 fn limits() -> Limits {
     Limits {
         object_bytes: 1000,
@@ -134,25 +137,31 @@ async fn a_clinic_has_its_bounds() {
 }
 
 #[tokio::test]
-async fn what_nobody_names_goes_and_what_is_named_stays() {
+async fn a_clinic_at_its_quota_still_sends_quick_looks_and_is_counted() {
     let dir = tempfile::tempdir().unwrap();
-    let objects = Objects::open(dir.path().to_owned(), limits()).unwrap();
-    put(&objects, b"needed", 0, 6).await;
-    put(&objects, b"unneeded", 0, 8).await;
-    put(&objects, b"unfinished", 0, 3).await;
-    let needed: std::collections::HashSet<_> = [(clinic("c1"), id_of(b"needed"))].into();
-    objects.sweep(needed.clone(), Duration::from_secs(3600)).await;
-    assert!(
-        objects.is_whole(&clinic("c1"), id_of(b"unneeded"), 8),
-        "too young"
-    );
-    objects.sweep(needed, Duration::ZERO).await;
-    assert!(objects.is_whole(&clinic("c1"), id_of(b"needed"), 6));
-    assert!(!objects.is_whole(&clinic("c1"), id_of(b"unneeded"), 8));
-    assert_eq!(
-        objects.held(&clinic("c1"), id_of(b"unfinished")).unwrap().offset,
-        0
-    );
+    let mib = 1024 * 1024;
+    let limits = Limits {
+        object_bytes: 16 * mib,
+        clinic_bytes: 16 * mib,
+        open_uploads: 300,
+    };
+    let objects = Objects::open(dir.path().to_owned(), limits).unwrap();
+    let ask = |name: u64, length: u64| {
+        let range = ContentRange {
+            first: 0,
+            end: 1,
+            length,
+        };
+        let id = id_of(&name.to_le_bytes());
+        objects.receive(&clinic("c1"), id, range).unwrap().map(drop)
+    };
+    ask(0, 16 * mib).unwrap();
+    assert_eq!(ask(1, mib), Err(Refusal::QuotaUsed));
+    assert_eq!(objects.over_quota(), [(clinic("c1"), 1)]);
+    for picture in 2..6 {
+        ask(picture, mib / 4).unwrap();
+    }
+    assert_eq!(ask(6, mib / 4), Err(Refusal::QuotaUsed), "not without an end");
 }
 
 proptest! {

@@ -23,6 +23,7 @@ use crate::Shutdown;
 use crate::dispatch::{Dispatch, RESEND};
 use crate::ingest::{Ingest, Pending};
 use crate::presence::Presence;
+use crate::seldom::Seldom;
 
 /// One session at the broker, whichever connection carries it.
 const CLIENT_ID: &str = "_hub";
@@ -44,6 +45,10 @@ const FAREWELL: Duration = Duration::from_secs(5);
 /// connection, which is what empties it.
 const REQUESTS: usize = 64;
 
+/// Messages between the connection and the answering task. Half of the places are for those that the broker holds back
+/// until they are acknowledged, at most `IN_FLIGHT`: they always find one. Of the others what finds none is dropped.
+const TAKEN: usize = 2 * IN_FLIGHT as usize;
+
 /// The hub's line to an external MQTT 5 broker.
 pub(crate) struct Broker {
     options: MqttOptions,
@@ -53,14 +58,23 @@ pub(crate) struct Broker {
     presence: Presence,
     /// The hub's own, DER.
     certificate: Arc<[u8]>,
+    /// Messages on topics outside the scheme.
+    foreign: Seldom,
+    /// Messages without acknowledgement that found no place.
+    dropped: Seldom,
     shutdown: Shutdown,
 }
 
-/// A message with the committer, to be acknowledged with its answer.
-struct Taken {
-    topic: Topic,
-    publish: Publish,
-    pending: Pending,
+/// A message to be acknowledged.
+enum Taken {
+    /// With the committer: with its answer.
+    Submitted {
+        topic: Topic,
+        publish: Publish,
+        pending: Pending,
+    },
+    /// On a topic outside the scheme: as soon as there is room, and that is all.
+    Foreign(Publish),
 }
 
 /// Why a connection to the broker was given up.
@@ -106,6 +120,8 @@ impl Broker {
             dispatch,
             presence,
             certificate,
+            foreign: Seldom::default(),
+            dropped: Seldom::default(),
             shutdown,
         }
     }
@@ -134,9 +150,8 @@ impl Broker {
     /// One connection; `Ok` on shutdown.
     async fn connection(&self) -> Result<(), Broken> {
         let (client, mut events) = AsyncClient::new(self.options.clone(), REQUESTS);
-        // The broker sends at most `IN_FLIGHT` messages before it sees acknowledgements, so this never fills; a broker
-        // that overruns it is disconnected.
-        let (taken, answering) = mpsc::channel(usize::from(IN_FLIGHT));
+        // A broker that overruns it is disconnected.
+        let (taken, answering) = mpsc::channel(TAKEN);
         let mut answers = tokio::spawn(answer(client.clone(), answering, Arc::clone(&self.certificate)));
         let telling = tokio::spawn(tell(client.clone(), self.dispatch.clone()));
         let ended = self.exchange(&client, &mut events, &taken, &mut answers).await;
@@ -188,22 +203,36 @@ impl Broker {
                         return Err(Broken::Subscription);
                     }
                 }
-                Event::Incoming(Packet::Publish(publish)) => self.take(client, publish, taken).await?,
+                Event::Incoming(Packet::Publish(publish)) => self.take(publish, taken).await?,
                 Event::Incoming(_) | Event::Outgoing(_) => {}
             }
         }
     }
 
-    async fn take(
-        &self,
-        client: &AsyncClient,
-        publish: Publish,
-        taken: &mpsc::Sender<Taken>,
-    ) -> Result<(), Broken> {
+    async fn take(&self, publish: Publish, taken: &mpsc::Sender<Taken>) -> Result<(), Broken> {
+        let acknowledged = publish.qos != QoS::AtMostOnce;
+        if !acknowledged && taken.capacity() <= usize::from(IN_FLIGHT) {
+            if let Some(messages) = self.dropped.happened(Instant::now().into_std()) {
+                tracing::warn!(
+                    messages,
+                    "Messages that want no acknowledgement were dropped, too many came at once: no box of ours sends such."
+                );
+            }
+            return Ok(());
+        }
+        let place = taken.try_reserve().map_err(|_| Broken::Overrun)?;
         let topic = std::str::from_utf8(&publish.topic).ok().and_then(topics::parse);
         let Some(topic) = topic else {
-            tracing::warn!("A message on a topic outside the scheme was dropped: check the broker's rules.");
-            return client.try_ack(&publish).map_err(|_| Broken::Overrun);
+            if let Some(messages) = self.foreign.happened(Instant::now().into_std()) {
+                tracing::warn!(
+                    messages,
+                    "Messages on topics outside the scheme were dropped: check the broker's rules."
+                );
+            }
+            if acknowledged {
+                place.send(Taken::Foreign(publish));
+            }
+            return Ok(());
         };
         self.presence.heard(&topic.clinic);
         let correlation = publish
@@ -215,31 +244,40 @@ impl Broker {
             .submit(&topic, &publish.payload, correlation)
             .await
             .map_err(|_| Broken::NotTaken)?;
-        taken
-            .try_send(Taken {
-                topic,
-                publish,
-                pending,
-            })
-            .map_err(|_| Broken::Overrun)
+        place.send(Taken::Submitted {
+            topic,
+            publish,
+            pending,
+        });
+        Ok(())
     }
 }
 
 /// Acknowledges in the order of arrival, which is the order of commit. Ends at the first message that was not taken.
 async fn answer(client: AsyncClient, mut answering: mpsc::Receiver<Taken>, certificate: Arc<[u8]>) {
     while let Some(message) = answering.recv().await {
-        let Ok(answer) = message.pending.await else {
-            return;
-        };
-        if let Some(reply) = reply(&message.topic.clinic, &answer, &certificate) {
-            let sent = client
-                .publish(reply.topic, QoS::AtLeastOnce, false, reply.payload)
-                .await;
-            if sent.is_err() {
-                return;
+        let publish = match message {
+            Taken::Foreign(publish) => publish,
+            Taken::Submitted {
+                topic,
+                publish,
+                pending,
+            } => {
+                let Ok(answer) = pending.await else {
+                    return;
+                };
+                if let Some(reply) = reply(&topic.clinic, &answer, &certificate) {
+                    let sent = client
+                        .publish(reply.topic, QoS::AtLeastOnce, false, reply.payload)
+                        .await;
+                    if sent.is_err() {
+                        return;
+                    }
+                }
+                publish
             }
-        }
-        if client.ack(&message.publish).await.is_err() {
+        };
+        if client.ack(&publish).await.is_err() {
             return;
         }
     }
@@ -284,3 +322,6 @@ async fn tell(client: AsyncClient, dispatch: Dispatch) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -125,6 +125,26 @@ async fn mosquitto(region: &Region) -> Option<Mosquitto> {
     broker
 }
 
+#[test]
+fn the_rules_let_a_clinic_write_the_topics_that_there_are_and_no_others() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../provisioning/broker/acl.example");
+    let rules = std::fs::read_to_string(file).unwrap().replace("%u", "clinic-7");
+    let mut written: Vec<&str> = rules
+        .lines()
+        .filter_map(|line| line.strip_prefix("pattern write "))
+        .collect();
+    written.sort_unstable();
+    let one = clinic("clinic-7");
+    let mut known = [
+        topics::up_batch(&one),
+        topics::up_presence(&one),
+        topics::up_receipt(&one),
+        topics::up_result(&one),
+    ];
+    known.sort_unstable();
+    assert_eq!(written, known);
+}
+
 #[tokio::test]
 async fn results_arrive_over_mosquitto_and_its_rules_hold() {
     let region = Region::new();

@@ -3,7 +3,7 @@
 use super::annex_e::{self, Action};
 use super::dates::{self, Shift};
 use super::kept::{self, Rule};
-use super::{Dates, Policy, Pseudonyms, value, words};
+use super::{Dates, Policy, Pseudonyms, registry, value, words};
 use crate::data_set::{Coding, Content, DataSet, Element, View, Vr};
 use crate::tags::{self, Tag};
 
@@ -180,7 +180,7 @@ impl Cleaning<'_> {
 
     /// The standard's own stay: a class says nothing of anybody, and readers must know it.
     fn uid(&self, uid: &str) -> String {
-        if uid.starts_with("1.2.840.10008.") {
+        if registry::is_listed(uid) {
             return uid.to_owned();
         }
         self.names.uid(uid)

@@ -8,7 +8,7 @@ use crate::data_set::DataSet;
 use crate::tags::{self, Tag};
 
 /// The classes that are sent: pictures. Reports, documents, waveforms and what else carries text by design stay.
-const IMAGES: [&str; 33] = [
+pub(super) const IMAGES: [&str; 33] = [
     "1.2.840.10008.5.1.4.1.1.1",
     "1.2.840.10008.5.1.4.1.1.1.1",
     "1.2.840.10008.5.1.4.1.1.1.1.1",

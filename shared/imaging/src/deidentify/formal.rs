@@ -9,6 +9,7 @@ use super::annex_e::{self, Action};
 use super::attributes::CLEAN_PIXELS;
 use super::burned_in;
 use super::kept::{self, Rule};
+use super::registry;
 use crate::data_set::{self, Content, DataSet, Element, Limits, Vr};
 use crate::header;
 use crate::tags::{self, Tag};
@@ -39,6 +40,8 @@ pub enum Fault {
     Left { tag: Tag },
     #[error("the profile empties {tag}")]
     Filled { tag: Tag },
+    #[error("the profile replaces the UID in {tag}")]
+    Uid { tag: Tag },
     #[error("the preamble or the meta information holds something")]
     Meta,
     #[error("its bytes are more than its elements")]
@@ -157,10 +160,23 @@ fn element_fits(tag: Tag, element: &Element) -> Result<(), Fault> {
             None => return Err(Fault::Left { tag }),
         }
     }
+    if Vr::of(tag) == Vr::UI && holds_uid_from_inside(element) {
+        return Err(Fault::Uid { tag });
+    }
     items
         .iter()
         .flat_map(DataSet::iter)
         .try_for_each(|(tag, element)| element_fits(tag, element))
+}
+
+/// Whether a UID in it was not replaced and is none of the standard's.
+fn holds_uid_from_inside(element: &Element) -> bool {
+    match &element.content {
+        Content::Value(bytes) => String::from_utf8_lossy(bytes)
+            .split('\\')
+            .any(|uid| !registry::may_leave(uid.trim_matches(['\0', ' ']))),
+        Content::Items(_) | Content::Fragments(_) => false,
+    }
 }
 
 fn is_empty(element: &Element) -> bool {

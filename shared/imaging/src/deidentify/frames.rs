@@ -10,6 +10,42 @@ pub(super) fn without_text(transfer_syntax: &str, frame: &[u8]) -> Option<Vec<u8
     }
 }
 
+/// How many bits a stream that [`without_text`] gave keeps of each sample. A header may call fewer of them the picture's;
+/// `None` where the stream does not say.
+pub(super) fn precision(transfer_syntax: &str, clean: &[u8]) -> Option<u16> {
+    match transfer_syntax.strip_prefix("1.2.840.10008.1.2.4.")? {
+        "50" | "51" | "57" | "70" | "80" | "81" => jpeg_precision(clean),
+        "90" | "91" | "92" | "93" | "201" | "202" | "203" => jpeg_2000_precision(clean),
+        _ => None,
+    }
+}
+
+/// ITU-T T.81 annex B.2.2; T.87 has a frame header of its own (SOF55).
+fn jpeg_precision(clean: &[u8]) -> Option<u16> {
+    let mut at = 2;
+    loop {
+        let marker = word(clean, at)?;
+        match marker {
+            0xFFC4 | 0xFFC8 | 0xFFCC => {}
+            0xFFC0..=0xFFCF | 0xFFF7 => return clean.get(at + 4).copied().map(u16::from),
+            0xFFDA => return None,
+            _ => {}
+        }
+        at += 2 + usize::from(word(clean, at + 2)?);
+    }
+}
+
+/// ITU-T T.800 annex A.5.1: each component says its own; the deepest counts.
+fn jpeg_2000_precision(clean: &[u8]) -> Option<u16> {
+    let components = usize::from(word(clean, 40)?);
+    let depths = clean.get(42..42 + 3 * components)?;
+    let deepest = depths
+        .chunks(3)
+        .filter_map(<[u8]>::first)
+        .map(|depth| depth & 0x7F);
+    deepest.max().map(|depth| u16::from(depth) + 1)
+}
+
 /// ITU-T T.81 annex B, which T.87 (JPEG-LS) shares.
 fn jpeg(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut rest = bytes.strip_prefix(&[0xFF, 0xD8])?;
@@ -187,6 +223,20 @@ mod tests {
         assert_eq!(without_text(WAVELET, &stream), None);
     }
 
+    #[test]
+    fn the_depth_of_a_stream_is_found_in_its_frame_header() {
+        let lossless = b"\xFF\xD8\xFF\xC4\0\x03\x01\xFF\xC3\0\x0B\x10\0\x40\0\x40\x01\x01\x11\0";
+        assert_eq!(precision("1.2.840.10008.1.2.4.70", lossless), Some(16));
+        let jpeg_ls = b"\xFF\xD8\xFF\xF7\0\x0B\x0C\0\x40\0\x40\x01\x01\x11\0";
+        assert_eq!(precision("1.2.840.10008.1.2.4.80", jpeg_ls), Some(12));
+        assert_eq!(precision(BASELINE, b"\xFF\xD8\xFF\xDA\0\x03\x01"), None);
+        let mut size = b"\xFF\x4F\xFF\x51\0\x2F".to_vec();
+        size.resize(40, 0);
+        size.extend([0, 2, 7, 1, 1, 0x8B, 1, 1]);
+        assert_eq!(precision(WAVELET, &size), Some(12));
+        assert_eq!(precision(WAVELET, &size[..46]), None);
+    }
+
     proptest! {
         #[test]
         fn any_bytes_are_cleaned_or_refused(bytes: Vec<u8>, wavelet: bool) {
@@ -197,6 +247,7 @@ mod tests {
             };
             let _ = without_text(syntax, &[start, &bytes].concat());
             let _ = without_text(syntax, &bytes);
+            let _ = precision(syntax, &[start, &bytes].concat());
         }
     }
 }

@@ -19,6 +19,7 @@ mod frames;
 mod kept;
 mod part10;
 mod pixel_data;
+mod registry;
 mod value;
 mod words;
 
@@ -34,7 +35,7 @@ pub use formal::{Checked, Fault, check, check_attributes, is_pseudonym};
 
 /// The names a clinic's objects have outside. The same in always gives the same out.
 pub trait Pseudonyms {
-    /// For any UID but the standard's own.
+    /// For any UID but the standard's own; one below 2.25.
     fn uid(&self, uid: &str) -> String;
 
     /// For a patient, as [`is_pseudonym`] wants it.

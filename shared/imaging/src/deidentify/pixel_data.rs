@@ -106,7 +106,10 @@ pub(super) fn prepare(
             decoded: None,
         },
         Content::Fragments(_) if areas.is_some() || syntax == RUN_LENGTH => decoded(path, header, layout)?,
-        Content::Fragments(fragments) => compressed(syntax, &fragments, layout.frames)?,
+        Content::Fragments(fragments) => match compressed(syntax, &fragments, &layout)? {
+            Some(picture) => picture,
+            None => decoded(path, header, layout)?,
+        },
     };
     if let Picture::Native { bytes, layout, .. } = &mut picture {
         tidy(bytes, layout)?;
@@ -203,7 +206,10 @@ fn decoded(path: &Path, header: &Header, layout: Layout) -> Result<Picture, With
     })
 }
 
-fn compressed(syntax: &str, fragments: &[Vec<u8>], frames: u32) -> Result<Picture, Withheld> {
+/// `None` where a stream keeps more bits of a sample than the picture has: overlays were kept there once, and they can only
+/// be cleared in native pixels.
+fn compressed(syntax: &str, fragments: &[Vec<u8>], layout: &Layout) -> Result<Option<Picture>, Withheld> {
+    let frames = layout.frames;
     let unsearchable = || Withheld::Unsearchable {
         uid: syntax.to_owned(),
     };
@@ -239,12 +245,17 @@ fn compressed(syntax: &str, fragments: &[Vec<u8>], frames: u32) -> Result<Pictur
             .flatten()
             .copied()
             .collect();
-        clean.push(frames::without_text(syntax, &joined).ok_or_else(unsearchable)?);
+        let stream = frames::without_text(syntax, &joined).ok_or_else(unsearchable)?;
+        let precision = frames::precision(syntax, &stream).ok_or_else(unsearchable)?;
+        if layout.bits_stored < precision {
+            return Ok(None);
+        }
+        clean.push(stream);
     }
-    Ok(Picture::Compressed {
+    Ok(Some(Picture::Compressed {
         frames: clean,
         transfer_syntax,
-    })
+    }))
 }
 
 /// Cuts off what stands behind the picture, and clears the bits of each sample that are none of its own: overlays were

@@ -9,6 +9,8 @@ use crate::data_set::{Coding, Content, Element, Vr};
 use crate::header::read_header;
 use crate::tags::{self, Tag};
 
+mod compressed;
+
 const EXPLICIT: &str = "1.2.840.10008.1.2.1";
 const DX: &str = "1.2.840.10008.5.1.4.1.1.1.1";
 const US: &str = "1.2.840.10008.5.1.4.1.1.6.1";
@@ -88,9 +90,9 @@ fn put_long(set: &mut DataSet, tag: Tag, value: u32) {
 }
 
 /// The file a scanner would have sent, with names in its preamble and meta information.
-fn stored(set: &DataSet, folder: &Path) -> std::path::PathBuf {
+fn stored(set: &DataSet, syntax: &str, folder: &Path) -> std::path::PathBuf {
     let mut meta = DataSet::default();
-    meta.put_code(tags::META_TRANSFER_SYNTAX, EXPLICIT);
+    meta.put_code(tags::META_TRANSFER_SYNTAX, syntax);
     meta.put_code(tags::META_SOURCE_AE, MARKER);
     meta.put_code(Tag(0x0002, 0x0013), MARKER);
     meta.put_code(Tag(0x0002, 0x0100), MARKED_UID);
@@ -100,15 +102,19 @@ fn stored(set: &DataSet, folder: &Path) -> std::path::PathBuf {
     file.resize(128, 0);
     file.extend(b"DICM");
     file.extend(data_set::write(&meta, EXPLICIT).unwrap());
-    file.extend(data_set::write(set, EXPLICIT).unwrap());
+    file.extend(data_set::write(set, syntax).unwrap());
     let path = folder.join("stored.dcm");
     std::fs::write(&path, file).unwrap();
     path
 }
 
 fn deidentified(set: &DataSet, policy: &Policy) -> Result<Deidentified, Withheld> {
+    deidentified_as(set, EXPLICIT, policy)
+}
+
+fn deidentified_as(set: &DataSet, syntax: &str, policy: &Policy) -> Result<Deidentified, Withheld> {
     let folder = tempfile::tempdir().unwrap();
-    let path = stored(set, folder.path());
+    let path = stored(set, syntax, folder.path());
     let header = read_header(&path).unwrap();
     deidentify(&path, &header, &Names, policy)
 }
@@ -338,6 +344,62 @@ fn what_an_image_is_read_by_stays() {
     assert_eq!(header.patient().age, None);
     assert_eq!(header.patient().sex, None);
     assert_eq!(header.study_date().as_deref(), Some("20240410"));
+}
+
+#[test]
+fn no_birth_leaves_by_whatever_policy_on_dates() {
+    let mut born = DataSet::default();
+    born.put_code(tags::PATIENT_BIRTH_DATE, "19700315");
+    born.put_code(tags::PATIENT_BIRTH_TIME, "061742");
+    let mut set = picture(DX, "DX");
+    set.put_code(tags::PATIENT_BIRTH_DATE, "19700315");
+    set.put_code(tags::PATIENT_BIRTH_TIME, "061742");
+    set.put_code(tags::STUDY_DATE, "20240410");
+    set.put_items(tags::REFERENCED_IMAGES, vec![born]);
+    for (dates, studied) in [(Dates::Shifted, "20240101"), (Dates::Kept, "20240410")] {
+        let policy = Policy { dates, ..policy() };
+        let clean = clean_attributes(&set, "id", &Names, &policy);
+        check_attributes(&clean).unwrap();
+        let view = clean.view();
+        assert_eq!(view.string(tags::STUDY_DATE).as_deref(), Some(studied));
+        assert_eq!(view.value(tags::PATIENT_BIRTH_DATE), Some(&[][..]), "Type 2");
+        assert_eq!(view.value(tags::PATIENT_BIRTH_TIME), None);
+        let bytes = data_set::write(&clean, EXPLICIT).unwrap();
+        // 100 days before it too.
+        for day in ["19700315", "19691205", "061742"] {
+            assert!(!contains(&bytes, day.as_bytes()), "{day}");
+        }
+        for (tag, value) in [
+            (tags::PATIENT_BIRTH_DATE, "19691205"),
+            (tags::PATIENT_BIRTH_TIME, "061742"),
+        ] {
+            let mut filled = clean.clone();
+            filled.put_code(tag, value);
+            check_attributes(&filled).unwrap_err();
+        }
+    }
+}
+
+/// A scanner's maker that built UIDs of a patient's number below the standard's root.
+#[test]
+fn uids_that_only_begin_as_the_standards_do_are_replaced() {
+    let pretended = "1.2.840.10008.19700315.4711";
+    let palette = "1.2.840.10008.1.5.1";
+    let mut set = picture(DX, "DX");
+    set.put_code(tags::SERIES_UID, pretended);
+    set.put_code(Tag(0x0020, 0x0052), "1.2.840.10008.1.4.1.1");
+    let mut item = DataSet::default();
+    item.put_code(tags::REFERENCED_SOP_CLASS, pretended);
+    item.put_code(tags::REFERENCED_SOP_INSTANCE, palette);
+    set.put_items(tags::REFERENCED_IMAGES, vec![item]);
+    let out = deidentified(&set, &policy()).unwrap();
+    assert!(!contains(&out.file, b"19700315"));
+    assert!(contains(&out.file, Names.uid(pretended).as_bytes()));
+    assert!(contains(&out.file, palette.as_bytes()) && contains(&out.file, b"1.2.840.10008.1.4.1.1"));
+    check(&out.file).unwrap();
+    let mut clean = clean_attributes(&set, "id", &Names, &policy());
+    clean.put_code(tags::SERIES_UID, pretended);
+    assert!(matches!(check_attributes(&clean), Err(Fault::Uid { .. })));
 }
 
 /// Rows of a picture that say something; the rest is a gradient.

@@ -2,7 +2,7 @@
 
 use barefoot_domain::StudyUid;
 
-use super::kept;
+use super::{kept, registry};
 use crate::data_set::Vr;
 use crate::tags::Tag;
 
@@ -91,7 +91,7 @@ pub(super) fn code(text: &str, words: &str) -> Option<String> {
 /// An identifier that the standard gave out.
 pub(super) fn class(text: &str) -> Option<String> {
     let text = text.trim_matches(['\0', ' ']);
-    (text.starts_with("1.2.840.10008.") && StudyUid::new(text).is_ok()).then(|| text.to_owned())
+    registry::is_listed(text).then(|| text.to_owned())
 }
 
 /// Any well-formed UID, to be replaced.
