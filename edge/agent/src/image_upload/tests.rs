@@ -315,6 +315,35 @@ async fn all_that_goes_over_the_line_says_nobodys_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_fails_for_a_while_withholds_nothing() {
+    let site = Site::new(2);
+    let uploads = site.uploads(&CaseIndex::default());
+    uploads.offer(&study(), 1, Urgency::Review).unwrap();
+    let job = uploads.next().unwrap().unwrap();
+    let heard: Arc<Mutex<Heard>> = Arc::default();
+    // A folder in the image's place opens and cannot be read.
+    let image = site.state.instances(&study()).join("1.dcm");
+    let kept = std::fs::read(&image).unwrap();
+    std::fs::remove_file(&image).unwrap();
+    std::fs::create_dir(&image).unwrap();
+    for _ in 0..2 * MOST_FAULTS {
+        uploads.connect(&heard).await;
+        let error = uploads.turn(&job).await.unwrap_err();
+        uploads.fault(&job, &error).await;
+    }
+    assert_eq!(site.queue.depth().set_aside, 0, "no person is needed");
+    std::fs::remove_dir(&image).unwrap();
+    std::fs::write(&image, kept).unwrap();
+    while uploads.next().unwrap().is_some() {
+        uploads.connect(&heard).await;
+        uploads.turn(&job).await.unwrap();
+    }
+    let heard = heard.lock().unwrap();
+    let set = heard.committed.as_ref().unwrap();
+    assert_eq!((set.instances.len(), set.withheld.len()), (2, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_broken_upload_goes_on_from_where_it_was() {
     let site = Site::new(4);
     let uploads = site.uploads(&CaseIndex::default());
