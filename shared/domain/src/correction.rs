@@ -1,7 +1,7 @@
-use crate::{CaseId, FindingCode};
+use crate::{CaseId, FindingCode, Region};
 
 /// An expert's word on one finding of one version of a case. It becomes a label in the clinic, nowhere else.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Correction {
     /// Made once by the hub; the same correction twice is one.
     pub id: String,
@@ -9,6 +9,8 @@ pub struct Correction {
     pub version: u32,
     pub finding: FindingCode,
     pub present: bool,
+    /// Where the expert marked it.
+    pub regions: Vec<Region>,
     /// Unix milliseconds, the hub's clock.
     pub recorded_at_ms: i64,
 }

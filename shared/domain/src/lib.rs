@@ -19,3 +19,9 @@ pub use assessment::{
 
 mod correction;
 pub use correction::Correction;
+
+mod report;
+pub use report::{
+    Author, CaseState, Message, Opinion, Part, Presence, Progress, Reader, Region, Report, ReportRead, Shape,
+    Side, Statement, Subject, Tier,
+};

@@ -212,7 +212,7 @@ pub fn decode_result(body: &[u8]) -> Result<StudyResult, DecodeError> {
     })
 }
 
-fn assessment_to_wire(assessment: &Assessment) -> v1::Assessment {
+pub(crate) fn assessment_to_wire(assessment: &Assessment) -> v1::Assessment {
     v1::Assessment {
         model: assessment.model.as_ref().map(|m| v1::Model {
             id: m.id.clone(),
@@ -287,7 +287,7 @@ fn reason_to_wire(reason: &Reason) -> v1::Reason {
     }
 }
 
-fn assessment_from_wire(assessment: v1::Assessment) -> Result<Assessment, DecodeError> {
+pub(crate) fn assessment_from_wire(assessment: v1::Assessment) -> Result<Assessment, DecodeError> {
     let items = [
         assessment.findings.len(),
         assessment.reasons.len(),
@@ -375,7 +375,7 @@ fn finding_from_wire(finding: v1::FindingResult) -> Result<FindingResult, Decode
     })
 }
 
-fn finding_code(text: String) -> Result<FindingCode, DecodeError> {
+pub(crate) fn finding_code(text: String) -> Result<FindingCode, DecodeError> {
     FindingCode::new(text).map_err(|_| DecodeError::Field {
         field: "finding.code",
     })

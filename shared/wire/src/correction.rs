@@ -1,6 +1,7 @@
 use barefoot_domain::{CaseId, ClinicId, Correction, FindingCode};
 use prost::Message;
 
+use crate::cases::{MAX_REGIONS, region_from_wire, region_to_wire};
 use crate::convert::{envelope, is_ulid};
 use crate::{DecodeError, v1};
 
@@ -14,6 +15,7 @@ pub fn correction_envelope(id: String, clinic: &ClinicId, correction: &Correctio
         finding: correction.finding.as_str().to_owned(),
         present: correction.present,
         recorded_at_ms: correction.recorded_at_ms,
+        region: correction.regions.iter().map(region_to_wire).collect(),
     };
     envelope(id, clinic, v1::Kind::Correction, body.encode_to_vec())
 }
@@ -32,18 +34,27 @@ pub fn decode_correction(body: &[u8]) -> Result<Correction, DecodeError> {
     if correction.version == 0 {
         return Err(field("version"));
     }
+    if MAX_REGIONS < correction.region.len() {
+        return Err(field("region (too many items)"));
+    }
     Ok(Correction {
         id: correction.correction_id,
         case: CaseId::new(correction.case_id).map_err(|_| field("case_id"))?,
         version: correction.version,
         finding: FindingCode::new(correction.finding).map_err(|_| field("finding"))?,
         present: correction.present,
+        regions: correction
+            .region
+            .into_iter()
+            .map(region_from_wire)
+            .collect::<Result<_, _>>()?,
         recorded_at_ms: correction.recorded_at_ms,
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use barefoot_domain::{Region, Shape};
     use proptest::prelude::*;
 
     use super::*;
@@ -56,6 +67,12 @@ mod tests {
             version: 2,
             finding: FindingCode::new("pneumonia").unwrap(),
             present: true,
+            regions: vec![Region {
+                instance: "2.25.9".into(),
+                frame: 1,
+                shape: Shape::Ellipse,
+                points: vec![(10.0, 20.5), (30.0, 40.0)],
+            }],
             recorded_at_ms: 5,
         }
     }

@@ -1,6 +1,6 @@
 //! What travels between clinic and hub.
 //!
-//! The protobuf schema is in `proto/`: `results` travels over MQTT; `federation`, `releases` and `operator` are gRPC
+//! The protobuf schema is in `proto/`: `results` and `cases` travel over MQTT; `federation`, `releases` and `operator` are gRPC
 //! services; `images` is what HTTPS carries. The Rust in `gen/` is committed and a test regenerates and compares
 //! it, so building needs no protobuf compiler. `convert` is the one place where wire and domain types meet, and
 //! where what came from outside is checked. `topics` owns the MQTT topic scheme.
@@ -30,6 +30,13 @@ pub use convert::{
 
 mod correction;
 pub use correction::{correction_envelope, decode_correction};
+
+mod cases;
+pub use cases::{
+    MAX_MESSAGE_CHARS, MAX_REPORT_BYTES, MAX_REPORT_CHARS, case_state_envelope, decode_case_state,
+    decode_message, decode_opinion, decode_report, decode_report_read, decode_signed_report, encode_report,
+    message_envelope, opinion_envelope, report_read_envelope, signed_report_envelope,
+};
 
 mod batch;
 pub use batch::{

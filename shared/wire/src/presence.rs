@@ -42,6 +42,9 @@ pub fn hello(presence_id: String, received_at_ms: i64, answered_at_ms: i64, cert
         max_batch_envelopes: u32::try_from(MAX_BATCH_ENVELOPES).unwrap_or(u32::MAX),
         max_batch_bytes: u32::try_from(MAX_BATCH_BYTES).unwrap_or(u32::MAX),
         certificate: certificate.to_vec(),
+        takes: [v1::Kind::Message, v1::Kind::Opinion, v1::Kind::ReportRead]
+            .map(i32::from)
+            .to_vec(),
     }
 }
 

@@ -28,6 +28,7 @@ fn generated_code_is_fresh() {
         "releases.proto",
         "operator.proto",
         "images.proto",
+        "cases.proto",
     ];
     let descriptors = protox::compile(files, [root.join("proto")]).expect("the schema compiles");
     let out = tempfile::tempdir().unwrap();

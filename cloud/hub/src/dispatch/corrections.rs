@@ -30,6 +30,7 @@ impl Corrections for CorrectionsService {
             version: asked.version,
             finding: FindingCode::new(asked.finding).map_err(invalid)?,
             present: asked.present,
+            regions: Vec::new(),
             recorded_at_ms: now_ms(),
         };
         match self.0.record(&clinic, &correction, &expert).await {

@@ -44,7 +44,15 @@ pub(super) fn read(link: &Link, payload: &[u8]) -> Option<Word> {
         v1::Kind::Receipts => decode_receipts(&envelope.body).map(Word::Receipts),
         v1::Kind::Hello => decode_hello(&envelope.body).map(Word::Hello),
         v1::Kind::Correction => correction(&envelope),
-        v1::Kind::Result | v1::Kind::Presence | v1::Kind::Health | v1::Kind::Unspecified => {
+        v1::Kind::Result
+        | v1::Kind::Presence
+        | v1::Kind::Health
+        | v1::Kind::Report
+        | v1::Kind::CaseState
+        | v1::Kind::Message
+        | v1::Kind::Opinion
+        | v1::Kind::ReportRead
+        | v1::Kind::Unspecified => {
             tracing::warn!("The hub sent something of an unknown kind.");
             return None;
         }

@@ -209,6 +209,9 @@ pub struct Hello {
     /// The hub's certificate (DER): what goes by stick is sealed to its key.
     #[prost(bytes = "vec", tag = "9")]
     pub certificate: ::prost::alloc::vec::Vec<u8>,
+    /// Kinds of envelopes that are taken beside results, health and presence; a box keeps others until a hub takes them.
+    #[prost(enumeration = "Kind", repeated, tag = "10")]
+    pub takes: ::prost::alloc::vec::Vec<i32>,
 }
 /// How a box is. Only the newest counts, and it expires.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -287,6 +290,16 @@ pub enum Kind {
     Health = 6,
     /// Hub to edge, the answer to a batch, body is Receipts.
     Receipts = 7,
+    /// Hub to edge, body is SignedReport.
+    Report = 8,
+    /// Hub to edge, body is CaseState.
+    CaseState = 9,
+    /// Either way, body is CaseMessage.
+    Message = 10,
+    /// Edge to hub, body is Opinion.
+    Opinion = 11,
+    /// Edge to hub, body is ReportRead.
+    ReportRead = 12,
 }
 impl Kind {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -303,6 +316,11 @@ impl Kind {
             Self::Hello => "KIND_HELLO",
             Self::Health => "KIND_HEALTH",
             Self::Receipts => "KIND_RECEIPTS",
+            Self::Report => "KIND_REPORT",
+            Self::CaseState => "KIND_CASE_STATE",
+            Self::Message => "KIND_MESSAGE",
+            Self::Opinion => "KIND_OPINION",
+            Self::ReportRead => "KIND_REPORT_READ",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -316,6 +334,11 @@ impl Kind {
             "KIND_HELLO" => Some(Self::Hello),
             "KIND_HEALTH" => Some(Self::Health),
             "KIND_RECEIPTS" => Some(Self::Receipts),
+            "KIND_REPORT" => Some(Self::Report),
+            "KIND_CASE_STATE" => Some(Self::CaseState),
+            "KIND_MESSAGE" => Some(Self::Message),
+            "KIND_OPINION" => Some(Self::Opinion),
+            "KIND_REPORT_READ" => Some(Self::ReportRead),
             _ => None,
         }
     }
@@ -2469,6 +2492,468 @@ pub mod releases_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
+/// A report as it was signed. Whoever trusts the region's authority can check it without asking anyone.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SignedReport {
+    /// A ReportContent; these bytes are what was signed.
+    #[prost(bytes = "vec", tag = "1")]
+    pub content: ::prost::alloc::vec::Vec<u8>,
+    /// By the signer's own key (Ed25519, RFC 8032).
+    #[prost(bytes = "vec", tag = "2")]
+    pub signature: ::prost::alloc::vec::Vec<u8>,
+    /// A SignerStatement; these bytes are what the hub signed.
+    #[prost(bytes = "vec", tag = "3")]
+    pub signer: ::prost::alloc::vec::Vec<u8>,
+    /// By the hub's certificate.
+    #[prost(bytes = "vec", tag = "4")]
+    pub signer_signature: ::prost::alloc::vec::Vec<u8>,
+    /// The hub's certificate (DER).
+    #[prost(bytes = "vec", tag = "5")]
+    pub certificate: ::prost::alloc::vec::Vec<u8>,
+}
+/// The hub says whose a key is.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SignerStatement {
+    /// 1.
+    #[prost(uint32, tag = "1")]
+    pub version: u32,
+    /// The account at the hub, a ULID.
+    #[prost(string, tag = "2")]
+    pub person: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(string, tag = "4")]
+    pub title: ::prost::alloc::string::String,
+    #[prost(string, tag = "5")]
+    pub institution: ::prost::alloc::string::String,
+    /// Ed25519, 32 bytes.
+    #[prost(bytes = "vec", tag = "6")]
+    pub public_key: ::prost::alloc::vec::Vec<u8>,
+    #[prost(int64, tag = "7")]
+    pub from_ms: i64,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ReportContent {
+    /// 1.
+    #[prost(uint32, tag = "1")]
+    pub version: u32,
+    /// ULID.
+    #[prost(string, tag = "2")]
+    pub id: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub clinic: ::prost::alloc::string::String,
+    #[prost(string, tag = "4")]
+    pub case_id: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "5")]
+    pub study_version: u32,
+    /// The report this one adds to; empty for a first one.
+    #[prost(string, tag = "6")]
+    pub addendum_to: ::prost::alloc::string::String,
+    #[prost(string, tag = "7")]
+    pub modality: ::prost::alloc::string::String,
+    #[prost(enumeration = "Tier", tag = "8")]
+    pub tier: i32,
+    #[prost(enumeration = "Urgency", tag = "9")]
+    pub urgency: i32,
+    #[prost(message, repeated, tag = "10")]
+    pub statement: ::prost::alloc::vec::Vec<Statement>,
+    #[prost(string, tag = "11")]
+    pub description: ::prost::alloc::string::String,
+    #[prost(string, tag = "12")]
+    pub impression: ::prost::alloc::string::String,
+    #[prost(string, tag = "13")]
+    pub advice: ::prost::alloc::string::String,
+    /// What the model had said.
+    #[prost(message, optional, tag = "14")]
+    pub assessment: ::core::option::Option<Assessment>,
+    /// Who signs stands last.
+    #[prost(message, repeated, tag = "15")]
+    pub reader: ::prost::alloc::vec::Vec<Reader>,
+    /// BCP 47.
+    #[prost(string, tag = "16")]
+    pub language: ::prost::alloc::string::String,
+    #[prost(int64, tag = "17")]
+    pub signed_at_ms: i64,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Statement {
+    #[prost(string, tag = "1")]
+    pub finding: ::prost::alloc::string::String,
+    #[prost(enumeration = "FindingPresence", tag = "2")]
+    pub presence: i32,
+    #[prost(enumeration = "Side", tag = "3")]
+    pub side: i32,
+    #[prost(string, tag = "4")]
+    pub note: ::prost::alloc::string::String,
+    #[prost(message, repeated, tag = "5")]
+    pub region: ::prost::alloc::vec::Vec<Region>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Region {
+    /// SOP Instance UID as the hub knows it.
+    #[prost(string, tag = "1")]
+    pub instance: ::prost::alloc::string::String,
+    /// From 1.
+    #[prost(uint32, tag = "2")]
+    pub frame: u32,
+    #[prost(enumeration = "Shape", tag = "3")]
+    pub shape: i32,
+    /// Column and row in turn, pixels from the image's upper left corner.
+    #[prost(float, repeated, tag = "4")]
+    pub point: ::prost::alloc::vec::Vec<f32>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Reader {
+    #[prost(string, tag = "1")]
+    pub person: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub title: ::prost::alloc::string::String,
+    #[prost(string, tag = "4")]
+    pub institution: ::prost::alloc::string::String,
+    #[prost(enumeration = "Part", tag = "5")]
+    pub part: i32,
+    #[prost(int64, tag = "6")]
+    pub at_ms: i64,
+}
+/// Where a case is on its way to a report.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CaseState {
+    #[prost(string, tag = "1")]
+    pub case_id: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "2")]
+    pub version: u32,
+    #[prost(enumeration = "Progress", tag = "3")]
+    pub progress: i32,
+    #[prost(enumeration = "Tier", tag = "4")]
+    pub tier: i32,
+    /// When a report is due, by the hub's clock.
+    #[prost(int64, optional, tag = "5")]
+    pub deadline_ms: ::core::option::Option<i64>,
+    /// Rising with each change of a case: an older state that comes late changes nothing.
+    #[prost(uint64, tag = "6")]
+    pub change: u64,
+    #[prost(int64, tag = "7")]
+    pub at_ms: i64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CaseMessage {
+    /// ULID; the same message twice is one.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub case_id: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "3")]
+    pub version: u32,
+    #[prost(enumeration = "Author", tag = "4")]
+    pub author: i32,
+    #[prost(string, tag = "5")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(enumeration = "Subject", tag = "6")]
+    pub subject: i32,
+    #[prost(string, tag = "7")]
+    pub text: ::prost::alloc::string::String,
+    #[prost(int64, tag = "8")]
+    pub at_ms: i64,
+}
+/// The clinic doctor's word on what the model said of a finding.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Opinion {
+    /// ULID.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub case_id: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "3")]
+    pub version: u32,
+    #[prost(string, tag = "4")]
+    pub finding: ::prost::alloc::string::String,
+    #[prost(bool, tag = "5")]
+    pub present: bool,
+    #[prost(int64, tag = "6")]
+    pub at_ms: i64,
+}
+/// Somebody in the clinic has read a report.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReportRead {
+    #[prost(string, tag = "1")]
+    pub report_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub case_id: ::prost::alloc::string::String,
+    #[prost(int64, tag = "3")]
+    pub at_ms: i64,
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Tier {
+    Unspecified = 0,
+    County = 1,
+    City = 2,
+    Province = 3,
+}
+impl Tier {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "TIER_UNSPECIFIED",
+            Self::County => "TIER_COUNTY",
+            Self::City => "TIER_CITY",
+            Self::Province => "TIER_PROVINCE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "TIER_UNSPECIFIED" => Some(Self::Unspecified),
+            "TIER_COUNTY" => Some(Self::County),
+            "TIER_CITY" => Some(Self::City),
+            "TIER_PROVINCE" => Some(Self::Province),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum FindingPresence {
+    Unspecified = 0,
+    Present = 1,
+    Absent = 2,
+    Possible = 3,
+}
+impl FindingPresence {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "FINDING_PRESENCE_UNSPECIFIED",
+            Self::Present => "FINDING_PRESENCE_PRESENT",
+            Self::Absent => "FINDING_PRESENCE_ABSENT",
+            Self::Possible => "FINDING_PRESENCE_POSSIBLE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "FINDING_PRESENCE_UNSPECIFIED" => Some(Self::Unspecified),
+            "FINDING_PRESENCE_PRESENT" => Some(Self::Present),
+            "FINDING_PRESENCE_ABSENT" => Some(Self::Absent),
+            "FINDING_PRESENCE_POSSIBLE" => Some(Self::Possible),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Side {
+    Unspecified = 0,
+    Left = 1,
+    Right = 2,
+    Both = 3,
+}
+impl Side {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "SIDE_UNSPECIFIED",
+            Self::Left => "SIDE_LEFT",
+            Self::Right => "SIDE_RIGHT",
+            Self::Both => "SIDE_BOTH",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "SIDE_UNSPECIFIED" => Some(Self::Unspecified),
+            "SIDE_LEFT" => Some(Self::Left),
+            "SIDE_RIGHT" => Some(Self::Right),
+            "SIDE_BOTH" => Some(Self::Both),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Shape {
+    Unspecified = 0,
+    /// Two opposite corners.
+    Rectangle = 1,
+    /// Two opposite corners of the box around it.
+    Ellipse = 2,
+    /// Three points or more.
+    Polygon = 3,
+}
+impl Shape {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "SHAPE_UNSPECIFIED",
+            Self::Rectangle => "SHAPE_RECTANGLE",
+            Self::Ellipse => "SHAPE_ELLIPSE",
+            Self::Polygon => "SHAPE_POLYGON",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "SHAPE_UNSPECIFIED" => Some(Self::Unspecified),
+            "SHAPE_RECTANGLE" => Some(Self::Rectangle),
+            "SHAPE_ELLIPSE" => Some(Self::Ellipse),
+            "SHAPE_POLYGON" => Some(Self::Polygon),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Part {
+    Unspecified = 0,
+    First = 1,
+    Second = 2,
+    Adjudicator = 3,
+}
+impl Part {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "PART_UNSPECIFIED",
+            Self::First => "PART_FIRST",
+            Self::Second => "PART_SECOND",
+            Self::Adjudicator => "PART_ADJUDICATOR",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "PART_UNSPECIFIED" => Some(Self::Unspecified),
+            "PART_FIRST" => Some(Self::First),
+            "PART_SECOND" => Some(Self::Second),
+            "PART_ADJUDICATOR" => Some(Self::Adjudicator),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Progress {
+    Unspecified = 0,
+    NotRead = 1,
+    Waiting = 2,
+    BeingRead = 3,
+    SecondRead = 4,
+    ImagesWanted = 5,
+    Reported = 6,
+    Withdrawn = 7,
+}
+impl Progress {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "PROGRESS_UNSPECIFIED",
+            Self::NotRead => "PROGRESS_NOT_READ",
+            Self::Waiting => "PROGRESS_WAITING",
+            Self::BeingRead => "PROGRESS_BEING_READ",
+            Self::SecondRead => "PROGRESS_SECOND_READ",
+            Self::ImagesWanted => "PROGRESS_IMAGES_WANTED",
+            Self::Reported => "PROGRESS_REPORTED",
+            Self::Withdrawn => "PROGRESS_WITHDRAWN",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "PROGRESS_UNSPECIFIED" => Some(Self::Unspecified),
+            "PROGRESS_NOT_READ" => Some(Self::NotRead),
+            "PROGRESS_WAITING" => Some(Self::Waiting),
+            "PROGRESS_BEING_READ" => Some(Self::BeingRead),
+            "PROGRESS_SECOND_READ" => Some(Self::SecondRead),
+            "PROGRESS_IMAGES_WANTED" => Some(Self::ImagesWanted),
+            "PROGRESS_REPORTED" => Some(Self::Reported),
+            "PROGRESS_WITHDRAWN" => Some(Self::Withdrawn),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Author {
+    Unspecified = 0,
+    Clinic = 1,
+    Expert = 2,
+}
+impl Author {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "AUTHOR_UNSPECIFIED",
+            Self::Clinic => "AUTHOR_CLINIC",
+            Self::Expert => "AUTHOR_EXPERT",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "AUTHOR_UNSPECIFIED" => Some(Self::Unspecified),
+            "AUTHOR_CLINIC" => Some(Self::Clinic),
+            "AUTHOR_EXPERT" => Some(Self::Expert),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Subject {
+    Unspecified = 0,
+    Note = 1,
+    /// The clinic asks an expert to look.
+    AskExpert = 2,
+    /// The expert asks for more images or for a better one.
+    WantImages = 3,
+}
+impl Subject {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "SUBJECT_UNSPECIFIED",
+            Self::Note => "SUBJECT_NOTE",
+            Self::AskExpert => "SUBJECT_ASK_EXPERT",
+            Self::WantImages => "SUBJECT_WANT_IMAGES",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "SUBJECT_UNSPECIFIED" => Some(Self::Unspecified),
+            "SUBJECT_NOTE" => Some(Self::Note),
+            "SUBJECT_ASK_EXPERT" => Some(Self::AskExpert),
+            "SUBJECT_WANT_IMAGES" => Some(Self::WantImages),
+            _ => None,
+        }
+    }
+}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Done {}
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -2788,7 +3273,7 @@ pub struct RecordCorrectionReply {
     pub correction_id: ::prost::alloc::string::String,
 }
 /// Hub to edge, KIND_CORRECTION: an expert's word on a finding.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Correction {
     #[prost(string, tag = "1")]
     pub correction_id: ::prost::alloc::string::String,
@@ -2802,6 +3287,9 @@ pub struct Correction {
     pub present: bool,
     #[prost(int64, tag = "6")]
     pub recorded_at_ms: i64,
+    /// Where the expert marked it.
+    #[prost(message, repeated, tag = "7")]
+    pub region: ::prost::alloc::vec::Vec<Region>,
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
