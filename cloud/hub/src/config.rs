@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use barefoot_trust::TlsPaths;
 use serde::Deserialize;
 
+use crate::worklist::rules::{Rules, Worklist};
+
 /// A setting that cannot be used. Names file, line and key; a line is unknown only when the file cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -39,6 +41,10 @@ pub struct Config {
     pub metrics: Option<Metrics>,
     /// Absent: no port for images.
     pub images: Option<Images>,
+    /// Absent: nobody reads cases at this hub.
+    pub worklist: Option<Rules>,
+    /// An address that is told of critical cases that were not read in time.
+    pub alarm_address: Option<String>,
 }
 
 /// How clinics reach the hub.
@@ -149,6 +155,7 @@ struct File {
     releases: Option<Releases>,
     metrics: Option<Metrics>,
     images: Option<Images>,
+    worklist: Option<Worklist>,
 }
 
 #[derive(Deserialize)]
@@ -286,6 +293,8 @@ impl Config {
                 root: base.join(releases.root),
             }),
             images: source.images(read.images)?,
+            alarm_address: source.alarm_address(read.worklist.as_ref())?,
+            worklist: source.worklist(read.worklist.as_ref())?,
         })
     }
 }
@@ -376,6 +385,34 @@ impl Source<'_> {
             }
         }
         Ok(Some(table))
+    }
+
+    fn worklist(&self, table: Option<&Worklist>) -> Result<Option<Rules>, Error> {
+        table
+            .map(|table| {
+                table
+                    .rules()
+                    .map_err(|(key, problem)| self.error("worklist", key, problem))
+            })
+            .transpose()
+    }
+
+    fn alarm_address(&self, table: Option<&Worklist>) -> Result<Option<String>, Error> {
+        let Some(address) = table.and_then(|table| table.webhook.clone()) else {
+            return Ok(None);
+        };
+        let is_url = ["http://", "https://"]
+            .iter()
+            .any(|scheme| address.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty()));
+        if is_url {
+            Ok(Some(address))
+        } else {
+            Err(self.error(
+                "worklist",
+                "webhook",
+                "must be an address that begins with https:// or http://",
+            ))
+        }
     }
 
     fn error(&self, table: &str, key: &str, problem: &str) -> Error {

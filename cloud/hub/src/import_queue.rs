@@ -19,6 +19,7 @@ use crate::dispatch::Dispatch;
 use crate::ingest::{Answer, Committer, Ingest};
 use crate::presence::{Connection, Presence};
 use crate::state::database_of;
+use crate::worklist::Worklist;
 
 /// What the name of an answer ends with.
 pub const RECEIPTS_ENDING: &str = "receipts";
@@ -78,8 +79,12 @@ pub async fn run(config: &Config, files: &[PathBuf], mut tell: impl FnMut(&Impor
     let changes = Changes::new();
     let presence = Presence::new(changes.clone(), Connection::Unseen, [], []);
     let dispatch = Dispatch::new(archive.clone());
+    let worklist = config
+        .worklist
+        .clone()
+        .map(|rules| Worklist::new(archive.clone(), rules, changes.clone(), dispatch.clone()));
     let (ingest, committer) = Committer::new(archive.clone(), changes, dispatch, presence);
-    let committer = tokio::spawn(committer.run());
+    let committer = tokio::spawn(committer.with_worklist(worklist).run());
     let mut result = Ok(());
     for file in files {
         match import(&identity, &ingest, file).await {

@@ -31,6 +31,8 @@ mod image_store;
 
 mod dispatch;
 
+mod worklist;
+
 mod model_registry;
 
 mod federation;

@@ -23,6 +23,8 @@ use crate::rollout::{self, Releases, ReleasesService, Rollouts};
 use crate::shutdown::Shutdown;
 use crate::state::{self, StateDirectory};
 use crate::web::{self, Web};
+use crate::worklist::alarms::Alarms;
+use crate::worklist::{Reconciler, Worklist};
 
 /// What ends the hub. All but `Page` and `Stopped` happen at the start, before anything was promised.
 #[derive(Debug, thiserror::Error)]
@@ -109,6 +111,10 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
     let lines = archive.lines().await?;
     let presence = Presence::new(changes.clone(), connection, archive.clinics().await?, lines);
     let dispatch = Dispatch::new(archive.clone());
+    let worklist = config
+        .worklist
+        .clone()
+        .map(|rules| Worklist::new(archive.clone(), rules, changes.clone(), dispatch.clone()));
     let (ingest, committer) = Committer::new(
         archive.clone(),
         changes.clone(),
@@ -162,7 +168,7 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
         }
         None => None,
     };
-    let web = Web::bind(&config.page, changes, shutdown.clone()).await?;
+    let web = Web::bind(&config.page, changes.clone(), shutdown.clone()).await?;
     let metrics = match &config.metrics {
         Some(settings) => {
             let sources = metrics::Sources {
@@ -196,13 +202,24 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
     ready();
 
     let mut line = tokio::spawn(line.run());
-    let mut committer = tokio::spawn(committer.run());
+    let mut committer = tokio::spawn(committer.with_worklist(worklist.clone()).run());
     let mut page = tokio::spawn(web.run(pages));
     let mut driver = tokio::spawn(driver.run());
     let mut port = tokio::spawn(serve(port, services, shutdown.clone()));
     let mut images = tokio::spawn(take_images(images, shutdown.clone()));
     let mut rollouts = tokio::spawn(rollouts.run(shutdown.clone()));
     let mut metrics = tokio::spawn(measure(metrics, shutdown.clone()));
+    let alarms = config
+        .alarm_address
+        .clone()
+        .map(|address| Alarms::new(archive.clone(), changes.clone(), address));
+    let mut alarms = tokio::spawn(alarm(alarms, shutdown.clone()));
+    let reconciler = worklist.map(|worklist| Reconciler {
+        worklist,
+        readers: Arc::new(|| Box::pin(async { Ok(Vec::new()) })),
+        utc_offset_minutes: config.page.utc_offset_minutes,
+    });
+    let mut reconciler = tokio::spawn(reconcile(reconciler, shutdown.clone()));
     let mut retention = tokio::spawn(forget_duplicates(
         archive.clone(),
         config.dedupe_days,
@@ -217,6 +234,8 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
         _ = &mut images => Err(Error::Stopped { part: "the port for images" }),
         _ = &mut rollouts => Err(Error::Stopped { part: "the rollouts" }),
         _ = &mut metrics => Err(Error::Stopped { part: "the metrics" }),
+        _ = &mut alarms => Err(Error::Stopped { part: "the alarms" }),
+        _ = &mut reconciler => Err(Error::Stopped { part: "the list of cases" }),
         _ = &mut retention => Err(Error::Stopped { part: "the forgetting of duplicates" }),
         served = &mut page => match served {
             Ok(Err(source)) => Err(source.into()),
@@ -235,6 +254,8 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
         &mut images,
         &mut rollouts,
         &mut metrics,
+        &mut alarms,
+        &mut reconciler,
         &mut retention,
     ] {
         finish(part).await;
@@ -267,6 +288,22 @@ async fn serve(port: Option<Listener>, services: Services, shutdown: Shutdown) {
 async fn measure(metrics: Option<Metrics>, shutdown: Shutdown) {
     match metrics {
         Some(metrics) => metrics.run().await,
+        None => shutdown.triggered().await,
+    }
+}
+
+/// The same for alarms.
+async fn alarm(alarms: Option<Alarms>, shutdown: Shutdown) {
+    match alarms {
+        Some(alarms) => alarms.run(shutdown).await,
+        None => shutdown.triggered().await,
+    }
+}
+
+/// The same for the list of cases.
+async fn reconcile(reconciler: Option<Reconciler>, shutdown: Shutdown) {
+    match reconciler {
+        Some(reconciler) => reconciler.run(shutdown).await,
         None => shutdown.triggered().await,
     }
 }

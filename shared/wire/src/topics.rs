@@ -63,6 +63,12 @@ pub fn down_correction(clinic: &ClinicId) -> String {
     format!("{ROOT}/{clinic}/down/correction")
 }
 
+/// Reports, and what else the clinic hears of its cases.
+#[must_use]
+pub fn down_case(clinic: &ClinicId) -> String {
+    format!("{ROOT}/{clinic}/down/case")
+}
+
 /// The clinic's receipts for what came down.
 #[must_use]
 pub fn up_receipt(clinic: &ClinicId) -> String {

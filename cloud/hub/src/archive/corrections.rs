@@ -1,4 +1,5 @@
 use barefoot_domain::{ClinicId, Correction};
+use barefoot_wire::v1;
 
 use super::{Archive, Error};
 
@@ -11,6 +12,8 @@ pub(crate) struct Waiting {
     pub(crate) envelope_id: String,
     /// A protobuf `Envelope`.
     pub(crate) envelope: Vec<u8>,
+    /// What is in it.
+    pub(crate) kind: v1::Kind,
 }
 
 /// A correction with what surrounds it.
@@ -74,8 +77,8 @@ impl Archive {
 
     /// What `clinic` has not receipted, oldest first.
     pub(crate) async fn unsettled(&self, clinic: &ClinicId) -> Result<Vec<Waiting>, Error> {
-        let rows: Vec<(String, Vec<u8>)> = sqlx::query_as(
-            "SELECT envelope_id, envelope FROM outgoing WHERE clinic = ? AND settled_at_ms IS NULL \
+        let rows: Vec<(String, Vec<u8>, i32)> = sqlx::query_as(
+            "SELECT envelope_id, envelope, kind FROM outgoing WHERE clinic = ? AND settled_at_ms IS NULL \
              ORDER BY made_at_ms, envelope_id LIMIT ?",
         )
         .bind(clinic.as_str())
@@ -85,9 +88,10 @@ impl Archive {
         .map_err(|source| Error::Query { source })?;
         Ok(rows
             .into_iter()
-            .map(|(envelope_id, envelope)| Waiting {
+            .map(|(envelope_id, envelope, kind)| Waiting {
                 envelope_id,
                 envelope,
+                kind: v1::Kind::try_from(kind).unwrap_or_default(),
             })
             .collect())
     }
@@ -113,17 +117,32 @@ impl Archive {
         refused: Option<&str>,
         now_ms: i64,
     ) -> Result<(), Error> {
-        sqlx::query(
-            "UPDATE outgoing SET settled_at_ms = ?, refused = ? \
-             WHERE clinic = ? AND envelope_id = ? AND settled_at_ms IS NULL",
-        )
-        .bind(now_ms)
-        .bind(refused)
-        .bind(clinic.as_str())
-        .bind(envelope_id)
-        .execute(&self.pool)
-        .await
-        .map_err(|source| Error::Commit { source })?;
-        Ok(())
+        let write = async {
+            let mut step = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+            let settled = sqlx::query(
+                "UPDATE outgoing SET settled_at_ms = ?, refused = ? \
+                 WHERE clinic = ? AND envelope_id = ? AND settled_at_ms IS NULL",
+            )
+            .bind(now_ms)
+            .bind(refused)
+            .bind(clinic.as_str())
+            .bind(envelope_id)
+            .execute(&mut *step)
+            .await?
+            .rows_affected();
+            if settled != 0 && refused.is_none() {
+                sqlx::query(
+                    "UPDATE reports SET delivered_at_ms = ? \
+                     WHERE clinic = ? AND envelope_id = ? AND delivered_at_ms IS NULL",
+                )
+                .bind(now_ms)
+                .bind(clinic.as_str())
+                .bind(envelope_id)
+                .execute(&mut *step)
+                .await?;
+            }
+            step.commit().await
+        };
+        write.await.map_err(|source| Error::Commit { source })
     }
 }

@@ -4,6 +4,8 @@
 //! of the hub has its table names and calls in a submodule of its own, so that another database is a second set of
 //! these. A write that decides is one immediate transaction; short ones wait for each other.
 
+mod alarms;
+mod cases;
 mod commit;
 mod corrections;
 mod federation;
@@ -14,6 +16,11 @@ mod read;
 mod rollouts;
 mod schema;
 
+pub(crate) use alarms::Alarm;
+pub(crate) use cases::{
+    Absence, Acted, By, Case, CaseKey, ClinicWord, Draft, Filter, Group, ListPage, Load, NewReport, NotActed,
+    ReaderOpinion, Said, Saved, Scope, Shift, StatementRow, StoredMessage, StoredReport,
+};
 pub(crate) use corrections::{NewCorrection, Waiting};
 pub(crate) use federation::{
     AttemptKey, AttemptRow, GlobalRow, MemberCounts, Next, RefusalRow, ReplyRow, RunEnd, RunRow, RunState,

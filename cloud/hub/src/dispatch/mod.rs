@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use barefoot_domain::{ClinicId, Correction};
 use barefoot_trust::{Person, Role};
-use barefoot_wire::{Receipt, ReceiptOutcome, correction_envelope};
+use barefoot_wire::{Receipt, ReceiptOutcome, correction_envelope, topics, v1};
 use prost::Message;
 use tokio::sync::watch;
 use ulid::Ulid;
@@ -29,6 +29,14 @@ pub(crate) const RESEND: Duration = Duration::from_secs(30);
 pub(crate) struct Dispatch {
     archive: Archive,
     changes: Changes,
+}
+
+/// Where a clinic hears of it.
+pub(crate) fn topic(clinic: &ClinicId, kind: v1::Kind) -> String {
+    match kind {
+        v1::Kind::Correction => topics::down_correction(clinic),
+        _ => topics::down_case(clinic),
+    }
 }
 
 /// Why a correction is not kept.
@@ -53,6 +61,11 @@ impl Dispatch {
     /// Fires when something new is to be sent.
     pub(crate) fn changed(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
+    }
+
+    /// Something was written that is to be sent.
+    pub(crate) fn nudge(&self) {
+        self.changes.announce();
     }
 
     pub(crate) async fn unsettled(&self, clinic: &ClinicId) -> Result<Vec<Waiting>, Error> {
@@ -91,6 +104,7 @@ impl Dispatch {
         let message = Waiting {
             envelope: correction_envelope(envelope_id.clone(), clinic, correction).encode_to_vec(),
             envelope_id,
+            kind: v1::Kind::Correction,
         };
         let new = NewCorrection {
             clinic,

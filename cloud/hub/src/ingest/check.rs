@@ -1,11 +1,12 @@
-use barefoot_domain::ClinicId;
+use barefoot_domain::{Author, ClinicId};
 use barefoot_wire::topics::{Direction, Topic};
 use barefoot_wire::{
-    Receipt, decode_batch, decode_envelope, decode_health, decode_presence, decode_receipt, decode_result, v1,
+    Receipt, decode_batch, decode_envelope, decode_health, decode_message, decode_opinion, decode_presence,
+    decode_receipt, decode_report_read, decode_result, v1,
 };
 
 use super::detection::{Times, detected};
-use crate::archive::Arrival;
+use crate::archive::{Arrival, ClinicWord};
 
 /// The topics' last parts: results one by one, receipts for what the hub sent, several envelopes at once, and who is there.
 const RESULT: &str = "result";
@@ -25,6 +26,11 @@ pub(crate) enum Message {
     Health {
         envelope_id: String,
         health: Box<v1::BoxHealth>,
+    },
+    /// What the clinic says of a case, beside its result.
+    Word {
+        envelope_id: String,
+        word: Box<ClinicWord>,
     },
 }
 
@@ -113,6 +119,21 @@ fn check_one(topic: &Topic, payload: &[u8], came: Came) -> Result<Message, Refus
             health: Box::new(decode_health(&envelope.body).map_err(unreadable)?),
             envelope_id: envelope.id,
         }),
+        (BATCH, v1::Kind::Message) => {
+            let message = decode_message(&envelope.body).map_err(unreadable)?;
+            if message.author != Author::Clinic {
+                return Err(refuse("a clinic's message has the clinic as its author"));
+            }
+            Ok(word(envelope.id, ClinicWord::Message(message)))
+        }
+        (BATCH, v1::Kind::Opinion) => {
+            let opinion = decode_opinion(&envelope.body).map_err(unreadable)?;
+            Ok(word(envelope.id, ClinicWord::Opinion(opinion)))
+        }
+        (BATCH, v1::Kind::ReportRead) => {
+            let read = decode_report_read(&envelope.body).map_err(unreadable)?;
+            Ok(word(envelope.id, ClinicWord::ReportRead(read)))
+        }
         (PRESENCE, v1::Kind::Presence) => Ok(Message::Presence {
             presence: decode_presence(&envelope.body).map_err(unreadable)?,
             envelope_id: envelope.id,
@@ -123,6 +144,13 @@ fn check_one(topic: &Topic, payload: &[u8], came: Came) -> Result<Message, Refus
         _ => Err(refuse(
             "this hub does not take this kind of envelope on this topic: both must say the same",
         )),
+    }
+}
+
+fn word(envelope_id: String, word: ClinicWord) -> Message {
+    Message::Word {
+        envelope_id,
+        word: Box::new(word),
     }
 }
 

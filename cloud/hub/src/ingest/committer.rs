@@ -5,11 +5,12 @@ use barefoot_wire::{Receipt, ReceiptOutcome, Receipts, v1};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Answer, Came, Checked, Ingest, Message, Refusal, Submission, frame_refused, unreadable};
-use crate::archive::{Archive, Arrival, Error, Outcome};
+use crate::archive::{Archive, Arrival, ClinicWord, Error, Outcome};
 use crate::changes::Changes;
 use crate::clock::now_ms;
 use crate::dispatch::Dispatch;
 use crate::presence::Presence;
+use crate::worklist::Worklist;
 
 /// Most messages looked at together, and most results in one transaction (one message more may stand above it): enough
 /// to share a sync, few enough to keep the wait short.
@@ -29,6 +30,7 @@ pub(crate) struct Committer {
     changes: Changes,
     dispatch: Dispatch,
     presence: Presence,
+    worklist: Option<Worklist>,
     submissions: mpsc::Receiver<Submission>,
 }
 
@@ -63,9 +65,15 @@ impl Committer {
             changes,
             dispatch,
             presence,
+            worklist: None,
             submissions,
         };
         (ingest, committer)
+    }
+
+    /// Takes what clinics say of cases as well, and tells the list of new results.
+    pub(crate) fn with_worklist(self, worklist: Option<Worklist>) -> Self {
+        Self { worklist, ..self }
     }
 
     /// Runs until every [`Ingest`] is dropped, and commits all that was submitted before.
@@ -83,6 +91,9 @@ impl Committer {
             }
             self.commit(&mut open, &mut arrivals, &mut refused).await;
             self.changes.announce();
+            if let Some(worklist) = &self.worklist {
+                worklist.look();
+            }
         }
     }
 
@@ -132,6 +143,7 @@ impl Committer {
                 Ok(Message::Health { envelope_id, health }) => {
                     self.note_health(&clinic, envelope_id, &health).await
                 }
+                Ok(Message::Word { envelope_id, word }) => self.hear(&clinic, envelope_id, &word).await,
                 // Neither passes the check on a batch's topic, nor is one alone without its own way above.
                 Ok(Message::Receipt(_) | Message::Presence { .. }) => {
                     Word::Unreadable("this envelope does not travel in batches".to_owned())
@@ -185,10 +197,33 @@ impl Committer {
             Answer::Hello {
                 presence_id: envelope_id,
                 received_at_ms: came.at_ms,
+                takes_words: self.worklist.is_some(),
             }
         } else {
             Answer::Noted
         });
+    }
+
+    /// What a clinic says of a case, in a transaction of its own: there are few of them.
+    async fn hear(&self, clinic: &ClinicId, envelope_id: String, word: &ClinicWord) -> Word {
+        let Some(worklist) = &self.worklist else {
+            let reason = "nobody reads cases at this hub: what is said of them is not taken";
+            return Word::Said(refusal_receipt(envelope_id, reason.to_owned(), now_ms()));
+        };
+        match worklist.hear(clinic, word).await {
+            Ok(said) => match said.outcome {
+                Outcome::Stored | Outcome::Duplicate => Word::Said(stored_receipt(envelope_id, now_ms())),
+                Outcome::IdReused | Outcome::VersionTaken => {
+                    tracing::warn!(%clinic, envelope = envelope_id, "A word on a case was refused: its id was used before.");
+                    let reason = "this id was used before with other content";
+                    Word::Said(refusal_receipt(envelope_id, reason.to_owned(), now_ms()))
+                }
+            },
+            Err(error) => {
+                report(&error, 1);
+                Word::Nothing
+            }
+        }
     }
 
     async fn note_health(&self, clinic: &ClinicId, envelope_id: String, health: &v1::BoxHealth) -> Word {

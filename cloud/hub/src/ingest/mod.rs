@@ -52,6 +52,8 @@ pub(crate) enum Answer {
     Hello {
         presence_id: String,
         received_at_ms: i64,
+        /// There is a list of cases here: what clinics say of them is taken.
+        takes_words: bool,
     },
     /// The clinic's own word was taken; nothing goes back.
     Noted,

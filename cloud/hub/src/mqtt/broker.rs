@@ -20,7 +20,7 @@ use tokio::time::{Instant, timeout};
 use super::reply::reply;
 use super::{IN_FLIGHT, MAX_PACKET_BYTES, stamped};
 use crate::Shutdown;
-use crate::dispatch::{Dispatch, RESEND};
+use crate::dispatch::{self, Dispatch, RESEND};
 use crate::ingest::{Ingest, Pending};
 use crate::presence::Presence;
 use crate::seldom::Seldom;
@@ -312,7 +312,12 @@ async fn tell(client: AsyncClient, dispatch: Dispatch) {
                     continue;
                 };
                 let sent = client
-                    .publish(topics::down_correction(&clinic), QoS::AtLeastOnce, false, payload)
+                    .publish(
+                        dispatch::topic(&clinic, waiting.kind),
+                        QoS::AtLeastOnce,
+                        false,
+                        payload,
+                    )
                     .await;
                 if sent.is_err() {
                     return;

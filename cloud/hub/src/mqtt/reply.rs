@@ -29,10 +29,14 @@ pub(super) fn reply(clinic: &ClinicId, answer: &Answer, certificate: &[u8]) -> O
         Answer::Hello {
             presence_id,
             received_at_ms,
+            takes_words,
         } => {
             // A clock that was set back in between must not make a hello that no box believes.
             let answered_at_ms = now.max(*received_at_ms);
-            let hello = hello(presence_id.clone(), *received_at_ms, answered_at_ms, certificate);
+            let mut hello = hello(presence_id.clone(), *received_at_ms, answered_at_ms, certificate);
+            if !takes_words {
+                hello.takes.clear();
+            }
             (topics::down_hello(clinic), hello_envelope(id, clinic, &hello))
         }
         Answer::Noted | Answer::Unreadable => return None,

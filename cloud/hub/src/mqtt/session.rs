@@ -3,7 +3,6 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
-use barefoot_wire::topics::down_correction;
 use bytestring::ByteString;
 use futures_util::StreamExt;
 use futures_util::stream::SplitStream;
@@ -24,7 +23,7 @@ use super::rules::{Grant, MAX_FILTERS, Subscriptions, check_publish, own_up_topi
 use super::window::{Down, Overflow, Window};
 use super::{IN_FLIGHT, stamped};
 use crate::Shutdown;
-use crate::dispatch::{Dispatch, RESEND};
+use crate::dispatch::{self, Dispatch, RESEND};
 use crate::ingest::{Answer, Ingest, NotTaken, Pending};
 use crate::presence;
 
@@ -237,10 +236,6 @@ impl ClinicSession {
     /// Sends what the clinic has not receipted and was not sent lately.
     async fn tell(&mut self) -> Result<(), End> {
         let clinic = self.session.clinic().clone();
-        let topic = ByteString::from(down_correction(&clinic));
-        if self.subscriptions.quality(&topic).is_none() {
-            return Ok(());
-        }
         let unsettled = match self.dispatch.unsettled(&clinic).await {
             Ok(unsettled) => unsettled,
             Err(error) => {
@@ -258,11 +253,12 @@ impl ClinicSession {
                 tracing::error!(%clinic, envelope = waiting.envelope_id, "A stored message is no envelope; a person must look.");
                 continue;
             };
+            let topic = ByteString::from(dispatch::topic(&clinic, waiting.kind));
+            if self.subscriptions.quality(&topic).is_none() {
+                continue;
+            }
             self.told.insert(waiting.envelope_id, now);
-            self.queue_down(Down {
-                topic: topic.clone(),
-                payload,
-            })?;
+            self.queue_down(Down { topic, payload })?;
         }
         Ok(())
     }

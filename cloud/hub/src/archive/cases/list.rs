@@ -1,0 +1,213 @@
+use barefoot_domain::{CaseId, ClinicId, Tier, Urgency};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Row, Sqlite};
+
+use super::row::{self, COLUMNS};
+use super::{Case, CaseKey};
+use crate::archive::read::{clinic_id, query};
+use crate::archive::{Archive, Error};
+
+const OPEN: &str = "state IN ('waiting', 'claimed', 'drafted', 'images_wanted')";
+
+/// Which part of the list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// Open, and this reader may read it.
+    Open,
+    /// Held by this reader or offered to them.
+    Mine,
+    /// Signed, delivered or read, the newest first.
+    Done,
+    /// Whatever its state, the newest first.
+    All,
+}
+
+/// What is asked for.
+#[derive(Debug, Clone)]
+pub(crate) struct Filter {
+    pub(crate) scope: Scope,
+    pub(crate) person: String,
+    pub(crate) tier: Tier,
+    /// Modalities the reader reads; empty for all.
+    pub(crate) modalities: Vec<&'static str>,
+    pub(crate) modality: Option<String>,
+    pub(crate) clinic: Option<ClinicId>,
+    pub(crate) urgency: Option<Urgency>,
+    /// Only cases that wait for this tier's time.
+    pub(crate) only_tier: Option<Tier>,
+    pub(crate) teaching: bool,
+    pub(crate) offset: u32,
+    pub(crate) limit: u32,
+}
+
+/// A part of the list with how long the whole is.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ListPage {
+    pub(crate) cases: Vec<Case>,
+    pub(crate) total: u32,
+}
+
+/// How much somebody has in hand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Load {
+    pub(crate) person: String,
+    pub(crate) cases: u32,
+}
+
+impl Archive {
+    pub(crate) async fn list_cases(&self, filter: &Filter) -> Result<ListPage, Error> {
+        let mut count = QueryBuilder::new("SELECT COUNT(*) FROM cases WHERE ");
+        conditions(&mut count, filter);
+        let total: i64 = count
+            .build_query_scalar()
+            .fetch_one(&self.pool)
+            .await
+            .map_err(query)?;
+        let mut list = QueryBuilder::new(format!("SELECT {COLUMNS} FROM cases WHERE "));
+        conditions(&mut list, filter);
+        list.push(match filter.scope {
+            Scope::Open | Scope::Mine => " ORDER BY urgency DESC, due_ms, number",
+            Scope::Done => " ORDER BY signed_at_ms DESC",
+            Scope::All => " ORDER BY number DESC",
+        });
+        list.push(" LIMIT ").push_bind(filter.limit);
+        list.push(" OFFSET ").push_bind(filter.offset);
+        let rows = list.build().fetch_all(&self.pool).await.map_err(query)?;
+        Ok(ListPage {
+            cases: rows.iter().map(row::case).collect::<Result<_, _>>()?,
+            total: u32::try_from(total).unwrap_or(u32::MAX),
+        })
+    }
+
+    /// How many cases each reader holds or is offered.
+    pub(crate) async fn loads(&self) -> Result<Vec<Load>, Error> {
+        let rows = sqlx::query(
+            "SELECT person, COUNT(*) AS cases FROM (SELECT holder AS person FROM cases WHERE holder IS NOT NULL \
+             UNION ALL SELECT offered_to FROM cases WHERE offered_to IS NOT NULL) GROUP BY person",
+        )
+        .fetch_all(&self.pool)
+        .await
+        .map_err(query)?;
+        rows.iter().map(load).collect()
+    }
+
+    /// Open cases that nobody holds or is offered, the most urgent first.
+    pub(crate) async fn unassigned(&self, most: u32) -> Result<Vec<Case>, Error> {
+        let mut list = QueryBuilder::new(format!(
+            "SELECT {COLUMNS} FROM cases WHERE state = 'waiting' AND {OPEN} AND offered_to IS NULL \
+             ORDER BY urgency DESC, due_ms, number LIMIT "
+        ));
+        list.push_bind(most);
+        let rows = list.build().fetch_all(&self.pool).await.map_err(query)?;
+        rows.iter().map(row::case).collect()
+    }
+
+    /// Signed cases whose report the clinic has, and of which that was not noted yet.
+    pub(crate) async fn just_delivered(&self, most: u32) -> Result<Vec<CaseKey>, Error> {
+        let rows: Vec<(String, String)> = sqlx::query_as(
+            "SELECT c.clinic, c.case_id FROM cases c WHERE c.state = 'signed' AND EXISTS (SELECT 1 FROM reports r \
+             WHERE r.clinic = c.clinic AND r.case_id = c.case_id AND r.version = c.version \
+             AND r.addendum_to IS NULL AND r.delivered_at_ms IS NOT NULL) LIMIT ?",
+        )
+        .bind(most)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(query)?;
+        rows.into_iter()
+            .map(|(clinic, case)| {
+                Ok(CaseKey {
+                    clinic: clinic_id(clinic)?,
+                    case: CaseId::new(case).map_err(|_| Error::Stored { what: "case id" })?,
+                })
+            })
+            .collect()
+    }
+
+    /// To whom a case was offered before, in order.
+    pub(crate) async fn offers_of(&self, key: &CaseKey) -> Result<Vec<String>, Error> {
+        sqlx::query_scalar(
+            "SELECT note FROM case_events WHERE clinic = ? AND case_id = ? AND event = 'offered' ORDER BY number",
+        )
+        .bind(key.clinic.as_str())
+        .bind(key.case.as_str())
+        .fetch_all(&self.pool)
+        .await
+        .map_err(query)
+    }
+}
+
+fn load(row: &SqliteRow) -> Result<Load, Error> {
+    let cases: i64 = row.try_get("cases").map_err(query)?;
+    Ok(Load {
+        person: row.try_get("person").map_err(query)?,
+        cases: u32::try_from(cases).unwrap_or(u32::MAX),
+    })
+}
+
+fn conditions(sql: &mut QueryBuilder<Sqlite>, filter: &Filter) {
+    match filter.scope {
+        Scope::Open => {
+            sql.push(OPEN).push(" AND floor <= ");
+            sql.push_bind(row::tier_number(filter.tier));
+            others_clinics(sql, filter);
+        }
+        Scope::Mine => {
+            sql.push("(holder = ").push_bind(filter.person.clone());
+            sql.push(" OR offered_to = ")
+                .push_bind(filter.person.clone())
+                .push(")");
+        }
+        Scope::Done => {
+            sql.push("state IN ('signed', 'delivered', 'read')");
+            others_clinics(sql, filter);
+        }
+        Scope::All => {
+            sql.push("1");
+            others_clinics(sql, filter);
+        }
+    }
+    if !filter.modalities.is_empty() && filter.scope == Scope::Open {
+        sql.push(" AND (offered_to = ")
+            .push_bind(filter.person.clone())
+            .push(" OR modality IN (");
+        let mut list = sql.separated(", ");
+        for modality in &filter.modalities {
+            list.push_bind(*modality);
+        }
+        sql.push("))");
+    }
+    if let Some(modality) = &filter.modality {
+        sql.push(" AND modality = ").push_bind(modality.clone());
+    }
+    if let Some(clinic) = &filter.clinic {
+        sql.push(" AND clinic = ").push_bind(clinic.as_str().to_owned());
+    }
+    if let Some(urgency) = filter.urgency {
+        sql.push(" AND urgency = ")
+            .push_bind(row::urgency_number(urgency));
+    }
+    if let Some(tier) = filter.only_tier {
+        sql.push(" AND tier = ").push_bind(row::tier_number(tier));
+    }
+    if filter.teaching {
+        sql.push(" AND teaching = 1");
+    }
+}
+
+/// Clinics that groups of this reader's tier read for, none of which this reader is in.
+fn others_clinics(sql: &mut QueryBuilder<Sqlite>, filter: &Filter) {
+    let tier = row::tier_number(filter.tier);
+    sql.push(
+        " AND clinic NOT IN (SELECT c.clinic FROM group_clinics c JOIN reader_groups g ON g.id = c.group_id \
+         WHERE g.tier = ",
+    );
+    sql.push_bind(tier);
+    sql.push(
+        " AND c.clinic NOT IN (SELECT mc.clinic FROM group_clinics mc \
+         JOIN group_members m ON m.group_id = mc.group_id JOIN reader_groups mg ON mg.id = mc.group_id \
+         WHERE mg.tier = ",
+    );
+    sql.push_bind(tier);
+    sql.push(" AND m.person = ").push_bind(filter.person.clone());
+    sql.push("))");
+}
