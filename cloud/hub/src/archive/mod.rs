@@ -18,8 +18,8 @@ mod schema;
 
 pub(crate) use alarms::Alarm;
 pub(crate) use cases::{
-    Absence, Acted, By, Case, CaseKey, ClinicWord, Draft, Filter, Group, ListPage, Load, NewReport, NotActed,
-    ReaderOpinion, Said, Saved, Scope, Shift, StatementRow, StoredMessage, StoredReport,
+    Absence, Acted, By, Case, CaseKey, ClinicWord, Draft, Filter, Group, HistoryLine, ListPage, Load,
+    NewReport, NotActed, ReaderOpinion, Said, Saved, Scope, Shift, StatementRow, StoredMessage, StoredReport,
 };
 pub(crate) use corrections::{NewCorrection, Waiting};
 pub(crate) use federation::{

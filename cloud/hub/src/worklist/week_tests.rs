@@ -235,7 +235,7 @@ impl Region {
             scope,
             person: one.person.into(),
             tier: one.tier,
-            modalities: vec![],
+            kinds: vec![],
             modality: None,
             clinic: None,
             urgency: None,

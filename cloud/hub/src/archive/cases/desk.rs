@@ -35,6 +35,29 @@ pub(crate) struct Group {
 }
 
 impl Archive {
+    /// Whether a reader wants to look before hearing what the model said.
+    pub(crate) async fn hides_ai(&self, person: &str) -> Result<bool, Error> {
+        let chosen: Option<bool> = sqlx::query_scalar("SELECT hide_ai FROM reader_settings WHERE person = ?")
+            .bind(person)
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(query)?;
+        Ok(chosen.unwrap_or(false))
+    }
+
+    pub(crate) async fn set_hides_ai(&self, person: &str, hide: bool) -> Result<(), Error> {
+        sqlx::query(
+            "INSERT INTO reader_settings (person, hide_ai) VALUES (?, ?) \
+             ON CONFLICT (person) DO UPDATE SET hide_ai = excluded.hide_ai",
+        )
+        .bind(person)
+        .bind(hide)
+        .execute(&self.pool)
+        .await
+        .map_err(|source| Error::Commit { source })?;
+        Ok(())
+    }
+
     pub(crate) async fn shifts(&self) -> Result<Vec<Shift>, Error> {
         let rows: Vec<(String, String, u32, u32)> = sqlx::query_as(
             "SELECT id, person, from_minute, minutes FROM shifts ORDER BY person, from_minute",

@@ -1,4 +1,5 @@
 use barefoot_domain::{CaseId, ClinicId, Tier, Urgency};
+use barefoot_wire::{StudyResult, decode_result};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite};
 
@@ -28,8 +29,8 @@ pub(crate) struct Filter {
     pub(crate) scope: Scope,
     pub(crate) person: String,
     pub(crate) tier: Tier,
-    /// Modalities the reader reads; empty for all.
-    pub(crate) modalities: Vec<&'static str>,
+    /// Kinds of studies the reader reads; empty for all.
+    pub(crate) kinds: Vec<String>,
     pub(crate) modality: Option<String>,
     pub(crate) clinic: Option<ClinicId>,
     pub(crate) urgency: Option<Urgency>,
@@ -45,6 +46,17 @@ pub(crate) struct Filter {
 pub(crate) struct ListPage {
     pub(crate) cases: Vec<Case>,
     pub(crate) total: u32,
+}
+
+/// A line of a case's history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct HistoryLine {
+    pub(crate) at_ms: i64,
+    pub(crate) event: String,
+    /// The account; `None` for the hub itself.
+    pub(crate) person: Option<String>,
+    pub(crate) tier: Tier,
+    pub(crate) note: String,
 }
 
 /// How much somebody has in hand.
@@ -77,6 +89,58 @@ impl Archive {
             cases: rows.iter().map(row::case).collect::<Result<_, _>>()?,
             total: u32::try_from(total).unwrap_or(u32::MAX),
         })
+    }
+
+    /// What became of a case, the oldest first.
+    pub(crate) async fn history(&self, key: &CaseKey) -> Result<Vec<HistoryLine>, Error> {
+        let rows = sqlx::query(
+            "SELECT at_ms, event, person, tier, note FROM case_events WHERE clinic = ? AND case_id = ? ORDER BY number",
+        )
+        .bind(key.clinic.as_str())
+        .bind(key.case.as_str())
+        .fetch_all(&self.pool)
+        .await
+        .map_err(query)?;
+        rows.iter()
+            .map(|row| {
+                Ok(HistoryLine {
+                    at_ms: row.try_get("at_ms").map_err(query)?,
+                    event: row.try_get("event").map_err(query)?,
+                    person: row.try_get("person").map_err(query)?,
+                    tier: row::tier(row.try_get("tier").map_err(query)?)?,
+                    note: row.try_get("note").map_err(query)?,
+                })
+            })
+            .collect()
+    }
+
+    /// Whether a reader has had the model's word on a case shown.
+    pub(crate) async fn has_seen_ai(&self, key: &CaseKey, person: &str) -> Result<bool, Error> {
+        sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM case_events \
+             WHERE clinic = ? AND case_id = ? AND event = 'revealed' AND person = ?)",
+        )
+        .bind(key.clinic.as_str())
+        .bind(key.case.as_str())
+        .bind(person)
+        .fetch_one(&self.pool)
+        .await
+        .map_err(query)
+    }
+
+    /// The newest result of a case.
+    pub(crate) async fn newest_result(&self, key: &CaseKey) -> Result<Option<StudyResult>, Error> {
+        let body: Option<Vec<u8>> = sqlx::query_scalar(
+            "SELECT e.body FROM results r JOIN envelopes e ON e.clinic = r.clinic AND e.id = r.envelope_id \
+             WHERE r.clinic = ? AND r.case_id = ? ORDER BY r.version DESC LIMIT 1",
+        )
+        .bind(key.clinic.as_str())
+        .bind(key.case.as_str())
+        .fetch_optional(&self.pool)
+        .await
+        .map_err(query)?;
+        body.map(|body| decode_result(&body).map_err(|_| Error::Stored { what: "result" }))
+            .transpose()
     }
 
     /// How many cases each reader holds or is offered.
@@ -166,13 +230,13 @@ fn conditions(sql: &mut QueryBuilder<Sqlite>, filter: &Filter) {
             others_clinics(sql, filter);
         }
     }
-    if !filter.modalities.is_empty() && filter.scope == Scope::Open {
+    if !filter.kinds.is_empty() && filter.scope == Scope::Open {
         sql.push(" AND (offered_to = ")
             .push_bind(filter.person.clone())
-            .push(" OR modality IN (");
+            .push(" OR kind IN (");
         let mut list = sql.separated(", ");
-        for modality in &filter.modalities {
-            list.push_bind(*modality);
+        for kind in &filter.kinds {
+            list.push_bind(kind.clone());
         }
         sql.push("))");
     }

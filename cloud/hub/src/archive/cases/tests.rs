@@ -458,7 +458,7 @@ async fn a_list_holds_what_its_reader_may_read_the_most_urgent_first() {
         scope,
         person: person.into(),
         tier: Tier::County,
-        modalities: vec!["DX"],
+        kinds: vec!["radiography".into()],
         modality: None,
         clinic: None,
         urgency: None,
@@ -475,7 +475,7 @@ async fn a_list_holds_what_its_reader_may_read_the_most_urgent_first() {
     assert_eq!((page.total, page.cases.len()), (3, 2));
     assert_eq!(page.cases[0].case.as_str(), "2.25.2");
     let other = Filter {
-        modalities: vec!["US"],
+        kinds: vec!["ultrasound".into()],
         ..filter("wang", Scope::Open)
     };
     assert_eq!(desk.archive.list_cases(&other).await.unwrap().total, 0);

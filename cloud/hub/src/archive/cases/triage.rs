@@ -158,9 +158,9 @@ async fn begin(
     now_ms: i64,
 ) -> Result<(), sqlx::Error> {
     let number: i64 = sqlx::query_scalar(
-        "INSERT INTO cases (clinic, case_id, version, modality, quality, reasons, urgency, state, stage, tier, floor, \
+        "INSERT INTO cases (clinic, case_id, version, modality, kind, quality, reasons, urgency, state, stage, tier, floor, \
          due_ms, overdue, second_wanted, readers, change, asked, unseen, detected_at_ms, opened_at_ms, wake_ms) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 0, ?13, '', ?14, ?15, \
+         VALUES (?1, ?2, ?3, ?4, ?18, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 0, ?13, '', ?14, ?15, \
          (SELECT COUNT(*) FROM case_messages WHERE clinic = ?1 AND case_id = ?2 AND author = 'clinic'), ?16, ?17, ?12) \
          RETURNING number",
     )
@@ -181,6 +181,7 @@ async fn begin(
     .bind(asked)
     .bind(found.detected_at_ms)
     .bind(now_ms)
+    .bind(triage::subspecialty(&found.result.modality))
     .fetch_one(&mut **step)
     .await?;
     note(
@@ -213,9 +214,10 @@ async fn begin(
 /// What the list shows of the newest result.
 async fn describe(step: &mut Step, case: &Case, found: &Found) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "UPDATE cases SET modality = ?, quality = ?, reasons = ?, detected_at_ms = ? WHERE number = ?",
+        "UPDATE cases SET modality = ?, kind = ?, quality = ?, reasons = ?, detected_at_ms = ? WHERE number = ?",
     )
     .bind(&found.result.modality)
+    .bind(triage::subspecialty(&found.result.modality))
     .bind(quality(&found.result))
     .bind(reasons(&found.result))
     .bind(found.detected_at_ms)

@@ -7,7 +7,7 @@ use ulid::Ulid;
 use super::act::{By, Step, apply, load, note, send};
 use super::triage::open_for_question;
 use super::{CaseKey, NotActed};
-use crate::archive::read::{clinic_id, query};
+use crate::archive::read::query;
 use crate::archive::{Archive, Error, Outcome};
 use crate::worklist::life::{Event, Refused};
 use crate::worklist::rules::Rules;
@@ -92,6 +92,28 @@ impl Archive {
         Ok(())
     }
 
+    /// A line in the history of a case that changes nothing else.
+    pub(crate) async fn note_case(&self, key: &CaseKey, by: By<'_>, now_ms: i64) -> Result<(), NotActed> {
+        let mut step = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let case = load(&mut step, key).await?.ok_or(NotActed::Unknown)?;
+        note(&mut step, &key.clinic, key.case.as_str(), &case.life, by, now_ms).await?;
+        step.commit().await?;
+        Ok(())
+    }
+
+    pub(crate) async fn mark_teaching(&self, key: &CaseKey, teaching: bool) -> Result<(), NotActed> {
+        let done = sqlx::query("UPDATE cases SET teaching = ? WHERE clinic = ? AND case_id = ?")
+            .bind(teaching)
+            .bind(key.clinic.as_str())
+            .bind(key.case.as_str())
+            .execute(&self.pool)
+            .await?;
+        if done.rows_affected() == 0 {
+            return Err(NotActed::Unknown);
+        }
+        Ok(())
+    }
+
     /// The messages of a case, oldest first.
     pub(crate) async fn messages(&self, key: &CaseKey) -> Result<Vec<StoredMessage>, Error> {
         let rows = sqlx::query(
@@ -127,23 +149,6 @@ impl Archive {
         .fetch_all(&self.pool)
         .await
         .map_err(query)
-    }
-
-    /// The clinics of messages that the reader may answer: for tests and for the page of all messages.
-    pub(crate) async fn unseen_cases(&self) -> Result<Vec<CaseKey>, Error> {
-        let rows: Vec<(String, String)> =
-            sqlx::query_as("SELECT clinic, case_id FROM cases WHERE unseen <> 0 ORDER BY number")
-                .fetch_all(&self.pool)
-                .await
-                .map_err(query)?;
-        rows.into_iter()
-            .map(|(clinic, case)| {
-                Ok(CaseKey {
-                    clinic: clinic_id(clinic)?,
-                    case: CaseId::new(case).map_err(|_| Error::Stored { what: "case id" })?,
-                })
-            })
-            .collect()
     }
 }
 

@@ -7,6 +7,8 @@ CREATE TABLE cases (
     case_id         TEXT    NOT NULL,
     version         INTEGER NOT NULL,
     modality        TEXT    NOT NULL,
+    -- Which readers it is for, by its modality.
+    kind            TEXT    NOT NULL,
     quality         TEXT    NOT NULL,
     -- Of the newest result: the reasons' words, one a line.
     reasons         TEXT    NOT NULL,
@@ -55,6 +57,13 @@ CREATE TABLE triage_mark (
     number INTEGER NOT NULL
 );
 INSERT INTO triage_mark (one, number) VALUES (1, 0);
+
+-- What readers chose for themselves.
+CREATE TABLE reader_settings (
+    person  TEXT    PRIMARY KEY,
+    -- The model's word is hidden until the reader has looked.
+    hide_ai INTEGER NOT NULL CHECK (hide_ai IN (0, 1))
+);
 
 -- What became of a case, in order.
 CREATE TABLE case_events (

@@ -1,0 +1,284 @@
+use std::io::Cursor;
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use barefoot_domain::Call;
+use barefoot_wire::decode_report;
+use barefoot_wire::images::{ObjectId, decode_quick_look};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{CasePath, Room, address, allow, case_page, failed, findings, key_of, object};
+use crate::archive::{CaseImage, CaseKey, Error};
+use crate::audit::Action;
+use crate::people::{Right, Signed};
+
+/// Earlier studies offered beside a case.
+const PRIORS: u32 = 1;
+
+/// The longer side of a picture the server draws.
+const DRAWN_SIDE: u32 = 1600;
+
+/// The images of a case that can be shown, and its small pictures.
+#[derive(Debug, Default)]
+pub(super) struct Set {
+    images: Vec<CaseImage>,
+    quick: Vec<(String, ObjectId)>,
+}
+
+impl Set {
+    pub(super) fn is_empty(&self) -> bool {
+        self.images.is_empty() && self.quick.is_empty()
+    }
+
+    pub(super) fn instances(&self) -> impl Iterator<Item = &str> {
+        self.images
+            .iter()
+            .filter(|image| image.rows != 0)
+            .map(|image| image.sop_instance_uid.as_str())
+    }
+}
+
+pub(super) async fn set(room: &Room, key: &CaseKey, version: u32) -> Result<Set, Error> {
+    if room.images.is_none() {
+        return Ok(Set::default());
+    }
+    let images = room.archive.case_images(key).await?;
+    let quick = room.archive.quick_look(&key.clinic, &key.case, version).await?;
+    let quick = quick
+        .and_then(|bytes| decode_quick_look(&bytes).ok())
+        .unwrap_or_default();
+    Ok(Set {
+        images,
+        quick: quick
+            .into_iter()
+            .map(|picture| (picture.sop_instance_uid, picture.object.id))
+            .collect(),
+    })
+}
+
+/// What the viewer is to show, see `cloud/viewer/README.md`.
+pub(super) async fn description(State(room): State<Room>, signed: Signed, Path(path): Path<CasePath>) -> Response {
+    if let Err(refusal) = allow(&signed, Right::SeeImages) {
+        return refusal;
+    }
+    let Some(key) = key_of(path) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    match describe(&room, &signed, &key).await {
+        Ok(Some(study)) => Json(study).into_response(),
+        Ok(None) => StatusCode::NOT_FOUND.into_response(),
+        Err(error) => failed(&error, signed.person.language),
+    }
+}
+
+async fn describe(room: &Room, signed: &Signed, key: &CaseKey) -> Result<Option<Value>, Error> {
+    let words = room.words(signed);
+    let Some(case) = room.archive.case(key).await? else {
+        return Ok(None);
+    };
+    room.note(signed, Action::ViewImages, object(key), "").await?;
+    let own = set(room, key, case.life.version).await?;
+    let prior = match room.archive.priors(key, PRIORS).await?.into_iter().next() {
+        None => Value::Null,
+        Some(prior) => {
+            let version = match room.archive.case_study(&prior.key).await? {
+                Some(study) => study.version,
+                None => 1,
+            };
+            let images = set(room, &prior.key, version).await?;
+            let mut described = images_of(&images, &prior.key);
+            if let Value::Object(fields) = &mut described {
+                let label = format!("{} · {} · {}", words.prior, prior.date, prior.modalities);
+                fields.insert("label".into(), Value::from(label));
+            }
+            described
+        }
+    };
+    let mine = case.life.is_held_by(&signed.person.id);
+    let written = if mine {
+        let draft = room.archive.draft(key, &signed.person.id).await?;
+        draft.and_then(|draft| decode_report(&draft.content).ok())
+    } else {
+        let reports = room.archive.reports_of(key).await?;
+        reports
+            .iter()
+            .rfind(|report| report.addendum_to.is_none())
+            .and_then(|report| decode_report(&report.signed.content).ok())
+    };
+    let known: Vec<&str> = own.instances().collect();
+    let marks: Vec<Value> = case_page::marks(written.as_ref().map_or(&[], |report| report.statements.as_slice()))
+        .into_iter()
+        .filter(|mark| mark.get("instance").and_then(Value::as_str).is_some_and(|uid| known.contains(&uid)))
+        .collect();
+    let mut codes: Vec<(String, String)> = findings::of_modality(&case.modality)
+        .iter()
+        .map(|pick| (pick.code.to_owned(), pick.name(words.language).to_owned()))
+        .collect();
+    let result = room.archive.newest_result(key).await?;
+    let called = result.as_ref().map_or(&[][..], |result| result.assessment.findings.as_slice());
+    for finding in called.iter().filter(|finding| finding.call == Call::Positive) {
+        let code = finding.code.as_str();
+        if !codes.iter().any(|(one, _)| one == code) {
+            codes.push((code.to_owned(), findings::name(code, words.language)));
+        }
+    }
+    let mut study = images_of(&own, key);
+    if let Value::Object(fields) = &mut study {
+        fields.insert("prior".into(), prior);
+        fields.insert("heatMaps".into(), json!([]));
+        fields.insert("marks".into(), Value::from(marks));
+        let codes: Vec<Value> = codes
+            .into_iter()
+            .map(|(code, label)| json!({ "code": code, "label": label }))
+            .collect();
+        fields.insert("findings".into(), Value::from(codes));
+        fields.insert("mayMark".into(), Value::from(mine));
+    }
+    Ok(Some(study))
+}
+
+fn images_of(set: &Set, key: &CaseKey) -> Value {
+    let shown: Vec<&CaseImage> = set.images.iter().filter(|image| image.rows != 0 && image.columns != 0).collect();
+    let mut series: Vec<(&str, &str, Vec<&str>)> = Vec::new();
+    for image in &shown {
+        match series.iter_mut().find(|(uid, ..)| *uid == image.series_uid) {
+            Some((.., members)) => members.push(&image.sop_instance_uid),
+            None => series.push((&image.series_uid, &image.series, vec![&image.sop_instance_uid])),
+        }
+    }
+    let size = |uid: &str| shown.iter().find(|image| image.sop_instance_uid == uid).map(|image| (image.rows, image.columns));
+    json!({
+        "quickLook": set.quick.iter().enumerate().filter_map(|(place, (uid, _))| {
+            let (rows, columns) = size(uid).unwrap_or((1, 1));
+            Some(json!({
+                "url": format!("{}/quick/{place}", address(key)),
+                "instance": uid,
+                "rows": rows,
+                "columns": columns,
+            }))
+        }).collect::<Vec<Value>>(),
+        "instances": shown.iter().map(|image| json!({
+            "url": format!("{}/instances/{}", address(key), image.sop_instance_uid),
+            "instance": image.sop_instance_uid,
+            "series": image.series_uid,
+            "frames": image.frames,
+            "rows": image.rows,
+            "columns": image.columns,
+            "modality": image.modality,
+        })).collect::<Vec<Value>>(),
+        "series": series.iter().map(|(uid, description, members)| json!({
+            "uid": uid,
+            "description": description,
+            "instances": members,
+        })).collect::<Vec<Value>>(),
+    })
+}
+
+/// The bytes of one image of a case.
+async fn bytes(room: &Room, key: &CaseKey, uid: &str) -> Result<Option<Vec<u8>>, Error> {
+    let Some(images) = &room.images else {
+        return Ok(None);
+    };
+    let all = room.archive.case_images(key).await?;
+    let Some(image) = all.iter().find(|image| image.sop_instance_uid == uid) else {
+        return Ok(None);
+    };
+    match images.read(&key.clinic, image.object).await {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) => {
+            tracing::error!(%error, clinic = %key.clinic, "An image of a case cannot be read.");
+            Ok(None)
+        }
+    }
+}
+
+/// An image as it is kept, for the viewer.
+pub(super) async fn instance(
+    State(room): State<Room>,
+    signed: Signed,
+    Path((clinic, case, uid)): Path<(String, String, String)>,
+) -> Response {
+    if let Err(refusal) = allow(&signed, Right::SeeImages) {
+        return refusal;
+    }
+    let Some(key) = key_of((clinic, case)) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    match bytes(&room, &key, &uid).await {
+        Ok(Some(bytes)) => ([(header::CONTENT_TYPE, "application/dicom")], bytes).into_response(),
+        Ok(None) => StatusCode::NOT_FOUND.into_response(),
+        Err(error) => failed(&error, signed.person.language),
+    }
+}
+
+/// A small picture that came before the images.
+pub(super) async fn quick(
+    State(room): State<Room>,
+    signed: Signed,
+    Path((clinic, case, place)): Path<(String, String, usize)>,
+) -> Response {
+    if let Err(refusal) = allow(&signed, Right::SeeImages) {
+        return refusal;
+    }
+    let Some(key) = key_of((clinic, case)) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    let found = async {
+        let Some(case) = room.archive.case(&key).await? else {
+            return Ok::<_, Error>(None);
+        };
+        let set = set(&room, &key, case.life.version).await?;
+        Ok(set.quick.get(place).map(|(_, object)| *object))
+    };
+    let (object, images) = match (found.await, &room.images) {
+        (Ok(Some(object)), Some(images)) => (object, images),
+        (Err(error), _) => return failed(&error, signed.person.language),
+        _ => return StatusCode::NOT_FOUND.into_response(),
+    };
+    match images.read(&key.clinic, object).await {
+        Ok(picture) => ([(header::CONTENT_TYPE, "image/jpeg")], picture).into_response(),
+        Err(error) => {
+            tracing::error!(%error, clinic = %key.clinic, "A quick look cannot be read.");
+            StatusCode::NOT_FOUND.into_response()
+        }
+    }
+}
+
+/// How a picture is to be drawn.
+#[derive(Debug, Deserialize)]
+pub(super) struct Drawing {
+    frame: Option<u32>,
+    centre: Option<f64>,
+    width: Option<f64>,
+    #[serde(default)]
+    invert: String,
+}
+
+/// A picture drawn by the server, where there is no viewer.
+pub(super) async fn drawn(
+    State(room): State<Room>,
+    signed: Signed,
+    Path((clinic, case, uid)): Path<(String, String, String)>,
+    Query(asked): Query<Drawing>,
+) -> Response {
+    if let Err(refusal) = allow(&signed, Right::SeeImages) {
+        return refusal;
+    }
+    let Some(key) = key_of((clinic, case)) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    let noted = room.note(&signed, Action::ViewImages, object(&key), "").await;
+    let bytes = match (noted, bytes(&room, &key, &uid).await) {
+        (Ok(()), Ok(Some(bytes))) => bytes,
+        (Ok(()), Ok(None)) => return StatusCode::NOT_FOUND.into_response(),
+        (Err(error), _) | (_, Err(error)) => return failed(&error, signed.person.language),
+    };
+    let drawing = tokio::task::spawn_blocking(move || draw(&bytes, &asked));
+    match drawing.await {
+        Ok(Some(jpeg)) => ([(header::CONTENT_TYPE, "image/jpeg")], jpeg).into_response(),
+        Ok(None) | Err(_) => StatusCode::UNPROCESSABLE_ENTITY.into_response(),
+    }
+}
