@@ -4,16 +4,21 @@
 //! of the hub has its table names and calls in a submodule of its own, so that another database is a second set of
 //! these. A write that decides is one immediate transaction; short ones wait for each other.
 
+mod audit;
 mod commit;
 mod corrections;
 mod federation;
 mod images;
 mod lines;
 mod models;
+mod people;
+mod programs;
 mod read;
 mod rollouts;
 mod schema;
+mod sessions;
 
+pub(crate) use audit::AuditFilter;
 pub(crate) use corrections::{NewCorrection, Waiting};
 pub(crate) use federation::{
     AttemptKey, AttemptRow, GlobalRow, MemberCounts, Next, RefusalRow, ReplyRow, RunEnd, RunRow, RunState,
@@ -22,7 +27,10 @@ pub(crate) use federation::{
 pub(crate) use images::{ImagesHere, NewImageSet, VersionKey};
 pub(crate) use lines::LineRow;
 pub(crate) use models::{ModelRow, PlanRow, ReportRow, TestSetRow};
+pub(crate) use people::{AtWhat, Credentials, NewKey, NewPerson, PersonRow, SigningRow};
+pub(crate) use programs::{NewProgram, ProgramRow};
 pub(crate) use rollouts::RolloutRow;
+pub(crate) use sessions::{NewSession, SessionRow};
 
 use std::path::Path;
 use std::time::Duration;
