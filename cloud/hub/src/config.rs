@@ -45,6 +45,8 @@ pub struct Config {
     pub worklist: Option<Rules>,
     /// An address that is told of critical cases that were not read in time.
     pub alarm_address: Option<String>,
+    /// Absent: nobody signs in, and the page is on loopback only.
+    pub people: Option<People>,
 }
 
 /// How clinics reach the hub.
@@ -125,7 +127,7 @@ pub struct Images {
     pub keep_unneeded_days: u64,
 }
 
-/// The results page.
+/// The pages.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Page {
@@ -135,6 +137,56 @@ pub struct Page {
     /// Minutes the page's times are ahead of UTC, within a day. Default 480 (China).
     #[serde(default = "china")]
     pub utc_offset_minutes: i32,
+    /// A proxy of ours stands before the page, speaks HTTPS to browsers and says who calls. Default false.
+    #[serde(default)]
+    pub behind_proxy: bool,
+    /// Absent: the page speaks plain HTTP.
+    pub tls: Option<PageTls>,
+}
+
+/// The page's own HTTPS.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PageTls {
+    /// PEM, one that browsers trust.
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+}
+
+/// People who sign in.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct People {
+    /// A session ends after this many minutes without a request by its person. Default 30.
+    #[serde(default = "idle_minutes")]
+    pub idle_minutes: u32,
+    /// And after this many hours in any case. Default 12.
+    #[serde(default = "absolute_hours")]
+    pub absolute_hours: u32,
+    /// Seconds in which a code, once given, is enough for further signatures of reports; 0: a code for each. Default 600.
+    #[serde(default = "signing_window")]
+    pub signing_window_s: u32,
+    /// Hours a one-time code is good for. Default 72.
+    #[serde(default = "set_up_hours")]
+    pub set_up_hours: u32,
+    /// What authenticator apps show beside a person's name. Default Barefoot.
+    #[serde(default = "issuer")]
+    pub issuer: String,
+    /// How people's browsers reach the hub; links begin with it. Absent: they begin with the path.
+    pub address: Option<String>,
+}
+
+impl Default for People {
+    fn default() -> Self {
+        Self {
+            idle_minutes: idle_minutes(),
+            absolute_hours: absolute_hours(),
+            signing_window_s: signing_window(),
+            set_up_hours: set_up_hours(),
+            issuer: issuer(),
+            address: None,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -156,6 +208,7 @@ struct File {
     metrics: Option<Metrics>,
     images: Option<Images>,
     worklist: Option<Worklist>,
+    people: Option<People>,
 }
 
 #[derive(Deserialize)]
@@ -247,6 +300,26 @@ fn china() -> i32 {
     480
 }
 
+fn idle_minutes() -> u32 {
+    30
+}
+
+fn absolute_hours() -> u32 {
+    12
+}
+
+fn signing_window() -> u32 {
+    600
+}
+
+fn set_up_hours() -> u32 {
+    72
+}
+
+fn issuer() -> String {
+    "Barefoot".to_owned()
+}
+
 impl Config {
     /// # Errors
     /// When the file cannot be read or a setting cannot be used.
@@ -287,7 +360,8 @@ impl Config {
                 certificate: base.join(read.tls.certificate),
                 key: base.join(read.tls.key),
             },
-            page: read.page,
+            page: source.page(read.page, read.people.as_ref(), base)?,
+            people: source.people(read.people)?,
             grpc: source.grpc(read.grpc)?,
             releases: read.releases.map(|releases| Releases {
                 root: base.join(releases.root),
@@ -306,6 +380,54 @@ struct Source<'a> {
 }
 
 impl Source<'_> {
+    /// What everybody on a network can open needs a sign-in, and a sign-in needs HTTPS.
+    fn page(&self, mut page: Page, people: Option<&People>, base: &Path) -> Result<Page, Error> {
+        let loopback = page.listen.ip().is_loopback();
+        if people.is_none() && !loopback {
+            let problem = "without a [people] table the page has no sign-in: listen on loopback (127.0.0.1 or [::1]), \
+                           or add the table";
+            return Err(self.error("page", "listen", problem));
+        }
+        if page.tls.is_some() && page.behind_proxy {
+            return Err(self.error("page", "behind_proxy", "is only for a page without [page.tls]"));
+        }
+        if !loopback && page.tls.is_none() && !page.behind_proxy {
+            let problem = "plain HTTP is for loopback only, passwords go over it: add [page.tls], or set behind_proxy = \
+                           true where a proxy with HTTPS stands before the hub";
+            return Err(self.error("page", "listen", problem));
+        }
+        page.tls = page.tls.map(|tls| PageTls {
+            certificate: base.join(tls.certificate),
+            key: base.join(tls.key),
+        });
+        Ok(page)
+    }
+
+    fn people(&self, table: Option<People>) -> Result<Option<People>, Error> {
+        let Some(people) = table else { return Ok(None) };
+        for (key, zero) in [
+            ("idle_minutes", people.idle_minutes == 0),
+            ("absolute_hours", people.absolute_hours == 0),
+            ("set_up_hours", people.set_up_hours == 0),
+        ] {
+            if zero {
+                return Err(self.error("people", key, "must be at least 1"));
+            }
+        }
+        if people.issuer.trim().is_empty() || people.issuer.contains(':') {
+            return Err(self.error("people", "issuer", "must be a name without a colon"));
+        }
+        let wrong = |address: &String| !address.starts_with("https://") && !address.starts_with("http://");
+        if people.address.as_ref().is_some_and(wrong) {
+            return Err(self.error(
+                "people",
+                "address",
+                "must begin with https:// (or http:// on loopback)",
+            ));
+        }
+        Ok(Some(people))
+    }
+
     fn mqtt(&self, table: MqttTable) -> Result<Mqtt, Error> {
         match table.endpoint {
             EndpointKind::Embedded => {
@@ -478,9 +600,15 @@ mod tests {
         let spelled_out: String = EXAMPLE
             .lines()
             .map(|line| match line.strip_prefix("# ") {
-                Some(rest) if rest.contains(" = ") && !rest.starts_with("broker") && !rest.ends_with('.') => {
-                    rest
+                // Without these there is no default either.
+                Some(rest)
+                    if ["broker", "certificate", "key", "address"]
+                        .iter()
+                        .any(|key| rest.starts_with(key)) =>
+                {
+                    line
                 }
+                Some(rest) if rest.contains(" = ") && !rest.ends_with('.') => rest,
                 _ => line,
             })
             .map(|line| format!("{line}\n"))
@@ -538,19 +666,19 @@ mod tests {
         let page = line("[page]");
         check(
             EXAMPLE.replace("language =", "langauge ="),
-            page + 4,
+            page + 5,
             "langauge",
             "unknown field",
         );
         check(
             EXAMPLE.replace("\"zh\"\n#", "\"fr\"\n#"),
-            page + 4,
+            page + 5,
             "language",
             "zh",
         );
         check(
             EXAMPLE.replace("127.0.0.1:8090", "8090"),
-            page + 2,
+            page + 3,
             "listen",
             "socket address",
         );

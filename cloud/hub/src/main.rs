@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use barefoot_hub::console::{self, AuditCommand, PersonCommand, TokenCommand};
 use barefoot_hub::{Config, Shutdown, import_queue};
 use clap::{Parser, Subcommand};
 use sd_notify::NotifyState;
@@ -37,6 +38,15 @@ enum Command {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
+    /// Accounts of people who work at the hub.
+    #[command(subcommand)]
+    Person(PersonCommand),
+    /// Tokens of programs: DICOMweb clients, RIS, scripts.
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// The audit log.
+    #[command(subcommand)]
+    Audit(AuditCommand),
 }
 
 fn main() -> ExitCode {
@@ -49,6 +59,9 @@ fn main() -> ExitCode {
     };
     let done = match arguments.command {
         Some(Command::ImportQueue { files }) => import(&config, &files),
+        Some(Command::Person(command)) => say(console::person(&config, command)),
+        Some(Command::Token(command)) => say(console::token(&config, command)),
+        Some(Command::Audit(command)) => say(console::audit(&config, command)),
         None => serve(config),
     };
     done.map_or_else(|error| end(&error, 1), |()| ExitCode::SUCCESS)
@@ -57,6 +70,12 @@ fn main() -> ExitCode {
 fn end(error: &anyhow::Error, code: u8) -> ExitCode {
     tracing::error!("The hub cannot run: {error:#}.");
     ExitCode::from(code)
+}
+
+#[tokio::main]
+async fn say(done: impl Future<Output = Result<String, console::Error>>) -> anyhow::Result<()> {
+    println!("{}", done.await?);
+    Ok(())
 }
 
 #[tokio::main]

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use barefoot_trust::TlsIdentity;
 
 use crate::archive::{self, Archive};
+use crate::audit::{self, Audit};
 use crate::changes::Changes;
 use crate::chunks::{self, ChunkStore};
+use crate::clock::Clock;
 use crate::config::{Config, Mqtt};
 use crate::dispatch::{CorrectionsService, Dispatch};
 use crate::federation::{Driver, FederationService, Runs};
@@ -17,6 +19,7 @@ use crate::metrics::{self, Metrics};
 use crate::model_registry::Registry;
 use crate::models_page;
 use crate::mqtt::{self, Broker, Endpoint};
+use crate::people::{self, People};
 use crate::presence::{Connection, Presence};
 use crate::results_page;
 use crate::rollout::{self, Releases, ReleasesService, Rollouts};
@@ -70,6 +73,10 @@ pub enum Error {
     },
     #[error("the release repository is not usable")]
     Releases {
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    #[error("the accounts are not usable")]
+    People {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     #[error("the pages are not usable")]
@@ -168,7 +175,20 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
         }
         None => None,
     };
-    let web = Web::bind(&config.page, changes.clone(), shutdown.clone()).await?;
+    let audit = Audit::new(archive.clone(), Arc::clone(&identity));
+    let people = config.people.clone().map(|settings| {
+        People::new(
+            archive.clone(),
+            Arc::clone(&identity),
+            settings,
+            &config.page,
+            Clock::system(),
+        )
+    });
+    let people = people.transpose().map_err(|source| Error::People {
+        source: source.into(),
+    })?;
+    let web = Web::bind(&config.page, people.is_some(), changes.clone(), shutdown.clone()).await?;
     let metrics = match &config.metrics {
         Some(settings) => {
             let sources = metrics::Sources {
@@ -181,9 +201,14 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
         None => None,
     };
     let shown = images.as_ref().map(|(_, store)| store.clone());
-    let pages = results_page::router(archive.clone(), shown, presence, web.look()).merge(
+    let mut pages = results_page::router(archive.clone(), shown, presence, web.look()).merge(
         models_page::router(registry.clone(), runs.clone(), rollouts.clone(), web.look()),
     );
+    if let Some(people) = &people {
+        pages = pages
+            .merge(people::router(people.clone(), web.look()))
+            .merge(audit::router(people.audit().clone(), web.look()));
+    }
     let mut addresses = BTreeMap::<&'static str, SocketAddr>::from([("page", web.address())]);
     if let Line::Embedded(endpoint) = &line {
         addresses.insert("mqtt", endpoint.address());
@@ -203,7 +228,8 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
 
     let mut line = tokio::spawn(line.run());
     let mut committer = tokio::spawn(committer.with_worklist(worklist.clone()).run());
-    let mut page = tokio::spawn(web.run(pages));
+    let mut page = tokio::spawn(web.run(pages, people));
+    let mut audit = tokio::spawn(audit.run(shutdown.clone()));
     let mut driver = tokio::spawn(driver.run());
     let mut port = tokio::spawn(serve(port, services, shutdown.clone()));
     let mut images = tokio::spawn(take_images(images, shutdown.clone()));
@@ -237,6 +263,7 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
         _ = &mut alarms => Err(Error::Stopped { part: "the alarms" }),
         _ = &mut reconciler => Err(Error::Stopped { part: "the list of cases" }),
         _ = &mut retention => Err(Error::Stopped { part: "the forgetting of duplicates" }),
+        _ = &mut audit => Err(Error::Stopped { part: "the signing of the audit log" }),
         served = &mut page => match served {
             Ok(Err(source)) => Err(source.into()),
             _ => Err(Error::Stopped { part: "the pages" }),
@@ -263,6 +290,8 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
     if !page.is_finished() {
         let _ = page.await;
     }
+    // Last: what the others did at the end stands under it.
+    finish(&mut audit).await;
     archive.close().await;
     drop(published);
     tracing::info!("The hub has stopped.");

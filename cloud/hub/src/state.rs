@@ -37,7 +37,8 @@ pub(crate) fn database_of(directory: &Path) -> PathBuf {
 pub(crate) struct PublishedAddresses(PathBuf);
 
 impl StateDirectory {
-    pub(crate) fn open(path: &Path) -> Result<Self, Error> {
+    /// Makes the directory where it is missing; readable by this user only.
+    pub(crate) fn make(path: &Path) -> Result<(), Error> {
         fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -45,7 +46,11 @@ impl StateDirectory {
             .map_err(|source| Error::Create {
                 path: path.display().to_string(),
                 source,
-            })?;
+            })
+    }
+
+    pub(crate) fn open(path: &Path) -> Result<Self, Error> {
+        Self::make(path)?;
         let lock_path = path.join("lock");
         let failed = |source| Error::Lock {
             path: lock_path.display().to_string(),

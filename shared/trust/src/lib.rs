@@ -7,6 +7,8 @@
 //! - [`peer_of`] reads from a certificate who calls: a clinic's box or a person with a role.
 //! - [`TlsIdentity::sign`] and [`TlsIdentity::verify_signed`]: a clinic's word that another can check without the hub.
 //! - [`TlsIdentity::seal`] and [`TlsIdentity::open`]: a file that one reader can open, and knows who wrote it.
+//! - [`person_key`]: a person's own key, sealed by a password; [`verify_report`]: whether a report is signed by whom it names.
+//! - [`audit`]: a log of who did what that nobody can change unseen.
 //! - [`release`]: what makes a model release one that a box may install.
 //! - [`PseudonymKey`] gives studies, images and patients their names outside the clinic.
 
@@ -31,6 +33,16 @@ pub use chain::Signer;
 
 mod sealed;
 pub use sealed::{MAX_SEALED_BYTES, Opened, Purpose, Reader, SealError, sealed_for};
+
+pub mod person_key;
+
+mod report_signature;
+pub use report_signature::{Authorities, KeyStatement, ReportError, SignedParts, Signing, verify_report};
+
+pub mod audit;
+
+mod browser;
+pub use browser::browser_server_config;
 
 pub mod release;
 

@@ -131,7 +131,7 @@ impl TlsIdentity {
     }
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
+pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
     let pem = files::read(path)?;
     let wrong = || Error::Pem {
         path: path.display().to_string(),

@@ -38,6 +38,9 @@ pub use cases::{
     message_envelope, opinion_envelope, report_read_envelope, signed_report_envelope,
 };
 
+mod signers;
+pub use signers::{SignerStatement, decode_signer_statement, encode_signer_statement};
+
 mod batch;
 pub use batch::{
     BATCH_VERSION, BatchError, DICTIONARY, MAX_BATCH_BYTES, MAX_BATCH_ENVELOPES, Packing, decode_batch,

@@ -6,21 +6,26 @@
 
 mod alarms;
 mod cases;
+mod audit;
 mod commit;
 mod corrections;
 mod federation;
 mod images;
 mod lines;
 mod models;
+mod people;
+mod programs;
 mod read;
 mod rollouts;
 mod schema;
+mod sessions;
 
 pub(crate) use alarms::Alarm;
 pub(crate) use cases::{
     Absence, Acted, By, Case, CaseKey, ClinicWord, Draft, Filter, Group, HistoryLine, ListPage, Load,
     NewReport, NotActed, ReaderOpinion, Said, Saved, Scope, Shift, StatementRow, StoredMessage, StoredReport,
 };
+pub(crate) use audit::AuditFilter;
 pub(crate) use corrections::{NewCorrection, Waiting};
 pub(crate) use federation::{
     AttemptKey, AttemptRow, GlobalRow, MemberCounts, Next, RefusalRow, ReplyRow, RunEnd, RunRow, RunState,
@@ -29,7 +34,10 @@ pub(crate) use federation::{
 pub(crate) use images::{ImagesHere, NewImageSet, VersionKey};
 pub(crate) use lines::LineRow;
 pub(crate) use models::{ModelRow, PlanRow, ReportRow, TestSetRow};
+pub(crate) use people::{AtWhat, Credentials, NewKey, NewPerson, PersonRow, SigningRow};
+pub(crate) use programs::{NewProgram, ProgramRow};
 pub(crate) use rollouts::RolloutRow;
+pub(crate) use sessions::{NewSession, SessionRow};
 
 use std::path::Path;
 use std::time::Duration;

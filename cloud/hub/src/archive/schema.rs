@@ -14,6 +14,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0008_lines.sql"),
     include_str!("migrations/0009_images.sql"),
     include_str!("migrations/0010_objects_by_hash.sql"),
+    include_str!("migrations/0011_people.sql"),
+    include_str!("migrations/0012_audit.sql"),
     include_str!("migrations/0013_cases.sql"),
     include_str!("migrations/0014_reports.sql"),
 ];

@@ -130,7 +130,13 @@ fn rollout() -> v1::RolloutView {
 fn page(language: Language, shown: &Shown<'_>) -> String {
     let words = words(language);
     let list = view::list(words, UtcOffset::from_hms(8, 0, 0).unwrap(), shown);
-    view::PageView { words, list }.render().unwrap()
+    view::PageView {
+        words,
+        accounts: false,
+        list,
+    }
+    .render()
+    .unwrap()
 }
 
 #[test]

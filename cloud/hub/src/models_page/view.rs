@@ -19,6 +19,8 @@ const MOST_BROKEN: usize = 5;
 #[template(path = "models.html")]
 pub(super) struct PageView {
     pub(super) words: &'static Words,
+    /// There are accounts.
+    pub(super) accounts: bool,
     pub(super) list: ListView,
 }
 

@@ -56,6 +56,8 @@ pub(super) struct Words {
     pub(super) no_rollout: &'static str,
     pub(super) canary: &'static str,
     pub(super) unseen: &'static str,
+    /// The way to one's own account.
+    pub(super) account: &'static str,
     pub(super) failed: &'static str,
     pub(super) language: Language,
 }
@@ -114,6 +116,7 @@ static ZH: Words = Words {
     no_rollout: "没有正在下发的版本",
     canary: "先行",
     unseen: "尚未联系",
+    account: "我的账号",
     failed: "暂时无法读取，请稍后刷新。",
     language: Language::Zh,
 };
@@ -165,6 +168,7 @@ static EN: Words = Words {
     no_rollout: "No version is being rolled out",
     canary: "Canary",
     unseen: "not heard of yet",
+    account: "My account",
     failed: "This cannot be read right now. Reload in a moment.",
     language: Language::En,
 };

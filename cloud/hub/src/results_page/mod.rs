@@ -57,6 +57,7 @@ async fn page(State(site): State<Site>, chosen: Chosen) -> Response {
     let answer = match site.list(language).await {
         Ok(list) => html(&view::PageView {
             words: words(language),
+            accounts: site.look.accounts,
             list,
         }),
         Err(error) => failed(&error, language),

@@ -16,6 +16,8 @@ use crate::web::{iso_time, local_time};
 #[template(path = "page.html")]
 pub(super) struct PageView {
     pub(super) words: &'static Words,
+    /// There are accounts.
+    pub(super) accounts: bool,
     pub(super) list: ListView,
 }
 

@@ -38,6 +38,8 @@ pub(super) struct Words {
     /// What stands for a picture that cannot be seen.
     pub(super) key_image: &'static str,
     pub(super) unknown_modality: &'static str,
+    /// The way to one's own account.
+    pub(super) account: &'static str,
     pub(super) failed: &'static str,
     language: Language,
 }
@@ -82,6 +84,7 @@ static ZH: Words = Words {
     received: "收到",
     key_image: "关键影像",
     unknown_modality: "类型未知",
+    account: "我的账号",
     failed: "暂时无法读取结果，请稍后刷新。",
     language: Language::Zh,
 };
@@ -119,6 +122,7 @@ static EN: Words = Words {
     received: "Received",
     key_image: "Key image",
     unknown_modality: "unknown type",
+    account: "My account",
     failed: "The results cannot be read right now. Reload in a moment.",
     language: Language::En,
 };

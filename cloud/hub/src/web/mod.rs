@@ -1,11 +1,12 @@
 //! The hub's pages: one server for `results_page` and `models_page`, and what both share.
 //!
 //! A page is plain HTML; its one script listens to `/events` and swaps in what has changed. Everything comes from
-//! this process, no request leaves it, and the policy header forbids any. There is no sign-in yet.
+//! this process, no request leaves it, and the policy header forbids any. Who may see what, `people::guard` decides.
 
 mod events;
 mod headers;
 mod language;
+mod lines;
 mod times;
 
 use std::net::SocketAddr;
@@ -17,6 +18,9 @@ use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use axum::{Router, middleware};
+use barefoot_trust::browser_server_config;
+use futures_util::FutureExt;
+use rustls::ServerConfig;
 use time::UtcOffset;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -25,8 +29,12 @@ use tokio::time::timeout;
 use crate::Shutdown;
 use crate::changes::Changes;
 use crate::config::{Language, Page};
+use crate::people::{People, guard};
+
+use self::lines::TlsLines;
 
 pub(crate) use language::Chosen;
+pub(crate) use lines::Remote;
 pub(crate) use times::{iso_time, local_time};
 
 /// Pages that follow live at once; one more is told to reload by itself.
@@ -43,6 +51,11 @@ pub enum Error {
         address: SocketAddr,
         source: std::io::Error,
     },
+    #[error("the certificate settings under [page.tls] are not usable")]
+    Tls {
+        #[from]
+        source: barefoot_trust::Error,
+    },
     #[error("the pages stopped")]
     Serve { source: std::io::Error },
 }
@@ -52,12 +65,15 @@ pub enum Error {
 pub(crate) struct Look {
     pub(crate) language: Language,
     pub(crate) offset: UtcOffset,
+    /// There are accounts, so pages lead to one's own.
+    pub(crate) accounts: bool,
 }
 
 /// The pages' server.
 #[derive(Debug)]
 pub(crate) struct Web {
     listener: TcpListener,
+    tls: Option<Arc<ServerConfig>>,
     address: SocketAddr,
     look: Look,
     followers: Followers,
@@ -72,7 +88,17 @@ struct Followers {
 }
 
 impl Web {
-    pub(crate) async fn bind(config: &Page, changes: Changes, shutdown: Shutdown) -> Result<Self, Error> {
+    /// `accounts`: there is a sign-in.
+    pub(crate) async fn bind(
+        config: &Page,
+        accounts: bool,
+        changes: Changes,
+        shutdown: Shutdown,
+    ) -> Result<Self, Error> {
+        let tls = config.tls.as_ref();
+        let tls = tls
+            .map(|tls| browser_server_config(&tls.certificate, &tls.key))
+            .transpose()?;
         let failed = |source| Error::Listen {
             address: config.listen,
             source,
@@ -81,7 +107,9 @@ impl Web {
         Ok(Self {
             address: listener.local_addr().map_err(failed)?,
             listener,
+            tls,
             look: Look {
+                accounts,
                 language: config.language,
                 // The configuration allows less than a day either way.
                 offset: UtcOffset::from_whole_seconds(config.utc_offset_minutes * 60)
@@ -103,16 +131,31 @@ impl Web {
         self.look
     }
 
-    /// Serves `pages` until the shutdown.
-    pub(crate) async fn run(self, pages: Router) -> Result<(), Error> {
+    /// Serves `pages` until the shutdown; where there are accounts, to whom they let in.
+    pub(crate) async fn run(self, pages: Router, people: Option<People>) -> Result<(), Error> {
         let shutdown = self.followers.shutdown.clone();
         let stopping = shutdown.clone();
-        let router = pages
-            .merge(shared(self.followers))
-            .layer(middleware::map_response(headers::protect));
-        let server = axum::serve(self.listener, router)
-            .with_graceful_shutdown(async move { stopping.triggered().await })
-            .into_future();
+        let pages = pages.merge(shared(self.followers));
+        let pages = match people {
+            Some(people) => guard(pages, people),
+            None => pages,
+        };
+        let router = pages.layer(middleware::map_response(headers::protect));
+        let pages = router.into_make_service_with_connect_info::<Remote>();
+        let stop = async move { stopping.triggered().await };
+        let server = match self.tls {
+            None => axum::serve(self.listener, pages)
+                .with_graceful_shutdown(stop)
+                .into_future()
+                .boxed(),
+            Some(tls) => axum::serve(
+                TlsLines::new(self.listener, self.address, tls, shutdown.clone()),
+                pages,
+            )
+            .with_graceful_shutdown(stop)
+            .into_future()
+            .boxed(),
+        };
         tokio::pin!(server);
         tokio::select! {
             served = &mut server => return served.map_err(|source| Error::Serve { source }),
@@ -134,6 +177,10 @@ fn shared(followers: Followers) -> Router {
         .route(
             "/assets/models.css",
             get(|| asset("text/css; charset=utf-8", include_str!("assets/models.css"))),
+        )
+        .route(
+            "/assets/people.css",
+            get(|| asset("text/css; charset=utf-8", include_str!("assets/people.css"))),
         )
         .route(
             "/assets/page.js",
