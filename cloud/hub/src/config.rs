@@ -39,6 +39,8 @@ pub struct Config {
     pub metrics: Option<Metrics>,
     /// Absent: no port for images.
     pub images: Option<Images>,
+    /// Absent: no DICOMweb.
+    pub dicomweb: Option<Dicomweb>,
 }
 
 /// How clinics reach the hub.
@@ -119,6 +121,17 @@ pub struct Images {
     pub keep_unneeded_days: u64,
 }
 
+/// DICOMweb and the worklist service, on the pages' port.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dicomweb {
+    /// What addresses in answers begin with. Default: `http://` and the host that the client called.
+    pub public_url: Option<String>,
+    /// Sites whose pages may call from a browser, for instance an OHIF viewer's. Default: none.
+    #[serde(default)]
+    pub allowed_origins: Vec<String>,
+}
+
 /// The results page.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -149,6 +162,7 @@ struct File {
     releases: Option<Releases>,
     metrics: Option<Metrics>,
     images: Option<Images>,
+    dicomweb: Option<Dicomweb>,
 }
 
 #[derive(Deserialize)]
@@ -270,6 +284,13 @@ impl Config {
         if read.storage.dedupe_days == 0 {
             return Err(source.error("storage", "dedupe_days", "must be at least 1"));
         }
+        if read.dicomweb.is_some() && read.images.is_none() {
+            return Err(source.error(
+                "dicomweb",
+                "dicomweb",
+                "needs the [images] table: without it there are no images",
+            ));
+        }
         Ok(Self {
             directory: base.join(read.storage.directory),
             dedupe_days: read.storage.dedupe_days,
@@ -286,6 +307,7 @@ impl Config {
                 root: base.join(releases.root),
             }),
             images: source.images(read.images)?,
+            dicomweb: source.dicomweb(read.dicomweb)?,
         })
     }
 }
@@ -374,6 +396,33 @@ impl Source<'_> {
             if zero {
                 return Err(self.error("images", key, "must be at least 1"));
             }
+        }
+        Ok(Some(table))
+    }
+
+    fn dicomweb(&self, table: Option<Dicomweb>) -> Result<Option<Dicomweb>, Error> {
+        let Some(table) = table else {
+            return Ok(None);
+        };
+        let is_site = |text: &str| {
+            let host = text
+                .strip_prefix("https://")
+                .or_else(|| text.strip_prefix("http://"));
+            host.is_some_and(|host| {
+                !host.is_empty() && !host.contains(['/', '*', '?', '#', '@', '"', ' ']) && host.is_ascii()
+            })
+        };
+        if table
+            .public_url
+            .as_deref()
+            .is_some_and(|url| !is_site(url.trim_end_matches('/')))
+        {
+            let problem = "must be a scheme and a host, for instance https://hub.region.example";
+            return Err(self.error("dicomweb", "public_url", problem));
+        }
+        if !table.allowed_origins.iter().all(|origin| is_site(origin)) {
+            let problem = "must be a list of schemes and hosts, for instance \"https://viewer.example\"; there is no wildcard";
+            return Err(self.error("dicomweb", "allowed_origins", problem));
         }
         Ok(Some(table))
     }

@@ -6,6 +6,8 @@
 
 mod commit;
 mod corrections;
+mod dicom_index;
+mod dicom_search;
 mod federation;
 mod images;
 mod lines;
@@ -13,8 +15,11 @@ mod models;
 mod read;
 mod rollouts;
 mod schema;
+mod workitems;
 
 pub(crate) use corrections::{NewCorrection, Waiting};
+pub(crate) use dicom_index::{Indexed, IndexedInstance, IndexedSeries, IndexedStudy, Located, Pending};
+pub(crate) use dicom_search::{ImageLevel, ImageSearch, Matching};
 pub(crate) use federation::{
     AttemptKey, AttemptRow, GlobalRow, MemberCounts, Next, RefusalRow, ReplyRow, RunEnd, RunRow, RunState,
     Transition, Uploaded,
@@ -23,6 +28,7 @@ pub(crate) use images::{ImagesHere, NewImageSet, VersionKey};
 pub(crate) use lines::LineRow;
 pub(crate) use models::{ModelRow, PlanRow, ReportRow, TestSetRow};
 pub(crate) use rollouts::RolloutRow;
+pub(crate) use workitems::{SubscriptionRow, WorkitemChange, WorkitemRow};
 
 use std::path::Path;
 use std::time::Duration;

@@ -14,6 +14,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0008_lines.sql"),
     include_str!("migrations/0009_images.sql"),
     include_str!("migrations/0010_objects_by_hash.sql"),
+    include_str!("migrations/0015_dicomweb.sql"),
 ];
 
 /// Each step is one transaction together with its version number: a cut leaves the older version, whole.
