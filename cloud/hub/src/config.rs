@@ -47,6 +47,8 @@ pub struct Config {
     pub alarm_address: Option<String>,
     /// Absent: nobody signs in, and the page is on loopback only.
     pub people: Option<People>,
+    /// Absent: no DICOMweb.
+    pub dicomweb: Option<Dicomweb>,
 }
 
 /// How clinics reach the hub.
@@ -128,6 +130,18 @@ pub struct Images {
 }
 
 /// The pages.
+/// DICOMweb and the worklist service, on the pages' port.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dicomweb {
+    /// What addresses in answers begin with. Default: `http://` and the host that the client called.
+    pub public_url: Option<String>,
+    /// Sites whose pages may call from a browser, for instance an OHIF viewer's. Default: none.
+    #[serde(default)]
+    pub allowed_origins: Vec<String>,
+}
+
+/// The results page.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Page {
@@ -209,6 +223,7 @@ struct File {
     images: Option<Images>,
     worklist: Option<Worklist>,
     people: Option<People>,
+    dicomweb: Option<Dicomweb>,
 }
 
 #[derive(Deserialize)]
@@ -350,6 +365,13 @@ impl Config {
         if read.storage.dedupe_days == 0 {
             return Err(source.error("storage", "dedupe_days", "must be at least 1"));
         }
+        if read.dicomweb.is_some() && read.images.is_none() {
+            return Err(source.error(
+                "dicomweb",
+                "dicomweb",
+                "needs the [images] table: without it there are no images",
+            ));
+        }
         Ok(Self {
             directory: base.join(read.storage.directory),
             dedupe_days: read.storage.dedupe_days,
@@ -369,6 +391,7 @@ impl Config {
             images: source.images(read.images)?,
             alarm_address: source.alarm_address(read.worklist.as_ref())?,
             worklist: source.worklist(read.worklist.as_ref())?,
+            dicomweb: source.dicomweb(read.dicomweb)?,
         })
     }
 }
@@ -535,6 +558,31 @@ impl Source<'_> {
                 "must be an address that begins with https:// or http://",
             ))
         }
+    fn dicomweb(&self, table: Option<Dicomweb>) -> Result<Option<Dicomweb>, Error> {
+        let Some(table) = table else {
+            return Ok(None);
+        };
+        let is_site = |text: &str| {
+            let host = text
+                .strip_prefix("https://")
+                .or_else(|| text.strip_prefix("http://"));
+            host.is_some_and(|host| {
+                !host.is_empty() && !host.contains(['/', '*', '?', '#', '@', '"', ' ']) && host.is_ascii()
+            })
+        };
+        if table
+            .public_url
+            .as_deref()
+            .is_some_and(|url| !is_site(url.trim_end_matches('/')))
+        {
+            let problem = "must be a scheme and a host, for instance https://hub.region.example";
+            return Err(self.error("dicomweb", "public_url", problem));
+        }
+        if !table.allowed_origins.iter().all(|origin| is_site(origin)) {
+            let problem = "must be a list of schemes and hosts, for instance \"https://viewer.example\"; there is no wildcard";
+            return Err(self.error("dicomweb", "allowed_origins", problem));
+        }
+        Ok(Some(table))
     }
 
     fn error(&self, table: &str, key: &str, problem: &str) -> Error {

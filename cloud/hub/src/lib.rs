@@ -8,7 +8,8 @@
 //! committer for all sessions) → `archive` (the database, the only module that knows it) → `results_page` (people
 //! and programs read, served by `web`). `dispatch` carries what experts correct back to the clinics. `presence` knows
 //! which clinics are connected, `changes` wakes the pages, `metrics` says it all in numbers. `import_queue` takes what was
-//! carried here by hand where there is no line. `image_store` takes the images of hard cases by HTTPS.
+//! carried here by hand where there is no line. `image_store` takes the images of hard cases by HTTPS,
+//! `dicomweb` gives them to viewers and other systems.
 //!
 //! And in the order a better model passes them: `grpc` (boxes and maintainers call) → `federation` (rounds; parameters
 //! lie in `chunks`) → `model_registry` (is the candidate proven) → `rollout` (signed releases, from the canary to the
@@ -42,6 +43,15 @@ mod audit;
 mod people;
 
 mod image_store;
+
+#[cfg_attr(
+    not(test),
+    expect(
+        dead_code,
+        reason = "the router is served once there is a sign-in to stand before it"
+    )
+)]
+mod dicomweb;
 
 mod dispatch;
 

@@ -9,6 +9,7 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
 use crate::data_set::{self, Content, DataSet, Element, Limits, Vr};
+use crate::deidentify::part10;
 use crate::header::{self, Header};
 use crate::pixels;
 use crate::tags::{self, Tag};
@@ -94,6 +95,18 @@ pub fn transcode(path: &Path, header: &Header, to: &str) -> Result<Vec<u8>, Erro
         mark_signed(&mut set);
     }
     data_set::write(&set, to).map_err(|source| Error::Write { source })
+}
+
+/// As [`transcode`], with the preamble and meta information that make it a file.
+///
+/// # Errors
+/// As [`transcode`].
+pub fn transcode_file(path: &Path, header: &Header, to: &str) -> Result<Vec<u8>, Error> {
+    let set = transcode(path, header, to)?;
+    let front = part10::front(header.sop_class_uid(), header.sop_instance_uid(), to);
+    let mut file = front.map_err(|source| Error::Write { source })?;
+    file.extend(set);
+    Ok(file)
 }
 
 pub(crate) fn stored(path: &Path, header: &Header) -> Result<Vec<u8>, Error> {

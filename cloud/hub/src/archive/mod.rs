@@ -9,6 +9,8 @@ mod cases;
 mod audit;
 mod commit;
 mod corrections;
+mod dicom_index;
+mod dicom_search;
 mod federation;
 mod images;
 mod lines;
@@ -19,6 +21,7 @@ mod read;
 mod rollouts;
 mod schema;
 mod sessions;
+mod workitems;
 
 pub(crate) use alarms::Alarm;
 pub(crate) use cases::{
@@ -27,6 +30,8 @@ pub(crate) use cases::{
 };
 pub(crate) use audit::AuditFilter;
 pub(crate) use corrections::{NewCorrection, Waiting};
+pub(crate) use dicom_index::{Indexed, IndexedInstance, IndexedSeries, IndexedStudy, Located, Pending};
+pub(crate) use dicom_search::{ImageLevel, ImageSearch, Matching};
 pub(crate) use federation::{
     AttemptKey, AttemptRow, GlobalRow, MemberCounts, Next, RefusalRow, ReplyRow, RunEnd, RunRow, RunState,
     Transition, Uploaded,
@@ -38,6 +43,7 @@ pub(crate) use people::{AtWhat, Credentials, NewKey, NewPerson, PersonRow, Signi
 pub(crate) use programs::{NewProgram, ProgramRow};
 pub(crate) use rollouts::RolloutRow;
 pub(crate) use sessions::{NewSession, SessionRow};
+pub(crate) use workitems::{SubscriptionRow, WorkitemChange, WorkitemRow};
 
 use std::path::Path;
 use std::time::Duration;

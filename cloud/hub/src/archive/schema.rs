@@ -18,6 +18,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0012_audit.sql"),
     include_str!("migrations/0013_cases.sql"),
     include_str!("migrations/0014_reports.sql"),
+    include_str!("migrations/0015_dicomweb.sql"),
 ];
 
 /// Each step is one transaction together with its version number: a cut leaves the older version, whole.

@@ -107,6 +107,10 @@ impl axum::serve::Listener for Lines {
                 tracing::info!("A connection for images was not let in: its certificate is no clinic's.");
                 continue;
             };
+            if clinic.as_str() == super::brought::BROUGHT {
+                tracing::error!(%clinic, "A clinic's certificate has the name that is kept for images of other systems: issue it another name.");
+                continue;
+            }
             let line = Line {
                 stream: greeted.stream,
                 clinic,

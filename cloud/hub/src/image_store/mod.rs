@@ -4,6 +4,7 @@
 //! listener   who calls: a clinic's certificate, and whose clinic
 //! service    what is asked (`shared/wire/proto/images.proto`)
 //! objects    files named by their SHA-256, arriving in ranges, kept per clinic
+//! brought    objects whose name is not known before they are here, from other systems
 //! under_way  each commit in a task of its own, which a box that asks again joins
 //! commit     a version of a case, once: every object there, every image de-identified, then one transaction
 //! ```
@@ -13,6 +14,7 @@
 //! Identity must not come here. Every image is looked at for that before its version is committed; one that does not say
 //! that it is de-identified, or holds what the profile removes, is refused by name and its object removed.
 
+mod brought;
 mod commit;
 mod files;
 mod listener;
@@ -33,6 +35,7 @@ use crate::Shutdown;
 use crate::archive::{self, Archive};
 use crate::changes::Changes;
 use crate::config::Images;
+pub(crate) use brought::{Arriving, Judged, Kept, NotKept};
 pub(crate) use listener::Listener;
 use objects::{Limits, Objects};
 use under_way::UnderWay;
@@ -87,13 +90,14 @@ impl ImageStore {
         archive: Archive,
         changes: Changes,
     ) -> Result<Self, Error> {
+        let path = directory.display().to_string();
         let mib = |mib: u64| mib.saturating_mul(1024 * 1024);
         let limits = Limits {
             object_bytes: mib(config.max_object_mib),
             clinic_bytes: mib(config.clinic_quota_mib),
             open_uploads: config.max_open_uploads,
         };
-        Ok(Self(Arc::new(Inner {
+        let store = Self(Arc::new(Inner {
             objects: Objects::open(directory, limits)?,
             archive,
             changes,
@@ -101,12 +105,21 @@ impl ImageStore {
             checks: Semaphore::new(CHECKS_AT_ONCE),
             set_bytes: mib(config.max_case_mib),
             keep_unneeded: Duration::from_secs(config.keep_unneeded_days.saturating_mul(24 * 3600)),
-        })))
+        }));
+        store
+            .remove_incoming()
+            .map_err(|source| Error::Open { path, source })?;
+        Ok(store)
     }
 
     /// The bytes of an object that a committed version or quick look names.
     pub(crate) async fn read(&self, clinic: &ClinicId, id: ObjectId) -> Result<Vec<u8>, Error> {
         self.0.objects.read(clinic, id).await
+    }
+
+    /// Where a committed object lies: for who reads a part of it.
+    pub(crate) fn path(&self, clinic: &ClinicId, id: ObjectId) -> PathBuf {
+        self.0.objects.whole(clinic, id)
     }
 
     /// Of each clinic: how many uploads its quota did not allow since the start.

@@ -278,6 +278,30 @@ impl Objects {
         Ok(())
     }
 
+    /// The largest object that is taken.
+    pub(super) fn largest(&self) -> u64 {
+        self.0.limits.object_bytes
+    }
+
+    /// Counts an object that comes without ranges, where the quota allows it.
+    pub(super) fn reserve(&self, clinic: &ClinicId, length: u64) -> bool {
+        let mut clinics = self.lock();
+        let found = clinics.entry(clinic.clone()).or_default();
+        let wanted = found.bytes.saturating_add(length);
+        if self.0.limits.clinic_bytes < wanted {
+            found.over_quota += 1;
+            return false;
+        }
+        found.bytes = wanted;
+        true
+    }
+
+    pub(super) fn give_back(&self, clinic: &ClinicId, length: u64) {
+        if let Some(found) = self.lock().get_mut(clinic) {
+            found.bytes = found.bytes.saturating_sub(length);
+        }
+    }
+
     /// Of each clinic: how often an object was refused because the quota was used.
     pub(super) fn over_quota(&self) -> Vec<(ClinicId, u64)> {
         let clinics = self.lock();

@@ -17,9 +17,11 @@ pub(super) async fn protect(mut response: Response) -> Response {
     );
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // What the settings open to another site's pages says so itself.
+    let opened = headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN);
     headers.insert(
         "cross-origin-resource-policy",
-        HeaderValue::from_static("same-origin"),
+        HeaderValue::from_static(if opened { "cross-origin" } else { "same-origin" }),
     );
     response
 }

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 pub use crate::header::Error;
-pub use read::{Limits, read};
+pub use read::{Limits, read, read_before_pixels};
 pub use text::{Coding, View};
 pub use vr::Vr;
 pub use write::{Error as WriteError, write};

@@ -1,7 +1,9 @@
-use std::io::Cursor;
+use std::fs::File;
+use std::io::{Cursor, Read, Seek};
+use std::path::Path;
 
 use super::{Content, DataSet, Element, Error, Vr};
-use crate::header::{Encoding, Source, UNDEFINED, element_header, syntax};
+use crate::header::{Encoding, Header, INFLATED_LIMIT, Source, UNDEFINED, element_header, syntax};
 use crate::tags::{self, Tag};
 
 /// What a data set from outside may be.
@@ -48,8 +50,34 @@ pub fn read(bytes: &[u8], transfer_syntax: &str, limits: &Limits) -> Result<Data
         source,
         limits,
         seen: 0,
+        held: 0,
+        before_pixels: false,
     };
     reader.elements(syntax.encoding, Until::EndOfInput, 0)
+}
+
+/// What stands before the pixel data in the object at `path`, whose header was read from there: all its attributes, and of
+/// its pixels nothing. `limits.bytes` bounds what is held, however large the file is.
+///
+/// # Errors
+/// When the file cannot be read, or holds more than `limits` allow.
+pub fn read_before_pixels(path: &Path, header: &Header, limits: &Limits) -> Result<DataSet, Error> {
+    let read = |source| Error::Read { source };
+    let file = File::open(path).map_err(read)?;
+    let length = file.metadata().map_err(read)?.len();
+    let mut source = Source::new(file, length);
+    source.skip(tags::PIXEL_DATA, header.data_set_offset())?;
+    if header.is_deflated() {
+        source = source.inflate(INFLATED_LIMIT);
+    }
+    let mut reader = Reader {
+        source,
+        limits,
+        seen: 0,
+        held: 0,
+        before_pixels: true,
+    };
+    reader.elements(header.encoding(), Until::EndOfInput, 0)
 }
 
 /// Where a run of elements stops.
@@ -60,13 +88,17 @@ enum Until {
     Delimiter,
 }
 
-struct Reader<'a> {
-    source: Source<Cursor<&'a [u8]>>,
+struct Reader<'a, R: Read + Seek> {
+    source: Source<R>,
     limits: &'a Limits,
     seen: u32,
+    /// Bytes of values so far.
+    held: u64,
+    /// Stop where the pixels of the object itself begin.
+    before_pixels: bool,
 }
 
-impl Reader<'_> {
+impl<R: Read + Seek> Reader<'_, R> {
     fn elements(&mut self, encoding: Encoding, until: Until, depth: u8) -> Result<DataSet, Error> {
         let mut set = DataSet::default();
         loop {
@@ -79,6 +111,10 @@ impl Reader<'_> {
             let header = element_header(&mut self.source, encoding)?;
             let (tag, length) = (header.tag, header.length);
             if tag == tags::ITEM_END && matches!(until, Until::Delimiter) {
+                return Ok(set);
+            }
+            let pixels = matches!(tag, tags::PIXEL_DATA | tags::FLOAT_PIXELS | tags::DOUBLE_PIXELS);
+            if self.before_pixels && depth == 0 && pixels {
                 return Ok(set);
             }
             if tag.0 == tags::ITEM.0 {
@@ -189,6 +225,12 @@ impl Reader<'_> {
                 offset: self.source.end(),
             });
         };
+        self.held = self.held.saturating_add(length as u64);
+        if self.limits.bytes < self.held {
+            return Err(Error::TooLarge {
+                limit: self.limits.bytes,
+            });
+        }
         let mut bytes = vec![0; length];
         self.source.read_exact(tag, &mut bytes)?;
         Ok(bytes)

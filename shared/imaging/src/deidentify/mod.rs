@@ -17,7 +17,7 @@ mod dates;
 mod formal;
 mod frames;
 mod kept;
-mod part10;
+pub(crate) mod part10;
 mod pixel_data;
 mod registry;
 mod value;

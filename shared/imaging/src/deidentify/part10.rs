@@ -15,6 +15,17 @@ pub(super) fn write(
     sop_instance: &str,
     transfer_syntax: &str,
 ) -> Result<Vec<u8>, WriteError> {
+    let mut file = front(sop_class, sop_instance, transfer_syntax)?;
+    file.extend(data_set::write(set, transfer_syntax)?);
+    Ok(file)
+}
+
+/// What stands before the data set.
+pub(crate) fn front(
+    sop_class: &str,
+    sop_instance: &str,
+    transfer_syntax: &str,
+) -> Result<Vec<u8>, WriteError> {
     let mut meta = DataSet::default();
     let bytes = |vr, bytes: Vec<u8>| Element {
         vr,
@@ -36,6 +47,5 @@ pub(super) fn write(
     file.extend(b"DICM");
     file.extend(data_set::write(&first, EXPLICIT)?);
     file.extend(group);
-    file.extend(data_set::write(set, transfer_syntax)?);
     Ok(file)
 }

@@ -11,6 +11,13 @@ use super::frame::Samples;
 use super::layout::Layout;
 use super::{Error, Photometric};
 
+pub(super) fn is_known(transfer_syntax: &str) -> bool {
+    let known = TransferSyntaxRegistry.get(transfer_syntax);
+    let decodes =
+        known.is_some_and(|known| matches!(known.codec(), Codec::EncapsulatedPixelData(Some(_), _)));
+    decodes && codestream::kind(transfer_syntax).is_some()
+}
+
 /// Decodes one frame's compressed bytes.
 pub(super) fn decode(transfer_syntax: &str, bytes: Vec<u8>, layout: &Layout) -> Result<Samples, Error> {
     let no_decoder = || Error::NoDecoder {

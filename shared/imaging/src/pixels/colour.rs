@@ -1,5 +1,7 @@
 //! Colours as their brightness: what is read as a grey picture is often wrapped in three equal colours.
 
+use std::borrow::Cow;
+
 use super::frame::Samples;
 use super::layout::Layout;
 use super::lut::Table;
@@ -8,22 +10,83 @@ use crate::header::Header;
 use crate::tags;
 
 pub(super) fn brightness(layout: &Layout, samples: &Samples) -> Result<Vec<f32>, Error> {
+    let bytes = eight_bits(layout, samples)?;
+    Ok(by_photometric(layout, samples, &bytes))
+}
+
+/// Red, green and blue of each pixel.
+pub(super) fn rgb(layout: &Layout, samples: &Samples) -> Result<Vec<u8>, Error> {
+    let bytes = eight_bits(layout, samples)?;
+    let count = layout.pixels();
+    let turn = |[first, second, third]: [u8; 3]| match samples.photometric {
+        Photometric::YbrFull | Photometric::Ybr422 => from_ybr(first, second, third),
+        _ => [first, second, third],
+    };
+    let mut rgb = Vec::with_capacity(3 * count);
+    if samples.photometric == Photometric::Ybr422 {
+        let (quads, _) = bytes.as_chunks::<4>();
+        for [first, second, blue, red] in quads {
+            rgb.extend(turn([*first, *blue, *red]));
+            rgb.extend(turn([*second, *blue, *red]));
+        }
+    } else if samples.planar {
+        let (first, rest) = bytes.split_at(count.min(bytes.len()));
+        let (second, third) = rest.split_at(count.min(rest.len()));
+        for ((first, second), third) in first.iter().zip(second).zip(third) {
+            rgb.extend(turn([*first, *second, *third]));
+        }
+    } else {
+        let (triples, _) = bytes.as_chunks::<3>();
+        triples.iter().for_each(|triple| rgb.extend(turn(*triple)));
+    }
+    rgb.truncate(3 * count);
+    if rgb.len() < 3 * count {
+        return Err(Error::SizeMismatch {
+            wanted: 3 * count as u64,
+            found: rgb.len() as u64,
+        });
+    }
+    Ok(rgb)
+}
+
+/// The same of a picture whose samples choose from a palette.
+pub(super) fn palette_rgb(header: &Header, layout: &Layout, samples: &Samples) -> Result<Vec<u8>, Error> {
+    let colours = palette(header, samples.bits, |red, green, blue| [red, green, blue])?;
+    let look_up = |input: u16| colours.get(usize::from(input)).copied().unwrap_or_default();
+    Ok(indices(layout, samples).flat_map(look_up).collect())
+}
+
+fn eight_bits<'a>(layout: &Layout, samples: &'a Samples) -> Result<Cow<'a, [u8]>, Error> {
     match samples.bits {
-        8 => Ok(by_photometric(layout, samples, &samples.bytes)),
+        8 => Ok(Cow::Borrowed(&samples.bytes)),
         16 => {
             // The upper half: a colour of more than eight bits is rarer than the memory for it is worth.
             let (pairs, _) = samples.bytes.as_chunks::<2>();
             let shift = layout.bits_stored.saturating_sub(8);
-            let bytes: Vec<u8> = pairs
+            let bytes = pairs
                 .iter()
-                .map(|pair| (u16::from_le_bytes(*pair) >> shift).min(255) as u8)
-                .collect();
-            Ok(by_photometric(layout, samples, &bytes))
+                .map(|pair| (u16::from_le_bytes(*pair) >> shift).min(255) as u8);
+            Ok(Cow::Owned(bytes.collect()))
         }
         _ => Err(Error::Unsupported {
             what: "colours of a single bit",
         }),
     }
+}
+
+/// ITU-R BT.601 over the full range (PS3.3 section C.7.6.3.1.2), in 16-bit fixed point.
+fn from_ybr(level: u8, blue: u8, red: u8) -> [u8; 3] {
+    let (level, blue, red) = (
+        i32::from(level) << 16,
+        i32::from(blue) - 128,
+        i32::from(red) - 128,
+    );
+    let byte = |sum: i32| ((sum + 0x8000) >> 16).clamp(0, 255) as u8;
+    [
+        byte(level + 91_881 * red),
+        byte(level - 22_554 * blue - 46_802 * red),
+        byte(level + 116_130 * blue),
+    ]
 }
 
 fn by_photometric(layout: &Layout, samples: &Samples, bytes: &[u8]) -> Vec<f32> {
@@ -66,6 +129,15 @@ pub(super) fn palette_brightness(
     layout: &Layout,
     samples: &Samples,
 ) -> Result<Vec<f32>, Error> {
+    let levels = palette(header, samples.bits, |red, green, blue| {
+        level(luma(red, green, blue))
+    })?;
+    let look_up = |input: u16| levels.get(usize::from(input)).copied().unwrap_or(0.0);
+    Ok(indices(layout, samples).map(look_up).collect())
+}
+
+/// What each sample value stands for.
+fn palette<T>(header: &Header, bits: u16, colour: impl Fn(u8, u8, u8) -> T) -> Result<Vec<T>, Error> {
     let red = Table::palette(header, tags::RED_DESCRIPTOR, tags::RED_DATA, "red palette")?;
     let green = Table::palette(header, tags::GREEN_DESCRIPTOR, tags::GREEN_DATA, "green palette")?;
     let blue = Table::palette(header, tags::BLUE_DESCRIPTOR, tags::BLUE_DATA, "blue palette")?;
@@ -73,26 +145,21 @@ pub(super) fn palette_brightness(
         let scaled = u32::from(table.at(i32::from(input))) * 255 / u32::from(table.top.max(1));
         scaled.min(255) as u8
     };
-    let levels: Vec<f32> = (0..=u16::MAX)
-        .take(1 << samples.bits)
-        .map(|input| level(luma(byte(&red, input), byte(&green, input), byte(&blue, input))))
-        .collect();
-    let look_up = |input: u16| levels.get(usize::from(input)).copied().unwrap_or(0.0);
-    let count = layout.pixels();
-    if samples.bits == 16 {
-        let (pairs, _) = samples.bytes.as_chunks::<2>();
-        return Ok(pairs
-            .iter()
-            .take(count)
-            .map(|pair| look_up(u16::from_le_bytes(*pair)))
-            .collect());
-    }
-    Ok(samples
-        .bytes
-        .iter()
-        .take(count)
-        .map(|byte| look_up(u16::from(*byte)))
+    Ok((0..=u16::MAX)
+        .take(1 << bits)
+        .map(|input| colour(byte(&red, input), byte(&green, input), byte(&blue, input)))
         .collect())
+}
+
+fn indices<'a>(layout: &Layout, samples: &'a Samples) -> impl Iterator<Item = u16> + 'a {
+    let wide = samples.bits == 16;
+    let step = if wide { 2 } else { 1 };
+    let value = move |sample: &[u8]| match sample {
+        [low, high] => u16::from_le_bytes([*low, *high]),
+        [low] => u16::from(*low),
+        _ => 0,
+    };
+    samples.bytes.chunks(step).take(layout.pixels()).map(value)
 }
 
 /// ITU-R BT.601 in 16-bit fixed point, rounded as Pillow rounds: the training pictures went through it.

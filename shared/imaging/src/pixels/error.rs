@@ -18,6 +18,8 @@ pub enum Error {
     },
     #[error("the object has no pixel data")]
     NoPixels,
+    #[error("the object has {frames} frames and not that one")]
+    NoSuchFrame { frames: u32 },
     #[error("{name} is missing or zero")]
     MissingAttribute { name: &'static str },
     #[error("{what} is not supported")]

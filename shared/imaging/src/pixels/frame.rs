@@ -8,7 +8,7 @@ use crate::header::{self, Header, INFLATED_LIMIT, PixelLocation, Source};
 use crate::tags;
 
 /// Explicit little endian samples in fragments.
-const ENCAPSULATED_NATIVE: &str = "1.2.840.10008.1.2.1.98";
+pub(super) const ENCAPSULATED_NATIVE: &str = "1.2.840.10008.1.2.1.98";
 
 /// One frame's samples, decoded, in little endian.
 pub(super) struct Samples {
@@ -21,9 +21,13 @@ pub(super) struct Samples {
     pub(super) first_bit: u8,
 }
 
-/// The middle frame of the object: in a stack of slices the one most likely to show something.
-pub(super) fn read_middle(path: &Path, header: &Header, layout: &Layout) -> Result<Samples, Error> {
-    let frame = layout.frames / 2;
+/// The object's frame of this number, counted from nought.
+pub(super) fn read(path: &Path, header: &Header, layout: &Layout, frame: u32) -> Result<Samples, Error> {
+    if layout.frames <= frame {
+        return Err(Error::NoSuchFrame {
+            frames: layout.frames,
+        });
+    }
     let mut source = open(path, header)?;
     match header.pixels() {
         None => Err(Error::NoPixels),
@@ -168,7 +172,7 @@ pub(super) fn joined(source: &mut Source<File>, fragments: &[(u64, u32)]) -> Res
     Ok(bytes)
 }
 
-fn is_native(transfer_syntax: &str) -> bool {
+pub(super) fn is_native(transfer_syntax: &str) -> bool {
     matches!(
         transfer_syntax,
         "1.2.840.10008.1.2" | "1.2.840.10008.1.2.1" | "1.2.840.10008.1.2.1.99" | "1.2.840.10008.1.2.2"

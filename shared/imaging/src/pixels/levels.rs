@@ -8,15 +8,41 @@ use crate::header::Header;
 use crate::tags;
 
 /// Every stored value has one grey level, so the whole chain is worked out once a value, not once a pixel.
-pub(super) fn grey(header: &Header, layout: &Layout, samples: &Samples) -> Result<Vec<f32>, Error> {
+pub(super) fn grey(
+    header: &Header,
+    layout: &Layout,
+    samples: &Samples,
+    window: Option<Window>,
+) -> Result<Vec<f32>, Error> {
     let stored = Stored::of(layout, samples.bits);
-    let chain = Chain::of(header, layout)?;
+    let mut chain = Chain::of(header, layout)?;
+    if let Some(window) = window {
+        chain.voi = window.voi();
+    }
     let range = match chain.needs_range(&stored) {
         true => Some(present_range(header, &stored, samples, layout)),
         false => None,
     };
     let table = chain.table(&stored, range);
     Ok(map(samples, layout, &table))
+}
+
+/// What a reader wants to see instead of what the object says (PS3.3 section C.11.2.1.2). In values after rescaling.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Window {
+    Linear { centre: f64, width: f64 },
+    LinearExact { centre: f64, width: f64 },
+    Sigmoid { centre: f64, width: f64 },
+}
+
+impl Window {
+    fn voi(self) -> Voi {
+        match self {
+            Self::Linear { centre, width } => Voi::Linear { centre, width },
+            Self::LinearExact { centre, width } => Voi::LinearExact { centre, width },
+            Self::Sigmoid { centre, width } => Voi::Sigmoid { centre, width },
+        }
+    }
 }
 
 /// Where the value lies in a sample.

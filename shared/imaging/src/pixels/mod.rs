@@ -12,6 +12,8 @@ mod frame;
 mod layout;
 mod levels;
 mod lut;
+mod one_frame;
+mod picture;
 mod whole;
 
 use std::fmt;
@@ -21,6 +23,9 @@ pub use error::Error;
 pub(crate) use frame::fragments_of_frame;
 pub use layout::PIXEL_LIMIT;
 pub(crate) use layout::{Layout, Photometric};
+pub use levels::Window;
+pub use one_frame::{can_decode, decoded_frame, is_compressed, stored_frame};
+pub use picture::{ColourImage, Picture, load_picture};
 pub(crate) use whole::{Native, decode_native, decompress};
 
 use crate::header::Header;
@@ -53,18 +58,25 @@ impl fmt::Debug for GrayImage {
 /// When the object has no pixels, or none that can be decoded.
 pub fn load_gray(path: &Path, header: &Header) -> Result<GrayImage, Error> {
     let layout = Layout::of(header)?;
-    let samples = frame::read_middle(path, header, &layout)?;
+    // In a stack of slices the middle one is the most likely to show something.
+    let samples = frame::read(path, header, &layout, layout.frames / 2)?;
     let data = match layout.photometric {
-        Photometric::Monochrome1 | Photometric::Monochrome2 => levels::grey(header, &layout, &samples)?,
+        Photometric::Monochrome1 | Photometric::Monochrome2 => levels::grey(header, &layout, &samples, None)?,
         Photometric::Palette => colour::palette_brightness(header, &layout, &samples)?,
         Photometric::Rgb | Photometric::YbrFull | Photometric::Ybr422 => {
             colour::brightness(&layout, &samples)?
         }
     };
-    Ok(GrayImage {
-        width: u32::from(layout.columns),
-        height: u32::from(layout.rows),
-        data,
-        frame_count: layout.frames,
-    })
+    Ok(GrayImage::of(&layout, data))
+}
+
+impl GrayImage {
+    fn of(layout: &Layout, data: Vec<f32>) -> Self {
+        Self {
+            width: u32::from(layout.columns),
+            height: u32::from(layout.rows),
+            data,
+            frame_count: layout.frames,
+        }
+    }
 }

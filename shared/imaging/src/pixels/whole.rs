@@ -69,7 +69,7 @@ pub(crate) fn decode_native(
     decode(transfer_syntax, stream, layout).map(|samples| samples.bytes)
 }
 
-fn decode(transfer_syntax: &str, stream: Vec<u8>, layout: &Layout) -> Result<Samples, Error> {
+pub(super) fn decode(transfer_syntax: &str, stream: Vec<u8>, layout: &Layout) -> Result<Samples, Error> {
     let precision = precision(transfer_syntax, &stream);
     let mut samples = codec::decode(transfer_syntax, stream, layout)?;
     if samples.bits < layout.bits_allocated {

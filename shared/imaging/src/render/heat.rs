@@ -1,6 +1,6 @@
 use image::ExtendedColorType;
 
-use super::{Error, fitted, jpeg, to_byte};
+use super::{Error, JPEG_QUALITY, fitted, jpeg, to_byte};
 use crate::pixels::GrayImage;
 
 /// Where a model looked: row by row from the top, 0 nothing to 1 most.
@@ -39,7 +39,12 @@ pub fn overlay_heat_map(image: &GrayImage, map: &HeatMap, max_side: u32) -> Resu
             picture.extend(blended(*level, at(map, *row, *column)));
         }
     }
-    jpeg(&picture, small.width, small.height, ExtendedColorType::Rgb8)
+    jpeg(
+        &picture,
+        (small.width, small.height),
+        ExtendedColorType::Rgb8,
+        JPEG_QUALITY,
+    )
 }
 
 /// Between which two cells a pixel's centre lies and how far towards the second.

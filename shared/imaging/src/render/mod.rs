@@ -2,6 +2,7 @@
 
 mod heat;
 mod resize;
+mod shown;
 
 use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
@@ -11,6 +12,7 @@ use crate::pixels::GrayImage;
 
 pub use heat::{HeatMap, overlay_heat_map};
 pub use resize::{Filter, resize_gray};
+pub use shown::{Area, Format, Shown, show};
 
 /// Visibly the same as the original at about a tenth of its size.
 const JPEG_QUALITY: u8 = 88;
@@ -39,7 +41,12 @@ pub enum Error {
 /// When the picture's size does not fit its data.
 pub fn preview_jpeg(image: &GrayImage, max_side: u32) -> Result<Vec<u8>, Error> {
     let small = fitted(image, max_side)?;
-    jpeg(&bytes(&small), small.width, small.height, ExtendedColorType::L8)
+    jpeg(
+        &bytes(&small),
+        (small.width, small.height),
+        ExtendedColorType::L8,
+        JPEG_QUALITY,
+    )
 }
 
 /// The picture as PNG, no side longer than `max_side`.
@@ -48,11 +55,7 @@ pub fn preview_jpeg(image: &GrayImage, max_side: u32) -> Result<Vec<u8>, Error> 
 /// When the picture's size does not fit its data.
 pub fn preview_png(image: &GrayImage, max_side: u32) -> Result<Vec<u8>, Error> {
     let small = fitted(image, max_side)?;
-    let mut out = Vec::new();
-    PngEncoder::new(&mut out)
-        .write_image(&bytes(&small), small.width, small.height, ExtendedColorType::L8)
-        .map_err(|source| Error::Encode { source })?;
-    Ok(out)
+    png(&bytes(&small), (small.width, small.height), ExtendedColorType::L8)
 }
 
 /// Made smaller where needed, never larger; the sides keep their ratio.
@@ -74,10 +77,23 @@ fn to_byte(level: f32) -> u8 {
     (level.clamp(0.0, 1.0) * 255.0 + 0.5) as u8
 }
 
-fn jpeg(bytes: &[u8], width: u32, height: u32, colour: ExtendedColorType) -> Result<Vec<u8>, Error> {
+fn jpeg(
+    bytes: &[u8],
+    (width, height): (u32, u32),
+    colour: ExtendedColorType,
+    quality: u8,
+) -> Result<Vec<u8>, Error> {
     let mut out = Vec::new();
-    JpegEncoder::new_with_quality(&mut out, JPEG_QUALITY)
+    JpegEncoder::new_with_quality(&mut out, quality)
         .encode(bytes, width, height, colour)
+        .map_err(|source| Error::Encode { source })?;
+    Ok(out)
+}
+
+fn png(bytes: &[u8], (width, height): (u32, u32), colour: ExtendedColorType) -> Result<Vec<u8>, Error> {
+    let mut out = Vec::new();
+    PngEncoder::new(&mut out)
+        .write_image(bytes, width, height, colour)
         .map_err(|source| Error::Encode { source })?;
     Ok(out)
 }

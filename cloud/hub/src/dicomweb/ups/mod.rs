@@ -1,0 +1,31 @@
+//! Worklist service (UPS-RS, PS3.18 chapter 11).
+//!
+//! ```text
+//! state          what may be done with a workitem and what comes of it: PS3.4 table CC.1.1-2 as one function
+//! attributes     a workitem's content, DICOM JSON model
+//! requirements   what must stand in it when it is made and when it ends; that no identity stands in it
+//! search         matching keys against it
+//! workitems      where workitems come from: a trait, of which the hub's worklist is to be one
+//! made           the other one: workitems that clients make, in the database
+//! events         who is told what, over WebSockets
+//! service        requests and answers
+//! ```
+
+mod attributes;
+mod events;
+mod made;
+mod requirements;
+mod search;
+mod service;
+mod socket;
+mod state;
+mod subscriptions;
+mod workitems;
+
+pub(crate) use attributes::Attributes;
+pub(crate) use events::{Event, EventKind, Events};
+pub(crate) use made::MadeWorkitems;
+pub(crate) use search::Search;
+pub(crate) use service::{Ups, doing, following, seeing};
+pub(crate) use state::{Action, Outcome, Refusal, State, Transaction, Warning, decide};
+pub(crate) use workitems::{Done, Fault, Request, Workitem, Workitems};

@@ -1,0 +1,19 @@
+//! Retrieving (WADO-RS, PS3.18 section 10.4): whole objects, their attributes, frames, pictures.
+//!
+//! Objects stream from their files; of what is decoded one frame is in memory for each of the few places there are for it.
+
+mod bulk;
+mod find;
+mod frames;
+mod metadata;
+mod objects;
+mod range;
+mod rendered;
+
+pub(super) use bulk::bulk_data;
+pub(super) use frames::frames;
+pub(super) use metadata::{instance_metadata, series_metadata, study_metadata};
+pub(super) use objects::{any_instance, instance, series, study};
+pub(super) use rendered::{
+    frame_rendered, frame_thumbnail, instance_rendered, instance_thumbnail, series_thumbnail, study_thumbnail,
+};

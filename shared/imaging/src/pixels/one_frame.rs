@@ -1,0 +1,81 @@
+//! One frame's pixel data, for who draws them: as they are stored, or decoded.
+
+use std::path::Path;
+
+use super::frame::{self, Samples};
+use super::layout::Layout;
+use super::{Error, codec, whole};
+use crate::header::{Header, PixelLocation};
+
+/// Whether pictures in this transfer syntax are compressed streams.
+#[must_use]
+pub fn is_compressed(transfer_syntax: &str) -> bool {
+    !frame::is_native(transfer_syntax) && transfer_syntax != frame::ENCAPSULATED_NATIVE
+}
+
+/// Whether there is a decoder for pictures in this transfer syntax, or they need none.
+#[must_use]
+pub fn can_decode(transfer_syntax: &str) -> bool {
+    !is_compressed(transfer_syntax) || codec::is_known(transfer_syntax)
+}
+
+/// The frame as it lies in the object, counted from nought: a compressed stream in the object's transfer syntax, or samples
+/// in little endian.
+///
+/// # Errors
+/// When the object has no such frame, or it cannot be read.
+pub fn stored_frame(path: &Path, header: &Header, number: u32) -> Result<Vec<u8>, Error> {
+    let layout = Layout::of(header)?;
+    match header.pixels() {
+        Some(PixelLocation::Fragments {
+            offset_table,
+            fragments,
+        }) => {
+            present(number, &layout)?;
+            let mut source = frame::open(path, header)?;
+            let wanted = frame::fragments_of_frame(number, layout.frames, offset_table, fragments)?;
+            frame::joined(&mut source, wanted)
+        }
+        _ => native(frame::read(path, header, &layout, number)?),
+    }
+}
+
+/// The frame's samples in little endian, decoded where they are compressed; colours then come pixel by pixel, as RGB where
+/// the codec turns them into that.
+///
+/// # Errors
+/// When the object has no such frame, or no decoder fits it.
+pub fn decoded_frame(path: &Path, header: &Header, number: u32) -> Result<Vec<u8>, Error> {
+    let layout = Layout::of(header)?;
+    let Some(PixelLocation::Fragments { .. }) = header.pixels() else {
+        return stored_frame(path, header, number);
+    };
+    let stream = stored_frame(path, header, number)?;
+    if header.transfer_syntax() == frame::ENCAPSULATED_NATIVE {
+        return Ok(stream);
+    }
+    let mut samples = whole::decode(header.transfer_syntax(), stream, &layout)?;
+    let size = layout.pixels() * usize::from(layout.samples) * usize::from(layout.bits_allocated / 8);
+    samples.bytes.truncate(size);
+    native(samples)
+}
+
+fn present(number: u32, layout: &Layout) -> Result<(), Error> {
+    if number < layout.frames {
+        Ok(())
+    } else {
+        Err(Error::NoSuchFrame {
+            frames: layout.frames,
+        })
+    }
+}
+
+/// Frames of single bits may begin inside a byte: such a one cannot be given alone without being moved.
+fn native(samples: Samples) -> Result<Vec<u8>, Error> {
+    if samples.first_bit != 0 {
+        return Err(Error::Unsupported {
+            what: "a frame of single bits that begins inside a byte",
+        });
+    }
+    Ok(samples.bytes)
+}
