@@ -317,9 +317,12 @@ pub(crate) fn sheet<'a>(report: &'a Report, subject: &'a Subject, language: Lang
 
 /// A drawn chest, to have a key image.
 pub(crate) fn chest() -> Result<Vec<u8>, image::ImageError> {
-    const SIDE: u32 = 1000;
+    chest_of(1000)
+}
+
+pub(crate) fn chest_of(side: u32) -> Result<Vec<u8>, image::ImageError> {
     let shade = |x: u32, y: u32| {
-        let (x, y) = (f64::from(x) / f64::from(SIDE), f64::from(y) / f64::from(SIDE));
+        let (x, y) = (f64::from(x) / f64::from(side), f64::from(y) / f64::from(side));
         let within = |cx: f64, cy: f64, rx: f64, ry: f64| {
             let far = ((x - cx) / rx).powi(2) + ((y - cy) / ry).powi(2);
             1.0 / (1.0 + ((far - 1.0) * 9.0).exp())
@@ -337,7 +340,7 @@ pub(crate) fn chest() -> Result<Vec<u8>, image::ImageError> {
         level += 70.0 * within(0.74, 0.7, 0.1, 0.09);
         level
     };
-    let picture = image::GrayImage::from_fn(SIDE, SIDE, |x, y| {
+    let picture = image::GrayImage::from_fn(side, side, |x, y| {
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,

@@ -8,6 +8,9 @@ use super::super::{KeyImage, Sheet};
 use super::paper::{Align, Cell, LEFT, Paper, Role, WIDTH};
 use super::{BODY, GREY, INK, LINES, RED, SMALL, TINT, picture};
 
+/// A table of so many rows is not parted.
+const KEPT_TOGETHER: usize = 12;
+
 pub(super) fn draw(paper: &mut Paper<'_>, sheet: &Sheet<'_>, words: &Words, image: Option<&Image>) {
     let report = sheet.report;
     written(paper, sheet, words.description, words, &report.description, false);
@@ -18,15 +21,21 @@ pub(super) fn draw(paper: &mut Paper<'_>, sheet: &Sheet<'_>, words: &Words, imag
     if !report.advice.trim().is_empty() {
         written(paper, sheet, words.advice, words, &report.advice, false);
     }
-    if !report.statements.is_empty() {
-        statements(paper, sheet, words);
+    match report.statements.len() {
+        0 => (),
+        1..=KEPT_TOGETHER => paper.together(|paper| statements(paper, sheet, words)),
+        _ => statements(paper, sheet, words),
     }
 }
 
 fn written(paper: &mut Paper<'_>, sheet: &Sheet<'_>, title: &str, words: &Words, text: &str, strong: bool) {
+    let text = text.trim_end();
+    // An addendum says only what it adds.
+    if text.is_empty() && sheet.report.addendum_to.is_some() {
+        return;
+    }
     paper.part(Role::Section, |paper| {
         super::heading(paper, title);
-        let text = text.trim_end();
         if text.is_empty() {
             paper.part(Role::Paragraph, |paper| {
                 let style = BODY.coloured(GREY);

@@ -9,8 +9,8 @@ use super::paper::{Align, Ink, LEFT, Paper, Role, Step, WIDTH, ellipse, rectangl
 use super::text::Colour;
 use super::{FINE, LINES, SMALL};
 
-const TALLEST: f32 = 238.0;
-const WIDEST: f32 = 300.0;
+const TALLEST: f32 = 210.0;
+const WIDEST: f32 = 280.0;
 const GAP: f32 = 14.0;
 
 /// Seen on black and on white: a bright line on a dark one.

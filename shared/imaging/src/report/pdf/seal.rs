@@ -98,7 +98,7 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 /// The first half in groups a person can compare.
 fn short(fingerprint: &[u8; 32]) -> String {
     let groups: Vec<String> = fingerprint.chunks(2).take(8).map(hex).collect();
-    format!("{} …", groups.join(" "))
+    format!("{} ...", groups.join(" "))
 }
 
 #[cfg(test)]
@@ -109,6 +109,6 @@ mod tests {
     fn a_fingerprint_is_short_enough_to_compare() {
         let mut bytes = [0; 32];
         bytes[0] = 0xab;
-        assert_eq!(short(&bytes), "ab00 0000 0000 0000 0000 0000 0000 0000 …");
+        assert_eq!(short(&bytes), "ab00 0000 0000 0000 0000 0000 0000 0000 ...");
     }
 }

@@ -68,9 +68,9 @@ fn row(paper: &mut Paper<'_>, sheet: &Sheet<'_>, reader: &Reader, words: &Words)
     };
     let at = moment::printed(moment::local(reader.at_ms, sheet.utc_offset));
     let cells = [
-        cell(9.0, 92.0, words.of_part(reader.part).to_owned(), true),
-        cell(108.0, 140.0, parts(&[&reader.name, &reader.title]), false),
-        cell(254.0, 140.0, reader.institution.trim().to_owned(), false),
+        cell(9.0, 80.0, words.of_part(reader.part).to_owned(), true),
+        cell(92.0, 168.0, parts(&[&reader.name, &reader.title]), false),
+        cell(266.0, 128.0, reader.institution.trim().to_owned(), false),
         cell(400.0, 92.0, at, false),
     ];
     paper.row(&cells, 2.0);

@@ -23,6 +23,9 @@ const BOXED: f32 = 0.62;
 /// Around it, in ems of the line.
 const BOX_MARGIN: f32 = 0.12;
 
+/// From here on, in ems, a mark is as wide as a Chinese character.
+const WIDE: f32 = 0.9;
+
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Style {
     /// In points.
@@ -164,6 +167,7 @@ impl<'a> Setter<'a> {
 
     fn clusters(&self, text: &str, bold: bool) -> Vec<Cluster<'_>> {
         let breaks: BTreeSet<usize> = self.breaks.segment_str(text).collect();
+        let is_chinese = text.chars().any(is_han);
         let mut clusters: Vec<Cluster<'_>> = Vec::new();
         for (at, character) in text.char_indices() {
             if is_formless(character) {
@@ -172,7 +176,10 @@ impl<'a> Setter<'a> {
                 }
                 continue;
             }
-            let found = printable(character).then(|| self.find(character, bold)).flatten();
+            let is_narrow = is_narrow(text, at, is_chinese);
+            let found = printable(character)
+                .then(|| self.find(character, bold, is_narrow))
+                .flatten();
             let may_break_before = breaks.contains(&at) && !is_unit(text, at);
             clusters.push(match found {
                 Some((metrics, glyph, width)) => Cluster {
@@ -199,21 +206,29 @@ impl<'a> Setter<'a> {
         clusters
     }
 
-    fn find(&self, character: char, bold: bool) -> Option<(&Metrics<'a>, u32, f32)> {
+    /// `narrow`: a mark that Chinese fonts make as wide as a character, in text that has no place for that.
+    fn find(&self, character: char, bold: bool, narrow: bool) -> Option<(&Metrics<'a>, u32, f32)> {
         let fonts = if bold { &self.bold } else { &self.regular };
-        fonts.iter().find_map(|metrics| {
+        let mut found = fonts.iter().filter_map(|metrics| {
             let glyph = metrics
                 .charmap
                 .map(character)
                 .filter(|glyph| glyph.to_u32() != 0)?;
             let advance = metrics.advances.advance_width(glyph)?;
             Some((metrics, glyph.to_u32(), advance / metrics.units))
-        })
+        });
+        let first = found.next()?;
+        if narrow && WIDE <= first.2 {
+            return found.find(|(_, _, width)| *width < WIDE).or(Some(first));
+        }
+        Some(first)
     }
 
     /// Of plain ASCII in the regular font, in ems.
     fn width(&self, text: &str) -> f32 {
-        let widths = text.chars().filter_map(|character| self.find(character, false));
+        let widths = text
+            .chars()
+            .filter_map(|character| self.find(character, false, false));
         widths.map(|(_, _, width)| width).sum()
     }
 
@@ -249,7 +264,7 @@ impl<'a> Setter<'a> {
     fn boxed(&self, code: &str, width: f32) -> Option<Run> {
         let mut run: Option<Run> = None;
         for character in code.chars() {
-            if let Some((metrics, glyph, advance)) = self.find(character, false) {
+            if let Some((metrics, glyph, advance)) = self.find(character, false, false) {
                 run.get_or_insert_with(|| empty_run(metrics.font, true)).push(
                     &character.to_string(),
                     glyph,
@@ -316,6 +331,24 @@ fn line_end(clusters: &[Cluster<'_>], start: usize, room: f32) -> usize {
     clusters.len()
 }
 
+fn is_han(character: char) -> bool {
+    matches!(character, '\u{3400}'..='\u{9fff}' | '\u{20000}'..='\u{323af}')
+}
+
+/// Quotation marks are the same characters in Chinese and in English, and twice as wide in one as in the other.
+fn is_narrow(text: &str, at: usize, is_chinese: bool) -> bool {
+    let (before, rest) = text.split_at_checked(at).unwrap_or_default();
+    let mut rest = rest.chars();
+    match rest.next() {
+        Some('’') if is_chinese => {
+            let latin = |character: char| character.is_ascii_alphabetic();
+            before.ends_with(latin) && rest.next().is_some_and(latin)
+        }
+        Some('‘' | '’' | '“' | '”' | '…' | '—') => !is_chinese,
+        _ => false,
+    }
+}
+
 /// Whether the unit of a number begins here: the two stand in one line.
 fn is_unit(text: &str, at: usize) -> bool {
     const UNITS: [&str; 12] = [
@@ -376,4 +409,39 @@ fn printable(character: char) -> bool {
     );
     let is_none = matches!(u32::from(character) & 0xffff, 0xfffe | 0xffff);
     !is_private && !is_none && !character.is_control()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotation_marks_are_as_wide_as_their_text() {
+        assert!(is_narrow("the patient’s", 11, false));
+        assert!(!is_narrow("“肺炎”", 0, true));
+        assert!(is_narrow("参考 Kerley’s 线", 13, true));
+        assert!(!is_narrow("‘双肺’", 9, true));
+    }
+
+    #[test]
+    fn a_number_keeps_its_unit() {
+        let text = "约 42 mm 大小, 3 months, 12 mmHg";
+        let breaks = |unit: &str| is_unit(text, text.find(unit).unwrap());
+        assert!(breaks("mm 大") && breaks("mmHg"));
+        assert!(!breaks("months") && !breaks("大小"));
+    }
+
+    #[test]
+    fn paragraphs_end_however_they_were_written() {
+        assert_eq!(paragraphs("a\r\nb\rc\u{2028}d\te"), ["a", "b", "c", "d    e"]);
+    }
+
+    #[test]
+    fn what_cannot_be_printed_is_known() {
+        for none in ['\u{0}', '\u{7}', '\u{e000}', '\u{fffe}', '\u{10ffff}'] {
+            assert!(!printable(none), "{none:?}");
+        }
+        assert!(printable('影') && printable('é') && printable('😀'));
+        assert!(is_formless('\u{200d}') && is_formless('\u{fe0f}') && !is_formless('a'));
+    }
 }
