@@ -10,6 +10,7 @@
 )]
 
 mod releases;
+mod reports;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};

@@ -129,7 +129,6 @@ pub struct Images {
     pub keep_unneeded_days: u64,
 }
 
-/// The pages.
 /// DICOMweb and the worklist service, on the pages' port.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -141,7 +140,7 @@ pub struct Dicomweb {
     pub allowed_origins: Vec<String>,
 }
 
-/// The results page.
+/// The pages.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Page {
@@ -558,6 +557,8 @@ impl Source<'_> {
                 "must be an address that begins with https:// or http://",
             ))
         }
+    }
+
     fn dicomweb(&self, table: Option<Dicomweb>) -> Result<Option<Dicomweb>, Error> {
         let Some(table) = table else {
             return Ok(None);

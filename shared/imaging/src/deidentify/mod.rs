@@ -17,7 +17,6 @@ mod dates;
 mod formal;
 mod frames;
 mod kept;
-pub(crate) mod part10;
 mod pixel_data;
 mod registry;
 mod value;
@@ -180,7 +179,7 @@ pub fn deidentify(
     let uid = |tag| clean.view().string(tag).ok_or(Withheld::Uid);
     let (sop_class_uid, sop_instance_uid) = (uid(tags::SOP_CLASS)?, uid(tags::SOP_INSTANCE)?);
     let study_uid = uid(tags::STUDY_UID)?;
-    let file = part10::write(&clean, &sop_class_uid, &sop_instance_uid, encoded.transfer_syntax)
+    let file = crate::part10::write(&clean, &sop_class_uid, &sop_instance_uid, encoded.transfer_syntax)
         .map_err(|source| Withheld::Write { source })?;
     Ok(Deidentified {
         file,

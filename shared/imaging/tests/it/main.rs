@@ -12,5 +12,6 @@ mod deidentification;
 mod files;
 mod headers;
 mod pictures;
+mod reports;
 
 mod transcoding;

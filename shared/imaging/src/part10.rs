@@ -9,7 +9,7 @@ const EXPLICIT: &str = "1.2.840.10008.1.2.1";
 const IMPLEMENTATION_CLASS_UID: &str = "2.25.4653291329967564828560827053873516160";
 const IMPLEMENTATION_VERSION: &str = concat!("BAREFOOT_", env!("CARGO_PKG_VERSION"));
 
-pub(super) fn write(
+pub(crate) fn write(
     set: &DataSet,
     sop_class: &str,
     sop_instance: &str,
