@@ -25,6 +25,7 @@ use tokio::time::timeout;
 use crate::Shutdown;
 use crate::changes::Changes;
 use crate::config::{Language, Page};
+use crate::viewer_assets;
 
 pub(crate) use language::Chosen;
 pub(crate) use times::{iso_time, local_time};
@@ -109,6 +110,7 @@ impl Web {
         let stopping = shutdown.clone();
         let router = pages
             .merge(shared(self.followers))
+            .merge(viewer_assets::router())
             .layer(middleware::map_response(headers::protect));
         let server = axum::serve(self.listener, router)
             .with_graceful_shutdown(async move { stopping.triggered().await })
