@@ -6,10 +6,11 @@
 //!
 //! Modules in the order a result passes them: `mqtt` (who calls, on which topic) → `ingest` (is it acceptable; one
 //! committer for all sessions) → `archive` (the database, the only module that knows it) → `results_page` (people
-//! and programs read, served by `web`). `dispatch` carries what experts correct back to the clinics. `presence` knows
-//! which clinics are connected, `changes` wakes the pages, `metrics` says it all in numbers. `import_queue` takes what was
-//! carried here by hand where there is no line. `image_store` takes the images of hard cases by HTTPS,
-//! `dicomweb` gives them to viewers and other systems.
+//! and programs read, served by `web`; `viewer_assets` is the image viewer inside the hub). `dispatch` carries what
+//! experts correct back to the clinics. `presence` knows which clinics are connected, `changes` wakes the pages, `metrics`
+//! says it all in numbers. `import_queue` takes what was carried here by hand where there is no line. `image_store` takes
+//! the images of hard cases by HTTPS, `dicomweb` gives them to viewers and other systems. `worklist` brings hard cases to
+//! the experts who read them in the `reading_room`.
 //!
 //! And in the order a better model passes them: `grpc` (boxes and maintainers call) → `federation` (rounds; parameters
 //! lie in `chunks`) → `model_registry` (is the candidate proven) → `rollout` (signed releases, from the canary to the
@@ -78,6 +79,8 @@ mod presence;
 mod tls_port;
 
 mod web;
+
+pub mod viewer_assets;
 
 mod results_page;
 

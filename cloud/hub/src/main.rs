@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use barefoot_hub::console::{self, AuditCommand, PersonCommand, TokenCommand};
-use barefoot_hub::{Config, Shutdown, import_queue};
+use barefoot_hub::{Config, Shutdown, import_queue, viewer_assets};
 use clap::{Parser, Subcommand};
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
@@ -17,7 +17,7 @@ const EXIT_CONFIGURATION: u8 = 78;
 
 /// The regional hub of Barefoot.
 #[derive(Parser)]
-#[command(version)]
+#[command(version, long_version = viewer_assets::LONG_VERSION)]
 struct Arguments {
     /// The configuration file (TOML).
     #[arg(long, value_name = "FILE")]

@@ -9,7 +9,7 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
 use crate::data_set::{self, Content, DataSet, Element, Limits, Vr};
-use crate::deidentify::part10;
+use crate::part10;
 use crate::header::{self, Header};
 use crate::pixels;
 use crate::tags::{self, Tag};

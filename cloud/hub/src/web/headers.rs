@@ -5,7 +5,8 @@ use axum::response::Response;
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; \
                       base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
-/// On every answer. Results are not to lie in caches. A document with a policy of its own keeps it.
+/// On every answer. Results are not to lie in caches. What has a policy of its own, or is the same for everybody and says
+/// how long it may be kept, keeps that.
 pub(super) async fn protect(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers
@@ -16,7 +17,9 @@ pub(super) async fn protect(mut response: Response) -> Response {
         HeaderValue::from_static("nosniff"),
     );
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
     // What the settings open to another site's pages says so itself.
     let opened = headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN);
     headers.insert(

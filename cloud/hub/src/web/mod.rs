@@ -32,6 +32,7 @@ use crate::config::{Language, Page};
 use crate::people::{People, guard};
 
 use self::lines::TlsLines;
+use crate::viewer_assets;
 
 pub(crate) use language::Chosen;
 pub(crate) use lines::Remote;
@@ -135,7 +136,9 @@ impl Web {
     pub(crate) async fn run(self, pages: Router, people: Option<People>) -> Result<(), Error> {
         let shutdown = self.followers.shutdown.clone();
         let stopping = shutdown.clone();
-        let pages = pages.merge(shared(self.followers));
+        let pages = pages
+            .merge(shared(self.followers))
+            .merge(viewer_assets::router());
         let pages = match people {
             Some(people) => guard(pages, people),
             None => pages,
