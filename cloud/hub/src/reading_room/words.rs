@@ -144,6 +144,7 @@ words! {
     failed: "暂时无法处理，请稍后再试。", "This cannot be done right now: try again in a moment.";
     not_found: "没有这个病例。", "There is no such case.";
     too_large: "报告过长，请缩短文字或减少标记。", "The report is too long: shorten its texts or draw fewer marks.";
+    unfit: "填写有误，请检查后重试。", "Something in the form does not fit: check it and try again.";
     name_ai_findings: "请说明人工智能提示的每一项所见：有、无或不能确定。", "Say of each finding the AI called: present, absent, or that it cannot be said.";
     verify: "验证报告", "Verify a report";
     verified: "签名有效：报告自签发后未被更改。", "The signature holds: the report is as it was signed.";
