@@ -77,12 +77,16 @@ const MAY_USE: [(&str, &[&str]); 12] = [
 ];
 
 /// An outside system: its Rust name, and the only paths whose sources may name it.
-const TOUCHED_IN: [(&str, &[&str]); 11] = [
+const TOUCHED_IN: [(&str, &[&str]); 12] = [
     (
         "dicom_ul",
         &["edge/agent/src/upper_layer", "tests/support/scanner"],
     ),
     ("openjp2", &["shared/imaging/src/recompress"]),
+    (
+        "krilla",
+        &["shared/imaging/src/report/pdf", "shared/imaging/src/report/fonts"],
+    ),
     ("tract_onnx", &["edge/inference/src"]),
     ("ort", &["edge/inference/src"]),
     ("sled", &["edge/queue/src", "edge/agent/src/case_index"]),

@@ -1,10 +1,11 @@
 """Reads the documents of a signed report as others do: pydicom and highdicom the structured report, fhir.resources the
-bundle. Prints what they found as JSON.
+bundle. Prints what they found as a JSON list.
 
-Usage: read_reports.py REPORT.sr.dcm REPORT.fhir.json
+Usage: read_reports.py FOLDER... (each holds sr.dcm and fhir.json)
 """
 
 import json
+import pathlib
 import sys
 
 import highdicom
@@ -62,4 +63,8 @@ def bundle(path):
 
 
 if __name__ == "__main__":
-    print(json.dumps({"sr": structured_report(sys.argv[1]), "fhir": bundle(sys.argv[2])}))
+    folders = [pathlib.Path(folder) for folder in sys.argv[1:]]
+    answers = [
+        {"sr": structured_report(folder / "sr.dcm"), "fhir": bundle(folder / "fhir.json")} for folder in folders
+    ]
+    print(json.dumps(answers))

@@ -7,6 +7,7 @@ mod made;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 
 use barefoot_domain::Report;
 use barefoot_imaging::report::{
@@ -47,7 +48,8 @@ impl Documents {
         let jpeg = made::chest().unwrap();
         let mut sheet = made::sheet(report, subject, language);
         sheet.key_image = Some(made::key_image(&jpeg));
-        let page = pdf(&sheet, &Fonts::load(&FontFiles::default()).unwrap()).unwrap();
+        static FONTS: LazyLock<Fonts> = LazyLock::new(|| Fonts::load(&FontFiles::default()).unwrap());
+        let page = pdf(&sheet, &FONTS).unwrap();
         let files = [
             ("page.pdf", page.bytes.clone()),
             ("sr.dcm", structured_report(&sheet).unwrap().file),
@@ -131,25 +133,24 @@ fn highdicom_and_fhir_resources_read_what_was_written() {
         eprintln!("SKIPPED: target/test-venv is missing; run `cargo xtask test`.");
         return;
     }
-    let read = |documents: &Documents| -> Value {
-        let output = Command::new(&python)
-            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("interop/read_reports.py"))
-            .args([documents.path("sr.dcm"), documents.path("fhir.json")])
-            .output()
-            .unwrap();
-        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "{errors}");
-        serde_json::from_slice(&output.stdout).unwrap()
-    };
-    for (name, documents) in Documents::all() {
-        let answer = read(&documents);
+    let all = Documents::all();
+    let output = Command::new(&python)
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("interop/read_reports.py"))
+        .args(all.iter().map(|(_, documents)| documents.folder.path()))
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{errors}");
+    let answers: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(answers.len(), all.len());
+    for ((name, _), answer) in all.iter().zip(&answers) {
         assert_eq!(answer["fhir"][0], "DiagnosticReport", "{name}");
         assert_eq!(answer["sr"]["title"], "43468-8", "{name}");
     }
 
     let (report, subject) = (made::report(Language::Zh), made::patient());
-    let answer = read(&chinese());
-    let sr = &answer["sr"];
+    assert_eq!(all[0].0, "patient zh-CN");
+    let sr = &answers[0]["sr"];
     assert_eq!(
         sr["texts"]["Impression"][0],
         report.impression.replace('\n', "\r\n")

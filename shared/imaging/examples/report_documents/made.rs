@@ -230,6 +230,17 @@ pub(crate) fn addendum(language: Language) -> Report {
     report
 }
 
+/// Words that a reader pastes from elsewhere.
+pub(crate) fn odd(language: Language) -> Report {
+    let mut report = plain(language);
+    report.description = "Patient’s “ground-glass” opacity — see Fleischner’s criteria… α/β, 37 °C, Ø 5 mm, naïve, Łódź.\n\
+        患者的“磨玻璃影”——参见 Fleischner’s 标准……\n\
+        \u{1f9e0} and \u{1f468}\u{200d}\u{2695}\u{fe0f}, \u{e123}; שלום, مرحبا; 𠮷野家, 㐂.\n\
+        https://example.org/a/very/long/address/without/any/blank/in/it/that/does/not/fit/on/one/line/of/this/page"
+        .into();
+    report
+}
+
 /// Text of many pages.
 pub(crate) fn long(language: Language) -> Report {
     let mut report = report(language);

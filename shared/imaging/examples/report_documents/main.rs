@@ -20,12 +20,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let jpeg = made::chest()?;
     let (patient, case) = (made::patient(), made::case());
     for language in [Language::Zh, Language::En] {
-        let kinds: [(&str, Report, &Subject, bool); 6] = [
+        let kinds: [(&str, Report, &Subject, bool); 7] = [
             ("patient", made::report(language), &patient, true),
             ("case", made::report(language), &case, true),
             ("plain", made::plain(language), &patient, false),
             ("critical", made::critical(language), &patient, true),
             ("addendum", made::addendum(language), &patient, false),
+            ("odd", made::odd(language), &patient, false),
             ("long", made::long(language), &patient, true),
         ];
         for (kind, report, subject, has_picture) in &kinds {

@@ -227,10 +227,11 @@ pub(super) fn prose(text: &str) -> String {
 /// One item of a code sequence (PS3.3 section 8.8).
 pub(super) fn code_item(code: &Code) -> DataSet {
     let mut item = DataSet::default();
-    if code.value.len() <= SH {
-        put(&mut item, tags::CODE_VALUE, &code.value);
+    let value = long_line(&code.value);
+    if value.len() <= SH {
+        put(&mut item, tags::CODE_VALUE, &value);
     } else {
-        put(&mut item, LONG_CODE_VALUE, &code.value);
+        put(&mut item, LONG_CODE_VALUE, &value);
     }
     item.put_code(tags::CODING_SCHEME, code.scheme.designator());
     put(&mut item, tags::CODE_MEANING, &long_line(&code.meaning));

@@ -7,14 +7,25 @@ use super::super::words::Words;
 use super::paper::{Align, Cell, LEFT, Paper, Role, WIDTH};
 use super::{AMBER, AMBER_TINT, BODY, FINE, GREY, INK, LINES, SMALL, TINT};
 
+/// What a model said of so many findings is not parted.
+const KEPT_TOGETHER: usize = 12;
+
 pub(super) fn draw(paper: &mut Paper<'_>, sheet: &Sheet<'_>, words: &Words) {
-    paper.part(Role::Section, |paper| {
-        super::heading(paper, words.assisted);
-        match &sheet.report.assessment {
-            None => line(paper, words.no_ai),
-            Some(assessment) => said(paper, sheet, assessment, words),
-        }
-    });
+    let section = |paper: &mut Paper<'_>| {
+        paper.part(Role::Section, |paper| {
+            super::heading(paper, words.assisted);
+            match &sheet.report.assessment {
+                None => line(paper, words.no_ai),
+                Some(assessment) => said(paper, sheet, assessment, words),
+            }
+        });
+    };
+    let assessment = sheet.report.assessment.as_ref();
+    if assessment.is_none_or(|said| said.findings.len() <= KEPT_TOGETHER) {
+        paper.together(section);
+    } else {
+        section(paper);
+    }
 }
 
 fn line(paper: &mut Paper<'_>, text: &str) {
@@ -24,11 +35,12 @@ fn line(paper: &mut Paper<'_>, text: &str) {
 }
 
 fn said(paper: &mut Paper<'_>, sheet: &Sheet<'_>, assessment: &Assessment, words: &Words) {
-    if let Some(model) = assessment.model.as_ref().filter(|model| model.demonstration) {
-        let named = format!("{}{}{model}", words.model, words.colon);
-        super::notice(paper, words.demonstration, &named, (AMBER, AMBER_TINT));
+    let source = source(assessment, words);
+    if assessment.model.as_ref().is_some_and(|model| model.demonstration) {
+        super::notice(paper, words.demonstration, &source, (AMBER, AMBER_TINT));
+    } else {
+        line(paper, &source);
     }
-    line(paper, &source(assessment, words));
     if assessment.findings.is_empty() {
         line(paper, words.no_answer);
     } else {

@@ -171,7 +171,8 @@ impl<'a> Setter<'a> {
         let mut clusters: Vec<Cluster<'_>> = Vec::new();
         for (at, character) in text.char_indices() {
             if is_formless(character) {
-                if let Some(last) = clusters.last_mut() {
+                // A code in its box has nothing to be joined to.
+                if let Some(last) = clusters.last_mut().filter(|last| last.metrics.is_some()) {
                     last.text.push(character);
                 }
                 continue;

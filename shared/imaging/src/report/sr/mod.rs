@@ -71,7 +71,7 @@ fn people(set: &mut DataSet, sheet: &Sheet<'_>) {
     let at = moment::local(sheet.report.signed_at_ms, sheet.utc_offset);
     let mut verifying = DataSet::default();
     put(&mut verifying, VERIFYING_NAME, &observer(&signer.name));
-    verifying.put_items(VERIFYING_IDENTIFICATION, vec![account(signer)]);
+    verifying.put_items(VERIFYING_IDENTIFICATION, account(signer));
     put(&mut verifying, VERIFYING_ORGANIZATION, &organisation(signer));
     verifying.put_code(VERIFICATION_DATE_TIME, &moment::dt(at));
     set.put_items(VERIFYING_OBSERVERS, vec![verifying]);
@@ -81,7 +81,7 @@ fn author(reader: &Reader) -> DataSet {
     let mut item = DataSet::default();
     item.put_code(OBSERVER_TYPE, "PSN");
     put(&mut item, PERSON_NAME, &observer(&reader.name));
-    item.put_items(PERSON_IDENTIFICATION, vec![account(reader)]);
+    item.put_items(PERSON_IDENTIFICATION, account(reader));
     put(&mut item, tags::INSTITUTION, &organisation(reader));
     item.put_items(INSTITUTION_CODE, Vec::new());
     item
@@ -95,10 +95,13 @@ fn organisation(reader: &Reader) -> String {
     }
 }
 
-/// The account at the hub, with the title in words.
-fn account(reader: &Reader) -> DataSet {
+/// The account at the hub, with the title in words; no item for who has none.
+fn account(reader: &Reader) -> Vec<DataSet> {
+    if long_line(&reader.person).is_empty() {
+        return Vec::new();
+    }
     let name = format!("{} {}", reader.name.trim(), reader.title.trim());
-    code_item(&code(Scheme::Own, &reader.person, name.trim()))
+    vec![code_item(&code(Scheme::Own, &reader.person, name.trim()))]
 }
 
 /// The order it answers, as far as the images name one.
