@@ -58,6 +58,8 @@ mod dispatch;
 
 mod worklist;
 
+mod reading_room;
+
 mod model_registry;
 
 mod federation;

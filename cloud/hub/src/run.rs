@@ -19,14 +19,18 @@ use crate::metrics::{self, Metrics};
 use crate::model_registry::Registry;
 use crate::models_page;
 use crate::mqtt::{self, Broker, Endpoint};
-use crate::people::{self, People};
+use crate::dicomweb::{self, Accounts, Indexer, Log};
+use crate::dicomweb::ups::Events;
+use crate::people::{self, People, Right};
 use crate::presence::{Connection, Presence};
 use crate::results_page;
 use crate::rollout::{self, Releases, ReleasesService, Rollouts};
 use crate::shutdown::Shutdown;
 use crate::state::{self, StateDirectory};
 use crate::web::{self, Web};
+use crate::reading_room::{self, Room};
 use crate::worklist::alarms::Alarms;
+use crate::worklist::roster::Candidate;
 use crate::worklist::{Reconciler, Worklist};
 
 /// What ends the hub. All but `Page` and `Stopped` happen at the start, before anything was promised.
@@ -204,6 +208,31 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
     let mut pages = results_page::router(archive.clone(), shown, presence, web.look()).merge(
         models_page::router(registry.clone(), runs.clone(), rollouts.clone(), web.look()),
     );
+    if let (Some(settings), Some(people), Some((_, store))) = (&config.dicomweb, &people, &images) {
+        pages = pages.merge(dicomweb::router(
+            settings,
+            dicomweb::Parts {
+                archive: archive.clone(),
+                store: store.clone(),
+                changes: changes.clone(),
+                access: Arc::new(Accounts),
+                audit: Arc::new(Log(people.audit().clone())),
+                workitems: Vec::new(),
+                events: Events::default(),
+                shutdown: shutdown.clone(),
+            },
+        ));
+    }
+    if let (Some(people), Some(worklist)) = (&people, &worklist) {
+        pages = pages.merge(reading_room::router(Room {
+            worklist: worklist.clone(),
+            archive: archive.clone(),
+            people: people.clone(),
+            images: images.as_ref().map(|(_, store)| store.clone()),
+            identity: Arc::clone(&identity),
+            look: web.look(),
+        }));
+    }
     if let Some(people) = &people {
         pages = pages
             .merge(people::router(people.clone(), web.look()))
@@ -226,6 +255,11 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
     tracing::info!(?addresses, "The hub is ready.");
     ready();
 
+    let indexer = images
+        .as_ref()
+        .map(|(_, store)| Indexer::new(archive.clone(), store.clone(), changes.clone()));
+    let mut indexer = tokio::spawn(index(indexer, archive.clone(), shutdown.clone()));
+    let readers = people.clone();
     let mut line = tokio::spawn(line.run());
     let mut committer = tokio::spawn(committer.with_worklist(worklist.clone()).run());
     let mut page = tokio::spawn(web.run(pages, people));
@@ -242,7 +276,10 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
     let mut alarms = tokio::spawn(alarm(alarms, shutdown.clone()));
     let reconciler = worklist.map(|worklist| Reconciler {
         worklist,
-        readers: Arc::new(|| Box::pin(async { Ok(Vec::new()) })),
+        readers: Arc::new(move || {
+            let people = readers.clone();
+            Box::pin(async move { candidates(people).await })
+        }),
         utc_offset_minutes: config.page.utc_offset_minutes,
     });
     let mut reconciler = tokio::spawn(reconcile(reconciler, shutdown.clone()));
@@ -260,6 +297,7 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
         _ = &mut images => Err(Error::Stopped { part: "the port for images" }),
         _ = &mut rollouts => Err(Error::Stopped { part: "the rollouts" }),
         _ = &mut metrics => Err(Error::Stopped { part: "the metrics" }),
+        _ = &mut indexer => Err(Error::Stopped { part: "the index of images" }),
         _ = &mut alarms => Err(Error::Stopped { part: "the alarms" }),
         _ = &mut reconciler => Err(Error::Stopped { part: "the list of cases" }),
         _ = &mut retention => Err(Error::Stopped { part: "the forgetting of duplicates" }),
@@ -281,6 +319,7 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
         &mut images,
         &mut rollouts,
         &mut metrics,
+        &mut indexer,
         &mut alarms,
         &mut reconciler,
         &mut retention,
@@ -319,6 +358,39 @@ async fn measure(metrics: Option<Metrics>, shutdown: Shutdown) {
         Some(metrics) => metrics.run().await,
         None => shutdown.triggered().await,
     }
+}
+
+/// The same for the index of images.
+async fn index(indexer: Option<Indexer>, archive: Archive, shutdown: Shutdown) {
+    match indexer {
+        Some(indexer) => {
+            tokio::join!(
+                indexer.run(shutdown.clone()),
+                dicomweb::tidy(archive, shutdown.clone())
+            );
+        }
+        None => shutdown.triggered().await,
+    }
+}
+
+/// Who may be offered cases.
+async fn candidates(people: Option<People>) -> Result<Vec<Candidate>, archive::Error> {
+    let Some(people) = people else {
+        return Ok(Vec::new());
+    };
+    let all = people
+        .list()
+        .await
+        .map_err(|_| archive::Error::Stored { what: "account" })?;
+    Ok(all
+        .into_iter()
+        .filter(|person| person.active && person.may(Right::SignReports))
+        .map(|person| Candidate {
+            person: person.id,
+            tier: person.tier,
+            subspecialties: person.subspecialties,
+        })
+        .collect())
 }
 
 /// The same for alarms.

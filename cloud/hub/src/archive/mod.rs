@@ -12,10 +12,12 @@ mod corrections;
 mod dicom_index;
 mod dicom_search;
 mod federation;
+mod figures;
 mod images;
 mod lines;
 mod models;
 mod people;
+mod pictures;
 mod programs;
 mod read;
 mod rollouts;
@@ -36,10 +38,12 @@ pub(crate) use federation::{
     AttemptKey, AttemptRow, GlobalRow, MemberCounts, Next, RefusalRow, ReplyRow, RunEnd, RunRow, RunState,
     Transition, Uploaded,
 };
+pub(crate) use figures::{Agreement, Quality, Turnaround};
 pub(crate) use images::{ImagesHere, NewImageSet, VersionKey};
 pub(crate) use lines::LineRow;
 pub(crate) use models::{ModelRow, PlanRow, ReportRow, TestSetRow};
 pub(crate) use people::{AtWhat, Credentials, NewKey, NewPerson, PersonRow, SigningRow};
+pub(crate) use pictures::{CaseImage, CaseStudy, Prior};
 pub(crate) use programs::{NewProgram, ProgramRow};
 pub(crate) use rollouts::RolloutRow;
 pub(crate) use sessions::{NewSession, SessionRow};

@@ -19,6 +19,7 @@ mod answer;
 mod audited;
 mod capabilities;
 mod cors;
+mod door;
 mod index;
 mod json;
 mod moment;
@@ -49,6 +50,7 @@ use qido::tag_of;
 use ups::{Events, MadeWorkitems, Ups, Workitems};
 
 pub(crate) use access::{Access, Act, Audit, By, Caller, Entry, Later, NotWritten, Refused, Right};
+pub(crate) use door::{Accounts, Log};
 pub(crate) use index::Indexer;
 
 /// Where everything lies below.

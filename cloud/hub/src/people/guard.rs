@@ -28,8 +28,10 @@ pub(super) enum Need {
 }
 
 /// Each address, and what is below it. The first that fits; what stands nowhere is for who may see cases.
-const NEEDS: [(&str, Need); 16] = [
+const NEEDS: [(&str, Need); 19] = [
     ("/assets", Need::Nothing),
+    // The viewer's own files; the images are not among them.
+    ("/viewer", Need::Nothing),
     ("/sign-in", Need::Nothing),
     ("/set-up", Need::Nothing),
     // Whether a report is signed by whom it names may be asked by anybody.
@@ -42,6 +44,8 @@ const NEEDS: [(&str, Need); 16] = [
     ("/models", Need::Right(Right::SeeModels)),
     ("/api/models", Need::Right(Right::SeeModels)),
     ("/api/runs", Need::Right(Right::SeeModels)),
+    ("/roster", Need::Right(Right::KeepRoster)),
+    ("/api/cases", Need::Right(Right::SeeCases)),
     ("/people", Need::Right(Right::KeepPeople)),
     ("/audit", Need::Right(Right::ReadAudit)),
     // Their services ask for the right of each call.

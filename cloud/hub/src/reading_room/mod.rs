@@ -121,14 +121,14 @@ fn reader(signed: &Signed) -> ReaderView {
 }
 
 /// Back to the case, with what went wrong where something did.
-fn after(key: &CaseKey, words: &Words, done: Result<(), NotActed>) -> Response {
+fn after(key: &CaseKey, words: &'static Words, done: Result<(), NotActed>) -> Response {
     match done {
         Ok(()) => Redirect::to(&address(key)).into_response(),
         Err(error) => refused(key, words, &error),
     }
 }
 
-fn refused(key: &CaseKey, words: &Words, error: &NotActed) -> Response {
+fn refused(key: &CaseKey, words: &'static Words, error: &NotActed) -> Response {
     if let NotActed::Archive(error) = error {
         return failed(error, words.language);
     }

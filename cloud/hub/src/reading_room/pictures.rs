@@ -1,10 +1,13 @@
-use std::io::Cursor;
+use std::path::PathBuf;
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use barefoot_domain::Call;
+use barefoot_imaging::header::read_header;
+use barefoot_imaging::pixels::{self, Window};
+use barefoot_imaging::render::{self, Shown};
 use barefoot_wire::decode_report;
 use barefoot_wire::images::{ObjectId, decode_quick_look};
 use serde::Deserialize;
@@ -177,6 +180,16 @@ fn images_of(set: &Set, key: &CaseKey) -> Value {
     })
 }
 
+/// Where one image of a case lies.
+async fn path_of(room: &Room, key: &CaseKey, uid: &str) -> Result<Option<PathBuf>, Error> {
+    let Some(images) = &room.images else {
+        return Ok(None);
+    };
+    let all = room.archive.case_images(key).await?;
+    let found = all.iter().find(|image| image.sop_instance_uid == uid);
+    Ok(found.map(|image| images.path(&key.clinic, image.object)))
+}
+
 /// The bytes of one image of a case.
 async fn bytes(room: &Room, key: &CaseKey, uid: &str) -> Result<Option<Vec<u8>>, Error> {
     let Some(images) = &room.images else {
@@ -253,8 +266,6 @@ pub(super) struct Drawing {
     frame: Option<u32>,
     centre: Option<f64>,
     width: Option<f64>,
-    #[serde(default)]
-    invert: String,
 }
 
 /// A picture drawn by the server, where there is no viewer.
@@ -271,14 +282,31 @@ pub(super) async fn drawn(
         return StatusCode::NOT_FOUND.into_response();
     };
     let noted = room.note(&signed, Action::ViewImages, object(&key), "").await;
-    let bytes = match (noted, bytes(&room, &key, &uid).await) {
-        (Ok(()), Ok(Some(bytes))) => bytes,
+    let path = match (noted, path_of(&room, &key, &uid).await) {
+        (Ok(()), Ok(Some(path))) => path,
         (Ok(()), Ok(None)) => return StatusCode::NOT_FOUND.into_response(),
         (Err(error), _) | (_, Err(error)) => return failed(&error, signed.person.language),
     };
-    let drawing = tokio::task::spawn_blocking(move || draw(&bytes, &asked));
-    match drawing.await {
+    match tokio::task::spawn_blocking(move || draw(&path, &asked)).await {
         Ok(Some(jpeg)) => ([(header::CONTENT_TYPE, "image/jpeg")], jpeg).into_response(),
         Ok(None) | Err(_) => StatusCode::UNPROCESSABLE_ENTITY.into_response(),
     }
+}
+
+/// A window is given whole or not at all.
+fn draw(path: &std::path::Path, asked: &Drawing) -> Option<Vec<u8>> {
+    let header = read_header(path).ok()?;
+    let width = asked.width.filter(|width| 1.0 <= *width && width.is_finite());
+    let window = asked
+        .centre
+        .filter(|centre| centre.is_finite())
+        .zip(width)
+        .map(|(centre, width)| Window::Linear { centre, width });
+    let frame = asked.frame.unwrap_or(1).saturating_sub(1);
+    let picture = pixels::load_picture(path, &header, frame, window).ok()?;
+    let shown = Shown {
+        fit: Some((DRAWN_SIDE, DRAWN_SIDE)),
+        ..Shown::default()
+    };
+    render::show(&picture, &shown).ok()
 }

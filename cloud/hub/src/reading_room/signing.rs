@@ -172,7 +172,12 @@ async fn finish(room: &Room, signed: &Signed, key: &CaseKey, fields: &Fields) ->
         corrections: &corrections,
         statements: &statements,
     };
-    room.worklist.sign(&new, agrees).await?;
+    if let Err(error) = room.worklist.sign(&new, agrees).await {
+        // The log says that a signature was made: it must also say that it came to nothing.
+        room.note(signed, Action::SignatureRefused, object(key).and_subject(&report.id), "not kept")
+            .await?;
+        return Err(error.into());
+    }
     Ok(())
 }
 
@@ -241,7 +246,7 @@ async fn signature(
     fields: &Fields,
     content: &[u8],
 ) -> Result<v1::SignedReport, NotSigned> {
-    let password = Password::new(field(fields, "password"));
+    let password = Password::from(field(fields, "password"));
     let code = Some(field(fields, "code")).filter(|code| !code.trim().is_empty());
     Ok(room.people.sign(signed, &password, code, content).await?)
 }

@@ -5,7 +5,8 @@
 mod files;
 mod serve;
 
-use axum::http::HeaderValue;
+use axum::http::{HeaderValue, header};
+use axum::response::Response;
 
 use files::{File, NAMES};
 
@@ -41,6 +42,13 @@ pub fn entry() -> Option<Entry> {
         script: format!("/viewer/{script}"),
         style: format!("/viewer/{style}"),
     })
+}
+
+/// A page with the viewer in it, under that page's policy.
+pub(crate) fn on_a_case_page(mut page: Response) -> Response {
+    page.headers_mut()
+        .insert(header::CONTENT_SECURITY_POLICY, page_policy());
+    page
 }
 
 /// The policy of a page with the viewer and with forms. It is as strict as that of every page, but for the viewer's workers

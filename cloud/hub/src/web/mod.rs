@@ -182,6 +182,14 @@ fn shared(followers: Followers) -> Router {
             get(|| asset("text/css; charset=utf-8", include_str!("assets/models.css"))),
         )
         .route(
+            "/assets/room.css",
+            get(|| asset("text/css; charset=utf-8", include_str!("assets/room.css"))),
+        )
+        .route(
+            "/assets/room.js",
+            get(|| asset("text/javascript; charset=utf-8", include_str!("assets/room.js"))),
+        )
+        .route(
             "/assets/people.css",
             get(|| asset("text/css; charset=utf-8", include_str!("assets/people.css"))),
         )
