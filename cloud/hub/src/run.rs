@@ -8,6 +8,7 @@ use crate::archive::{self, Archive};
 use crate::changes::Changes;
 use crate::chunks::{self, ChunkStore};
 use crate::config::{Config, Mqtt};
+use crate::dicomweb;
 use crate::dispatch::{CorrectionsService, Dispatch};
 use crate::federation::{Driver, FederationService, Runs};
 use crate::grpc::{self, Listener, Maintenance, Services};
@@ -162,6 +163,9 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
         }
         None => None,
     };
+    let shown = config.dicomweb.as_ref().and(images.as_ref());
+    let dicomweb = shown
+        .map(|(_, store)| dicomweb::keep(archive.clone(), store.clone(), changes.clone(), shutdown.clone()));
     let web = Web::bind(&config.page, changes, shutdown.clone()).await?;
     let metrics = match &config.metrics {
         Some(settings) => {
@@ -203,6 +207,7 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
     let mut images = tokio::spawn(take_images(images, shutdown.clone()));
     let mut rollouts = tokio::spawn(rollouts.run(shutdown.clone()));
     let mut metrics = tokio::spawn(measure(metrics, shutdown.clone()));
+    let mut dicomweb = tokio::spawn(keep_dicomweb(dicomweb, shutdown.clone()));
     let mut retention = tokio::spawn(forget_duplicates(
         archive.clone(),
         config.dedupe_days,
@@ -215,6 +220,7 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
         _ = &mut driver => Err(Error::Stopped { part: "the driver of rounds" }),
         _ = &mut port => Err(Error::Stopped { part: "the gRPC port" }),
         _ = &mut images => Err(Error::Stopped { part: "the port for images" }),
+        _ = &mut dicomweb => Err(Error::Stopped { part: "DICOMweb" }),
         _ = &mut rollouts => Err(Error::Stopped { part: "the rollouts" }),
         _ = &mut metrics => Err(Error::Stopped { part: "the metrics" }),
         _ = &mut retention => Err(Error::Stopped { part: "the forgetting of duplicates" }),
@@ -233,6 +239,7 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
         &mut driver,
         &mut port,
         &mut images,
+        &mut dicomweb,
         &mut rollouts,
         &mut metrics,
         &mut retention,
@@ -275,6 +282,14 @@ async fn measure(metrics: Option<Metrics>, shutdown: Shutdown) {
 async fn take_images(images: Option<(image_store::Listener, ImageStore)>, shutdown: Shutdown) {
     match images {
         Some((port, store)) => port.run(store).await,
+        None => shutdown.triggered().await,
+    }
+}
+
+/// The same for what DICOMweb keeps.
+async fn keep_dicomweb(keeping: Option<impl Future<Output = ()>>, shutdown: Shutdown) {
+    match keeping {
+        Some(keeping) => keeping.await,
         None => shutdown.triggered().await,
     }
 }
