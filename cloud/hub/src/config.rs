@@ -543,22 +543,36 @@ mod tests {
 
     #[test]
     fn dicomweb_needs_images_and_names_whole_sites() {
-        let with = |lines: &str| parse(&EXAMPLE.replace("\n[dicomweb]\n", &format!("\n[dicomweb]\n{lines}\n")));
-        let fine = with("public_url = \"https://hub.example/\"\nallowed_origins = [\"http://viewer.example:3000\"]");
-        assert_eq!(fine.unwrap().dicomweb.unwrap().allowed_origins, ["http://viewer.example:3000"]);
+        let with =
+            |lines: &str| parse(&EXAMPLE.replace("\n[dicomweb]\n", &format!("\n[dicomweb]\n{lines}\n")));
+        let fine =
+            with("public_url = \"https://hub.example/\"\nallowed_origins = [\"http://viewer.example:3000\"]");
+        assert_eq!(
+            fine.unwrap().dicomweb.unwrap().allowed_origins,
+            ["http://viewer.example:3000"]
+        );
         for (wrong, key) in [
             ("public_url = \"hub.example\"", "dicomweb.public_url"),
             ("public_url = \"https://hub.example/path\"", "dicomweb.public_url"),
             ("allowed_origins = [\"*\"]", "dicomweb.allowed_origins"),
-            ("allowed_origins = [\"https://*.example\"]", "dicomweb.allowed_origins"),
+            (
+                "allowed_origins = [\"https://*.example\"]",
+                "dicomweb.allowed_origins",
+            ),
         ] {
             let error = with(wrong).unwrap_err().to_string();
             assert!(error.contains(key), "{error}");
         }
-        let alone = EXAMPLE.replace("\n[images]\nlisten = \"0.0.0.0:8444\"", "").replace("\n[images]", "");
-        let images = alone.lines().skip_while(|line| !line.starts_with("# Without this table there is no port for images"));
+        let alone = EXAMPLE
+            .replace("\n[images]\nlisten = \"0.0.0.0:8444\"", "")
+            .replace("\n[images]", "");
+        let images = alone
+            .lines()
+            .skip_while(|line| !line.starts_with("# Without this table there is no port for images"));
         assert!(images.count() > 0);
-        let error = parse(&alone.replace("listen = \"0.0.0.0:8444\"\n", "")).unwrap_err().to_string();
+        let error = parse(&alone.replace("listen = \"0.0.0.0:8444\"\n", ""))
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("[images]"), "{error}");
     }
 

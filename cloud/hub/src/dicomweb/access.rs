@@ -68,11 +68,11 @@ pub(crate) trait Access: fmt::Debug + Send + Sync {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Act {
     /// Looked at: pictures, frames, attributes.
-    ViewImages,
+    View,
     /// Taken out as DICOM objects.
-    ExportImages,
+    Export,
     /// Brought in.
-    StoreImages,
+    Store,
 }
 
 #[derive(Debug, Clone, Copy)]

@@ -122,7 +122,11 @@ pub(crate) fn router(settings: &Settings, parts: Parts) -> Router {
         .merge(behind(ups::following(), Right::SeeWork, true))
         .merge(behind(ups::doing(), Right::DoWork, true));
     let all = images.merge(storing).merge(work).with_state(hub);
-    Router::new().nest(PREFIX, all).layer(cors::layer(settings))
+    let all = Router::new().nest(PREFIX, all);
+    match cors::layer(settings) {
+        Some(layer) => all.layer(layer),
+        None => all,
+    }
 }
 
 /// Keeps the index beside the images and forgets workitems that ended long ago, until the shutdown.

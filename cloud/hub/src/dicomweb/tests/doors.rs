@@ -16,7 +16,7 @@ async fn nothing_is_reachable_without_the_right() {
             format!("/instances/{}", Image::default().instance_uid()),
         ),
         (Method::GET, "/capabilities".to_owned()),
-        (Method::OPTIONS, "/".to_owned()),
+        (Method::OPTIONS, String::new()),
         (Method::POST, "/studies".to_owned()),
         (Method::GET, "/workitems".to_owned()),
         (Method::POST, "/workitems".to_owned()),
@@ -80,10 +80,7 @@ async fn every_retrieval_is_in_the_log_and_without_a_log_there_is_none() {
         assert_eq!(answer.status, StatusCode::OK, "{path}");
     }
     let study = image.study_uid();
-    let expected = [
-        format!("all ViewImages c1 {study}"),
-        format!("all ExportImages c1 {study}"),
-    ];
+    let expected = [format!("all View c1 {study}"), format!("all Export c1 {study}")];
     assert_eq!(*house.log.lines.lock().unwrap(), expected);
     house.log.broken.store(true, std::sync::atomic::Ordering::Relaxed);
     let headers = [("authorization", "Bearer see")];

@@ -37,7 +37,14 @@ async fn dicomweb_client_lists_fetches_draws_stores_and_works() {
     let Some(python) = python() else {
         return;
     };
-    let house = House::new().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    // The client leaves the port out of its Host header: only the settings can tell it right addresses.
+    let house = House::with(&Settings {
+        public_url: Some(format!("http://{address}")),
+        ..Settings::default()
+    })
+    .await;
     let several = Image {
         instance: 2,
         frames: 2,
@@ -54,8 +61,6 @@ async fn dicomweb_client_lists_fetches_draws_stores_and_works() {
     std::fs::write(folder.path().join("prior.dcm"), prior.make().0).unwrap();
     std::fs::write(folder.path().join("named.dcm"), prior.identified()).unwrap();
     std::fs::write(folder.path().join("pixels.raw"), several.pixels(1)).unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
     let server = tokio::spawn(axum::serve(listener, house.router.clone()).into_future());
     let indexer = Indexer::new(house.archive.clone(), house.store.clone(), house.changes.clone());
     let indexing = tokio::spawn(indexer.run(house.shutdown.clone()));

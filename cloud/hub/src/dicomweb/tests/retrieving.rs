@@ -229,7 +229,7 @@ async fn pictures_are_drawn_as_asked() {
 #[tokio::test]
 async fn what_can_be_done_is_told() {
     let house = House::new().await;
-    for (method, path) in [(Method::OPTIONS, "/"), (Method::GET, "/capabilities")] {
+    for (method, path) in [(Method::OPTIONS, ""), (Method::GET, "/capabilities")] {
         let answer = house.ask(request(method, path, &[], Body::empty())).await;
         assert!(answer.json()["services"]["UPS-RS"].is_object());
     }

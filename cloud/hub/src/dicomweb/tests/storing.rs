@@ -71,7 +71,7 @@ async fn a_prior_is_stored_shown_and_stored_again_without_a_second_copy() {
         .await;
     assert_eq!(answer.status, StatusCode::OK);
     let lines = house.log.lines.lock().unwrap().clone();
-    let expected = format!("store StoreImages brought-by-others {}", uid(1, 7));
+    let expected = format!("store Store brought-by-others {}", uid(1, 7));
     assert!(lines.contains(&expected), "{lines:?}");
     // Nothing is left behind of what came.
     let clinic = ImageStore::brought().unwrap();
@@ -84,7 +84,7 @@ async fn a_prior_is_stored_shown_and_stored_again_without_a_second_copy() {
 async fn what_may_not_be_stored_is_named_with_its_reason_and_gone() {
     let house = House::new().await;
     house.commit("c1", 1, &[image(1, 1)]).await;
-    let good = image(7, 1).make().0;
+    let good = image(7, 11).make().0;
     let named = image(7, 2).identified();
     let answer = store(&house, "/studies", &[&good, &named, b"no image"]).await;
     assert_eq!(answer.status, StatusCode::ACCEPTED);
@@ -94,7 +94,7 @@ async fn what_may_not_be_stored_is_named_with_its_reason_and_gone() {
     // Another picture under a UID that is here: stored by others, and by a clinic.
     let shaded = Image {
         shade: 9,
-        ..image(7, 1)
+        ..image(7, 11)
     };
     let answer = store(&house, "/studies", &[&shaded.make().0]).await;
     assert_eq!(
@@ -124,7 +124,7 @@ async fn what_may_not_be_stored_is_named_with_its_reason_and_gone() {
     );
     assert_eq!(house.search("/instances").await.len(), 3);
     assert_eq!(
-        house.get(&image(7, 1).path(), "application/dicom").await.body,
+        house.get(&image(7, 11).path(), "application/dicom").await.body,
         good
     );
 }

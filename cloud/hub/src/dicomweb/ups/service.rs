@@ -294,7 +294,7 @@ async fn request_cancel(
             Err(response) => return *response,
         }
     };
-    let request = Request::RequestCancel { about };
+    let request = Request::Cancel { about };
     finish(
         hub.ups.act(&uid, request, &caller.name).await,
         StatusCode::ACCEPTED,
