@@ -651,7 +651,7 @@ mod tests {
             .map(|line| match line.strip_prefix("# ") {
                 // Without these there is no default either.
                 Some(rest)
-                    if ["broker", "certificate", "key", "address"]
+                    if ["broker", "certificate", "key", "address", "public_url"]
                         .iter()
                         .any(|key| rest.starts_with(key)) =>
                 {
@@ -700,6 +700,41 @@ mod tests {
         for bad in ["b.example", ":1", "b:0", "b:70000"] {
             assert!(with(bad).unwrap_err().to_string().contains("host:port"), "{bad}");
         }
+    }
+
+    #[test]
+    fn dicomweb_needs_images_and_names_whole_sites() {
+        let with =
+            |lines: &str| parse(&EXAMPLE.replace("\n[dicomweb]\n", &format!("\n[dicomweb]\n{lines}\n")));
+        let fine =
+            with("public_url = \"https://hub.example/\"\nallowed_origins = [\"http://viewer.example:3000\"]");
+        assert_eq!(
+            fine.unwrap().dicomweb.unwrap().allowed_origins,
+            ["http://viewer.example:3000"]
+        );
+        for (wrong, key) in [
+            ("public_url = \"hub.example\"", "dicomweb.public_url"),
+            ("public_url = \"https://hub.example/path\"", "dicomweb.public_url"),
+            ("allowed_origins = [\"*\"]", "dicomweb.allowed_origins"),
+            (
+                "allowed_origins = [\"https://*.example\"]",
+                "dicomweb.allowed_origins",
+            ),
+        ] {
+            let error = with(wrong).unwrap_err().to_string();
+            assert!(error.contains(key), "{error}");
+        }
+        let alone = EXAMPLE
+            .replace("\n[images]\nlisten = \"0.0.0.0:8444\"", "")
+            .replace("\n[images]", "");
+        let images = alone
+            .lines()
+            .skip_while(|line| !line.starts_with("# Without this table there is no port for images"));
+        assert!(images.count() > 0);
+        let error = parse(&alone.replace("listen = \"0.0.0.0:8444\"\n", ""))
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("[images]"), "{error}");
     }
 
     #[test]

@@ -45,12 +45,10 @@ mod people;
 
 mod image_store;
 
-#[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        reason = "the router is served once there is a sign-in to stand before it"
-    )
+#[expect(
+    dead_code,
+    unused_imports,
+    reason = "the router is served once there is a sign-in to stand before it"
 )]
 mod dicomweb;
 

@@ -19,7 +19,7 @@ use crate::metrics::{self, Metrics};
 use crate::model_registry::Registry;
 use crate::models_page;
 use crate::mqtt::{self, Broker, Endpoint};
-use crate::dicomweb::{self, Accounts, Indexer, Log};
+use crate::dicomweb::{self, Accounts, Log};
 use crate::dicomweb::ups::Events;
 use crate::people::{self, People, Right};
 use crate::presence::{Connection, Presence};
@@ -192,6 +192,10 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
     let people = people.transpose().map_err(|source| Error::People {
         source: source.into(),
     })?;
+    // The case pages look up images by the same index, with or without DICOMweb's addresses.
+    let index = images.as_ref().map(|(_, store)| {
+        dicomweb::keep(archive.clone(), store.clone(), changes.clone(), shutdown.clone())
+    });
     let web = Web::bind(&config.page, people.is_some(), changes.clone(), shutdown.clone()).await?;
     let metrics = match &config.metrics {
         Some(settings) => {
@@ -255,10 +259,6 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
     tracing::info!(?addresses, "The hub is ready.");
     ready();
 
-    let indexer = images
-        .as_ref()
-        .map(|(_, store)| Indexer::new(archive.clone(), store.clone(), changes.clone()));
-    let mut indexer = tokio::spawn(index(indexer, archive.clone(), shutdown.clone()));
     let readers = people.clone();
     let mut line = tokio::spawn(line.run());
     let mut committer = tokio::spawn(committer.with_worklist(worklist.clone()).run());
@@ -283,6 +283,7 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
         utc_offset_minutes: config.page.utc_offset_minutes,
     });
     let mut reconciler = tokio::spawn(reconcile(reconciler, shutdown.clone()));
+    let mut dicomweb = tokio::spawn(keep_dicomweb(index, shutdown.clone()));
     let mut retention = tokio::spawn(forget_duplicates(
         archive.clone(),
         config.dedupe_days,
@@ -295,9 +296,9 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
         _ = &mut driver => Err(Error::Stopped { part: "the driver of rounds" }),
         _ = &mut port => Err(Error::Stopped { part: "the gRPC port" }),
         _ = &mut images => Err(Error::Stopped { part: "the port for images" }),
+        _ = &mut dicomweb => Err(Error::Stopped { part: "DICOMweb" }),
         _ = &mut rollouts => Err(Error::Stopped { part: "the rollouts" }),
         _ = &mut metrics => Err(Error::Stopped { part: "the metrics" }),
-        _ = &mut indexer => Err(Error::Stopped { part: "the index of images" }),
         _ = &mut alarms => Err(Error::Stopped { part: "the alarms" }),
         _ = &mut reconciler => Err(Error::Stopped { part: "the list of cases" }),
         _ = &mut retention => Err(Error::Stopped { part: "the forgetting of duplicates" }),
@@ -317,9 +318,9 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
         &mut driver,
         &mut port,
         &mut images,
+        &mut dicomweb,
         &mut rollouts,
         &mut metrics,
-        &mut indexer,
         &mut alarms,
         &mut reconciler,
         &mut retention,
@@ -356,19 +357,6 @@ async fn serve(port: Option<Listener>, services: Services, shutdown: Shutdown) {
 async fn measure(metrics: Option<Metrics>, shutdown: Shutdown) {
     match metrics {
         Some(metrics) => metrics.run().await,
-        None => shutdown.triggered().await,
-    }
-}
-
-/// The same for the index of images.
-async fn index(indexer: Option<Indexer>, archive: Archive, shutdown: Shutdown) {
-    match indexer {
-        Some(indexer) => {
-            tokio::join!(
-                indexer.run(shutdown.clone()),
-                dicomweb::tidy(archive, shutdown.clone())
-            );
-        }
         None => shutdown.triggered().await,
     }
 }
@@ -413,6 +401,14 @@ async fn reconcile(reconciler: Option<Reconciler>, shutdown: Shutdown) {
 async fn take_images(images: Option<(image_store::Listener, ImageStore)>, shutdown: Shutdown) {
     match images {
         Some((port, store)) => port.run(store).await,
+        None => shutdown.triggered().await,
+    }
+}
+
+/// The same for what DICOMweb keeps.
+async fn keep_dicomweb(keeping: Option<impl Future<Output = ()>>, shutdown: Shutdown) {
+    match keeping {
+        Some(keeping) => keeping.await,
         None => shutdown.triggered().await,
     }
 }

@@ -152,7 +152,9 @@ impl Archive {
 }
 
 /// What the eighth and the ninth version added.
-const OF_THE_SEVENTH: &str = "DROP TABLE image_sets; DROP TABLE quick_looks; DROP TABLE image_objects; \
+const OF_THE_SEVENTH: &str = "DROP TABLE dicom_instances; DROP TABLE dicom_series; DROP TABLE dicom_studies; DROP TABLE dicom_pending; \
+     DROP TABLE workitems; DROP TABLE workitem_subscriptions; DROP INDEX results_by_case; \
+     DROP TABLE image_sets; DROP TABLE quick_looks; DROP TABLE image_objects; \
      DROP TABLE lines; DROP INDEX results_by_envelope; DROP INDEX results_by_urgency; \
      DROP INDEX envelopes_duplicate; CREATE INDEX results_by_urgency ON results (urgency, assessed_at_ms); \
      ALTER TABLE envelopes DROP COLUMN clock_offset_ms; ALTER TABLE envelopes DROP COLUMN carries_result; \

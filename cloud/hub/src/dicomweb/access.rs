@@ -17,9 +17,12 @@ use super::answer;
 /// An answer that is waited for.
 pub(crate) type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// Who asks, as the log will name them.
+/// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Caller {
+    /// Tells accounts and tokens apart, whatever they are called.
+    pub(crate) id: String,
+    /// For logs.
     pub(crate) name: String,
     pub(crate) by: By,
     pub(crate) may: Vec<Right>,
@@ -65,16 +68,16 @@ pub(crate) trait Access: fmt::Debug + Send + Sync {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Act {
     /// Looked at: pictures, frames, attributes.
-    ViewImages,
+    View,
     /// Taken out as DICOM objects.
-    ExportImages,
+    Export,
     /// Brought in.
-    StoreImages,
+    Store,
 }
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Entry<'a> {
-    pub(crate) caller: &'a str,
+    pub(crate) caller: &'a Caller,
     pub(crate) act: Act,
     pub(crate) clinic: &'a ClinicId,
     pub(crate) case: &'a str,

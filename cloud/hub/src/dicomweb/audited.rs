@@ -39,12 +39,12 @@ impl Audited {
         clinic: &ClinicId,
         case: &str,
     ) -> Result<(), NotWritten> {
-        let key = (caller.name.clone(), act, case.to_owned());
+        let key = (caller.id.clone(), act, case.to_owned());
         if self.is_written(&key) {
             return Ok(());
         }
         let entry = Entry {
-            caller: &caller.name,
+            caller,
             act,
             clinic,
             case,

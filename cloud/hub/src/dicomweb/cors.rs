@@ -4,17 +4,17 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use crate::config::Dicomweb as Settings;
 
 /// For viewers of other hosts, those that the settings name and no others. Without any no answer allows anything.
-pub(super) fn layer(settings: &Settings) -> CorsLayer {
+pub(super) fn layer(settings: &Settings) -> Option<CorsLayer> {
     let origins: Vec<HeaderValue> = settings
         .allowed_origins
         .iter()
         .filter_map(|origin| HeaderValue::from_str(origin).ok())
         .collect();
     if origins.is_empty() {
-        return CorsLayer::new();
+        return None;
     }
     // Tokens travel in a header of their own; cookies are not asked for and would not be sent.
-    CorsLayer::new()
+    let layer = CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))
         .allow_methods([
             Method::GET,
@@ -38,5 +38,6 @@ pub(super) fn layer(settings: &Settings) -> CorsLayer {
             header::ETAG,
             header::LOCATION,
             HeaderName::from_static("warning"),
-        ])
+        ]);
+    Some(layer)
 }

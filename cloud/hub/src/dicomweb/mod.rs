@@ -46,12 +46,12 @@ use crate::config::Dicomweb as Settings;
 use crate::image_store::ImageStore;
 use access::{Door, guard};
 use audited::Audited;
+use index::Indexer;
 use qido::tag_of;
 use ups::{Events, MadeWorkitems, Ups, Workitems};
 
 pub(crate) use access::{Access, Act, Audit, By, Caller, Entry, Later, NotWritten, Refused, Right};
 pub(crate) use door::{Accounts, Log};
-pub(crate) use index::Indexer;
 
 /// Where everything lies below.
 pub(crate) const PREFIX: &str = "/dicom-web";
@@ -124,11 +124,20 @@ pub(crate) fn router(settings: &Settings, parts: Parts) -> Router {
         .merge(behind(ups::following(), Right::SeeWork, true))
         .merge(behind(ups::doing(), Right::DoWork, true));
     let all = images.merge(storing).merge(work).with_state(hub);
-    Router::new().nest(PREFIX, all).layer(cors::layer(settings))
+    let all = Router::new().nest(PREFIX, all);
+    match cors::layer(settings) {
+        Some(layer) => all.layer(layer),
+        None => all,
+    }
 }
 
-/// Forgets workitems that ended long ago, until the shutdown.
-pub(crate) async fn tidy(archive: Archive, shutdown: Shutdown) {
+/// Keeps the index beside the images and forgets workitems that ended long ago, until the shutdown.
+pub(crate) async fn keep(archive: Archive, store: ImageStore, changes: Changes, shutdown: Shutdown) {
+    let indexer = Indexer::new(archive.clone(), store, changes);
+    tokio::join!(indexer.run(shutdown.clone()), tidy(archive, shutdown));
+}
+
+async fn tidy(archive: Archive, shutdown: Shutdown) {
     loop {
         let keep = i64::try_from(KEEP_ENDED.as_millis()).unwrap_or(i64::MAX);
         match archive.forget_workitems(now_ms().saturating_sub(keep)).await {

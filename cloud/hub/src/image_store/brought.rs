@@ -49,7 +49,6 @@ pub(crate) struct Judged {
 #[derive(Debug)]
 pub(crate) struct Kept {
     pub(crate) id: ObjectId,
-    pub(crate) checked: Checked,
     _named: Named,
 }
 
@@ -195,11 +194,7 @@ impl Judged {
         if !placed.await.map_err(|_| cut())?.map_err(disk)? {
             return Err(NotKept::QuotaUsed);
         }
-        Ok(Kept {
-            id,
-            checked: self.checked,
-            _named: named,
-        })
+        Ok(Kept { id, _named: named })
     }
 }
 

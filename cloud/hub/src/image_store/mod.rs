@@ -35,7 +35,7 @@ use crate::Shutdown;
 use crate::archive::{self, Archive};
 use crate::changes::Changes;
 use crate::config::Images;
-pub(crate) use brought::{Arriving, Judged, Kept, NotKept};
+pub(crate) use brought::{Arriving, Judged, NotKept};
 pub(crate) use listener::Listener;
 use objects::{Limits, Objects};
 use under_way::UnderWay;
@@ -140,4 +140,4 @@ impl ImageStore {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

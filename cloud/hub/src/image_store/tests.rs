@@ -48,6 +48,30 @@ async fn put(objects: &Objects, content: &[u8], first: usize, end: usize) -> Rec
     receiving.finish().await.unwrap()
 }
 
+/// A version's images committed, as by a clinic's box: for tests of other parts.
+pub(crate) async fn commit_images(
+    store: &ImageStore,
+    clinic: &ClinicId,
+    case: &barefoot_domain::CaseId,
+    version: u32,
+    images: &[(Vec<u8>, barefoot_wire::images::Instance)],
+) {
+    for (file, _) in images {
+        let whole = range(0, file.len(), file.len());
+        if let Ok(mut receiving) = store.0.objects.receive(clinic, id_of(file), whole).unwrap() {
+            receiving.append(Bytes::copy_from_slice(file)).await.unwrap();
+            assert_eq!(receiving.finish().await.unwrap(), Received::Whole);
+        }
+    }
+    let set = barefoot_wire::images::ImageSet {
+        instances: images.iter().map(|(_, named)| named.clone()).collect(),
+        withheld: Vec::new(),
+    };
+    let outcome = store.commit(clinic, case, version, set).await;
+    let result = outcome.as_ref().as_ref().unwrap().clone().unwrap();
+    assert_eq!((result.failed.len(), result.missing.len()), (0, 0), "{result:?}");
+}
+
 #[tokio::test]
 async fn an_object_arrives_in_ranges_over_a_restart() {
     let dir = tempfile::tempdir().unwrap();

@@ -196,3 +196,34 @@ proptest! {
         }
     }
 }
+
+fn file(set: &DataSet) -> Vec<u8> {
+    let mut file = vec![0; 128];
+    file.extend(b"DICM\x02\x00\x10\x00UI\x14\x001.2.840.10008.1.2.1\x00");
+    file.extend(write(set, EXPLICIT).unwrap());
+    file
+}
+
+#[test]
+fn attributes_are_read_without_the_pixels_and_within_their_own_bound() {
+    let mut set = sample(Coding::Utf8);
+    set.put_code(tags::SOP_CLASS, "1.2.840.10008.5.1.4.1.1.2");
+    set.put_code(tags::SOP_INSTANCE, "1.2.3.4");
+    let attributes = set.clone();
+    let content = Content::Value(vec![7; 100_000]);
+    set.put(tags::PIXEL_DATA, Element { vr: Vr::OW, content });
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.dcm");
+    std::fs::write(&path, file(&set)).unwrap();
+    let header = crate::header::read_header(&path).unwrap();
+    let within = |bytes| {
+        let limits = Limits {
+            bytes,
+            ..Limits::default()
+        };
+        read_before_pixels(&path, &header, &limits)
+    };
+    // Pixels count for nothing, however many there are.
+    assert!(within(2000).unwrap() == attributes);
+    assert!(matches!(within(20), Err(Error::TooLarge { limit: 20 })));
+}

@@ -171,3 +171,55 @@ fn luma(red: u8, green: u8, blue: u8) -> u8 {
 fn level(byte: u8) -> f32 {
     f32::from(byte) / 255.0
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layout(photometric: Photometric, planar: bool) -> Layout {
+        Layout {
+            rows: 1,
+            columns: 2,
+            frames: 1,
+            samples: 3,
+            bits_allocated: 8,
+            bits_stored: 8,
+            high_bit: 7,
+            signed: false,
+            planar,
+            photometric,
+        }
+    }
+
+    fn colours(photometric: Photometric, planar: bool, bytes: &[u8]) -> Result<Vec<u8>, Error> {
+        let samples = Samples {
+            bytes: bytes.to_vec(),
+            bits: 8,
+            planar,
+            photometric,
+            first_bit: 0,
+        };
+        rgb(&layout(photometric, planar), &samples)
+    }
+
+    #[test]
+    fn colours_come_out_pixel_by_pixel_whatever_they_lay_as() {
+        let expected = [255, 0, 0, 0, 0, 255];
+        assert_eq!(colours(Photometric::Rgb, false, &expected).unwrap(), expected);
+        assert_eq!(
+            colours(Photometric::Rgb, true, &[255, 0, 0, 0, 0, 255]).unwrap(),
+            [255, 0, 0, 0, 0, 255]
+        );
+        assert_eq!(
+            colours(Photometric::Rgb, true, &[1, 2, 3, 4, 5, 6]).unwrap(),
+            [1, 3, 5, 2, 4, 6]
+        );
+        // Pure red and a grey, as JFIF turns them.
+        let red = colours(Photometric::YbrFull, false, &[76, 85, 255, 90, 128, 128]).unwrap();
+        assert_eq!(red, [254, 0, 0, 90, 90, 90]);
+        let shared = colours(Photometric::Ybr422, false, &[10, 200, 128, 128]).unwrap();
+        assert_eq!(shared, [10, 10, 10, 200, 200, 200]);
+        let short = colours(Photometric::Rgb, false, &[1, 2, 3]);
+        assert!(matches!(short, Err(Error::SizeMismatch { wanted: 6, found: 3 })));
+    }
+}

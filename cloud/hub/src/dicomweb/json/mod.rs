@@ -2,4 +2,4 @@
 
 mod write;
 
-pub(super) use write::{Bulk, data_set, key, number, person};
+pub(super) use write::{data_set, key, number, person};

@@ -59,7 +59,7 @@ pub(super) async fn keep(
         return Err(failed(Reason::Duplicate, "its UID is here with other bytes"));
     }
     hub.audited
-        .record(caller, Act::StoreImages, &brought, study.as_str())
+        .record(caller, Act::Store, &brought, study.as_str())
         .await
         .map_err(|_| later())?;
     let object = judged.id();

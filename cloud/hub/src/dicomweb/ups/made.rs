@@ -126,7 +126,7 @@ fn decide_on(row: Option<WorkitemRow>, request: &Request, who: &str, now: i64) -
     let (action, given) = match request {
         Request::Update { transaction, .. } => (Action::Update, transaction.as_deref()),
         Request::Change { to, transaction } => (Action::Change(*to), transaction.as_deref()),
-        Request::RequestCancel { .. } => (Action::RequestCancel, None),
+        Request::Cancel { .. } => (Action::RequestCancel, None),
     };
     let transaction = Transaction::of(given, row.transaction_uid.as_deref());
     let missing = match action {
@@ -147,7 +147,7 @@ fn decide_on(row: Option<WorkitemRow>, request: &Request, who: &str, now: i64) -
         }
         Outcome::Tell => {
             let about = match request {
-                Request::RequestCancel { about } => about.clone(),
+                Request::Cancel { about } => about.clone(),
                 _ => Attributes::default(),
             };
             let event = Event::cancel_requested(before, about, who);
@@ -155,7 +155,7 @@ fn decide_on(row: Option<WorkitemRow>, request: &Request, who: &str, now: i64) -
         }
         Outcome::Cancel => {
             let about = match request {
-                Request::RequestCancel { about } => about.string(REASON).map(str::to_owned),
+                Request::Cancel { about } => about.string(REASON).map(str::to_owned),
                 _ => None,
             };
             note_cancellation(&mut attributes, about.as_deref(), now);
@@ -188,7 +188,7 @@ fn decide_on(row: Option<WorkitemRow>, request: &Request, who: &str, now: i64) -
                 note_cancellation(&mut attributes, None, now);
             }
         }
-        Request::RequestCancel { .. } => {}
+        Request::Cancel { .. } => {}
     }
     attributes.put(STATE, "CS", state.name());
     let text = attributes.text();

@@ -294,7 +294,7 @@ async fn request_cancel(
             Err(response) => return *response,
         }
     };
-    let request = Request::RequestCancel { about };
+    let request = Request::Cancel { about };
     finish(
         hub.ups.act(&uid, request, &caller.name).await,
         StatusCode::ACCEPTED,
@@ -334,7 +334,7 @@ async fn subscribe(
         ae_title: ae_title.clone(),
         filter: wanted.filter(|_| target == FILTERED),
         target,
-        owner: caller.name.clone(),
+        owner: caller.id.clone(),
         deletion_lock: parameter(&asked, "deletionlock") == Some("true"),
         wanted: true,
         suspended_at_ms: None,
@@ -375,7 +375,7 @@ async fn unsubscribe(
         let row = SubscriptionRow {
             ae_title,
             target,
-            owner: caller.name.clone(),
+            owner: caller.id.clone(),
             filter: None,
             deletion_lock: false,
             wanted: false,
@@ -435,7 +435,7 @@ async fn own(hub: &Dicomweb, caller: &Caller, ae_title: &str) -> Result<Vec<Subs
     }
     let rows = hub.archive.subscriptions(ae_title).await;
     let rows = rows.map_err(|error| Box::new(answer::failed("subscriptions", &error)))?;
-    if rows.iter().any(|row| row.owner != caller.name) {
+    if rows.iter().any(|row| row.owner != caller.id) {
         let refused = answer::refused(StatusCode::FORBIDDEN, "this AE title is another account's");
         return Err(Box::new(refused));
     }

@@ -33,7 +33,7 @@ pub(super) async fn listen(
         return answer::not_found();
     }
     match hub.archive.subscriptions(&ae_title).await {
-        Ok(rows) if rows.iter().any(|row| row.owner != caller.name) => {
+        Ok(rows) if rows.iter().any(|row| row.owner != caller.id) => {
             return answer::refused(StatusCode::FORBIDDEN, "this AE title is another account's");
         }
         Ok(_) => {}
@@ -104,7 +104,7 @@ async fn wanted(hub: &Dicomweb, caller: &Caller, ae_title: &str, event: &Event) 
     }
     match hub.archive.subscriptions(ae_title).await {
         Ok(rows) => {
-            let own: Vec<_> = rows.into_iter().filter(|row| row.owner == caller.name).collect();
+            let own: Vec<_> = rows.into_iter().filter(|row| row.owner == caller.id).collect();
             if wants(&own, event) { message() } else { None }
         }
         Err(error) => {

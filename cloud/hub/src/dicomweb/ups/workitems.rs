@@ -47,7 +47,8 @@ pub(crate) enum Request {
         to: State,
         transaction: Option<String>,
     },
-    RequestCancel {
+    /// By who does not have it.
+    Cancel {
         /// Reason, contact: may be empty.
         about: Attributes,
     },

@@ -86,7 +86,7 @@ async fn metadata(
         Some(_) => "application/json",
         None => return answer::not_acceptable("attributes are given as application/dicom+json"),
     };
-    let found = match find(hub, caller, target, Act::ViewImages).await {
+    let found = match find(hub, caller, target, Act::View).await {
         Ok(found) => found,
         Err(response) => return *response,
     };

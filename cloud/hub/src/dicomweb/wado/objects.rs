@@ -96,7 +96,7 @@ pub(in crate::dicomweb) async fn any_instance(
     let [located] = found.as_slice() else {
         return answer::not_found();
     };
-    if let Err(response) = write_down(&hub, &caller, located, Act::ViewImages).await {
+    if let Err(response) = write_down(&hub, &caller, located, Act::View).await {
         return *response;
     }
     let accept = Accept::of(&headers, parameter(&asked, "accept"));
@@ -113,7 +113,7 @@ async fn several(
     asked: &Parameters,
     target: Target<'_>,
 ) -> Response {
-    let found = match find(hub, caller, target, Act::ExportImages).await {
+    let found = match find(hub, caller, target, Act::Export).await {
         Ok(found) => found,
         Err(response) => return *response,
     };
@@ -138,7 +138,8 @@ fn not_that() -> Response {
 fn form(accept: &Accept, found: &[Located]) -> Option<Form> {
     let of = |wanted: &Wanted| {
         let multipart = wanted.fits_parts(DICOM);
-        if !multipart && !(wanted.fits(DICOM) && found.len() == 1) {
+        let alone = wanted.fits(DICOM) && found.len() == 1;
+        if !multipart && !alone {
             return None;
         }
         let decoded = match wanted.transfer_syntax.as_deref() {

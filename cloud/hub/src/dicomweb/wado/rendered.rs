@@ -31,7 +31,7 @@ pub(in crate::dicomweb) async fn instance_rendered(
 ) -> Response {
     let given = async {
         let wish = Wish::of(&headers, &asked)?;
-        let opened = one(&hub, &caller, &names, Act::ViewImages).await?;
+        let opened = one(&hub, &caller, &names, Act::View).await?;
         draw(&hub, opened, 0, wish).await
     };
     given.await.unwrap_or_else(|response| *response)
@@ -119,7 +119,7 @@ async fn thumbnail(
 ) -> Response {
     let given = async {
         let wish = Wish::of(headers, asked)?.small();
-        let mut found = find(hub, caller, target, Act::ViewImages).await?;
+        let mut found = find(hub, caller, target, Act::View).await?;
         let opened = open(hub, found.swap_remove(found.len() / 2)).await?;
         let middle = opened.header.frames() / 2;
         draw(hub, opened, middle, wish).await
@@ -137,7 +137,7 @@ async fn one_frame(
     let [number] = *numbers(frame)?.as_slice() else {
         return Err(bad("one frame is drawn at a time"));
     };
-    let opened = one(hub, caller, &names, Act::ViewImages).await?;
+    let opened = one(hub, caller, &names, Act::View).await?;
     draw(hub, opened, number, wish).await
 }
 
