@@ -27,7 +27,7 @@ pub(crate) use federation::{
 pub(crate) use images::{ImagesHere, NewImageSet, VersionKey};
 pub(crate) use lines::LineRow;
 pub(crate) use models::{ModelRow, PlanRow, ReportRow, TestSetRow};
-pub(crate) use people::{AtWhat, Credentials, NewKey, NewPerson, PersonRow, SigningRow};
+pub(crate) use people::{AtWhat, Credentials, NewKey, NewPerson, NewSecrets, PersonRow, SigningRow};
 pub(crate) use programs::{NewProgram, ProgramRow};
 pub(crate) use rollouts::RolloutRow;
 pub(crate) use sessions::{NewSession, SessionRow};
