@@ -680,6 +680,51 @@ mod tests {
     }
 
     #[test]
+    fn a_page_on_a_network_has_a_sign_in_and_a_sign_in_has_https() {
+        let bare = EXAMPLE.replace("\n[people]\n", "\n");
+        let anywhere = |text: &str| text.replace("127.0.0.1:8090", "0.0.0.0:8090");
+        let refused = |text: &str, wanted: &str| {
+            let error = parse(text).unwrap_err().to_string();
+            assert!(error.contains(wanted), "{error}");
+        };
+        assert!(parse(&bare).unwrap().people.is_none());
+        assert!(parse(&bare.replace("127.0.0.1:8090", "[::1]:8090")).is_ok());
+        refused(&anywhere(&bare), "key `page.listen`: without a [people] table");
+        refused(
+            &anywhere(EXAMPLE),
+            "key `page.listen`: plain HTTP is for loopback only",
+        );
+        let proxy = EXAMPLE.replace("# behind_proxy = false", "behind_proxy = true");
+        assert!(parse(&anywhere(&proxy)).unwrap().page.behind_proxy);
+        let tls = |text: &str| {
+            text.replace("# [page.tls]", "[page.tls]")
+                .replace(
+                    "# certificate = \"/etc/barefoot-hub/page.crt\"",
+                    "certificate = \"page.crt\"",
+                )
+                .replace("# key = \"/etc/barefoot-hub/page.key\"", "key = \"page.key\"")
+        };
+        let page = parse(&anywhere(&tls(EXAMPLE))).unwrap().page;
+        assert_eq!(page.tls.unwrap().key, Path::new("/etc/barefoot/page.key"));
+        refused(&tls(&proxy), "behind_proxy");
+        for key in ["idle_minutes = 30", "absolute_hours = 12", "set_up_hours = 72"] {
+            let name = key.split(' ').next().unwrap();
+            refused(
+                &EXAMPLE.replace(&format!("# {key}"), &format!("{name} = 0")),
+                name,
+            );
+        }
+        refused(
+            &EXAMPLE.replace("# issuer = \"Barefoot\"", "issuer = \"a:b\""),
+            "people.issuer",
+        );
+        refused(
+            &EXAMPLE.replace("# address = \"https", "address = \"ftp"),
+            "people.address",
+        );
+    }
+
+    #[test]
     fn a_broker_is_a_host_and_a_port() {
         let with = |broker: &str| {
             parse(

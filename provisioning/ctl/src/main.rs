@@ -1,15 +1,17 @@
 //! `barefootctl`: what people do for a region by hand. Certificates; the keys and the repository of signed releases;
-//! federated runs, test sets, plans and models at the hub; an expert's correction.
+//! federated runs, test sets, plans and models at the hub; an expert's correction; whether a report or an audit log holds.
 //!
 //! Keys that sign releases are used here and never sent. A command either needs the hub (`--hub`, `--identity`) or
 //! works without any line.
 
+mod audit;
 mod bundle;
 mod correct;
 mod hub;
 mod model;
 mod pki;
 mod plan;
+mod report;
 mod repository;
 mod run;
 mod test_set;
@@ -55,6 +57,12 @@ enum Command {
     Model(model::Command),
     /// An expert's word on a finding of a case; it travels to the case's clinic.
     Correct(correct::Arguments),
+    /// Signed reports.
+    #[command(subcommand)]
+    Report(report::Command),
+    /// The hub's audit log.
+    #[command(subcommand)]
+    Audit(audit::Command),
 }
 
 fn main() -> ExitCode {
@@ -87,6 +95,8 @@ fn run(arguments: Arguments) -> anyhow::Result<String> {
         Command::Plan(command) => runtime()?.block_on(plan::run(&command, &hub)),
         Command::Run(command) => runtime()?.block_on(run::run(command, &hub)),
         Command::Model(command) => runtime()?.block_on(model::run(&command, &hub, now)),
+        Command::Report(command) => report::run(&command),
+        Command::Audit(command) => audit::run(&command),
         Command::Correct(arguments) => runtime()?.block_on(correct::run(&arguments, &hub)),
     }
 }

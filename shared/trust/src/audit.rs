@@ -267,6 +267,8 @@ pub struct Checker {
     last_head: Hash,
     heads: u64,
     clock_went_back: u64,
+    /// What somebody wrote down elsewhere.
+    noted: Option<(u64, Hash)>,
 }
 
 impl Checker {
@@ -281,6 +283,17 @@ impl Checker {
             last_head: NOTHING,
             heads: 0,
             clock_went_back: 0,
+            noted: None,
+        }
+    }
+
+    /// Entry `number` must have this hash, as the hub's journal or an older copy has it: so that a log is found out whose end
+    /// was cut off at the hub itself, heads and all.
+    #[must_use]
+    pub fn expecting(self, number: u64, hash: Hash) -> Self {
+        Self {
+            noted: Some((number, hash)),
+            ..self
         }
     }
 
@@ -342,6 +355,12 @@ impl Checker {
             let wanted = self.number;
             return Err(Fault::Inserted { found, wanted });
         }
+        if self
+            .noted
+            .is_some_and(|(number, noted)| number == found && noted != hash)
+        {
+            return Err(Fault::Rewritten { number: found });
+        }
         self.clock_went_back += u64::from(entry.clock_went_back);
         self.number = found;
         self.hash = hash;
@@ -349,6 +368,12 @@ impl Checker {
     }
 
     fn head(&mut self, head: &Head) -> Result<(), Fault> {
+        if self.number < head.number {
+            return Err(Fault::CutOff {
+                signed: head.number,
+                found: self.number,
+            });
+        }
         if head.number != self.number || head.hash != self.hash {
             return Err(Fault::Rewritten { number: self.number });
         }
@@ -393,6 +418,10 @@ impl Checker {
         if until.hash != self.hash {
             return Err(bad(Fault::Rewritten { number: self.number }));
         }
+        if let Some((signed, _)) = self.noted.filter(|(number, _)| self.number < *number) {
+            let found = self.number;
+            return Err(bad(Fault::CutOff { signed, found }));
+        }
         // The export's own head is the log's last one: it stands at both ends.
         if until.name() != self.last_head {
             return Err(bad(Fault::EndMissing));
@@ -414,6 +443,12 @@ fn sha256(bytes: &[u8]) -> Hash {
 
 fn hex(hash: &Hash) -> String {
     data_encoding::HEXLOWER.encode(hash)
+}
+
+/// 64 hexadecimal digits.
+#[must_use]
+pub fn read_hash(text: &str) -> Option<Hash> {
+    unhex(&text.to_ascii_lowercase())
 }
 
 fn unhex(text: &str) -> Option<Hash> {

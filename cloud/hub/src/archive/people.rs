@@ -29,6 +29,12 @@ pub(crate) struct Credentials {
     pub(crate) code_secret: Vec<u8>,
 }
 
+/// New secrets, and the time step of the code that came with them.
+pub(crate) struct NewSecrets {
+    pub(crate) credentials: Credentials,
+    pub(crate) code_step: i64,
+}
+
 /// A new signing key, its seed sealed.
 pub(crate) struct NewKey {
     pub(crate) public_key: Vec<u8>,
@@ -226,8 +232,7 @@ impl Archive {
         &self,
         code: &[u8; 32],
         person: &str,
-        new: &Credentials,
-        code_step: i64,
+        new: &NewSecrets,
         key: Option<&NewKey>,
         entry: &Entry,
         now_ms: i64,
@@ -243,8 +248,8 @@ impl Archive {
             if used.rows_affected() == 0 {
                 return Ok(false);
             }
-            put_credentials(&mut transaction, person, new).await?;
-            put_step(&mut transaction, person, code_step).await?;
+            put_credentials(&mut transaction, person, &new.credentials).await?;
+            put_step(&mut transaction, person, new.code_step).await?;
             end_key(&mut transaction, person, now_ms).await?;
             if let Some(key) = key {
                 put_key(&mut transaction, person, key, now_ms).await?;
@@ -261,8 +266,7 @@ impl Archive {
     pub(crate) async fn change_credentials(
         &self,
         person: &str,
-        new: &Credentials,
-        code_step: i64,
+        new: &NewSecrets,
         resealed: Option<&SigningRow>,
         kept_session: &str,
         entry: &Entry,
@@ -270,10 +274,10 @@ impl Archive {
     ) -> Result<bool, Error> {
         let attempt = async {
             let mut transaction = self.begin().await?;
-            if !put_step(&mut transaction, person, code_step).await? {
+            if !put_step(&mut transaction, person, new.code_step).await? {
                 return Ok(false);
             }
-            put_credentials(&mut transaction, person, new).await?;
+            put_credentials(&mut transaction, person, &new.credentials).await?;
             if let Some(key) = resealed {
                 sqlx::query("UPDATE person_keys SET seed = ? WHERE public_key = ? AND until_ms IS NULL")
                     .bind(&key.seed)

@@ -65,6 +65,13 @@ impl Export {
                 add(head_line(&head));
             }
         }
+        if text.is_empty() {
+            // Those of entries that are not there any more: whoever checks must see them.
+            self.heads.drain(..).for_each(|head| {
+                text.push_str(&head_line(&head));
+                text.push('\n');
+            });
+        }
         Ok((!text.is_empty()).then_some(text))
     }
 }

@@ -9,7 +9,7 @@ use super::roles::Role;
 use super::sign_in::secrets_fit;
 use super::signing::{new_key, reseal};
 use super::{Error, People, PersonView, Signed, delays, secrets, totp};
-use crate::archive::{AtWhat, Credentials, NewPerson};
+use crate::archive::{AtWhat, Credentials, NewPerson, NewSecrets};
 use crate::audit::{Action, Actor, Entry, Object};
 
 /// A one-time code to set an account up with. Shown once, to whoever made it.
@@ -151,10 +151,13 @@ impl People {
         let step = totp::accept(&secret, &typed.first_code, now, 0).ok_or(AccountError::NewCode)?;
         let (password, seal_salt, key) = self.0.hashing.make(&typed.password).await?;
         let seal = |secret, plain: &[u8]| key.seal(secret, &person.id, plain).map_err(Error::from);
-        let new = Credentials {
-            password,
-            seal_salt,
-            code_secret: seal(Secret::CodeSecret, &secret)?,
+        let new = NewSecrets {
+            credentials: Credentials {
+                password,
+                seal_salt,
+                code_secret: seal(Secret::CodeSecret, &secret)?,
+            },
+            code_step: step,
         };
         let signing = if person.has(Role::Reader) {
             Some(new_key(&person.id, &key)?)
@@ -168,7 +171,7 @@ impl People {
         let finished = self
             .0
             .archive
-            .finish_set_up(&code, &person.id, &new, step, signing.as_ref(), &entry, now)
+            .finish_set_up(&code, &person.id, &new, signing.as_ref(), &entry, now)
             .await;
         if finished.map_err(Error::from)? {
             Ok(person)
@@ -258,12 +261,16 @@ impl People {
             None => (kept.as_slice(), step),
         };
         let (password, seal_salt, key) = self.0.hashing.make(new).await?;
-        let new = Credentials {
-            password,
-            seal_salt,
-            code_secret: key
-                .seal(Secret::CodeSecret, id, code_secret)
-                .map_err(Error::from)?,
+        let code_secret = key
+            .seal(Secret::CodeSecret, id, code_secret)
+            .map_err(Error::from)?;
+        let new = NewSecrets {
+            credentials: Credentials {
+                password,
+                seal_salt,
+                code_secret,
+            },
+            code_step: step,
         };
         let signing = archive.signing_key(id).await.map_err(Error::from)?;
         let resealed = signing
@@ -271,15 +278,7 @@ impl People {
             .transpose()?;
         let entry = Entry::new(signed.actor(), action, Object::subject(id)).details(details);
         let changed = archive
-            .change_credentials(
-                id,
-                &new,
-                step,
-                resealed.as_ref(),
-                signed.session.as_str(),
-                &entry,
-                now,
-            )
+            .change_credentials(id, &new, resealed.as_ref(), signed.session.as_str(), &entry, now)
             .await;
         if changed.map_err(Error::from)? {
             Ok(())

@@ -56,6 +56,10 @@ async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<(HeaderMap,
     }
 }
 
+#[expect(
+    clippy::result_large_err,
+    reason = "an extractor's rejection is the answer itself"
+)]
 fn form<T: DeserializeOwned>(bytes: &[u8]) -> Result<Form<T>, Response> {
     serde_urlencoded::from_bytes(bytes)
         .map(Form)

@@ -17,6 +17,7 @@ mod corrections;
 mod federation;
 mod images;
 mod page;
+mod people;
 mod program;
 mod releases;
 mod results_arrive;

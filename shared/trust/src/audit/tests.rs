@@ -159,6 +159,31 @@ fn a_log_written_anew_lacks_the_hubs_signature() {
     assert!(matches!(error.fault, Fault::Rewritten { number: 3 }), "{error}");
 }
 
+#[test]
+fn what_was_noted_elsewhere_must_be_there() {
+    let lines = export(&HUB, 3);
+    let check = |number, hash| {
+        let mut checker = Checker::new(HUB.identity.authorities()).expecting(number, hash);
+        lines.iter().try_for_each(|line| checker.line(line))?;
+        checker.finish()
+    };
+    let Line::Entry { hash, .. } = serde_json::from_str(&lines[2]).unwrap() else {
+        panic!("the third line is the second entry")
+    };
+    let hash = read_hash(&hash.to_uppercase()).unwrap();
+    check(2, hash).unwrap();
+    assert!(matches!(
+        check(2, [1; 32]).unwrap_err().fault,
+        Fault::Rewritten { number: 2 }
+    ));
+    let longer = check(9, hash).unwrap_err();
+    assert!(
+        matches!(longer.fault, Fault::CutOff { signed: 9, found: 3 }),
+        "{longer}"
+    );
+    assert!(read_hash("00").is_none());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 

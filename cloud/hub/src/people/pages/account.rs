@@ -121,25 +121,26 @@ pub(super) async fn password(
         .change_password(&signed, &typed.old, &typed.code, new)
         .await;
     let words = words(site.language(chosen, Some(&signed)));
-    match changed.map_err(|error| mistake_of(words, error)) {
-        Ok(()) => Redirect::to("/account?done=true").into_response(),
-        Err(Ok(mistake)) => {
+    let Err(error) = changed else {
+        return Redirect::to("/account?done=true").into_response();
+    };
+    match mistake_of(words, error) {
+        Ok(mistake) => {
             let mut answer = show(&site, words, &signed, Some(mistake), false).await;
             *answer.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
             answer
         }
-        Err(Err(answer)) => answer,
+        Err(answer) => *answer,
     }
 }
 
 /// What the page says, or an answer that is no page.
-#[expect(clippy::result_large_err, reason = "both are answers; neither travels far")]
-fn mistake_of(words: &'static Words, error: AccountError) -> Result<&'static str, Response> {
+fn mistake_of(words: &'static Words, error: AccountError) -> Result<&'static str, Box<Response>> {
     match error {
         AccountError::Password(mistake) => Ok(words.password_mistake(mistake)),
         AccountError::NewCode => Ok(words.new_code_wrong),
         AccountError::TooMany => Ok(words.too_many),
-        AccountError::Failed(error) => Err(failed(&error)),
+        AccountError::Failed(error) => Err(failed(&error).into()),
         _ => Ok(words.wrong),
     }
 }
@@ -184,13 +185,15 @@ pub(super) async fn change_authenticator(
         .change_authenticator(&signed, &typed.password, &typed.code, new)
         .await;
     let words = words(site.language(chosen, Some(&signed)));
-    match changed.map_err(|error| mistake_of(words, error)) {
-        Ok(()) => Redirect::to("/account?done=true").into_response(),
-        Err(Ok(mistake)) => {
+    let Err(error) = changed else {
+        return Redirect::to("/account?done=true").into_response();
+    };
+    match mistake_of(words, error) {
+        Ok(mistake) => {
             let mut answer = show_authenticator(&site, words, &signed, typed.secret, Some(mistake));
             *answer.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
             answer
         }
-        Err(Err(answer)) => answer,
+        Err(answer) => *answer,
     }
 }

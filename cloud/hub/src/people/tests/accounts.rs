@@ -34,7 +34,6 @@ async fn a_one_time_code_is_good_once_for_three_days_and_shows_nothing_twice() {
         browser.get(&house, &format!("/set-up?code={late}")).await.status,
         StatusCode::FORBIDDEN
     );
-    assert!(browser.get(&house, "/set-up").await.body.contains("set_up") == false);
 }
 
 #[tokio::test]

@@ -2,10 +2,13 @@ use axum::http::StatusCode;
 
 use super::*;
 
+/// A role, what is open to it, what is not, and where it begins if that is not the front page.
+type Row<'a> = (&'a str, &'a [&'a str], &'a [&'a str], Option<&'a str>);
+
 #[tokio::test]
 async fn everybody_sees_what_their_role_is_for_and_begins_there() {
     let house = House::new().await;
-    let table: [(&str, &[&str], &[&str], Option<&str>); 5] = [
+    let table: [Row<'_>; 5] = [
         (
             "reader",
             &[

@@ -95,7 +95,7 @@ async fn signing_in_always_makes_a_new_session() {
 async fn signing_out_ends_one_session_or_all() {
     let house = House::new().await;
     let known = house.known("li.wei", "reader").await;
-    let mut browsers = vec![house.signed_in(&known).await, house.signed_in(&known).await];
+    let mut browsers = [house.signed_in(&known).await, house.signed_in(&known).await];
     let mut first = house.signed_in(&known).await;
     let page = first.get(&house, "/account").await;
     assert_eq!(page.body.matches("<tr><td>").count(), 3);

@@ -126,7 +126,7 @@ async fn it_goes_on_to_local_paths_only() {
         let mut browser = Browser::default();
         let query = serde_urlencoded::to_string([("next", next)]).unwrap();
         let page = browser.get(&house, &format!("/sign-in?{query}")).await;
-        assert_eq!(page.body.contains("evil"), false, "{}", page.body);
+        assert!(!page.body.contains("evil"), "{}", page.body);
         let code = house.code(&known);
         let fields = [
             ("name", "li.wei"),
