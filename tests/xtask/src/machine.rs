@@ -10,7 +10,7 @@ use crate::step::{Failure, root, step};
 type Program = (&'static str, &'static str);
 
 /// What the tests run.
-pub(crate) const FOR_TESTS: [Program; 11] = [
+pub(crate) const FOR_TESTS: [Program; 13] = [
     ("storescu", "dcmtk"),
     ("dciodvfy", "dicom3tools"),
     ("mosquitto", "mosquitto"),
@@ -19,6 +19,8 @@ pub(crate) const FOR_TESTS: [Program; 11] = [
     ("curl", "curl"),
     ("faketime", "faketime"),
     ("chromium", "chromium"),
+    ("node", "nodejs"),
+    ("npm", "npm"),
     ("python3", "python3"),
     ("cc", "build-essential"),
     (
@@ -26,6 +28,9 @@ pub(crate) const FOR_TESTS: [Program; 11] = [
         "fonts-noto-cjk",
     ),
 ];
+
+/// What builds the viewer and tries it.
+pub(crate) const FOR_VIEWER: [Program; 3] = [("node", "nodejs"), ("npm", "npm"), ("chromium", "chromium")];
 
 /// The peer of the benchmark `image-to-page`.
 pub(crate) const FOR_IMAGE_TO_PAGE: [Program; 1] = [("Orthanc", "orthanc")];
