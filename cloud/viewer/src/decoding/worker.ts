@@ -28,11 +28,19 @@ self.addEventListener('message', (event: MessageEvent<Request>) => {
     return;
   }
   answer(request).catch((error: unknown) => {
-    // Decoders throw texts and numbers too.
-    const failed = error instanceof Error ? error.message : String(error);
+    const failed = error instanceof Error ? error.message : said(error);
     self.postMessage({ id: request.id, failed } satisfies Answer);
   });
 });
+
+/** Decoders throw texts and numbers, the parser an object with what it has read so far: of that the reason only. */
+function said(thrown: unknown): string {
+  if (typeof thrown === 'object' && thrown !== null) {
+    const { exception } = thrown as { exception?: unknown };
+    return exception instanceof Error ? exception.message : typeof exception === 'string' ? exception : '';
+  }
+  return String(thrown);
+}
 
 async function answer(request: Exclude<Request, { close: string }>): Promise<void> {
   if ('open' in request) {
