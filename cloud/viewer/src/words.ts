@@ -47,7 +47,6 @@ const EN = {
   remove: 'Remove',
   removeSelected: 'Remove the selected figure',
   cancel: 'Cancel, or back to the window tool',
-  finishPolygon: 'Close the outline',
   moveSelected: 'Move the selected figure',
   placeFigure: 'Put a figure into the middle',
   preview: 'Preview – not for diagnosis',
@@ -85,9 +84,6 @@ const EN = {
   atDetector: 'at the detector',
   colour: 'colour image: no grey values',
   flipped: 'mirrored',
-  waitForImage: 'Tools work as soon as the full image is here.',
-  aiHidden: 'AI result hidden until you have looked.',
-  onlyCurrent: 'Marks belong on the current images.',
 };
 
 export type Word = keyof typeof EN;
@@ -133,7 +129,6 @@ const ZH: Record<Word, string> = {
   remove: '删除',
   removeSelected: '删除选中的图形',
   cancel: '取消，或回到窗宽窗位',
-  finishPolygon: '闭合多边形',
   moveSelected: '移动选中的图形',
   placeFigure: '在中央放置图形',
   preview: '预览图 – 不可用于诊断',
@@ -171,9 +166,6 @@ const ZH: Record<Word, string> = {
   atDetector: '探测器平面',
   colour: '彩色图像，无灰度值',
   flipped: '已镜像',
-  waitForImage: '完整图像到达后即可使用工具。',
-  aiHidden: '阅片前不显示 AI 结果。',
-  onlyCurrent: '只能在本次影像上标注。',
 };
 
 const TABLES: Record<Language, Record<Word, string>> = { en: EN, zh: ZH };

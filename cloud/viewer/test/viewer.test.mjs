@@ -254,6 +254,23 @@ test('marks are drawn, filed, moved and removed, and the plain form posts them',
   await page.getByLabel('Remove 1').click();
   assert.deepEqual((await posted()).map((mark) => mark.shape), ['rectangle', 'polygon']);
 
+  // On a turned and mirrored image the marks are still in pixels of the image as it came.
+  await page.locator('.bfv-stage').focus();
+  await page.keyboard.press('r');
+  await page.keyboard.press('x');
+  await page.keyboard.press('Shift+B');
+  const turned = ([column, row]) => page.evaluate(([c, r, columns, rows]) => {
+    const box = document.querySelector('.bfv-stage').getBoundingClientRect();
+    const scale = Math.min(box.width / rows, box.height / columns);
+    return [box.left + box.width / 2 + (r - rows / 2) * scale, box.top + box.height / 2 + (c - columns / 2) * scale];
+  }, [column, row, COLUMNS, ROWS]);
+  await drag(page, await turned([30, 200]), await turned([60, 220]));
+  const onTurned = (await posted()).at(-1);
+  onTurned.points.flat().forEach((value, index) =>
+    assert.ok(Math.abs(value - [30, 200, 60, 220][index]) < 0.8, JSON.stringify(onTurned)));
+  await page.keyboard.press('Delete');
+  await page.keyboard.press('0');
+
   // By keyboard alone.
   await page.locator('.bfv-stage').focus();
   await page.keyboard.press('Shift+E');

@@ -11,8 +11,7 @@ import type { Header } from './header';
 
 export type Request =
   | { id: number; open: string; bytes: ArrayBuffer }
-  | { id: number; file: string; frame: number }
-  | { close: string };
+  | { id: number; file: string; frame: number };
 
 export type Answer =
   | { id: number; opened: true }
@@ -23,10 +22,6 @@ const files = new Map<string, DataSet>();
 
 self.addEventListener('message', (event: MessageEvent<Request>) => {
   const request = event.data;
-  if ('close' in request) {
-    files.delete(request.close);
-    return;
-  }
   answer(request).catch((error: unknown) => {
     const failed = error instanceof Error ? error.message : said(error);
     self.postMessage({ id: request.id, failed } satisfies Answer);
@@ -42,7 +37,7 @@ function said(thrown: unknown): string {
   return String(thrown);
 }
 
-async function answer(request: Exclude<Request, { close: string }>): Promise<void> {
+async function answer(request: Request): Promise<void> {
   if ('open' in request) {
     const file = parseDicom(new Uint8Array(request.bytes));
     // An unreadable header is said at once.
