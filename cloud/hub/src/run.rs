@@ -10,6 +10,8 @@ use crate::changes::Changes;
 use crate::chunks::{self, ChunkStore};
 use crate::clock::Clock;
 use crate::config::{Config, Mqtt};
+use crate::dicomweb::ups::Events;
+use crate::dicomweb::{self, Accounts, Log};
 use crate::dispatch::{CorrectionsService, Dispatch};
 use crate::federation::{Driver, FederationService, Runs};
 use crate::grpc::{self, Listener, Maintenance, Services};
@@ -19,16 +21,14 @@ use crate::metrics::{self, Metrics};
 use crate::model_registry::Registry;
 use crate::models_page;
 use crate::mqtt::{self, Broker, Endpoint};
-use crate::dicomweb::{self, Accounts, Log};
-use crate::dicomweb::ups::Events;
 use crate::people::{self, People, Right};
 use crate::presence::{Connection, Presence};
+use crate::reading_room::{self, Room};
 use crate::results_page;
 use crate::rollout::{self, Releases, ReleasesService, Rollouts};
 use crate::shutdown::Shutdown;
 use crate::state::{self, StateDirectory};
 use crate::web::{self, Web};
-use crate::reading_room::{self, Room};
 use crate::worklist::alarms::Alarms;
 use crate::worklist::roster::Candidate;
 use crate::worklist::{Reconciler, Worklist};
@@ -193,9 +193,9 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
         source: source.into(),
     })?;
     // The case pages look up images by the same index, with or without DICOMweb's addresses.
-    let index = images.as_ref().map(|(_, store)| {
-        dicomweb::keep(archive.clone(), store.clone(), changes.clone(), shutdown.clone())
-    });
+    let index = images
+        .as_ref()
+        .map(|(_, store)| dicomweb::keep(archive.clone(), store.clone(), changes.clone(), shutdown.clone()));
     let web = Web::bind(&config.page, people.is_some(), changes.clone(), shutdown.clone()).await?;
     let metrics = match &config.metrics {
         Some(settings) => {

@@ -19,5 +19,5 @@ export interface Desk {
   /** The figure that keys act on. */
   selected: string | null;
   /** `allowed` is the page's word, `shown` the reader's. */
-  heat: { allowed: boolean; shown: boolean; opacity: number };
+  heat: { allowed: boolean; shown: boolean; opacity: number; finding: string };
 }

@@ -6,6 +6,8 @@ import type { Picture } from './picture';
 import type { Instance } from './study';
 
 export type Status =
+  /** Not at the hub yet. */
+  | { state: 'absent' }
   | { state: 'waiting' }
   | { state: 'loading'; share: number }
   | { state: 'here' }
@@ -32,8 +34,10 @@ export class Library {
 
   /** In the order in which they are wanted; `changed` is told of every step of every file. */
   constructor(instances: readonly Instance[], private readonly changed: (instance: string) => void) {
-    this.books = new Map(instances.map((instance) => [instance.instance, { instance, status: { state: 'waiting' } }]));
-    this.queue = instances.map((instance) => instance.instance);
+    this.books = new Map(instances.map((instance) => [
+      instance.instance, { instance, status: { state: instance.url === null ? 'absent' : 'waiting' } },
+    ]));
+    this.queue = instances.filter((instance) => instance.url !== null).map((instance) => instance.instance);
   }
 
   /** Fetches everything, one after the other. */
@@ -71,7 +75,7 @@ export class Library {
   }
 
   count(): { here: number; of: number } {
-    const states = [...this.books.values()].map((book) => book.status.state);
+    const states = [...this.books.values()].map((book) => book.status.state).filter((state) => state !== 'absent');
     return { here: states.filter((state) => state === 'here').length, of: states.length };
   }
 
@@ -116,13 +120,14 @@ export class Library {
 
   private async fetch(instance: string): Promise<void> {
     const book = this.books.get(instance);
-    if (book === undefined) {
+    const url = book?.instance.url ?? null;
+    if (url === null) {
       return;
     }
     this.set(instance, { state: 'loading', share: 0 });
     try {
       const bytes = await fetchFile(
-        book.instance.url, (share) => this.set(instance, { state: 'loading', share }), this.stop.signal,
+        url, (share) => this.set(instance, { state: 'loading', share }), this.stop.signal,
       );
       await this.decoder.open(instance, bytes).catch((error: unknown) => { throw asBroken(error); });
       this.set(instance, { state: 'here' });

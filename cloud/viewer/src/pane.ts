@@ -267,13 +267,17 @@ export class Pane {
       figures.push(this.draft.figure);
     }
     const visible = heat.allowed && heat.shown && this.stackShown?.prior === null && this.shown !== 'broken';
+    const heatMap = visible
+      ? (heatMaps.find((one) => one.instance === instance.instance && one.frame === frame && one.finding === heat.finding) ?? null)
+      : null;
+    this.parts.sayModel(heatMap?.label ?? null);
     this.overlay.draw({
       matrix: m,
       columns: instance.columns,
       rows: instance.rows,
       figures: figures.map((figure) => ({ figure, label: labelOf(figure, picture, findings, words) })),
       selected,
-      heatMap: visible ? (heatMaps.find((one) => one.instance === instance.instance && one.frame === frame) ?? null) : null,
+      heatMap,
       opacity: heat.opacity,
     });
   }

@@ -33,6 +33,7 @@ export class PaneParts {
 
   private readonly origin = element('strong', { class: 'bfv-origin' });
   private readonly preview: HTMLElement;
+  private readonly model = element('p', { class: 'bfv-model', hidden: true });
   private readonly message = element('p', { class: 'bfv-message', role: 'status' });
   private readonly retry: HTMLButtonElement;
   private readonly facts = element('p', { class: 'bfv-facts' });
@@ -55,7 +56,7 @@ export class PaneParts {
     this.slider.addEventListener('input', () => commands.scrollTo(Number(this.slider.value) - 1));
     this.stage = element(
       'div', { class: 'bfv-stage', tabindex: '0', role: 'group' },
-      this.canvas, overlay, ...this.sideLabels, this.preview, this.facts, this.place,
+      this.canvas, overlay, ...this.sideLabels, this.preview, this.model, this.facts, this.place,
       element('div', { class: 'bfv-notice' }, this.message, this.retry),
     );
     this.pager = element('div', { class: 'bfv-pager' }, this.step(-1), this.slider, this.step(1));
@@ -99,12 +100,19 @@ export class PaneParts {
     this.retry.hidden = now.shown !== 'broken';
     const message = now.status.state === 'broken'
       ? [words.broken, words[now.status.why.trouble], now.status.why.detail].join(' ').trim()
-      : now.shown === 'image' ? '' : `${words.loading}${progressOf(now.status)}`;
+      : now.status.state === 'absent' ? words.absent
+        : now.shown === 'image' ? '' : `${words.loading}${progressOf(now.status)}`;
     if (this.message.textContent !== message) {
       this.message.textContent = message;
     }
     const labels = sides(now.picture?.orientation ?? null, now.camera);
     this.sideLabels.forEach((label, index) => { label.textContent = labels[index] ?? ''; });
+  }
+
+  /** Whatever a model made says so. */
+  sayModel(label: string | null): void {
+    this.model.hidden = label === null;
+    this.model.textContent = label === null ? '' : `${this.words.heatMap}: ${label}`;
   }
 
   resize(): void {

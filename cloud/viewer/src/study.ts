@@ -11,7 +11,8 @@ export interface QuickLook {
 }
 
 export interface Instance {
-  url: string;
+  /** `null`: it has not arrived at the hub yet. */
+  url: string | null;
   instance: string;
   series: string;
   frames: number;
@@ -157,7 +158,7 @@ function readInstance(entry: unknown, at: string, base: URL): Instance {
     pixelSpacing = [rows, columns];
   }
   return {
-    url: address(given.url, `${at}.url`, base),
+    url: given.url === null ? null : address(given.url, `${at}.url`, base),
     instance: uid(given.instance, `${at}.instance`),
     series: uid(given.series, `${at}.series`),
     frames: whole(given.frames, `${at}.frames`, MOST),

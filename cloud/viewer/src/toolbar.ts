@@ -26,7 +26,8 @@ export class Toolbar {
   private readonly preset: HTMLSelectElement;
   private readonly finding: HTMLSelectElement;
   private readonly opacity: HTMLInputElement;
-  private presetsShown = '';
+  private readonly heatMap: HTMLSelectElement;
+  private presetsShown: string | null = null;
 
   constructor(private readonly desk: Desk, act: (action: Action) => void) {
     const { words } = desk;
@@ -64,7 +65,16 @@ export class Toolbar {
       desk.heat.opacity = Number(this.opacity.value) / 100;
       act('strength');
     });
-    this.buttons.get('heatMap')?.parentElement?.append(this.opacity);
+    this.heatMap = element('select', { 'aria-label': words.heatMap });
+    const kinds = new Map(desk.heatMaps.map(({ finding, label }) => [finding, label]));
+    this.heatMap.append(...[...kinds].map(([finding, label]) => element('option', { value: finding }, label)));
+    this.heatMap.value = desk.heat.finding;
+    this.heatMap.hidden = kinds.size < 2;
+    this.heatMap.addEventListener('change', () => {
+      desk.heat.finding = this.heatMap.value;
+      act('strength');
+    });
+    this.buttons.get('heatMap')?.parentElement?.append(this.heatMap, this.opacity);
   }
 
   update(state: ToolbarState): void {

@@ -50,7 +50,7 @@ export class Viewer {
       tool: 'window',
       finding: study.findings[0]?.code ?? '',
       selected: null,
-      heat: { allowed: !host.hasAttribute('data-ai-hidden'), shown: false, opacity: 0.5 },
+      heat: { allowed: !host.hasAttribute('data-ai-hidden'), shown: false, opacity: 0.5, finding: study.heatMaps[0]?.finding ?? '' },
     };
     this.looking = new Looking(study.instances.length, (detail) => {
       host.dataset.looked = `${detail.seen}/${detail.of}`;
@@ -258,7 +258,7 @@ export class Viewer {
 
   private arrived(): void {
     const { here, of } = this.desk.library.count();
-    this.progress.textContent = here === of ? '' : `${here} / ${of} ${this.desk.words.loaded}`;
+    this.progress.textContent = here >= of ? '' : `${here} / ${of} ${this.desk.words.loaded}`;
     this.comparison.render();
   }
 

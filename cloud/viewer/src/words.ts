@@ -47,12 +47,12 @@ const EN = {
   remove: 'Remove',
   removeSelected: 'Remove the selected figure',
   cancel: 'Cancel, or back to the window tool',
-  finishPolygon: 'Close the outline',
   moveSelected: 'Move the selected figure',
   placeFigure: 'Put a figure into the middle',
   preview: 'Preview – not for diagnosis',
   loading: 'Loading',
   loaded: 'images loaded',
+  absent: 'The full image has not arrived at the hub yet.',
   broken: 'This image cannot be shown.',
   brokenNetwork: 'It did not arrive.',
   brokenStatus: 'The server answered',
@@ -84,9 +84,6 @@ const EN = {
   atDetector: 'at the detector',
   colour: 'colour image: no grey values',
   flipped: 'mirrored',
-  waitForImage: 'Tools work as soon as the full image is here.',
-  aiHidden: 'AI result hidden until you have looked.',
-  onlyCurrent: 'Marks belong on the current images.',
 };
 
 export type Word = keyof typeof EN;
@@ -132,12 +129,12 @@ const ZH: Record<Word, string> = {
   remove: '删除',
   removeSelected: '删除选中的图形',
   cancel: '取消，或回到窗宽窗位',
-  finishPolygon: '闭合多边形',
   moveSelected: '移动选中的图形',
   placeFigure: '在中央放置图形',
   preview: '预览图 – 不可用于诊断',
   loading: '正在加载',
   loaded: '幅已加载',
+  absent: '完整图像尚未到达中心。',
   broken: '此图像无法显示。',
   brokenNetwork: '图像未能送达。',
   brokenStatus: '服务器答复',
@@ -169,9 +166,6 @@ const ZH: Record<Word, string> = {
   atDetector: '探测器平面',
   colour: '彩色图像，无灰度值',
   flipped: '已镜像',
-  waitForImage: '完整图像到达后即可使用工具。',
-  aiHidden: '阅片前不显示 AI 结果。',
-  onlyCurrent: '只能在本次影像上标注。',
 };
 
 const TABLES: Record<Language, Record<Word, string>> = { en: EN, zh: ZH };

@@ -72,6 +72,38 @@ for (const [name, [syntax, encode]] of Object.entries(SYNTAXES)) {
   });
 }
 
+for (const name of ['JPEG-LS', 'JPEG 2000', 'HTJ2K']) {
+  test(`damaged ${name} does not take the decoder from the images after it`, async () => {
+    const [syntax, encode] = SYNTAXES[name];
+    const bytes = Buffer.from(await encode());
+    const noise = Buffer.from(bytes);
+    for (let at = 40; at < noise.length; at += 7) {
+      noise[at] = (noise[at] * 31 + at) & 0xff;
+    }
+    const maker = new StudyMaker(server.files);
+    const variants = [bytes.subarray(0, 60), noise, Buffer.alloc(64), bytes];
+    variants.forEach((pixels, index) => maker.add(`1.2.${index}`, '1.2', part10({
+      uid: `1.2.${index}`, syntax, modality: 'CT', rows: ROWS, columns: COLUMNS, pixels: [pixels],
+      further: [['00281050', 'DS', String(WINDOW.center)], ['00281051', 'DS', String(WINDOW.width)]],
+    }), { modality: 'CT' }));
+    maker.publish();
+    const { page } = await open(browser, server.origin);
+    await page.waitForFunction(() => ['broken', 'image'].includes(document.querySelector('.bfv-stage')?.dataset.state));
+    await page.locator('.bfv-stage').focus();
+    for (let index = 1; index < variants.length; index += 1) {
+      await page.keyboard.press('ArrowDown');
+      await page.waitForFunction((text) => document.querySelector('.bfv-place').textContent.endsWith(text)
+        && ['broken', 'image'].includes(document.querySelector('.bfv-stage').dataset.state), `${index + 1} / 4`);
+    }
+    await state(page, 'image');
+    const seen = await shades(page, POINTS, SIZE);
+    POINTS.forEach(([column, row], index) => {
+      assert.ok(Math.abs(seen[index][0] - expected(gradient(Math.floor(column), Math.floor(row)))) <= 2);
+    });
+    await page.context().close();
+  });
+}
+
 test('colours stay colours: native RGB, baseline JPEG, palette', async () => {
   const colour = (column, row) => (column < 160 ? [200, 60, 40] : row < 120 ? [40, 180, 60] : [50, 70, 210]);
   const rgb = Buffer.alloc(ROWS * COLUMNS * 3);

@@ -254,6 +254,23 @@ test('marks are drawn, filed, moved and removed, and the plain form posts them',
   await page.getByLabel('Remove 1').click();
   assert.deepEqual((await posted()).map((mark) => mark.shape), ['rectangle', 'polygon']);
 
+  // On a turned and mirrored image the marks are still in pixels of the image as it came.
+  await page.locator('.bfv-stage').focus();
+  await page.keyboard.press('r');
+  await page.keyboard.press('x');
+  await page.keyboard.press('Shift+B');
+  const turned = ([column, row]) => page.evaluate(([c, r, columns, rows]) => {
+    const box = document.querySelector('.bfv-stage').getBoundingClientRect();
+    const scale = Math.min(box.width / rows, box.height / columns);
+    return [box.left + box.width / 2 + (r - rows / 2) * scale, box.top + box.height / 2 + (c - columns / 2) * scale];
+  }, [column, row, COLUMNS, ROWS]);
+  await drag(page, await turned([30, 200]), await turned([60, 220]));
+  const onTurned = (await posted()).at(-1);
+  onTurned.points.flat().forEach((value, index) =>
+    assert.ok(Math.abs(value - [30, 200, 60, 220][index]) < 0.8, JSON.stringify(onTurned)));
+  await page.keyboard.press('Delete');
+  await page.keyboard.press('0');
+
   // By keyboard alone.
   await page.locator('.bfv-stage').focus();
   await page.keyboard.press('Shift+E');
@@ -298,6 +315,7 @@ test('the heat map is hidden until the page allows it, then lies where it belong
   let asked = 0;
   server.files.set('/heat.png', (_, response) => { asked += 1; response.writeHead(200, { 'content-type': 'image/png' }).end(heat); });
   maker.study.heatMaps.push({ instance: '1.2.1', frame: 1, url: '/heat.png', finding: 'pneumonia', label: 'Pneumonia' });
+  maker.study.heatMaps.push({ instance: '1.2.1', frame: 1, url: '/heat.png?2', finding: 'effusion', label: 'Pleural effusion' });
   maker.publish();
   server.files.set('/page.html', pageOf({ attributes: 'data-ai-hidden' }));
   const { page, done } = await open(browser, server.origin);
@@ -333,7 +351,10 @@ test('the heat map is hidden until the page allows it, then lies where it belong
   }
   assert.ok(await red([80, 60]) > 100);
   assert.ok(await red([240, 180]) < 5);
+  assert.equal(await page.textContent('.bfv-model'), 'AI heat map: Pneumonia');
   await picture(page, 'heat-map');
+  await page.getByRole('combobox', { name: 'AI heat map' }).selectOption('effusion');
+  await page.waitForFunction(() => document.querySelector('.bfv-model').textContent === 'AI heat map: Pleural effusion');
   await page.keyboard.press('h');
   await page.waitForSelector('.bfv-heat[visibility=hidden]', { state: 'attached' });
   assert.ok(await red([80, 60]) < 5);
@@ -371,6 +392,54 @@ test('the prior stands beside, named, and follows', async () => {
   await done();
 });
 
+test('an image that has not arrived is its quick look, and is asked for by nobody', async () => {
+  const maker = new StudyMaker(server.files);
+  maker.add('1.2.1', '1.2', Buffer.alloc(0));
+  maker.study.instances[0].url = null;
+  server.files.set('/small.jpg', await drawn(browser, 'image/jpeg', 64, 48, () => [90, 90, 90, 255]));
+  maker.study.quickLook.push({ url: '/small.jpg', instance: '1.2.1', rows: 48, columns: 64 });
+  maker.publish();
+  const { page, done } = await open(browser, server.origin);
+  await state(page, 'preview');
+  assert.match(await page.textContent('.bfv-message'), /not arrived at the hub yet/);
+  // Nothing is measured or marked on it.
+  await page.locator('.bfv-stage').focus();
+  await page.keyboard.press('Shift+B');
+  await drag(page, await place(page, [120, 60], SIZE), await place(page, [200, 100], SIZE));
+  assert.equal(await page.inputValue('#marks'), '[]');
+  await done();
+});
+
+test('frames of one file are a stack; MONOCHROME1 and a sigmoid are drawn as they mean', async () => {
+  const maker = new StudyMaker(server.files);
+  const frames = Buffer.concat([0, 1, 2].map((slice) => words(ROWS, COLUMNS, (column, row) => gradient(column, row, slice))));
+  const content = part10({
+    uid: '1.2.1', modality: 'XA', rows: ROWS, columns: COLUMNS, frames: 3, stored: 12, photometric: 'MONOCHROME1', pixels: frames,
+    further: [['00281050', 'DS', String(WINDOW.center)], ['00281051', 'DS', String(WINDOW.width)]],
+  });
+  maker.add('1.2.1', '1.2', content, { modality: 'XA', frames: 3 });
+  maker.add('1.3.1', '1.3', xray('1.3.1', { further: [['00281056', 'CS', 'SIGMOID']] }), { description: 'Sigmoid' });
+  maker.publish();
+  const { page, done } = await open(browser, server.origin);
+  await state(page, 'image');
+  await assertGradient(page, { invert: true });
+  await page.locator('.bfv-stage').focus();
+  await page.keyboard.press('End');
+  await page.waitForFunction(() => document.querySelector('.bfv-place').textContent.endsWith('3 / 3')
+    && document.querySelector('.bfv-stage').dataset.state === 'image');
+  await assertGradient(page, { slice: 2, invert: true });
+  await page.keyboard.press('n');
+  await page.waitForFunction(() => document.querySelector('.bfv-place').textContent.endsWith('1 / 1')
+    && document.querySelector('.bfv-stage').dataset.state === 'image');
+  const seen = await shades(page, POINTS, SIZE);
+  POINTS.forEach(([column, row], index) => {
+    const value = gradient(Math.floor(column), Math.floor(row));
+    const wanted = 255 / (1 + Math.exp((-4 * (value - WINDOW.center)) / WINDOW.width));
+    assert.ok(Math.abs(seen[index][0] - wanted) <= 3, `${seen[index]} for ${wanted}`);
+  });
+  await done();
+});
+
 test('a damaged image, a missing one and one of another size say so, and the others are there', async () => {
   const maker = new StudyMaker(server.files);
   maker.add('1.2.1', '1.2', xray('1.2.1').subarray(0, 2000), { description: 'Cut off' });
@@ -385,6 +454,7 @@ test('a damaged image, a missing one and one of another size say so, and the oth
   const message = () => page.textContent('.bfv-message');
   await state(page, 'broken');
   assert.match(await message(), /cannot be shown.*damaged/);
+  assert.doesNotMatch(await message(), /object|undefined/);
   await picture(page, 'broken');
   await page.locator('.bfv-stage').focus();
   await page.keyboard.press('n');

@@ -9,8 +9,8 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
 use crate::data_set::{self, Content, DataSet, Element, Limits, Vr};
-use crate::part10;
 use crate::header::{self, Header};
+use crate::part10;
 use crate::pixels;
 use crate::tags::{self, Tag};
 

@@ -10,7 +10,7 @@ use crate::step::{Failure, root, step};
 type Program = (&'static str, &'static str);
 
 /// What the tests run.
-pub(crate) const FOR_TESTS: [Program; 12] = [
+pub(crate) const FOR_TESTS: [Program; 14] = [
     ("storescu", "dcmtk"),
     ("dciodvfy", "dicom3tools"),
     ("mosquitto", "mosquitto"),
@@ -20,6 +20,8 @@ pub(crate) const FOR_TESTS: [Program; 12] = [
     ("curl", "curl"),
     ("faketime", "faketime"),
     ("chromium", "chromium"),
+    ("node", "nodejs"),
+    ("npm", "npm"),
     ("python3", "python3"),
     ("cc", "build-essential"),
     (
@@ -27,6 +29,9 @@ pub(crate) const FOR_TESTS: [Program; 12] = [
         "fonts-noto-cjk",
     ),
 ];
+
+/// What builds the viewer and tries it.
+pub(crate) const FOR_VIEWER: [Program; 3] = [("node", "nodejs"), ("npm", "npm"), ("chromium", "chromium")];
 
 /// The peer of the benchmark `image-to-page`.
 pub(crate) const FOR_IMAGE_TO_PAGE: [Program; 1] = [("Orthanc", "orthanc")];

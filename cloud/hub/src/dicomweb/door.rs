@@ -60,9 +60,9 @@ impl Audit for Log {
                 },
             };
             let action = match entry.act {
-                Act::ViewImages => Action::ViewImages,
-                Act::ExportImages => Action::Export,
-                Act::StoreImages => Action::Store,
+                Act::View => Action::ViewImages,
+                Act::Export => Action::Export,
+                Act::Store => Action::Store,
             };
             let object = match CaseId::new(entry.case) {
                 Ok(case) => Object::case(entry.clinic, &case),

@@ -7,7 +7,9 @@ use barefoot_wire::MAX_MESSAGE_CHARS;
 use serde::Deserialize;
 use ulid::Ulid;
 
-use super::{CasePath, Room, address, after, allow, failed, key_of, not_found, object, reader, refused, said};
+use super::{
+    CasePath, Room, address, after, allow, failed, key_of, not_found, object, reader, refused, said,
+};
 use crate::archive::{By, CaseKey, NotActed};
 use crate::audit::Action;
 use crate::clock::now_ms;
@@ -129,9 +131,11 @@ pub(super) async fn refer(
     let done = async {
         let to = Some(form.to.trim().to_owned()).filter(|to| !to.is_empty());
         if let Some(to) = &to {
-            let known = room.people.person(to).await.map_err(|_| {
-                NotActed::Archive(crate::archive::Error::Stored { what: "account" })
-            })?;
+            let known = room
+                .people
+                .person(to)
+                .await
+                .map_err(|_| NotActed::Archive(crate::archive::Error::Stored { what: "account" }))?;
             if known.is_none_or(|person| !person.active || !person.may(Right::SignReports)) {
                 return Err(NotActed::Unknown);
             }
@@ -197,7 +201,14 @@ pub(super) async fn teaching(
     let on = form.on == "yes";
     let done = async {
         room.archive.mark_teaching(&key, on).await?;
-        noted(&room, &signed, &key, Action::Teaching, if on { "on" } else { "off" }).await
+        noted(
+            &room,
+            &signed,
+            &key,
+            Action::Teaching,
+            if on { "on" } else { "off" },
+        )
+        .await
     };
     after(&key, room.words(&signed), done.await)
 }
@@ -227,7 +238,11 @@ pub(super) async fn hide_ai(
     signed: Signed,
     Verified(Form(form)): Verified<Form<Choice>>,
 ) -> Response {
-    match room.archive.set_hides_ai(&signed.person.id, form.on == "yes").await {
+    match room
+        .archive
+        .set_hides_ai(&signed.person.id, form.on == "yes")
+        .await
+    {
         Ok(()) => Redirect::to("/worklist").into_response(),
         Err(error) => failed(&error, signed.person.language),
     }
@@ -247,7 +262,12 @@ pub(super) async fn message(
     let text = form.text.replace("\r\n", "\n").trim().to_owned();
     let unfit = text.chars().any(|c| c.is_control() && c != '\n');
     if text.is_empty() || unfit || MAX_MESSAGE_CHARS < text.chars().count() {
-        return said(StatusCode::UNPROCESSABLE_ENTITY, words, words.no_messages, &address(&key));
+        return said(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            words,
+            words.no_messages,
+            &address(&key),
+        );
     }
     let done = async {
         let case = room.archive.case(&key).await?.ok_or(NotActed::Unknown)?;
@@ -263,12 +283,24 @@ pub(super) async fn message(
             at_ms: now_ms(),
         };
         room.worklist.write(&key, &signed.person.id, &message).await?;
-        noted(&room, &signed, &key, Action::Message, if wants { "images wanted" } else { "" }).await
+        noted(
+            &room,
+            &signed,
+            &key,
+            Action::Message,
+            if wants { "images wanted" } else { "" },
+        )
+        .await
     };
     after(&key, words, done.await)
 }
 
 /// One line, of a length for a list.
 fn short(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(200).collect::<String>().trim().to_owned()
+    text.chars()
+        .filter(|c| !c.is_control())
+        .take(200)
+        .collect::<String>()
+        .trim()
+        .to_owned()
 }

@@ -9,7 +9,9 @@ use serde_json::json;
 
 use super::list_page::{Nav, urgency_class};
 use super::words::Words;
-use super::{CasePath, Room, address, allow, failed, findings, key_of, not_found, object, reader, report_page};
+use super::{
+    CasePath, Room, address, allow, failed, findings, key_of, not_found, object, reader, report_page,
+};
 use crate::archive::{Case, CaseKey, Error, HistoryLine, StoredMessage};
 use crate::audit::Action;
 use crate::clock::now_ms;
@@ -122,7 +124,11 @@ struct MessageView {
 enum Pictures {
     /// None is here.
     Awaited,
-    Viewer { script: String, style: String, description: String },
+    Viewer {
+        script: String,
+        style: String,
+        description: String,
+    },
     Drawn(Vec<Drawn>),
 }
 
@@ -162,20 +168,27 @@ async fn view(room: &Room, signed: &Signed, key: &CaseKey, case: Case) -> Result
         .into_iter()
         .map(|person| (person.id.clone(), person))
         .collect();
-    let name = |id: &str| people.get(id).map_or_else(|| id.to_owned(), |person| person.display_name.clone());
+    let name = |id: &str| {
+        people
+            .get(id)
+            .map_or_else(|| id.to_owned(), |person| person.display_name.clone())
+    };
     let person = signed.person.id.as_str();
     let life = &case.life;
     let mine = life.is_held_by(person);
     let result = archive.newest_result(key).await?;
-    let hidden = archive.hides_ai(person).await?
-        && life.state.is_open()
-        && !archive.has_seen_ai(key, person).await?;
+    let hidden =
+        archive.hides_ai(person).await? && life.state.is_open() && !archive.has_seen_ai(key, person).await?;
     let claimable = room.worklist.may_claim(&case, &reader(signed)).await;
     let reads = signed.person.may(Right::SignReports);
     if mine && case.unseen != 0 {
         archive.messages_seen(key).await?;
     }
-    let form = if mine { Some(form(room, signed, key, &case, result.as_ref(), hidden).await?) } else { None };
+    let form = if mine {
+        Some(form(room, signed, key, &case, result.as_ref(), hidden).await?)
+    } else {
+        None
+    };
     let earlier = match (life.stage, mine || life.state == CaseState::Signed) {
         (Stage::Adjudication, true) => earlier(room, key, &case, words, &name).await?,
         _ => Vec::new(),
@@ -197,7 +210,11 @@ async fn view(room: &Room, signed: &Signed, key: &CaseKey, case: Case) -> Result
         tier: words.tier(life.tier),
         due: life.state.is_open().then(|| {
             let left = words.span(life.due_ms - now);
-            let text = if life.due_ms < now { words.overdue.to_owned() } else { left };
+            let text = if life.due_ms < now {
+                words.overdue.to_owned()
+            } else {
+                left
+            };
             (text, iso_time(life.due_ms))
         }),
         late: life.state.is_open() && life.overdue,
@@ -222,7 +239,11 @@ async fn view(room: &Room, signed: &Signed, key: &CaseKey, case: Case) -> Result
         },
         is_chief: signed.person.may(Right::WithdrawCases),
         teaching: case.teaching,
-        ai: if hidden { Ai::Hidden } else { ai(words, result.as_ref()) },
+        ai: if hidden {
+            Ai::Hidden
+        } else {
+            ai(words, result.as_ref())
+        },
         opinions_of_clinic: archive
             .clinic_opinions(key)
             .await?
@@ -253,7 +274,12 @@ async fn view(room: &Room, signed: &Signed, key: &CaseKey, case: Case) -> Result
         readers: people
             .values()
             .filter(|one| one.active && one.may(Right::SignReports) && one.id != person)
-            .map(|one| (one.id.clone(), format!("{} · {}", one.display_name, words.tier(one.tier))))
+            .map(|one| {
+                (
+                    one.id.clone(),
+                    format!("{} · {}", one.display_name, words.tier(one.tier)),
+                )
+            })
             .collect(),
     })
 }
@@ -291,8 +317,12 @@ async fn form(
 ) -> Result<Form, Error> {
     let words = room.words(signed);
     let draft = room.archive.draft(key, &signed.person.id).await?;
-    let report = draft.as_ref().and_then(|draft| decode_report(&draft.content).ok());
-    let statements = report.as_ref().map_or(&[][..], |report| report.statements.as_slice());
+    let report = draft
+        .as_ref()
+        .and_then(|draft| decode_report(&draft.content).ok());
+    let statements = report
+        .as_ref()
+        .map_or(&[][..], |report| report.statements.as_slice());
     let called = |code: &str| {
         !hidden
             && result.is_some_and(|result| {
@@ -344,9 +374,18 @@ async fn form(
         second_wanted: case.life.second_wanted,
         revision: draft.as_ref().map_or(0, |draft| draft.revision),
         saved: draft.map(|draft| local_time(draft.saved_at_ms, room.look.offset)),
-        description: report.as_ref().map(|report| report.description.clone()).unwrap_or_default(),
-        impression: report.as_ref().map(|report| report.impression.clone()).unwrap_or_default(),
-        advice: report.as_ref().map(|report| report.advice.clone()).unwrap_or_default(),
+        description: report
+            .as_ref()
+            .map(|report| report.description.clone())
+            .unwrap_or_default(),
+        impression: report
+            .as_ref()
+            .map(|report| report.impression.clone())
+            .unwrap_or_default(),
+        advice: report
+            .as_ref()
+            .map(|report| report.advice.clone())
+            .unwrap_or_default(),
         marks: marks_json(statements),
         rows,
         templates: findings::templates(&case.modality, words.language),

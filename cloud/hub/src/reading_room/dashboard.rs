@@ -48,7 +48,13 @@ async fn view(room: &Room, signed: &Signed) -> Result<PageView, Error> {
             .into_iter()
             .map(|one| {
                 let [a, b, c] = one.grades;
-                [one.clinic, one.modality, a.to_string(), b.to_string(), c.to_string()]
+                [
+                    one.clinic,
+                    one.modality,
+                    a.to_string(),
+                    b.to_string(),
+                    c.to_string(),
+                ]
             })
             .collect(),
     })
@@ -117,6 +123,9 @@ mod tests {
         assert_eq!(quantile(&values, 90), Some(9));
         assert_eq!(quantile(&values[..1], 90), Some(1));
         assert_eq!(quantile(&[], 50), None);
-        assert_eq!((percent(1, 3), percent(0, 0)), ("33 %".to_owned(), "–".to_owned()));
+        assert_eq!(
+            (percent(1, 3), percent(0, 0)),
+            ("33 %".to_owned(), "–".to_owned())
+        );
     }
 }

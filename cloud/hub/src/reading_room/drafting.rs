@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use barefoot_domain::{
-    Call, Correction, FindingCode, Presence, Region, Report, Shape, Side, Statement,
-};
+use barefoot_domain::{Call, Correction, FindingCode, Presence, Region, Report, Shape, Side, Statement};
 use barefoot_wire::{MAX_REPORT_CHARS, StudyResult};
 use serde::Deserialize;
 use ulid::Ulid;
@@ -131,9 +129,12 @@ fn marks(fields: &[(String, String)]) -> Result<BTreeMap<String, Vec<Region>>, M
             _ => return Err(Mistake::Marks),
         };
         let inside = |value: f32| (0.0..=65_536.0).contains(&value);
-        let points_fit = mark.points.iter().all(|(column, row)| inside(*column) && inside(*row));
-        let names_fit =
-            FindingCode::new(mark.finding.as_str()).is_ok() && barefoot_domain::CaseId::new(mark.instance.as_str()).is_ok();
+        let points_fit = mark
+            .points
+            .iter()
+            .all(|(column, row)| inside(*column) && inside(*row));
+        let names_fit = FindingCode::new(mark.finding.as_str()).is_ok()
+            && barefoot_domain::CaseId::new(mark.instance.as_str()).is_ok();
         if !fits || !points_fit || !names_fit || mark.frame == 0 {
             return Err(Mistake::Marks);
         }
@@ -250,11 +251,7 @@ pub(crate) fn beside_the_model(statements: &[Statement], result: Option<&StudyRe
 }
 
 /// What becomes a label in the clinic: the reader's word on what the model was asked about. `Possible` is no label.
-pub(crate) fn corrections(
-    report: &Report,
-    result: Option<&StudyResult>,
-    now_ms: i64,
-) -> Vec<Correction> {
+pub(crate) fn corrections(report: &Report, result: Option<&StudyResult>, now_ms: i64) -> Vec<Correction> {
     let model = result.map_or(&[][..], |result| result.assessment.findings.as_slice());
     model
         .iter()
@@ -318,8 +315,14 @@ mod tests {
         let mistake = |pairs: &[(&str, &str)]| read(&fields(pairs)).and_then(Written::finished).unwrap_err();
         assert_eq!(mistake(&[("impression", "  ")]), Mistake::NoImpression);
         let long = "x".repeat(MAX_REPORT_CHARS + 1);
-        assert!(matches!(mistake(&[("advice", &long)]), Mistake::TooLong { field: "advice" }));
-        assert!(matches!(mistake(&[("impression", "\u{1b}")]), Mistake::NoText { .. }));
+        assert!(matches!(
+            mistake(&[("advice", &long)]),
+            Mistake::TooLong { field: "advice" }
+        ));
+        assert!(matches!(
+            mistake(&[("impression", "\u{1b}")]),
+            Mistake::NoText { .. }
+        ));
         assert_eq!(mistake(&[("finding-x", "perhaps")]), Mistake::Finding);
         assert_eq!(mistake(&[("finding-A!", "present")]), Mistake::Finding);
         for marks in [
@@ -343,7 +346,10 @@ mod tests {
             regions: vec![],
         };
         let sees = [statement("mass", Presence::Present)];
-        let also = [statement("nodule", Presence::Absent), statement("mass", Presence::Present)];
+        let also = [
+            statement("nodule", Presence::Absent),
+            statement("mass", Presence::Present),
+        ];
         assert!(agree(&sees, &also));
         assert!(agree(&[], &[statement("mass", Presence::Absent)]));
         assert!(!agree(&sees, &[]));

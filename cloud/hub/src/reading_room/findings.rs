@@ -48,7 +48,12 @@ const BONE: &[Pick] = &[
 ];
 
 const CT: &[Pick] = &[
-    pick("intracranial_haemorrhage", "颅内出血", "Intracranial haemorrhage", true),
+    pick(
+        "intracranial_haemorrhage",
+        "颅内出血",
+        "Intracranial haemorrhage",
+        true,
+    ),
     pick("cerebral_infarction", "脑梗死", "Cerebral infarction", true),
     pick("appendicitis", "阑尾炎", "Appendicitis", false),
     pick("free_air", "腹腔游离气体", "Free abdominal air", false),

@@ -291,7 +291,11 @@ fn row(words: &'static Words, offset: UtcOffset, case: &Case, person: &str, now:
         remark.push(words.second_is_wanted);
     }
     let open = life.state.is_open();
-    let shown_at = if open { life.due_ms } else { case.signed_at_ms.unwrap_or(case.opened_at_ms) };
+    let shown_at = if open {
+        life.due_ms
+    } else {
+        case.signed_at_ms.unwrap_or(case.opened_at_ms)
+    };
     Row {
         address: super::address(&key),
         number: case.number,
@@ -307,7 +311,11 @@ fn row(words: &'static Words, offset: UtcOffset, case: &Case, person: &str, now:
         reasons: case.reasons.iter().map(|word| words.reason(word)).collect(),
         state: words.state(life.state, life.stage),
         tier: words.tier(life.tier),
-        due: match (open, life.due_ms < now || life.overdue, life.state == CaseState::Withdrawn) {
+        due: match (
+            open,
+            life.due_ms < now || life.overdue,
+            life.state == CaseState::Withdrawn,
+        ) {
             (true, true, _) => words.overdue.to_owned(),
             (true, false, _) => words.span(life.due_ms - now),
             (false, _, true) => String::new(),

@@ -87,7 +87,13 @@ impl Room {
     }
 
     /// Writes down what somebody did; what is not written down is not done.
-    async fn note(&self, signed: &Signed, action: Action, object: Object, details: &str) -> Result<(), Error> {
+    async fn note(
+        &self,
+        signed: &Signed,
+        action: Action,
+        object: Object,
+        details: &str,
+    ) -> Result<(), Error> {
         let entry = Entry::new(signed.actor(), action, object).details(details);
         self.people.audit().record(entry).await
     }

@@ -63,7 +63,11 @@ pub(super) async fn set(room: &Room, key: &CaseKey, version: u32) -> Result<Set,
 }
 
 /// What the viewer is to show, see `cloud/viewer/README.md`.
-pub(super) async fn description(State(room): State<Room>, signed: Signed, Path(path): Path<CasePath>) -> Response {
+pub(super) async fn description(
+    State(room): State<Room>,
+    signed: Signed,
+    Path(path): Path<CasePath>,
+) -> Response {
     if let Err(refusal) = allow(&signed, Right::SeeImages) {
         return refusal;
     }
@@ -112,16 +116,26 @@ async fn describe(room: &Room, signed: &Signed, key: &CaseKey) -> Result<Option<
             .and_then(|report| decode_report(&report.signed.content).ok())
     };
     let known: Vec<&str> = own.instances().collect();
-    let marks: Vec<Value> = case_page::marks(written.as_ref().map_or(&[], |report| report.statements.as_slice()))
-        .into_iter()
-        .filter(|mark| mark.get("instance").and_then(Value::as_str).is_some_and(|uid| known.contains(&uid)))
-        .collect();
+    let marks: Vec<Value> = case_page::marks(
+        written
+            .as_ref()
+            .map_or(&[], |report| report.statements.as_slice()),
+    )
+    .into_iter()
+    .filter(|mark| {
+        mark.get("instance")
+            .and_then(Value::as_str)
+            .is_some_and(|uid| known.contains(&uid))
+    })
+    .collect();
     let mut codes: Vec<(String, String)> = findings::of_modality(&case.modality)
         .iter()
         .map(|pick| (pick.code.to_owned(), pick.name(words.language).to_owned()))
         .collect();
     let result = room.archive.newest_result(key).await?;
-    let called = result.as_ref().map_or(&[][..], |result| result.assessment.findings.as_slice());
+    let called = result
+        .as_ref()
+        .map_or(&[][..], |result| result.assessment.findings.as_slice());
     for finding in called.iter().filter(|finding| finding.call == Call::Positive) {
         let code = finding.code.as_str();
         if !codes.iter().any(|(one, _)| one == code) {
@@ -144,7 +158,11 @@ async fn describe(room: &Room, signed: &Signed, key: &CaseKey) -> Result<Option<
 }
 
 fn images_of(set: &Set, key: &CaseKey) -> Value {
-    let shown: Vec<&CaseImage> = set.images.iter().filter(|image| image.rows != 0 && image.columns != 0).collect();
+    let shown: Vec<&CaseImage> = set
+        .images
+        .iter()
+        .filter(|image| image.rows != 0 && image.columns != 0)
+        .collect();
     let mut series: Vec<(&str, &str, Vec<&str>)> = Vec::new();
     for image in &shown {
         match series.iter_mut().find(|(uid, ..)| *uid == image.series_uid) {
@@ -152,7 +170,12 @@ fn images_of(set: &Set, key: &CaseKey) -> Value {
             None => series.push((&image.series_uid, &image.series, vec![&image.sop_instance_uid])),
         }
     }
-    let size = |uid: &str| shown.iter().find(|image| image.sop_instance_uid == uid).map(|image| (image.rows, image.columns));
+    let size = |uid: &str| {
+        shown
+            .iter()
+            .find(|image| image.sop_instance_uid == uid)
+            .map(|image| (image.rows, image.columns))
+    };
     json!({
         "quickLook": set.quick.iter().enumerate().filter_map(|(place, (uid, _))| {
             let (rows, columns) = size(uid).unwrap_or((1, 1));

@@ -5,7 +5,9 @@ use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use barefoot_domain::{Part, Report};
-use barefoot_imaging::report::{self as documents, FontFiles, Fonts, Language as PaperLanguage, Sheet, Subject, Who};
+use barefoot_imaging::report::{
+    self as documents, FontFiles, Fonts, Language as PaperLanguage, Sheet, Subject, Who,
+};
 use barefoot_wire::decode_report;
 use prost::Message;
 use ring::digest::{SHA256, digest};
@@ -69,7 +71,11 @@ fn shown(room: &Room, words: &'static Words, stored: &StoredReport) -> Result<Sh
             .iter()
             .map(|statement| statement_line(words, statement))
             .collect(),
-        readers: report.readers.iter().map(|reader| reader_line(words, reader)).collect(),
+        readers: report
+            .readers
+            .iter()
+            .map(|reader| reader_line(words, reader))
+            .collect(),
         signed_at: local_time(stored.signed_at_ms, room.look.offset),
         way: if stored.read_at_ms.is_some() {
             words.read
@@ -79,7 +85,11 @@ fn shown(room: &Room, words: &'static Words, stored: &StoredReport) -> Result<Sh
             words.waiting_line
         },
         model,
-        fingerprint: fingerprint(stored).iter().take(8).map(|byte| format!("{byte:02x}")).collect(),
+        fingerprint: fingerprint(stored)
+            .iter()
+            .take(8)
+            .map(|byte| format!("{byte:02x}"))
+            .collect(),
         description: report.description,
         impression: report.impression,
         advice: report.advice,
@@ -92,11 +102,16 @@ fn reader_line(words: &Words, reader: &barefoot_domain::Reader) -> String {
         Part::Second => words.sign_second,
         Part::Adjudicator => words.adjudicate,
     };
-    [reader.name.as_str(), reader.title.as_str(), reader.institution.as_str(), part]
-        .into_iter()
-        .filter(|text| !text.is_empty())
-        .collect::<Vec<&str>>()
-        .join(" · ")
+    [
+        reader.name.as_str(),
+        reader.title.as_str(),
+        reader.institution.as_str(),
+        part,
+    ]
+    .into_iter()
+    .filter(|text| !text.is_empty())
+    .collect::<Vec<&str>>()
+    .join(" · ")
 }
 
 fn content(stored: &StoredReport) -> Result<Report, Error> {
@@ -122,7 +137,8 @@ pub(super) async fn page(State(room): State<Room>, signed: Signed, Path(id): Pat
             clinic: report.clinic,
             case: report.case,
         };
-        room.note(&signed, Action::ViewCase, object(&key).and_subject(&id), "report").await?;
+        room.note(&signed, Action::ViewCase, object(&key).and_subject(&id), "report")
+            .await?;
         let Some(case) = room.archive.case(&key).await? else {
             return Ok(None);
         };
@@ -179,14 +195,25 @@ pub(super) async fn file(
     match make(&room, words.language, &key, stored, &form).await {
         Ok(Some((kind, name, bytes))) => {
             let disposition = format!("attachment; filename=\"{name}\"");
-            ([(header::CONTENT_TYPE, kind.to_owned()), (header::CONTENT_DISPOSITION, disposition)], bytes)
+            (
+                [
+                    (header::CONTENT_TYPE, kind.to_owned()),
+                    (header::CONTENT_DISPOSITION, disposition),
+                ],
+                bytes,
+            )
                 .into_response()
         }
         Ok(None) => not_found(words),
         Err(Unmade::Archive(error)) => failed(&error, words.language),
         Err(Unmade::Document(error)) => {
             tracing::error!(%error, "A report's document could not be made.");
-            said(StatusCode::SERVICE_UNAVAILABLE, words, &error.to_string(), &format!("/reports/{id}"))
+            said(
+                StatusCode::SERVICE_UNAVAILABLE,
+                words,
+                &error.to_string(),
+                &format!("/reports/{id}"),
+            )
         }
         Err(Unmade::Cut) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
     }
@@ -242,7 +269,11 @@ async fn make(
         let pdf = || -> Result<Vec<u8>, documents::Error> { Ok(documents::pdf(&sheet, &fonts()?)?.bytes) };
         Ok(match form.as_str() {
             "pdf" => Some(("application/pdf", format!("{id}.pdf"), pdf()?)),
-            "sr" => Some(("application/dicom", format!("{id}-sr.dcm"), documents::structured_report(&sheet)?.file)),
+            "sr" => Some((
+                "application/dicom",
+                format!("{id}-sr.dcm"),
+                documents::structured_report(&sheet)?.file,
+            )),
             "encapsulated" => {
                 let object = documents::encapsulated_pdf(&sheet, &pdf()?)?;
                 Some(("application/dicom", format!("{id}-pdf.dcm"), object.file))

@@ -71,8 +71,15 @@ async fn view(room: &Room, signed: &Signed) -> Result<PageView, Error> {
         .into_iter()
         .filter(|person| person.active && person.may(Right::SignReports))
         .collect();
-    let names: HashMap<&str, &PersonView> = readers.iter().map(|person| (person.id.as_str(), person)).collect();
-    let name = |id: &str| names.get(id).map_or_else(|| id.to_owned(), |person| person.display_name.clone());
+    let names: HashMap<&str, &PersonView> = readers
+        .iter()
+        .map(|person| (person.id.as_str(), person))
+        .collect();
+    let name = |id: &str| {
+        names
+            .get(id)
+            .map_or_else(|| id.to_owned(), |person| person.display_name.clone())
+    };
     let now = now_ms();
     let roster = Roster {
         shifts: room.archive.shifts().await?,
@@ -122,7 +129,12 @@ async fn view(room: &Room, signed: &Signed) -> Result<PageView, Error> {
                 id: group.id,
                 name: group.name,
                 tier: words.tier(group.tier),
-                members: group.members.iter().map(|id| name(id)).collect::<Vec<_>>().join(", "),
+                members: group
+                    .members
+                    .iter()
+                    .map(|id| name(id))
+                    .collect::<Vec<_>>()
+                    .join(", "),
                 clinics: group.clinics.join(", "),
             })
             .collect(),
@@ -257,7 +269,10 @@ pub(super) async fn put_group(
             .collect()
     };
     let clinics = parts(&form.clinics);
-    if clinics.iter().any(|clinic| ClinicId::new(clinic.as_str()).is_err()) {
+    if clinics
+        .iter()
+        .any(|clinic| ClinicId::new(clinic.as_str()).is_err())
+    {
         return unfit(&room, &signed);
     }
     let mut members = Vec::new();

@@ -174,8 +174,13 @@ async fn finish(room: &Room, signed: &Signed, key: &CaseKey, fields: &Fields) ->
     };
     if let Err(error) = room.worklist.sign(&new, agrees).await {
         // The log says that a signature was made: it must also say that it came to nothing.
-        room.note(signed, Action::SignatureRefused, object(key).and_subject(&report.id), "not kept")
-            .await?;
+        room.note(
+            signed,
+            Action::SignatureRefused,
+            object(key).and_subject(&report.id),
+            "not kept",
+        )
+        .await?;
         return Err(error.into());
     }
     Ok(())
@@ -221,7 +226,11 @@ async fn readers(
             name: person.display_name,
             title: person.title,
             institution: person.institution,
-            part: if opinion.stage == Stage::First { Part::First } else { Part::Second },
+            part: if opinion.stage == Stage::First {
+                Part::First
+            } else {
+                Part::Second
+            },
             at_ms: opinion.at_ms,
         });
     }
@@ -341,8 +350,14 @@ fn empty(signed: &Signed, key: &CaseKey, case: &Case, result: Option<&StudyResul
 fn explained(words: &'static Words, error: &NotSigned) -> (StatusCode, String) {
     match error {
         NotSigned::Acted(error) => (StatusCode::CONFLICT, words.refusal(error).to_owned()),
-        NotSigned::Mistake(mistake) => (StatusCode::UNPROCESSABLE_ENTITY, words.mistake(mistake).to_owned()),
-        NotSigned::Unnamed => (StatusCode::UNPROCESSABLE_ENTITY, words.name_ai_findings.to_owned()),
+        NotSigned::Mistake(mistake) => (
+            StatusCode::UNPROCESSABLE_ENTITY,
+            words.mistake(mistake).to_owned(),
+        ),
+        NotSigned::Unnamed => (
+            StatusCode::UNPROCESSABLE_ENTITY,
+            words.name_ai_findings.to_owned(),
+        ),
         NotSigned::TooLarge => (StatusCode::UNPROCESSABLE_ENTITY, words.too_large.to_owned()),
         NotSigned::Signature(error) => (StatusCode::FORBIDDEN, words.sign_error(error)),
     }

@@ -47,7 +47,12 @@ pub(super) async fn page(State(room): State<Room>, chosen: Chosen) -> Response {
 
 pub(super) async fn check(State(room): State<Room>, chosen: Chosen, Form(asked): Form<Asked>) -> Response {
     let words = words(chosen.or(room.look.language));
-    let text: String = asked.report.chars().take(MOST_CHARS).filter(|c| !c.is_whitespace()).collect();
+    let text: String = asked
+        .report
+        .chars()
+        .take(MOST_CHARS)
+        .filter(|c| !c.is_whitespace())
+        .collect();
     let id = text.to_ascii_uppercase();
     let stored = match room.archive.report(&id).await {
         Ok(stored) => stored,
@@ -90,7 +95,10 @@ fn outcome(room: &Room, words: &'static Words, signed: &v1::SignedReport) -> Out
         text: format!("{}{why}", words.not_verified),
         lines: Vec::new(),
     };
-    let (report, statement) = match (decode_report(&signed.content), decode_signer_statement(&signed.signer)) {
+    let (report, statement) = match (
+        decode_report(&signed.content),
+        decode_signer_statement(&signed.signer),
+    ) {
         (Ok(report), Ok(statement)) => (report, statement),
         (Err(error), _) | (_, Err(error)) => return not(error.to_string()),
     };
@@ -120,8 +128,15 @@ fn outcome(room: &Room, words: &'static Words, signed: &v1::SignedReport) -> Out
             text: words.verified.to_owned(),
             lines: vec![
                 format!("{}: {}", words.report, report.id),
-                format!("{}: {} {} {}", words.signed_by, signer.name, signer.title, signer.institution),
-                format!("{}: {}", words.signed_at, local_time(report.signed_at_ms, room.look.offset)),
+                format!(
+                    "{}: {} {} {}",
+                    words.signed_by, signer.name, signer.title, signer.institution
+                ),
+                format!(
+                    "{}: {}",
+                    words.signed_at,
+                    local_time(report.signed_at_ms, room.look.offset)
+                ),
             ],
         },
     }

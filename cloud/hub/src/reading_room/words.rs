@@ -324,11 +324,23 @@ impl Words {
 
     pub(super) fn mistake(&self, mistake: &Mistake) -> &'static str {
         match mistake {
-            Mistake::TooLong { .. } => self.say("文字过长，每栏最多 4000 字。", "A text is too long: at most 4000 characters each."),
-            Mistake::NoText { .. } => self.say("文字中含有无法识别的字符。", "A text holds characters that are no text."),
+            Mistake::TooLong { .. } => self.say(
+                "文字过长，每栏最多 4000 字。",
+                "A text is too long: at most 4000 characters each.",
+            ),
+            Mistake::NoText { .. } => self.say(
+                "文字中含有无法识别的字符。",
+                "A text holds characters that are no text.",
+            ),
             Mistake::NoImpression => self.say("请填写诊断意见。", "Write an impression first."),
-            Mistake::Marks => self.say("图像标记无法读取，请刷新页面。", "A mark in the picture cannot be read: reload the page."),
-            Mistake::Finding => self.say("所见选项无法识别，请刷新页面。", "A finding is of another page than this: reload it."),
+            Mistake::Marks => self.say(
+                "图像标记无法读取，请刷新页面。",
+                "A mark in the picture cannot be read: reload the page.",
+            ),
+            Mistake::Finding => self.say(
+                "所见选项无法识别，请刷新页面。",
+                "A finding is of another page than this: reload it.",
+            ),
         }
     }
 
@@ -336,13 +348,21 @@ impl Words {
         let said = match error {
             SignError::NotAllowed => self.say("此账号不能签发报告。", "This account may not sign reports."),
             SignError::Password => self.say("密码不正确。", "The password is not right."),
-            SignError::CodeNeeded => self.say("请输入验证器代码。", "Give a code of the authenticator as well."),
+            SignError::CodeNeeded => {
+                self.say("请输入验证器代码。", "Give a code of the authenticator as well.")
+            }
             SignError::Code => self.say(
                 "密码或代码不正确，或代码已用过：请等待下一个代码。",
                 "The password or the code is not right, or the code was used before: wait for the next one.",
             ),
-            SignError::Locked { .. } => self.say("错误次数过多，请稍后再试。", "Too many wrong attempts: try again later."),
-            SignError::NoKey => self.say("此账号没有签名密钥，请退出后重新登录。", "This account has no signing key: sign out and in again."),
+            SignError::Locked { .. } => self.say(
+                "错误次数过多，请稍后再试。",
+                "Too many wrong attempts: try again later.",
+            ),
+            SignError::NoKey => self.say(
+                "此账号没有签名密钥，请退出后重新登录。",
+                "This account has no signing key: sign out and in again.",
+            ),
             SignError::Content | SignError::Failed(_) => self.failed,
         };
         said.to_owned()
@@ -350,10 +370,29 @@ impl Words {
 
     pub(super) fn weekday_name(&self, day: u32) -> &'static str {
         let days = match self.language {
-            Language::Zh => ["星期一", "星期二", "星期三", "星期四", "星期五", "星期六", "星期日"],
-            Language::En => ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"],
+            Language::Zh => [
+                "星期一",
+                "星期二",
+                "星期三",
+                "星期四",
+                "星期五",
+                "星期六",
+                "星期日",
+            ],
+            Language::En => [
+                "Monday",
+                "Tuesday",
+                "Wednesday",
+                "Thursday",
+                "Friday",
+                "Saturday",
+                "Sunday",
+            ],
         };
-        usize::try_from(day).ok().and_then(|day| days.get(day).copied()).unwrap_or("")
+        usize::try_from(day)
+            .ok()
+            .and_then(|day| days.get(day).copied())
+            .unwrap_or("")
     }
 
     /// How long something took or is away.

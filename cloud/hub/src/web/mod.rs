@@ -136,9 +136,7 @@ impl Web {
     pub(crate) async fn run(self, pages: Router, people: Option<People>) -> Result<(), Error> {
         let shutdown = self.followers.shutdown.clone();
         let stopping = shutdown.clone();
-        let pages = pages
-            .merge(shared(self.followers))
-            .merge(viewer_assets::router());
+        let pages = pages.merge(shared(self.followers)).merge(viewer_assets::router());
         let pages = match people {
             Some(people) => guard(pages, people),
             None => pages,

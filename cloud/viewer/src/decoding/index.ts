@@ -1,5 +1,6 @@
 /** The page's side of the decoding workers. */
 
+import { Broken } from '../fetching';
 import type { Picture } from '../picture';
 import type { Answer, Request } from './worker';
 
@@ -72,8 +73,9 @@ export class Decoder {
     });
     // It could not be started, or a codec brought it down: nobody shall wait for ever.
     worker.addEventListener('error', () => {
-      waiting.forEach((one) => one.reject(new Error('the decoder stopped')));
-      waiting.clear();
+      delete this.workers[place];
+      worker.terminate();
+      waiting.forEach((one) => one.reject(new Broken('brokenEngine', '')));
     });
     const made = { worker, waiting };
     this.workers[place] = made;

@@ -11,8 +11,7 @@ import type { Header } from './header';
 
 export type Request =
   | { id: number; open: string; bytes: ArrayBuffer }
-  | { id: number; file: string; frame: number }
-  | { close: string };
+  | { id: number; file: string; frame: number };
 
 export type Answer =
   | { id: number; opened: true }
@@ -23,18 +22,22 @@ const files = new Map<string, DataSet>();
 
 self.addEventListener('message', (event: MessageEvent<Request>) => {
   const request = event.data;
-  if ('close' in request) {
-    files.delete(request.close);
-    return;
-  }
   answer(request).catch((error: unknown) => {
-    // Decoders throw texts and numbers too.
-    const failed = error instanceof Error ? error.message : String(error);
+    const failed = error instanceof Error ? error.message : said(error);
     self.postMessage({ id: request.id, failed } satisfies Answer);
   });
 });
 
-async function answer(request: Exclude<Request, { close: string }>): Promise<void> {
+/** Decoders throw texts and numbers, the parser an object with what it has read so far: of that the reason only. */
+function said(thrown: unknown): string {
+  if (typeof thrown === 'object' && thrown !== null) {
+    const { exception } = thrown as { exception?: unknown };
+    return exception instanceof Error ? exception.message : typeof exception === 'string' ? exception : '';
+  }
+  return String(thrown);
+}
+
+async function answer(request: Request): Promise<void> {
   if ('open' in request) {
     const file = parseDicom(new Uint8Array(request.bytes));
     // An unreadable header is said at once.
