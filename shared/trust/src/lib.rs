@@ -7,6 +7,7 @@
 //! - [`peer_of`] reads from a certificate who calls: a clinic's box or a person with a role.
 //! - [`TlsIdentity::sign`] and [`TlsIdentity::verify_signed`]: a clinic's word that another can check without the hub.
 //! - [`TlsIdentity::seal`] and [`TlsIdentity::open`]: a file that one reader can open, and knows who wrote it.
+//! - [`TlsIdentity::verify_report`]: a person's report, by the hub's word whose key it is.
 //! - [`release`]: what makes a model release one that a box may install.
 //! - [`PseudonymKey`] gives studies, images and patients their names outside the clinic.
 
@@ -28,6 +29,9 @@ pub use advert::Signature;
 
 mod chain;
 pub use chain::Signer;
+
+mod report_signature;
+pub use report_signature::ReportSignature;
 
 mod sealed;
 pub use sealed::{MAX_SEALED_BYTES, Opened, Purpose, Reader, SealError, sealed_for};
@@ -80,4 +84,6 @@ pub enum Error {
     OtherClinic,
     #[error("the certificate's key did not sign these bytes")]
     BadSignature,
+    #[error("the certificate is not a hub's")]
+    NotTheHub,
 }
