@@ -14,6 +14,8 @@ pub(super) struct ExpertLine {
     pub(super) class: &'static str,
     pub(super) symbol: &'static str,
     pub(super) text: String,
+    /// What the expert wrote of it. For the clinic's staff only.
+    pub(super) wish: Option<String>,
     pub(super) due: Option<Moment>,
     pub(super) tier: String,
     pub(super) is_overdue: bool,
@@ -128,6 +130,7 @@ impl Wording<'_> {
             class,
             symbol,
             text: text.to_owned(),
+            wish: None,
             due: None,
             tier: String::new(),
             is_overdue: false,
@@ -168,9 +171,7 @@ impl Wording<'_> {
                 .iter()
                 .rev()
                 .find(|said| said.message.subject == Subject::WantImages);
-            if let Some(wish) = wish {
-                line.text = fill(&t.images_wanted_what, &[("text", &wish.message.text)]);
-            }
+            line.wish = wish.map(|said| said.message.text.clone());
         }
         if is_open {
             line.due = state.deadline_ms.and_then(|due| self.moment(due));

@@ -80,7 +80,7 @@ words! {
     ErrorTexts { missing_heading, missing, refused_heading, refused, failed_heading, failed }
     Expert {
         arrivals, arrived, addendum_arrived, ask_waits, ask_refused, waiting, being_read, second_read, images_wanted,
-        images_wanted_what, report_follows, read, withdrawn, due, overdue, county, city, province,
+        report_follows, read, withdrawn, due, overdue, county, city, province,
     }
     Talk {
         heading, form_heading, hint, text, ask, send, back, not_sent, clinic, expert, expert_named, asked,

@@ -117,15 +117,7 @@ fn wall(app: &App, language: Language) -> Wall {
                 case: short_case(&case.case),
                 received: Moment::here(case.received_at_ms, now_ms, app.utc_offset_minutes),
                 light: wording.light(case.state, case.assessment.as_ref().map(|it| it.urgency)),
-                expert: wording.expert_line(case).map(|line| ExpertLine {
-                    // What an expert wrote is for the clinic, not for the corridor.
-                    text: if line.class == "wanted" {
-                        wording.texts.expert.images_wanted.clone()
-                    } else {
-                        line.text
-                    },
-                    ..line
-                }),
+                expert: wording.expert_line(case),
             })
             .collect(),
         connected: app.sources.status.connected(),

@@ -145,14 +145,26 @@ fn what_the_clinic_says_waits_in_the_log_until_the_hub_has_it() {
     let key = one_study(root.path());
     let (book, index, _) = open(root.path());
     let said = book
-        .record_spoken(&key, &ask("is it pneumonia?"), "Wang", "ENVELOPE", NOW)
+        .record_spoken(
+            &key,
+            &ask("is it pneumonia?"),
+            "Wang",
+            "01JD5Z0000000000000000000X",
+            NOW,
+        )
         .unwrap();
     let Spoken::Goes(first) = said else {
         panic!("{said:?}");
     };
     assert_eq!(first.lane, Lane::Reports);
     let again = book
-        .record_spoken(&key, &ask("is it pneumonia?"), "Wang", "OTHER", NOW)
+        .record_spoken(
+            &key,
+            &ask("is it pneumonia?"),
+            "Wang",
+            "01JD5Z0000000000000000000Y",
+            NOW,
+        )
         .unwrap();
     assert!(matches!(again, Spoken::Known), "the same form twice");
     let envelope = decode_envelope(&first.envelope).unwrap();
@@ -172,18 +184,27 @@ fn what_the_clinic_says_waits_in_the_log_until_the_hub_has_it() {
     assert_eq!(recovery.undelivered.len(), 1);
     assert_eq!(recovery.undelivered[0].envelope, first.envelope);
     assert_eq!(
-        book.undelivered(&key, "ENVELOPE").unwrap().unwrap().envelope,
+        book.undelivered(&key, "01JD5Z0000000000000000000X")
+            .unwrap()
+            .unwrap()
+            .envelope,
         first.envelope
     );
     let receipt = HubReceipt {
-        envelope_id: "ENVELOPE".into(),
+        envelope_id: "01JD5Z0000000000000000000X".into(),
         refused: None,
         hub_time_ms: 9,
     };
     book.record_receipt(&key, &receipt, 60).unwrap();
     drop(book);
     let (book, again, recovery) = open(root.path());
-    assert!(recovery.undelivered.is_empty() && book.undelivered(&key, "ENVELOPE").unwrap().is_none());
+    assert!(
+        recovery.undelivered.is_empty()
+            && book
+                .undelivered(&key, "01JD5Z0000000000000000000X")
+                .unwrap()
+                .is_none()
+    );
     let view = again.get(&key).unwrap();
     let said = &view.reading.messages()[0];
     assert_eq!(
@@ -228,7 +249,9 @@ fn an_opinion_is_a_label_here_and_a_word_to_the_hub() {
         finding: FindingCode::new("pneumonia").unwrap(),
         present: true,
     };
-    let said = book.record_opinion(&key, &label, "Wang", "E", NOW).unwrap();
+    let said = book
+        .record_opinion(&key, &label, "Wang", "01JD5Z0000000000000000000X", NOW)
+        .unwrap();
     let Spoken::Goes(outgoing) = said else {
         panic!("{said:?}");
     };

@@ -47,7 +47,7 @@ async fn the_list_says_where_a_case_stands_and_when_it_is_due() {
     });
     let html = clinic.list("en").await;
     assert!(
-        html.contains("asks for more images: lateral view please"),
+        html.contains("asks for more images</strong>: lateral view please"),
         "{html}"
     );
     assert!(
