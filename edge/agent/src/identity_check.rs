@@ -150,7 +150,7 @@ impl Text {
             0 | 1 => false,
             _ if is_number && length < SHORTEST_NUMBER => false,
             _ if length <= SHORTEST_WITHIN => {
-                self.words.iter().any(|word| *word == code) || is_number && self.numbers.contains(&code)
+                self.words.contains(&code) || is_number && self.numbers.contains(&code)
             }
             _ => self.squeezed.contains(&code),
         }

@@ -157,10 +157,10 @@ impl Wording<'_> {
         let is_open = reading.is_under_way();
         let mut line = match state.progress {
             Progress::NotRead => return asked.map(|_| line("waiting", "↑", &t.ask_waits)),
-            Progress::Waiting => line("waiting", "⏳", &t.waiting),
-            Progress::BeingRead => line("reading", "◉", &t.being_read),
-            Progress::SecondRead => line("reading", "◉", &t.second_read),
-            Progress::ImagesWanted => line("wanted", "＋", &t.images_wanted),
+            Progress::Waiting => line("waiting", "○", &t.waiting),
+            Progress::BeingRead => line("reading", "●", &t.being_read),
+            Progress::SecondRead => line("reading", "●", &t.second_read),
+            Progress::ImagesWanted => line("wanted", "+", &t.images_wanted),
             Progress::Reported if reading.reports().is_empty() => line("reading", "★", &t.report_follows),
             Progress::Reported => line("read", "✓", &t.read),
             Progress::Withdrawn => line("read", "–", &t.withdrawn),

@@ -89,7 +89,7 @@ words! {
         names_number,
     }
     ReportTexts {
-        heading, addendum, reports, jump, withheld, description, impression, advice, present, absent, possible, left,
+        heading, addendum, reports, withheld, description, impression, advice, present, absent, possible, left,
         right, both, first_reader, second_reader, adjudicator, signed_by, verified, assisted, unassisted, have_read,
         was_read, was_read_by, print, print_now, sheet, patient, number, marked_alt, no_image,
     }
@@ -155,11 +155,11 @@ pub(super) struct Texts {
     pub(super) modality: BTreeMap<String, String>,
 }
 
-/// Both languages.
+/// Both languages. Boxed: there are some hundred texts.
 #[derive(Debug)]
 pub(super) struct Library {
-    zh: Texts,
-    en: Texts,
+    zh: Box<Texts>,
+    en: Box<Texts>,
 }
 
 impl Library {
@@ -167,8 +167,8 @@ impl Library {
     /// When an embedded language file is wrong; a test reads them, so a built program does not meet it.
     pub(super) fn load() -> io::Result<Self> {
         Ok(Self {
-            zh: read(ZH)?,
-            en: read(EN)?,
+            zh: Box::new(read(ZH)?),
+            en: Box::new(read(EN)?),
         })
     }
 
