@@ -63,15 +63,94 @@
     busy = true;
     fetch(live.getAttribute('data-live'), { credentials: 'same-origin', cache: 'no-store' })
       .then(function (answer) {
+        if (answer.status === 401) { location.reload(); }
         if (!answer.ok) { throw new Error('status ' + answer.status); }
         return answer.text();
       })
-      .then(function (html) { show(html); stale.hidden = true; })
+      .then(function (html) { show(html); stale.hidden = true; listen(); })
       .catch(function () { stale.hidden = false; })
       .then(function () {
         busy = false;
         if (again) { again = false; refresh(); }
       });
+  }
+
+  // A sound when something of an expert's arrives, once somebody has allowed it on this page.
+  var button = document.getElementById('sound');
+  var Sound = window.AudioContext || window.webkitAudioContext;
+  var speaker = null;
+  var heard = null;
+
+  function tokens() {
+    var arrivals = document.querySelector('[data-arrivals]');
+    return arrivals ? arrivals.getAttribute('data-arrivals').split(' ').filter(Boolean) : [];
+  }
+
+  function beep() {
+    [0, 0.25].forEach(function (after) {
+      var tone = speaker.createOscillator();
+      var volume = speaker.createGain();
+      tone.frequency.value = after ? 1175 : 880;
+      volume.gain.value = 0.2;
+      tone.connect(volume);
+      volume.connect(speaker.destination);
+      tone.start(speaker.currentTime + after);
+      tone.stop(speaker.currentTime + after + 0.2);
+    });
+  }
+
+  function listen() {
+    var now = tokens();
+    var isNew = heard && now.some(function (token) { return heard.indexOf(token) < 0; });
+    heard = now;
+    if (isNew && speaker) { beep(); }
+  }
+
+  if (button && Sound) {
+    button.hidden = false;
+    button.addEventListener('click', function () {
+      if (speaker) { speaker.close(); speaker = null; } else { speaker = new Sound(); beep(); }
+      button.textContent = button.getAttribute(speaker ? 'data-on' : 'data-off');
+    });
+  }
+  listen();
+
+  var print = document.querySelector('[data-print]');
+  if (print) {
+    print.hidden = false;
+    print.addEventListener('click', function () { window.print(); });
+  }
+
+  // A voice note becomes the form's file; where a browser cannot record, a file can still be chosen.
+  var record = document.getElementById('record');
+  var voice = document.getElementById('voice');
+  var recorder = null;
+  var canRecord = record && voice && window.MediaRecorder && window.DataTransfer && window.File &&
+    navigator.mediaDevices && navigator.mediaDevices.getUserMedia;
+
+  function startRecording(stream) {
+    var pieces = [];
+    recorder = new MediaRecorder(stream);
+    recorder.addEventListener('dataavailable', function (event) { pieces.push(event.data); });
+    recorder.addEventListener('stop', function () {
+      var kind = recorder.mimeType || 'audio/webm';
+      var files = new DataTransfer();
+      files.items.add(new File(pieces, 'voice', { type: kind }));
+      voice.files = files.files;
+      stream.getTracks().forEach(function (track) { track.stop(); });
+      recorder = null;
+      record.textContent = record.getAttribute('data-record');
+    });
+    recorder.start();
+    record.textContent = record.getAttribute('data-stop');
+  }
+
+  if (canRecord) {
+    record.hidden = false;
+    record.addEventListener('click', function () {
+      if (recorder) { recorder.stop(); return; }
+      navigator.mediaDevices.getUserMedia({ audio: true }).then(startRecording, function () { record.hidden = true; });
+    });
   }
 
   if (live && window.fetch) {

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use crate::case_log::PatientText;
 use crate::labels::Labels;
+use crate::reading::Reading;
 use crate::study_folder::StudyKey;
 
 /// How far a case has come.
@@ -57,6 +58,8 @@ pub(crate) struct CaseView {
     pub conflicts: usize,
     /// What people said about it.
     pub labels: Labels,
+    /// What clinic and hub said to each other of it.
+    pub reading: Reading,
     /// When the box was done with its images; images that came later are there again.
     pub images_removed_at_ms: Option<i64>,
 }

@@ -63,11 +63,44 @@ pub(crate) enum Entry {
         labelled_version: u32,
         finding: String,
         present: bool,
+        /// Who in the clinic said it, where somebody was signed in.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        by: String,
+    },
+    /// The hub said something of the case. `body` is the hex of the envelope's body, `kind` the wire's number of its kind;
+    /// a report's signatures were checked before.
+    FromHub {
+        at_ms: i64,
+        envelope_id: String,
+        kind: i32,
+        body: String,
+    },
+    /// Somebody in the clinic said something that goes to the hub under `envelope_id`; `body` and `kind` as above.
+    ToHub {
+        at_ms: i64,
+        envelope_id: String,
+        kind: i32,
+        body: String,
+        /// Who, where somebody was signed in. Stays in the clinic.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        by: String,
+    },
+    /// Somebody in the clinic saw what the expert had written until then.
+    MessagesSeen {
+        at_ms: i64,
+        until_ms: i64,
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        by: String,
     },
     /// The box was done with the images; the result stays.
     ImagesRemoved { at_ms: i64, images: usize },
     /// The patient's word on whether the box may learn from the study.
-    Learning { at_ms: i64, allowed: bool },
+    Learning {
+        at_ms: i64,
+        allowed: bool,
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        by: String,
+    },
 }
 
 impl Entry {
@@ -79,6 +112,9 @@ impl Entry {
             | Self::Refused { .. }
             | Self::Label { .. }
             | Self::Learning { .. }
+            | Self::FromHub { .. }
+            | Self::ToHub { .. }
+            | Self::MessagesSeen { .. }
             | Self::ImagesRemoved { .. } => 0,
         }
     }
@@ -93,6 +129,11 @@ pub(crate) struct PatientText {
     pub birth_date: String,
     /// The text's character set was missing or wrong and had to be guessed.
     pub guessed: bool,
+    /// The name in other scripts, as the image has it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub other_names: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub accession: String,
 }
 
 impl std::fmt::Debug for PatientText {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::{
     assess, clinic_page, front_door, hub_services, image_upload, import, link, local_training, metrics,
-    model_slot, nodes, retention, spool, study, worklist,
+    model_slot, nodes, retention, site_redaction, spool, study, worklist,
 };
 
 /// Everything a site decides.
@@ -54,6 +54,9 @@ pub struct Config {
     /// Without it: no releases, neither from the hub nor from a stick.
     #[serde(default)]
     pub releases: Option<model_slot::Config>,
+    /// What of the file may stand in a fault report.
+    #[serde(skip)]
+    pub(crate) for_fault_reports: String,
 }
 
 /// Which model answers and on what.
@@ -93,10 +96,11 @@ impl Config {
             path: path.to_owned(),
             source,
         })?;
-        let config: Self = toml::from_str(&text).map_err(|error| Error::Parse {
+        let mut config: Self = toml::from_str(&text).map_err(|error| Error::Parse {
             path: path.to_owned(),
             message: error.to_string(),
         })?;
+        config.for_fault_reports = site_redaction::redacted(&text);
         let (services, privacy) = (config.services.as_ref(), config.privacy.as_ref());
         let checks = [
             config.dicom.check(),
@@ -104,6 +108,7 @@ impl Config {
             config.worklist.check(),
             config.decision.check(),
             config.link.check(),
+            config.page.check(),
             nodes::check(&config.deliver),
             config.import.as_ref().map_or(Ok(()), import::Config::check),
             config.images.as_ref().map_or(Ok(()), image_upload::Config::check),

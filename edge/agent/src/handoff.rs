@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use barefoot_domain::{Assessment, Correction, StudyUid};
-use barefoot_wire::{Receipt, ReceiptOutcome};
+use barefoot_wire::{Receipt, ReceiptOutcome, v1};
 
 use crate::study_folder::StudyKey;
 
@@ -143,6 +143,24 @@ impl From<Receipt> for HubReceipt {
 pub(crate) enum FromHub {
     Receipts(Vec<HubReceipt>),
     Correction(HubCorrection),
+    Case(HubWord),
+}
+
+/// What the hub says of a case: where it stands, a message, a report. Nothing in it was checked.
+#[derive(Clone)]
+pub(crate) struct HubWord {
+    pub envelope_id: String,
+    pub kind: v1::Kind,
+    pub body: Vec<u8>,
+}
+
+impl fmt::Debug for HubWord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HubWord")
+            .field("envelope_id", &self.envelope_id)
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
+    }
 }
 
 /// An expert's word, in the envelope it came in.

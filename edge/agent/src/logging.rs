@@ -1,9 +1,13 @@
-//! Logs go to the systemd journal where it is, else to standard error.
+//! Logs go to the systemd journal where it is, else to standard error; the last lines also stay in memory.
 
 use std::io::IsTerminal;
 
 use systemd_journal_logger::JournalLog;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use crate::recent_log::{Beside, RecentLayer};
 
 /// Once, from `main`. `BAREFOOT_LOG` filters (`info` by default), in the syntax of `tracing`'s filters.
 ///
@@ -15,20 +19,22 @@ pub fn start() -> anyhow::Result<()> {
     }
     let filter = EnvFilter::try_from_env("BAREFOOT_LOG")
         .unwrap_or_else(|_| EnvFilter::new("info,sled=warn,tract=warn"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false)
+        .with_target(false);
+    tracing_subscriber::registry()
+        .with(filter)
+        .with(lines)
+        .with(RecentLayer)
         .try_init()
         .map_err(|error| anyhow::anyhow!(error))
 }
 
 /// `tracing` events reach the journal through its `log` feature.
 fn journal() -> anyhow::Result<()> {
-    JournalLog::new()?
-        .with_syslog_identifier("barefoot-edge".to_owned())
-        .install()?;
+    let journal = JournalLog::new()?.with_syslog_identifier("barefoot-edge".to_owned());
+    log::set_boxed_logger(Box::new(Beside(journal)))?;
     log::set_max_level(log::LevelFilter::Info);
     Ok(())
 }

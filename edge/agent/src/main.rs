@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use barefoot_edge::config::Config;
+use barefoot_edge::users::{Roles, Users};
 use barefoot_edge::{
     identify, import_command, logging, pipeline, status_command, stick_commands, store_check,
 };
@@ -57,12 +58,34 @@ enum Command {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
+    /// Adds somebody who may sign in to the clinic page, or gives somebody a new PIN. The PIN is read from standard input. The
+    /// daemon may run.
+    User {
+        #[command(subcommand)]
+        command: UserCommand,
+    },
     /// Says which of this clinic's studies and patients a name from the hub stands for: a case, a patient's pseudonym, or a
     /// UID of an image. The answer is identity: for the clinic's eyes.
     Identify {
         /// For instance 2.25.1234 or P0123456789ABCDEF0123456789ABCDEF.
         name: String,
     },
+}
+
+#[derive(Debug, Subcommand)]
+enum UserCommand {
+    /// Adds a user; without any role a manager who may do everything.
+    Add {
+        name: String,
+        #[arg(long)]
+        doctor: bool,
+        #[arg(long)]
+        technician: bool,
+        #[arg(long)]
+        manager: bool,
+    },
+    /// Gives a user a new PIN, and lets them in again where they were locked out.
+    SetPin { name: String },
 }
 
 /// sysexits.h: the configuration is wrong; starting again will not help.
@@ -98,6 +121,7 @@ fn main() -> ExitCode {
             return done(stick_commands::import_receipts(&config, &files, tell));
         }
         Some(Command::Identify { name }) => return identify(&config, &name),
+        Some(Command::User { command }) => return done(user(&config, command)),
         None => {}
     }
     match serve(config) {
@@ -156,14 +180,46 @@ fn status(config: &Config, json: bool) -> ExitCode {
     }
 }
 
-fn done<E: std::error::Error + Send + Sync + 'static>(outcome: Result<(), E>) -> ExitCode {
+fn done<E: Into<anyhow::Error>>(outcome: Result<(), E>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("barefoot-edge: {:#}", anyhow::Error::new(error));
+            eprintln!("barefoot-edge: {:#}", error.into());
             ExitCode::FAILURE
         }
     }
+}
+
+fn user(config: &Config, command: UserCommand) -> anyhow::Result<()> {
+    let users = Users::open(&config.storage.directory)?;
+    eprintln!("PIN:");
+    let mut pin = String::new();
+    std::io::stdin()
+        .read_line(&mut pin)
+        .context("the PIN cannot be read")?;
+    match command {
+        UserCommand::Add {
+            name,
+            doctor,
+            technician,
+            manager,
+        } => {
+            let is_everything = !doctor && !technician && !manager;
+            let roles = Roles {
+                doctor: doctor || is_everything,
+                technician: technician || is_everything,
+                manager: manager || is_everything,
+            };
+            users.add(&name, roles, pin.trim())?;
+            println!("{name} may sign in.");
+        }
+        UserCommand::SetPin { name } => {
+            let id = users.id_of(&name).context("there is no such user")?;
+            users.set_pin(&id, pin.trim())?;
+            println!("{name} has a new PIN.");
+        }
+    }
+    Ok(())
 }
 
 fn identify(config: &Config, name: &str) -> ExitCode {

@@ -89,123 +89,123 @@ impl Metrics {
 }
 
 async fn metrics(State(sources): State<Sources>) -> Response {
-    match tokio::task::spawn_blocking(move || sources.text(now_ms())).await {
+    match tokio::task::spawn_blocking(move || text(&sources.status, &sources.state, now_ms())).await {
         Ok(Ok(text)) => ([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
         Ok(Err(_)) | Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }
 
-impl Sources {
-    /// Made anew for every reader from what is counted elsewhere: two books of the same numbers could differ.
-    fn text(&self, now_ms: i64) -> Result<String, std::fmt::Error> {
-        let mut registry = Registry::with_prefix("barefoot_edge");
-        let status = &self.status;
-        let counts = status.line_counts();
-        for (name, help, value) in [
-            (
-                "line_sessions",
-                "Sessions with the hub that stood",
-                counts.sessions,
-            ),
-            (
-                "receipts",
-                "Records the hub has given its word on",
-                counts.receipts,
-            ),
-            (
-                "refusals",
-                "Records and messages the hub would not take",
-                counts.refusals,
-            ),
-            ("images_stored", "Images stored since the start", status.stored()),
-        ] {
-            let counter = Counter::<u64>::default();
-            counter.inc_by(value);
-            registry.register(name, help, counter);
-        }
-        let depth = status.queue_depth();
-        let lanes = Family::<Vec<(&'static str, &'static str)>, Gauge>::default();
-        for (lane, name) in LANES {
-            lanes
-                .get_or_create(&vec![("lane", name)])
-                .set(signed(depth.of(lane)));
-        }
-        registry.register("queue_pending", "Records waiting to be sent", lanes);
-        let oldest = Family::<Vec<(&'static str, &'static str)>, Gauge>::default();
-        for (lane, name) in LANES {
-            let queued = status.oldest_in(lane).map_or(now_ms, signed);
-            oldest
-                .get_or_create(&vec![("lane", name)])
-                .set((now_ms - queued).max(0) / 1000);
-        }
-        registry.register(
-            "queue_oldest_seconds",
-            "How long the oldest record of a lane has been waiting",
-            oldest,
-        );
-        let disk = rustix::fs::statvfs(self.state.root());
-        let (free, total) = disk.map_or((0, 0), |disk| {
-            (
-                disk.f_bavail.saturating_mul(disk.f_frsize),
-                disk.f_blocks.saturating_mul(disk.f_frsize),
-            )
-        });
-        let space = match status.space() {
-            Space::Enough => 0,
-            Space::Low => 1,
-            Space::Full => 2,
-        };
-        for (name, help, value) in [
-            (
-                "line_up",
-                "Whether the hub has accepted our session",
-                i64::from(status.connected()),
-            ),
-            (
-                "queue_pending_bytes",
-                "Payloads waiting to be sent",
-                signed(depth.pending_bytes),
-            ),
-            (
-                "queue_set_aside",
-                "Records the hub will not take",
-                signed(depth.set_aside),
-            ),
-            (
-                "quarantined",
-                "Received files that could not be understood",
-                signed(status.quarantined()),
-            ),
-            (
-                "disk_free_bytes",
-                "Free space of the state directory",
-                signed(free),
-            ),
-            ("disk_bytes", "Size of the state directory's disk", signed(total)),
-            (
-                "disk_state",
-                "0 enough, 1 low, 2 full: scanners are refused",
-                space,
-            ),
-            (
-                "model_answers",
-                "Whether a model answers",
-                i64::from(status.model().model.is_some()),
-            ),
-        ] {
-            let gauge = Gauge::<i64>::default();
-            gauge.set(value);
-            registry.register(name, help, gauge);
-        }
-        if let Some(offset) = status.hub_clock().offset_ms(now_ms) {
-            let gauge = Gauge::<i64>::default();
-            gauge.set(offset);
-            registry.register("clock_offset_milliseconds", "Hub's clock minus this box's", gauge);
-        }
-        let mut text = String::new();
-        encode(&mut text, &registry)?;
-        Ok(text)
+/// Made anew for every reader from what is counted elsewhere: two books of the same numbers could differ.
+///
+/// # Errors
+/// When a number cannot be written.
+pub(crate) fn text(status: &Status, state: &StateDirectory, now_ms: i64) -> Result<String, std::fmt::Error> {
+    let mut registry = Registry::with_prefix("barefoot_edge");
+    let counts = status.line_counts();
+    for (name, help, value) in [
+        (
+            "line_sessions",
+            "Sessions with the hub that stood",
+            counts.sessions,
+        ),
+        (
+            "receipts",
+            "Records the hub has given its word on",
+            counts.receipts,
+        ),
+        (
+            "refusals",
+            "Records and messages the hub would not take",
+            counts.refusals,
+        ),
+        ("images_stored", "Images stored since the start", status.stored()),
+    ] {
+        let counter = Counter::<u64>::default();
+        counter.inc_by(value);
+        registry.register(name, help, counter);
     }
+    let depth = status.queue_depth();
+    let lanes = Family::<Vec<(&'static str, &'static str)>, Gauge>::default();
+    for (lane, name) in LANES {
+        lanes
+            .get_or_create(&vec![("lane", name)])
+            .set(signed(depth.of(lane)));
+    }
+    registry.register("queue_pending", "Records waiting to be sent", lanes);
+    let oldest = Family::<Vec<(&'static str, &'static str)>, Gauge>::default();
+    for (lane, name) in LANES {
+        let queued = status.oldest_in(lane).map_or(now_ms, signed);
+        oldest
+            .get_or_create(&vec![("lane", name)])
+            .set((now_ms - queued).max(0) / 1000);
+    }
+    registry.register(
+        "queue_oldest_seconds",
+        "How long the oldest record of a lane has been waiting",
+        oldest,
+    );
+    let disk = rustix::fs::statvfs(state.root());
+    let (free, total) = disk.map_or((0, 0), |disk| {
+        (
+            disk.f_bavail.saturating_mul(disk.f_frsize),
+            disk.f_blocks.saturating_mul(disk.f_frsize),
+        )
+    });
+    let space = match status.space() {
+        Space::Enough => 0,
+        Space::Low => 1,
+        Space::Full => 2,
+    };
+    for (name, help, value) in [
+        (
+            "line_up",
+            "Whether the hub has accepted our session",
+            i64::from(status.connected()),
+        ),
+        (
+            "queue_pending_bytes",
+            "Payloads waiting to be sent",
+            signed(depth.pending_bytes),
+        ),
+        (
+            "queue_set_aside",
+            "Records the hub will not take",
+            signed(depth.set_aside),
+        ),
+        (
+            "quarantined",
+            "Received files that could not be understood",
+            signed(status.quarantined()),
+        ),
+        (
+            "disk_free_bytes",
+            "Free space of the state directory",
+            signed(free),
+        ),
+        ("disk_bytes", "Size of the state directory's disk", signed(total)),
+        (
+            "disk_state",
+            "0 enough, 1 low, 2 full: scanners are refused",
+            space,
+        ),
+        (
+            "model_answers",
+            "Whether a model answers",
+            i64::from(status.model().model.is_some()),
+        ),
+    ] {
+        let gauge = Gauge::<i64>::default();
+        gauge.set(value);
+        registry.register(name, help, gauge);
+    }
+    if let Some(offset) = status.hub_clock().offset_ms(now_ms) {
+        let gauge = Gauge::<i64>::default();
+        gauge.set(offset);
+        registry.register("clock_offset_milliseconds", "Hub's clock minus this box's", gauge);
+    }
+    let mut text = String::new();
+    encode(&mut text, &registry)?;
+    Ok(text)
 }
 
 fn signed(value: u64) -> i64 {
@@ -225,11 +225,8 @@ mod tests {
         queue
             .append(Lane::Critical, "a", b"secret of a patient", 1_000)
             .unwrap();
-        let sources = Sources {
-            status: Status::new(queue),
-            state: StateDirectory::open(folder.path()).unwrap(),
-        };
-        let text = sources.text(61_000).unwrap();
+        let state = StateDirectory::open(folder.path()).unwrap();
+        let text = text(&Status::new(queue), &state, 61_000).unwrap();
         for line in [
             "barefoot_edge_queue_pending{lane=\"critical\"} 1",
             "barefoot_edge_queue_pending{lane=\"results\"} 0",

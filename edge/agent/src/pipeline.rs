@@ -19,6 +19,7 @@ mod learning;
 mod models;
 mod outgoing;
 mod retiring;
+mod speaking;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -37,7 +38,7 @@ use crate::carrying::Carrying;
 use crate::case_book::CaseBook;
 use crate::case_index::CaseIndex;
 use crate::character_sets::CharacterSets;
-use crate::clinic_page::{ClinicPage, DicomAddress, NodesDesk, Sources};
+use crate::clinic_page::{ClinicPage, DicomAddress, HubNames, NodesDesk, Sources};
 use crate::clock::now_ms;
 use crate::commitment::Commitment;
 use crate::config::Config;
@@ -55,11 +56,14 @@ use crate::link::Link;
 use crate::metrics::Metrics;
 use crate::model::ModelHandle;
 use crate::model_slot::HubAccess;
+use crate::report_check::ReportCheck;
+use crate::reports_aside::ReportsAside;
 use crate::scanners::Scanners;
 use crate::spool::Spool;
 use crate::status::Status;
 use crate::storage_scp::StorageScp;
 use crate::study_folder::StateDirectory;
+use crate::users::Users;
 use crate::{link, quality, study};
 use bookkeeping::Bookkeeping;
 use clinic_services::ClinicServices;
@@ -173,12 +177,18 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
         }
     };
     let outgoing = OutgoingResults::new(Arc::clone(&book), queue.clone(), images.clone());
+    let identity =
+        Arc::new(TlsIdentity::load(&config.link.tls.paths()).map_err(|source| Error::Identity { source })?);
+    let check = ReportCheck::new(config.clinic.clone(), Arc::clone(&identity));
+    let aside = ReportsAside::open(&state).map_err(in_state)?;
     let keeping = Bookkeeping::new(
         Arc::clone(&book),
         outgoing.clone(),
         settled_in.clone(),
         deliveries.clone(),
         hub_clock.clone(),
+        check,
+        aside.clone(),
     );
     outgoing
         .resume(&recovery)
@@ -248,7 +258,7 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
         review_below: config.decision.review_below,
         finding_names,
         learning: learning_status,
-        say: learning::say(&book),
+        say: speaking::say(&book, &outgoing, &hub_clock),
         dicom: DicomAddress {
             ae_title: config.dicom.ae_title.clone(),
             port: dicom.or(dicom_tls).map_or(0, |address| address.port()),
@@ -257,9 +267,7 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
         orders: clinic_services.orders(),
         carrying: Some(Carrying {
             queue: queue.clone(),
-            identity: Arc::new(
-                TlsIdentity::load(&config.link.tls.paths()).map_err(|source| Error::Identity { source })?,
-            ),
+            identity,
             from_hub: Some(from_hub_in.clone()),
             hub_clock: hub_clock.clone(),
             state: directory.clone(),
@@ -268,6 +276,14 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
             let (view, again) = (deliveries.clone(), deliveries.clone());
             NodesDesk::new(move || view.view(), move |name| again.try_again(name))
         },
+        aside,
+        hub_names: {
+            let names = pseudonym_key(&state)?;
+            HubNames::new(move |uid| names.uid_of(uid))
+        },
+        paper: None,
+        users: Users::at(directory),
+        for_fault_reports: config.for_fault_reports.clone(),
     };
     let page_listen = config.page.listen;
     let page = ClinicPage::bind(config.page, sources)

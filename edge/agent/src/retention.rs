@@ -61,6 +61,7 @@ pub(crate) fn may_go(config: &Config, case: &CaseView, now_ms: i64) -> bool {
         && case.state == CaseState::Assessed
         && routine
         && matches!(case.delivery, Delivery::Receipted { .. })
+        && !case.reading.is_under_way()
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
 //! Counters and states the pages and the service manager ask for.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use barefoot_domain::EngineUse;
 use barefoot_queue::{Lane, Queue};
 use tokio::sync::Notify;
 
+use crate::clock::now_ms;
 use crate::hub_clock::HubClock;
 
 /// How full the disk is.
@@ -57,6 +58,8 @@ struct Inner {
     quarantined: AtomicU64,
     space: RwLock<Space>,
     connected: AtomicBool,
+    hub_talks: RwLock<Option<bool>>,
+    line_since_ms: AtomicI64,
     model: RwLock<ModelStatus>,
     releases: RwLock<ReleaseStatus>,
     stick_asked: Arc<Notify>,
@@ -131,9 +134,38 @@ impl Status {
 
     pub(crate) fn set_connected(&self, connected: bool) {
         let before = self.inner.connected.swap(connected, Ordering::Relaxed);
+        if connected != before {
+            self.inner.line_since_ms.store(now_ms(), Ordering::Relaxed);
+        }
         if connected && !before {
             self.inner.sessions.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Whether the hub takes messages, opinions and what was read; `None` while it has not said so.
+    pub(crate) fn set_hub_talks(&self, talks: Option<bool>) {
+        let mut known = self
+            .inner
+            .hub_talks
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        *known = talks;
+    }
+
+    #[must_use]
+    pub(crate) fn hub_talks(&self) -> Option<bool> {
+        *self
+            .inner
+            .hub_talks
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Since when the line has been as it is; `None` before the first session.
+    #[must_use]
+    pub(crate) fn line_since_ms(&self) -> Option<i64> {
+        let since = self.inner.line_since_ms.load(Ordering::Relaxed);
+        (since != 0).then_some(since)
     }
 
     pub(crate) fn set_model(&self, model: ModelStatus) {

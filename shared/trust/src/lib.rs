@@ -31,6 +31,7 @@ pub use advert::Signature;
 mod chain;
 pub use chain::Signer;
 
+
 mod sealed;
 pub use sealed::{MAX_SEALED_BYTES, Opened, Purpose, Reader, SealError, sealed_for};
 
@@ -92,4 +93,6 @@ pub enum Error {
     OtherClinic,
     #[error("the certificate's key did not sign these bytes")]
     BadSignature,
+    #[error("the certificate is not a hub's")]
+    NotTheHub,
 }

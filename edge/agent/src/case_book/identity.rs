@@ -19,8 +19,18 @@ pub(super) fn patient_of(header: &Header) -> PatientText {
         .into_iter()
         .flatten()
         .any(|text| text.guessed);
+    let name = patient.name.as_ref().map(person_name_display).unwrap_or_default();
     PatientText {
-        name: patient.name.as_ref().map(person_name_display).unwrap_or_default(),
+        other_names: patient
+            .name
+            .as_ref()
+            .map(|text| others(&text.value, &name))
+            .unwrap_or_default(),
+        accession: header
+            .accession_number()
+            .map(|text| text.value)
+            .unwrap_or_default(),
+        name,
         id: patient.id.map(|text| text.value).unwrap_or_default(),
         sex: patient.sex.unwrap_or_default(),
         birth_date: patient.birth_date.unwrap_or_default(),
@@ -35,4 +45,20 @@ pub(super) fn same_patient(one: &PatientText, other: &PatientText) -> bool {
     } else {
         one.id == other.id
     }
+}
+
+/// The groups of a name that are not the one shown.
+fn others(name: &str, shown: &str) -> String {
+    let spaced = |group: &str| {
+        let words = group.split(|c: char| c == '^' || c.is_whitespace());
+        words
+            .filter(|word| !word.is_empty())
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    let groups = name.split('=').map(spaced);
+    groups
+        .filter(|group| !group.is_empty() && group != shown)
+        .collect::<Vec<_>>()
+        .join(" ")
 }

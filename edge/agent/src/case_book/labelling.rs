@@ -27,6 +27,12 @@ impl CaseBook {
         self.index.study_of(case)
     }
 
+    /// What the hub calls a study.
+    #[cfg(test)]
+    pub(crate) fn case_number(&self, study: &StudyKey) -> Option<CaseId> {
+        Some(self.index.get(study)?.case.clone())
+    }
+
     /// Writes down somebody's word on a finding. An attempt that failed may have reached the disk all the same: try again
     /// with the same label, it is counted once.
     ///
@@ -60,6 +66,7 @@ impl CaseBook {
             labelled_version: label.version,
             finding: label.finding.as_str().to_owned(),
             present: label.present,
+            by: String::new(),
         };
         self.log(study, std::slice::from_ref(&entry))?;
         self.put_word(study, &entry);
@@ -76,6 +83,7 @@ impl CaseBook {
         &self,
         study: &StudyKey,
         allowed: bool,
+        by: &str,
         now_ms: i64,
     ) -> Result<bool, Error> {
         let _one_at_a_time = self.labelling.lock().unwrap_or_else(PoisonError::into_inner);
@@ -88,6 +96,7 @@ impl CaseBook {
         let entry = Entry::Learning {
             at_ms: now_ms,
             allowed,
+            by: by.to_owned(),
         };
         self.log(study, std::slice::from_ref(&entry))?;
         self.put_word(study, &entry);
@@ -124,11 +133,12 @@ impl CaseBook {
                 self.index
                     .update(study, |view| view.labels.set_learning(*allowed));
             }
-            Entry::Settled { .. }
-            | Entry::Assessed { .. }
+            Entry::FromHub { .. }
+            | Entry::ToHub { .. }
+            | Entry::MessagesSeen { .. }
             | Entry::Receipted { .. }
-            | Entry::Refused { .. }
-            | Entry::ImagesRemoved { .. } => {}
+            | Entry::Refused { .. } => self.put_talk(study, entry),
+            Entry::Settled { .. } | Entry::Assessed { .. } | Entry::ImagesRemoved { .. } => {}
         }
     }
 }
@@ -198,7 +208,7 @@ mod tests {
         assert_eq!(says(&first, "a", true), Labelled::New);
         assert_eq!(says(&first, "a", true), Labelled::Known);
         assert_eq!(says(&first, "b", false), Labelled::New);
-        assert!(first.record_learning(&key, false, 8).unwrap());
+        assert!(first.record_learning(&key, false, "", 8).unwrap());
         let before = index.get(&key).unwrap();
         drop(first);
 
@@ -220,6 +230,7 @@ mod tests {
         let no = Entry::Learning {
             at_ms: 1,
             allowed: false,
+            by: String::new(),
         };
         std::fs::remove_file(&log).unwrap();
         case_log::append(&log, &[no]).unwrap();
@@ -255,7 +266,11 @@ mod tests {
             let mut kept = true;
             for number in 0..5000 {
                 let allowed = number % 2 == 0;
-                let word = Entry::Learning { at_ms: 1, allowed };
+                let word = Entry::Learning {
+                    at_ms: 1,
+                    allowed,
+                    by: String::new(),
+                };
                 book.put_word(&key, &word);
                 kept &= index.get(&key).unwrap().labels.learning() == Some(allowed);
             }
@@ -276,6 +291,6 @@ mod tests {
             let answer = book.record_label(study, &label, 1).unwrap();
             assert!(matches!(answer, Labelled::Impossible(_)), "{answer:?}");
         }
-        assert!(!book.record_learning(&other, true, 1).unwrap());
+        assert!(!book.record_learning(&other, true, "", 1).unwrap());
     }
 }

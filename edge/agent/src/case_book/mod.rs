@@ -2,6 +2,7 @@
 //!
 //! The only writer of case logs. At start it reads every study's folder and says what was left undone.
 
+mod conversing;
 mod folder;
 mod identity;
 mod labelling;
@@ -24,7 +25,9 @@ use crate::character_sets::CharacterSets;
 use crate::clock::now_ms;
 use crate::handoff::{AssessedStudy, HubReceipt, Kept, SettledStudy, StoredInstance};
 use crate::labels::Labels;
+use crate::reading::Reading;
 use crate::study_folder::{StateDirectory, StudyKey, hex, sync_directory};
+pub(crate) use conversing::{Heard, Spoken};
 use folder::Folder;
 use identity::{modality_of, patient_of, same_patient};
 pub(crate) use labelling::Labelled;
@@ -65,7 +68,7 @@ pub(crate) struct CaseBook {
     pseudonyms: PseudonymKey,
     index: CaseIndex,
     character_sets: CharacterSets,
-    /// One label at a time: whether it is new is decided before it is written.
+    /// One word at a time: whether it is new is decided before it is written.
     labelling: Mutex<()>,
 }
 
@@ -125,6 +128,7 @@ impl CaseBook {
             delivery: Delivery::None,
             conflicts,
             labels: Labels::default(),
+            reading: Reading::default(),
             images_removed_at_ms: None,
         });
     }
@@ -282,6 +286,10 @@ impl CaseBook {
         };
         self.log(study, &[entry])?;
         self.put_delivery(study, &receipt.envelope_id, receipt.refused.clone());
+        self.index.update(study, |view| {
+            view.reading
+                .settle(&receipt.envelope_id, receipt.refused.as_deref());
+        });
         Ok(())
     }
 
@@ -331,6 +339,7 @@ impl CaseBook {
             delivery: Delivery::None,
             conflicts,
             labels: earlier.map(|view| view.labels.clone()).unwrap_or_default(),
+            reading: earlier.map(|view| view.reading.clone()).unwrap_or_default(),
             images_removed_at_ms: earlier.and_then(|view| view.images_removed_at_ms),
         });
     }

@@ -7,6 +7,7 @@ use std::io;
 use barefoot_domain::StudyUid;
 use barefoot_wire::decode_result;
 
+use super::conversing::from_hex;
 use super::{CaseBook, Outgoing};
 use crate::case_index::CaseState;
 use crate::case_log::{self, Entry, Replay};
@@ -56,12 +57,22 @@ impl CaseBook {
         let mut undelivered = None;
         for entry in case_log::replay(&self.state.case_log(study))?.entries {
             match entry {
+                Entry::ToHub {
+                    envelope_id: id,
+                    kind,
+                    body,
+                    ..
+                } if id == envelope_id => {
+                    undelivered = self.outgoing_logged(study, id, kind, &body);
+                }
                 Entry::Assessed {
                     envelope_id: id,
                     result,
                     ..
                 } if id == envelope_id => {
-                    undelivered = from_hex(&result).and_then(|bytes| decode_result(&bytes).ok());
+                    undelivered = from_hex(&result)
+                        .and_then(|bytes| decode_result(&bytes).ok())
+                        .map(|result| self.outgoing(study.clone(), id, &result));
                 }
                 Entry::Receipted { envelope_id: id, .. } | Entry::Refused { envelope_id: id, .. }
                     if id == envelope_id =>
@@ -71,7 +82,7 @@ impl CaseBook {
                 _ => {}
             }
         }
-        Ok(undelivered.map(|result| self.outgoing(study.clone(), envelope_id.to_owned(), &result)))
+        Ok(undelivered)
     }
 
     fn recover_study(&self, study: &StudyKey, recovery: &mut Recovery) -> io::Result<()> {
@@ -137,12 +148,30 @@ impl CaseBook {
                     self.put_assessed(study, &result, &pictures, &envelope_id);
                     open.push(self.outgoing(study.clone(), envelope_id, &result));
                 }
-                Entry::Receipted { envelope_id, .. } => {
-                    self.put_delivery(study, &envelope_id, None);
-                    open.retain(|outgoing| outgoing.envelope_id != envelope_id);
-                    recovery.receipted.push(envelope_id);
+                Entry::Receipted { ref envelope_id, .. } => {
+                    self.put_delivery(study, envelope_id, None);
+                    open.retain(|outgoing| outgoing.envelope_id != *envelope_id);
+                    recovery.receipted.push(envelope_id.clone());
+                    words.push(entry);
                 }
-                Entry::Label { .. } | Entry::Learning { .. } => words.push(entry),
+                Entry::ToHub {
+                    ref envelope_id,
+                    kind,
+                    ref body,
+                    ..
+                } => {
+                    match self.outgoing_logged(study, envelope_id.clone(), kind, body) {
+                        Some(outgoing) => open.push(outgoing),
+                        None => {
+                            tracing::error!(%study, "A word to the hub in a case log cannot be read; it is not sent.");
+                        }
+                    }
+                    words.push(entry);
+                }
+                Entry::Label { .. }
+                | Entry::Learning { .. }
+                | Entry::FromHub { .. }
+                | Entry::MessagesSeen { .. } => words.push(entry),
                 Entry::ImagesRemoved { at_ms, .. } => {
                     // What is under those names now has come again since.
                     covered.clear();
@@ -152,17 +181,20 @@ impl CaseBook {
                     });
                 }
                 Entry::Refused {
-                    envelope_id, reason, ..
+                    ref envelope_id,
+                    ref reason,
+                    ..
                 } => {
-                    self.put_delivery(study, &envelope_id, Some(reason.clone()));
+                    self.put_delivery(study, envelope_id, Some(reason.clone()));
                     let (refused, rest) = open
                         .into_iter()
-                        .partition(|outgoing| outgoing.envelope_id == envelope_id);
+                        .partition(|outgoing| outgoing.envelope_id == *envelope_id);
                     open = rest;
                     let refused: Vec<Outgoing> = refused;
                     recovery
                         .refused
                         .extend(refused.into_iter().map(|outgoing| (outgoing, reason.clone())));
+                    words.push(entry);
                 }
             }
         }
@@ -210,15 +242,4 @@ impl CaseBook {
         }
         Ok(())
     }
-}
-
-fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let digits = text.as_bytes();
-    if digits.len() % 2 == 1 {
-        return None;
-    }
-    digits
-        .chunks_exact(2)
-        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
-        .collect()
 }

@@ -8,6 +8,7 @@ use barefoot_domain::{
 use super::{CaseState, CaseView, Delivery};
 use crate::case_log::PatientText;
 use crate::labels::Labels;
+use crate::reading::Reading;
 use crate::study_folder::StudyKey;
 
 pub(crate) fn pneumonia() -> FindingCode {
@@ -44,6 +45,8 @@ pub(crate) fn assessed(study_uid: &str) -> CaseView {
             sex: "M".into(),
             birth_date: "19800131".into(),
             guessed: false,
+            other_names: String::new(),
+            accession: String::new(),
         },
         state: CaseState::Assessed,
         received_at_ms: 1_764_000_000_000,
@@ -73,6 +76,7 @@ pub(crate) fn assessed(study_uid: &str) -> CaseView {
         },
         conflicts: 0,
         labels: Labels::default(),
+        reading: Reading::default(),
         images_removed_at_ms: None,
     }
 }

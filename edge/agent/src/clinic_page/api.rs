@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Query, State};
-use barefoot_domain::{Call, EngineUse, FindingResult, QualityGrade, Urgency};
+use barefoot_domain::{Call, EngineUse, FindingResult, Progress, QualityGrade, Urgency};
 use serde::{Deserialize, Serialize};
 
 use super::server::App;
@@ -54,6 +54,13 @@ struct CaseAnswer {
     labels: Vec<LabelAnswer>,
     /// The patient's word on learning, where there is one.
     learning: Option<bool>,
+    /// Where it stands at the hub, where the hub has said so.
+    progress: Option<&'static str>,
+    /// Ids of its reports, and of those nobody has read.
+    reports: Vec<String>,
+    unread_reports: Vec<String>,
+    /// Messages of both sides.
+    messages: usize,
 }
 
 #[derive(Debug, Serialize)]
@@ -97,6 +104,10 @@ pub(super) struct StatusAnswer {
     /// Why the next model does not come: a stable code.
     trouble: Option<&'static str>,
     learning: LearningAnswer,
+    /// Whether the hub takes messages, where it has said so.
+    hub_talks: Option<bool>,
+    /// Reports that could not be attached to a patient and nobody has seen to.
+    reports_aside: usize,
 }
 
 #[derive(Debug, Serialize)]
@@ -153,13 +164,18 @@ pub(super) async fn cases(State(app): State<Arc<App>>, Query(query): Query<Cases
 
 /// `GET /api/status`.
 pub(super) async fn status(State(app): State<Arc<App>>) -> Json<StatusAnswer> {
+    Json(status_of(&app))
+}
+
+/// The state of the box: numbers and codes, no identity.
+pub(super) fn status_of(app: &App) -> StatusAnswer {
     let status = &app.sources.status;
     let (depth, waiting) = (status.queue_depth(), status.waiting());
     let (now, counts) = (clock::now_ms(), status.line_counts());
     let model = status.model();
     let (engine, precision) = split(model.engine);
     let releases = status.releases();
-    Json(StatusAnswer {
+    StatusAnswer {
         stored: status.stored(),
         quarantined: status.quarantined(),
         queue: QueueAnswer {
@@ -197,7 +213,9 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Json<StatusAnswer> {
         }),
         trouble: releases.trouble.or(releases.stick_trouble),
         learning: LearningAnswer::of(&app.sources.learning.view()),
-    })
+        hub_talks: status.hub_talks(),
+        reports_aside: app.sources.aside.open_ones().len(),
+    }
 }
 
 impl LearningAnswer {
@@ -268,6 +286,27 @@ impl CaseAnswer {
                 .unwrap_or_default(),
             labels: case.labels.standing().map(label).collect(),
             learning: case.labels.learning(),
+            progress: case.reading.state().map(|state| match state.progress {
+                Progress::NotRead => "not_read",
+                Progress::Waiting => "waiting",
+                Progress::BeingRead => "being_read",
+                Progress::SecondRead => "second_read",
+                Progress::ImagesWanted => "images_wanted",
+                Progress::Reported => "reported",
+                Progress::Withdrawn => "withdrawn",
+            }),
+            reports: case
+                .reading
+                .reports()
+                .iter()
+                .map(|kept| kept.report.id.clone())
+                .collect(),
+            unread_reports: case
+                .reading
+                .unread_reports()
+                .map(|kept| kept.report.id.clone())
+                .collect(),
+            messages: case.reading.messages().len(),
         }
     }
 }

@@ -2,10 +2,12 @@
 
 use barefoot_domain::{Assessment, QualityVerdict};
 
+use super::expert::{ExpertLine, ReadingCard};
 use super::learning::SaidCard;
 use super::moment::Moment;
 use super::wording::{DeliveryLine, FindingLine, Light, Wording, date};
 use crate::case_index::{CaseState, CaseView};
+use crate::users::Roles;
 
 /// Everything a case's card and its own page say.
 #[derive(Debug)]
@@ -31,6 +33,13 @@ pub(super) struct Card {
     pub(super) case: String,
     pub(super) picture: PictureCard,
     pub(super) said: SaidCard,
+    pub(super) expert: Option<ExpertLine>,
+    pub(super) reading: ReadingCard,
+    /// On the list: the day it begins there.
+    pub(super) day: Option<String>,
+    /// It came today.
+    pub(super) is_today: bool,
+    pub(super) may: Roles,
 }
 
 /// Who it is.
@@ -107,6 +116,11 @@ impl Card {
                 pending: !settled,
             },
             said: SaidCard::of(case, wording),
+            expert: wording.expert_line(case),
+            reading: ReadingCard::of(case, wording),
+            day: None,
+            is_today: false,
+            may: wording.may,
         }
     }
 }

@@ -45,6 +45,7 @@ struct Glance {
     learning: LearningView,
     nodes: Vec<NodeView>,
     import: Option<Progress>,
+    hub_talks: Option<bool>,
 }
 
 impl Glance {
@@ -62,6 +63,7 @@ impl Glance {
             learning: sources.learning.view(),
             nodes: sources.deliveries.view(),
             import: sources.importer.as_ref().map(|desk| desk.progress()),
+            hub_talks: sources.status.hub_talks(),
         }
     }
 }
@@ -70,6 +72,7 @@ impl Glance {
 pub(super) async fn follow(sources: &Sources, pulse: &watch::Sender<u64>, shutdown: &CancellationToken) {
     let mut cases = sources.cases.watch();
     let mut scanners = sources.scanners.watch();
+    let mut aside = sources.aside.watch();
     let mut clock = interval(STATUS_PERIOD);
     clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut seen = Glance::at(sources);
@@ -78,6 +81,7 @@ pub(super) async fn follow(sources: &Sources, pulse: &watch::Sender<u64>, shutdo
             () = shutdown.cancelled() => return,
             Ok(()) = cases.changed() => {}
             Ok(()) = scanners.changed() => {}
+            Ok(()) = aside.changed() => {}
             _ = clock.tick() => {
                 let now = Glance::at(sources);
                 if now == seen {

@@ -6,12 +6,60 @@ use serde::Deserialize;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Address and port of the page, for example `127.0.0.1:8080`. Required: the page shows names and asks for no
-    /// password, so the site decides who can reach it. Port 0 takes any free one.
+    /// Address and port of the page, for example `127.0.0.1:8080`. Required: the page shows names, so the site decides who
+    /// can reach it. Port 0 takes any free one.
     pub listen: SocketAddr,
     /// The page's language until a reader chooses another: `zh` (default) or `en`.
     #[serde(default)]
     pub language: Language,
+    /// Whether readers sign in with a PIN of their own: `pin` or `off`. Default: `pin` where other machines can reach the
+    /// page, `off` where only this one can.
+    #[serde(default)]
+    pub sign_in: Option<SignIn>,
+    /// Minutes without a touch after which a tablet is signed out, 1 to 720. Default 30.
+    #[serde(default = "default_idle_minutes")]
+    pub idle_minutes: u32,
+    /// Minutes the clinic's time is ahead of UTC: for the day of the list and for printed times. Default 480, China's.
+    #[serde(default = "default_utc_offset_minutes")]
+    pub utc_offset_minutes: i32,
+}
+
+fn default_idle_minutes() -> u32 {
+    30
+}
+
+fn default_utc_offset_minutes() -> i32 {
+    480
+}
+
+/// Whether readers sign in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SignIn {
+    Off,
+    Pin,
+}
+
+impl Config {
+    /// # Errors
+    /// A sentence naming the key and what to do.
+    pub fn check(&self) -> Result<(), String> {
+        if !(1..=720).contains(&self.idle_minutes) {
+            return Err("[page] idle_minutes must be 1 to 720".to_owned());
+        }
+        if !(-840..=840).contains(&self.utc_offset_minutes) {
+            return Err("[page] utc_offset_minutes must be -840 to 840".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Whether readers sign in at a page that listens there.
+    pub(super) fn wants_pin(&self, is_loopback: bool) -> bool {
+        match self.sign_in {
+            Some(sign_in) => sign_in == SignIn::Pin,
+            None => !is_loopback,
+        }
+    }
 }
 
 /// What the page speaks.

@@ -4,14 +4,16 @@
 //! changes one; what people say on it (a scanner may send, a finding is there, the box may learn) it hands on. Nothing is fetched from elsewhere, and a patient's
 //! identity stands in page bodies only, never in an address, a header or a log line.
 //!
-//! How a request passes: `guard` (is it for us, is it from us) → `routes` → `card` and `top_bar` (sources to words)
+//! How a request passes: `guard` (is it for us, is it from us) → `sign_in` (whose is it, may they) → `routes` → `card` and `top_bar` (sources to words)
 //! → `templates/`. How a change reaches the tablet: `changes` → `/events` → the page asks for its fragment again.
 
 mod config;
 pub(crate) use config::{Config, Language};
 
 mod sources;
-pub(crate) use sources::{DicomAddress, NodesDesk, OrdersDesk, Say, Sources, Word};
+#[cfg(test)]
+pub(crate) use sources::Paper;
+pub(crate) use sources::{DicomAddress, HubNames, NodesDesk, OrdersDesk, Say, Sources, Taken, Word};
 
 mod server;
 pub(crate) use server::ClinicPage;
@@ -19,6 +21,10 @@ pub(crate) use server::ClinicPage;
 mod routes;
 
 mod guard;
+
+mod sign_in;
+
+mod people;
 
 mod request_language;
 
@@ -29,6 +35,22 @@ mod card;
 mod learning;
 
 mod saying;
+
+mod expert;
+
+mod talk;
+
+mod marks;
+
+mod print;
+
+mod aside;
+
+mod days;
+
+mod wall;
+
+mod fault;
 
 mod exchange;
 

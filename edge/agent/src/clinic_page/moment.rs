@@ -1,13 +1,16 @@
 //! Times and ages in words. The box says UTC; the page's script turns it into the reader's own time.
 
-use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
+use time::{Duration, OffsetDateTime};
 
 use super::texts::{Texts, fill};
 
 const ISO: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
 const READABLE: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day] [hour]:[minute] UTC");
+
+const HOUR: &[BorrowedFormatItem<'_>] = format_description!("[hour]:[minute]");
+const DAY_AND_HOUR: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day] [hour]:[minute]");
 
 /// A time as the page writes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +28,28 @@ impl Moment {
         Some(Self {
             iso: time.format(ISO).ok()?,
             text: time.format(READABLE).ok()?,
+        })
+    }
+}
+
+impl Moment {
+    /// As it is read in the clinic's own time: the hour alone on the day that is now.
+    pub(super) fn here(unix_ms: i64, now_ms: i64, utc_offset_minutes: i32) -> Option<Self> {
+        let iso = Self::of(unix_ms)?.iso;
+        let here = |at_ms: i64| {
+            OffsetDateTime::from_unix_timestamp(at_ms.div_euclid(1000))
+                .ok()?
+                .checked_add(Duration::minutes(utc_offset_minutes.into()))
+        };
+        let (at, now) = (here(unix_ms)?, here(now_ms));
+        let form = if now.is_some_and(|now| now.date() == at.date()) {
+            HOUR
+        } else {
+            DAY_AND_HOUR
+        };
+        Some(Self {
+            iso,
+            text: at.format(form).ok()?,
         })
     }
 }
@@ -54,6 +79,16 @@ mod tests {
         assert_eq!(moment.text, "2025-11-24 16:00 UTC");
         assert_eq!(Moment::of(-1).unwrap().iso, "1969-12-31T23:59:59Z");
         assert_eq!(Moment::of(i64::MAX), None);
+    }
+
+    #[test]
+    fn the_clinics_own_time_needs_no_script() {
+        let check = |now_ms, text: &str| {
+            assert_eq!(Moment::here(1_764_000_000_123, now_ms, 480).unwrap().text, text);
+        };
+        check(1_764_000_000_000, "00:00");
+        check(1_764_000_000_000 - 60_000, "2025-11-25 00:00");
+        assert_eq!(Moment::here(i64::MAX, 0, 480), None);
     }
 
     #[test]

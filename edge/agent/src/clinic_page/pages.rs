@@ -6,6 +6,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 
 use super::Language;
+use super::aside::AsideLine;
 use super::assets::Addresses;
 use super::card::Card;
 use super::exchange::{ImportCard, NodeCard};
@@ -13,9 +14,13 @@ use super::learning::LearningCard;
 use super::orders::{Field, OrderCard};
 use super::request_language::RequestLanguage;
 use super::server::App;
+use super::sign_in::{self, Who};
 use super::sources::DicomAddress;
+use super::talk::TalkForm;
 use super::texts::Texts;
 use super::top_bar::TopBar;
+use super::wall::Wall;
+use crate::users::{Roles, User};
 
 /// What stands around every page.
 #[derive(Debug)]
@@ -25,11 +30,19 @@ pub(super) struct Frame<'a> {
     pub(super) clinic: &'a str,
     pub(super) version: &'static str,
     pub(super) assets: &'a Addresses,
+    /// Whoever signed in, and whether readers do at all.
+    pub(super) reader: Option<String>,
+    pub(super) signs_in: bool,
+    pub(super) may: Roles,
 }
 
 impl<'a> Frame<'a> {
     pub(super) fn of(app: &'a App, language: Language) -> Self {
+        let who = sign_in::who();
         Self {
+            reader: matches!(who, Who::User(_)).then(|| who.name()),
+            signs_in: app.signed_in.is_wanted,
+            may: who.may(),
             language_tag: language.tag(),
             language_code: language.code(),
             clinic: app.sources.clinic.as_str(),
@@ -81,6 +94,8 @@ pub(super) struct ListPage<'a> {
     pub(super) allowed: bool,
     /// The stick is being looked at.
     pub(super) looked: bool,
+    /// The one day that is shown; empty: all.
+    pub(super) day: String,
 }
 
 #[derive(Debug, Template)]
@@ -98,6 +113,8 @@ pub(super) struct CasePage<'a> {
     pub(super) t: &'a Texts,
     pub(super) card: Card,
     pub(super) live: String,
+    pub(super) form: TalkForm,
+    pub(super) has_paper: bool,
 }
 
 #[derive(Debug, Template)]
@@ -105,6 +122,101 @@ pub(super) struct CasePage<'a> {
 pub(super) struct CaseFragment<'a> {
     pub(super) t: &'a Texts,
     pub(super) card: Card,
+    pub(super) has_paper: bool,
+}
+
+#[derive(Debug, Template)]
+#[template(path = "talk.html")]
+pub(super) struct TalkPage<'a> {
+    pub(super) frame: Frame<'a>,
+    pub(super) t: &'a Texts,
+    pub(super) form: TalkForm,
+}
+
+#[derive(Debug, Template)]
+#[template(path = "print.html")]
+pub(super) struct PrintPage<'a> {
+    pub(super) frame: Frame<'a>,
+    pub(super) t: &'a Texts,
+    pub(super) card: Card,
+    pub(super) accession: String,
+    pub(super) other_names: String,
+}
+
+#[derive(Debug, Template)]
+#[template(path = "search.html")]
+pub(super) struct SearchPage<'a> {
+    pub(super) frame: Frame<'a>,
+    pub(super) t: &'a Texts,
+    pub(super) cards: Vec<Card>,
+    pub(super) said: String,
+    pub(super) more: bool,
+}
+
+#[derive(Debug, Template)]
+#[template(path = "wall.html")]
+pub(super) struct WallPage<'a> {
+    pub(super) frame: Frame<'a>,
+    pub(super) t: &'a Texts,
+    pub(super) wall: Wall,
+    pub(super) live: String,
+}
+
+#[derive(Debug, Template)]
+#[template(path = "wall_fragment.html")]
+pub(super) struct WallFragment<'a> {
+    pub(super) t: &'a Texts,
+    pub(super) wall: Wall,
+}
+
+#[derive(Debug, Template)]
+#[template(path = "aside.html")]
+pub(super) struct AsidePage<'a> {
+    pub(super) frame: Frame<'a>,
+    pub(super) t: &'a Texts,
+    pub(super) lines: Vec<AsideLine>,
+}
+
+#[derive(Debug, Template)]
+#[template(path = "fault.html")]
+pub(super) struct FaultPage<'a> {
+    pub(super) frame: Frame<'a>,
+    pub(super) t: &'a Texts,
+    pub(super) note: String,
+    pub(super) problems: Vec<String>,
+}
+
+#[derive(Debug, Template)]
+#[template(path = "sign_in.html")]
+pub(super) struct SignInPage<'a> {
+    pub(super) frame: Frame<'a>,
+    pub(super) t: &'a Texts,
+    /// Ids and names.
+    pub(super) users: Vec<(String, String)>,
+    /// There is nobody yet.
+    pub(super) is_first: bool,
+    /// The reader sits at the box itself.
+    pub(super) is_here: bool,
+    pub(super) problem: Option<String>,
+}
+
+#[derive(Debug, Template)]
+#[template(path = "own_pin.html")]
+pub(super) struct OwnPinPage<'a> {
+    pub(super) frame: Frame<'a>,
+    pub(super) t: &'a Texts,
+}
+
+#[derive(Debug, Template)]
+#[template(path = "people.html")]
+pub(super) struct PeoplePage<'a> {
+    pub(super) frame: Frame<'a>,
+    pub(super) t: &'a Texts,
+    pub(super) users: Vec<User>,
+    /// The site asks nobody to sign in.
+    pub(super) is_off: bool,
+    pub(super) problem: Option<String>,
+    pub(super) done: bool,
 }
 
 #[derive(Debug, Template)]

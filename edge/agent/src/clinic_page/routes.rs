@@ -17,10 +17,15 @@ use super::learning::LearningCard;
 use super::pages::{self, CaseFragment, CasePage, Choice, Frame, List, ListFragment, ListPage, More};
 use super::request_language::RequestLanguage;
 use super::server::App;
+use super::talk::TalkForm;
 use super::texts::{Texts, fill};
 use super::top_bar::TopBar;
 use super::wording::Wording;
-use super::{Language, api, assets, carried, changes, exchange, guard, orders, pictures, saying};
+use super::{
+    Language, api, assets, carried, changes, days, exchange, fault, guard, marks, orders, people, pictures,
+    print, saying, sign_in, talk, wall,
+};
+use crate::case_index::CaseView;
 use crate::clock;
 use crate::study_folder::StudyKey;
 
@@ -33,6 +38,8 @@ const LOOKED_AT: usize = 10_000;
 
 /// An AE title has 16 characters.
 const FORM_BYTES: usize = 4096;
+/// Two thousand Chinese characters, as a form carries them.
+const MESSAGE_BYTES: usize = 32 * 1024;
 
 pub(super) fn router(app: Arc<App>) -> Router {
     Router::new()
@@ -87,6 +94,37 @@ pub(super) fn router(app: Arc<App>) -> Router {
             "/api/queue/receipts",
             post(carried::receipts).layer(DefaultBodyLimit::max(MAX_SEALED_BYTES)),
         )
+        .route(
+            "/case/{key}/message",
+            post(talk::message).layer(DefaultBodyLimit::max(MESSAGE_BYTES)),
+        )
+        .route("/case/{key}/seen", post(talk::seen))
+        .route("/case/{key}/report/{report}/read", post(talk::read))
+        .route("/case/{key}/report/{report}/print", get(print::page))
+        .route("/case/{key}/report/{report}/paper.pdf", get(print::pdf))
+        .route(
+            "/case/{key}/report/{report}/{number}/image.jpg",
+            get(marks::image),
+        )
+        .route(
+            "/case/{key}/report/{report}/{number}/marks.svg",
+            get(marks::marks),
+        )
+        .route("/aside", get(talk::aside))
+        .route("/aside/clear", post(talk::clear_aside))
+        .route(
+            "/search",
+            post(days::search).layer(DefaultBodyLimit::max(FORM_BYTES)),
+        )
+        .route("/wall", get(wall::page))
+        .route("/wall/fragment", get(wall::fragment))
+        .route(
+            "/fault",
+            get(fault::page)
+                .post(fault::make)
+                .layer(DefaultBodyLimit::max(fault::MAX_BODY)),
+        )
+        .merge(people_routes())
         .route("/events", get(changes::events))
         .route("/api/cases", get(api::cases))
         .route("/api/status", get(api::status))
@@ -94,8 +132,23 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/assets/page.js", get(assets::script))
         .route("/assets/icon.svg", get(assets::icon))
         .fallback(missing)
+        .layer(from_fn_with_state(Arc::clone(&app), sign_in::require))
         .layer(from_fn_with_state(Arc::clone(&app), guard::guard))
         .with_state(app)
+}
+
+fn people_routes() -> Router<Arc<App>> {
+    Router::new()
+        .route("/sign-in", get(sign_in::page).post(sign_in::sign_in))
+        .route("/sign-in/first", post(sign_in::first))
+        .route("/sign-out", post(sign_in::sign_out))
+        .route("/people", get(people::page))
+        .route("/people/add", post(people::add))
+        .route("/people/pin", post(people::pin))
+        .route("/people/own-pin", get(people::own_pin_page).post(people::own_pin))
+        .route("/people/roles", post(people::set_roles))
+        .route("/people/remove", post(people::remove))
+        .layer(DefaultBodyLimit::max(FORM_BYTES))
 }
 
 /// Which cases the list shows.
@@ -143,6 +196,9 @@ struct ListQuery {
     show: Show,
     limit: Option<usize>,
     notice: Option<String>,
+    /// One day of the clinic's only, `2026-11-22`.
+    #[serde(default)]
+    day: String,
 }
 
 async fn list(
@@ -154,7 +210,8 @@ async fn list(
     let page = ListPage {
         frame: Frame::of(&app, asked.language),
         t,
-        bar: TopBar::of(&app.sources, t, clock::now_ms()),
+        bar: TopBar::of(&app.sources, t, clock::now_ms(), app.utc_offset_minutes),
+        day: query.day.clone(),
         list: make_list(&app, asked.language, &query),
         allowed: query.notice.as_deref() == Some("allowed"),
         looked: query.notice.as_deref() == Some("looked"),
@@ -168,7 +225,7 @@ async fn list_fragment(
     Query(query): Query<ListQuery>,
 ) -> Response {
     let t = app.library.of(asked.language);
-    let bar = TopBar::of(&app.sources, t, clock::now_ms());
+    let bar = TopBar::of(&app.sources, t, clock::now_ms(), app.utc_offset_minutes);
     pages::render(&ListFragment {
         t,
         bar,
@@ -179,15 +236,21 @@ async fn list_fragment(
 fn make_list<'a>(app: &'a App, language: Language, query: &ListQuery) -> List<'a> {
     let texts = app.library.of(language);
     let limit = query.limit.unwrap_or(SHOWN).clamp(1, MOST_SHOWN);
-    let cases = app.sources.cases.newest(LOOKED_AT);
-    let urgency_of = |case: &crate::case_index::CaseView| case.assessment.as_ref().map(|it| it.urgency);
+    let now_ms = clock::now_ms();
+    let day_of = |case: &CaseView| days::day_of(case.received_at_ms, app.utc_offset_minutes);
+    let total = app.sources.cases.all().len();
+    let mut cases = app.sources.cases.newest(LOOKED_AT);
+    let day = is_day(&query.day).then_some(query.day.as_str());
+    cases.retain(|case| day.is_none_or(|day| day_of(case).as_deref() == Some(day)));
+    let chosen_day = day.map(|day| format!("&day={day}")).unwrap_or_default();
+    let urgency_of = |case: &CaseView| case.assessment.as_ref().map(|it| it.urgency);
     let choices: Vec<Choice> = Show::ALL
         .into_iter()
         .map(|show| Choice {
             code: show.code(),
             word: show.word(texts),
             count: cases.iter().filter(|case| show.takes(urgency_of(case))).count(),
-            href: format!("/?show={}", show.code()),
+            href: format!("/?show={}{chosen_day}", show.code()),
             current: show == query.show,
         })
         .collect();
@@ -195,15 +258,27 @@ fn make_list<'a>(app: &'a App, language: Language, query: &ListQuery) -> List<'a
         .iter()
         .find(|choice| choice.current)
         .map_or(0, |choice| choice.count);
+    let today = days::day_of(now_ms, app.utc_offset_minutes);
+    let mut last_day = None;
     let cards: Vec<Card> = cases
         .iter()
         .filter(|case| query.show.takes(urgency_of(case)))
         .take(limit)
-        .map(|case| Card::of(case, wording(app, language)))
+        .map(|case| {
+            let mut card = Card::of(case, wording(app, language));
+            let day = day_of(case);
+            card.is_today = day.is_some() && day == today;
+            if day != last_day {
+                let headed = day.as_deref();
+                card.day = headed.map(|day| days::heading(day, now_ms, app.utc_offset_minutes, texts));
+                last_day = day;
+            }
+            card
+        })
         .collect();
     let show = query.show.code();
     let more = (cards.len() < all && limit < MOST_SHOWN).then(|| More {
-        href: format!("/?show={show}&limit={MOST_SHOWN}"),
+        href: format!("/?show={show}&limit={MOST_SHOWN}{chosen_day}"),
         text: fill(
             &texts.page.more,
             &[("shown", &cards.len().to_string()), ("all", &all.to_string())],
@@ -211,20 +286,31 @@ fn make_list<'a>(app: &'a App, language: Language, query: &ListQuery) -> List<'a
     });
     List {
         learning: LearningCard::of(&app.sources.learning.view(), texts),
-        total: cases.len(),
+        total,
         cards,
         choices,
         more,
         live: format!(
-            "/cases/fragment?lang={}&show={show}&limit={limit}",
+            "/cases/fragment?lang={}&show={show}&limit={limit}{chosen_day}",
             language.code()
         ),
         dicom: &app.sources.dicom,
     }
 }
 
-fn wording(app: &App, language: Language) -> Wording<'_> {
+/// As a date field says it.
+fn is_day(text: &str) -> bool {
+    text.len() == 10 && text.bytes().all(|b| b.is_ascii_digit() || b == b'-')
+}
+
+pub(super) fn wording(app: &App, language: Language) -> Wording<'_> {
+    let now_ms = clock::now_ms();
+    let ahead_ms = app.sources.status.hub_clock().offset_ms(now_ms);
     Wording {
+        may: sign_in::who().may(),
+        utc_offset_minutes: app.utc_offset_minutes,
+        now_hub_ms: now_ms.saturating_add(ahead_ms.unwrap_or_default()),
+        hub_talks: app.sources.status.hub_talks(),
         texts: app.library.of(language),
         language,
         names: &app.sources.finding_names,
@@ -249,6 +335,8 @@ async fn case(State(app): State<Arc<App>>, asked: RequestLanguage, Path(key): Pa
         frame: Frame::of(&app, asked.language),
         t: app.library.of(asked.language),
         live: format!("/case/{}/fragment?lang={}", card.key, asked.language.code()),
+        form: TalkForm::empty(&card.key),
+        has_paper: app.sources.paper.is_some(),
         card,
     };
     pages::page(&page, asked)
@@ -262,6 +350,7 @@ async fn case_fragment(
     match find_card(&app, &key, asked.language) {
         Some(card) => pages::render(&CaseFragment {
             t: app.library.of(asked.language),
+            has_paper: app.sources.paper.is_some(),
             card,
         }),
         None => StatusCode::NOT_FOUND.into_response(),

@@ -1,5 +1,6 @@
 //! What somebody says on a case's page: a finding is there or not, the box may learn from it or not.
 
+use std::io;
 use std::sync::Arc;
 
 use axum::extract::{Form, Path, State};
@@ -11,7 +12,9 @@ use serde::Deserialize;
 use super::pages;
 use super::request_language::RequestLanguage;
 use super::server::App;
-use super::sources::Word;
+use super::sign_in;
+use super::sources::{Taken, Word};
+use crate::speech::NotKept;
 use crate::study_folder::StudyKey;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -75,24 +78,32 @@ pub(super) async fn learning(
 }
 
 async fn write_down(app: Arc<App>, asked: RequestLanguage, key: String, word: Word) -> Response {
-    let Some(study) = StudyKey::parse(&key) else {
-        return back("");
+    match written(&app, &key, word).await {
+        Ok(_) => back(&key),
+        Err(error) => failed(&app, asked, &error),
+    }
+}
+
+/// Has a word written down for whoever is signed in.
+pub(super) async fn written(app: &App, key: &str, word: Word) -> io::Result<Taken> {
+    let Some(study) = StudyKey::parse(key) else {
+        return Ok(Taken::Not(NotKept::NoSuchCase));
     };
-    let say = app.sources.say.clone();
-    let written = tokio::task::spawn_blocking(move || say.write_down(&study, &word)).await;
-    let error = match written {
-        Ok(Ok(_)) => return back(&key),
-        Ok(Err(error)) => error,
-        Err(error) => std::io::Error::other(error),
-    };
+    let (say, by) = (app.sources.say.clone(), sign_in::who().name());
+    tokio::task::spawn_blocking(move || say.write_down(&study, &word, &by))
+        .await
+        .map_err(io::Error::other)?
+}
+
+pub(super) fn failed(app: &App, asked: RequestLanguage, error: &io::Error) -> Response {
     tracing::error!(%error, "What was said on the clinic page cannot be written down.");
     let texts = &app.library.of(asked.language).error;
     let status = StatusCode::INTERNAL_SERVER_ERROR;
-    pages::message(&app, asked.language, status, &texts.failed_heading, &texts.failed)
+    pages::message(app, asked.language, status, &texts.failed_heading, &texts.failed)
 }
 
 /// To the case's page; to the list where the address was no case's.
-fn back(key: &str) -> Response {
+pub(super) fn back(key: &str) -> Response {
     let place = StudyKey::parse(key).map_or_else(|| "/".to_owned(), |key| format!("/case/{key}"));
     Redirect::to(&place).into_response()
 }

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::assets::Addresses;
 use super::changes::{self, MAX_STREAMS};
+use super::sign_in::SignedIn;
 use super::texts::Library;
 use super::{Config, Language, Sources, routes};
 
@@ -31,20 +32,24 @@ pub(super) struct App {
     /// One permit an open event stream.
     pub(super) streams: Arc<Semaphore>,
     pub(super) shutdown: CancellationToken,
+    pub(super) signed_in: SignedIn,
+    pub(super) utc_offset_minutes: i32,
 }
 
 impl App {
     pub(super) fn new(
         sources: Sources,
         library: Library,
-        language: Language,
+        config: &Config,
         loopback: bool,
         shutdown: CancellationToken,
     ) -> Self {
         Self {
+            signed_in: SignedIn::new(config.wants_pin(loopback), config.idle_minutes),
+            utc_offset_minutes: config.utc_offset_minutes,
             sources,
             library,
-            language,
+            language: config.language,
             assets: Addresses::new(),
             loopback,
             pulse: watch::Sender::new(0),
@@ -59,7 +64,7 @@ impl App {
 pub(crate) struct ClinicPage {
     listener: TcpListener,
     library: Library,
-    language: Language,
+    config: Config,
     sources: Sources,
 }
 
@@ -69,16 +74,17 @@ impl ClinicPage {
     pub(crate) async fn bind(config: Config, sources: Sources) -> io::Result<Self> {
         let library = Library::load()?;
         let listener = TcpListener::bind(config.listen).await?;
-        if !listener.local_addr()?.ip().is_loopback() {
+        let is_loopback = listener.local_addr()?.ip().is_loopback();
+        if !is_loopback && !config.wants_pin(is_loopback) {
             tracing::warn!(
                 listen = %config.listen,
-                "Other machines can reach the clinic page, which shows patients' names and asks for no password."
+                "Other machines can reach the clinic page, which shows patients' names and asks for no PIN."
             );
         }
         Ok(Self {
             listener,
             library,
-            language: config.language,
+            config,
             sources,
         })
     }
@@ -98,12 +104,15 @@ impl ClinicPage {
         let app = Arc::new(App::new(
             self.sources,
             self.library,
-            self.language,
+            &self.config,
             loopback,
             shutdown.clone(),
         ));
-        let serve = axum::serve(self.listener, routes::router(Arc::clone(&app)))
-            .with_graceful_shutdown(shutdown.clone().cancelled_owned());
+        let serve = axum::serve(
+            self.listener,
+            routes::router(Arc::clone(&app)).into_make_service_with_connect_info::<SocketAddr>(),
+        )
+        .with_graceful_shutdown(shutdown.clone().cancelled_owned());
         let serve = async {
             tokio::select! {
                 served = serve => if let Err(error) = served {

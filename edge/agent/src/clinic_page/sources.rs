@@ -2,18 +2,23 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use barefoot_domain::{ClinicId, FindingCode};
+use barefoot_domain::{ClinicId, FindingCode, Report};
 
 use crate::carrying::Carrying;
 use crate::case_index::CaseIndex;
+use crate::case_log::PatientText;
 use crate::finding_names::FindingNames;
 use crate::import_desk::ImportDesk;
 use crate::learning_status::LearningStatus;
 use crate::node_status::NodeView;
 use crate::orders::Order;
+use crate::reading::Signer;
+use crate::reports_aside::ReportsAside;
 use crate::scanners::Scanners;
+use crate::speech::{NotKept, Speech};
 use crate::status::Status;
 use crate::study_folder::{StateDirectory, StudyKey};
+use crate::users::Users;
 
 /// What the page reads. All of it is shared with the parts that write it.
 #[derive(Debug, Clone)]
@@ -37,6 +42,81 @@ pub(crate) struct Sources {
     pub carrying: Option<Carrying>,
     pub deliveries: NodesDesk,
     pub orders: OrdersDesk,
+    /// Reports that cannot stand beside a patient.
+    pub aside: ReportsAside,
+    /// Turns the images' names into what they are called at the hub.
+    pub hub_names: HubNames,
+    /// Writes a report as PDF; `None` where this box cannot.
+    pub paper: Option<Paper>,
+    pub users: Users,
+    /// What of the site file may stand in a fault report.
+    pub for_fault_reports: String,
+}
+
+type NameOf = dyn Fn(&str) -> String + Send + Sync;
+
+/// What an image of this clinic is called at the hub.
+#[derive(Clone)]
+pub(crate) struct HubNames(Arc<NameOf>);
+
+impl fmt::Debug for HubNames {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HubNames")
+    }
+}
+
+impl HubNames {
+    pub(crate) fn new(name_of: impl Fn(&str) -> String + Send + Sync + 'static) -> Self {
+        Self(Arc::new(name_of))
+    }
+
+    pub(super) fn of(&self, sop_instance_uid: &str) -> String {
+        (self.0)(sop_instance_uid)
+    }
+}
+
+/// A report to be written on paper, joined to its patient.
+#[derive(Debug, Clone)]
+#[cfg_attr(not(test), expect(dead_code, reason = "read by whoever writes PDF"))]
+pub(crate) struct PaperWish {
+    /// Its images and its log say what else stands on paper.
+    pub study: StudyKey,
+    pub report: Arc<Report>,
+    pub signer: Signer,
+    pub patient: PatientText,
+    /// BCP 47.
+    pub language: &'static str,
+}
+
+type Pdf = dyn Fn(&PaperWish) -> io::Result<Vec<u8>> + Send + Sync;
+
+/// Writes a report as PDF.
+#[derive(Clone)]
+pub(crate) struct Paper(Arc<Pdf>);
+
+impl fmt::Debug for Paper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Paper")
+    }
+}
+
+impl Paper {
+    /// Wired where there is somebody who writes PDF.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "the pipeline has no writer to wire yet")
+    )]
+    pub(crate) fn new(pdf: impl Fn(&PaperWish) -> io::Result<Vec<u8>> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(pdf))
+    }
+
+    /// Blocking.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(super) fn pdf(&self, wish: &PaperWish) -> io::Result<Vec<u8>> {
+        (self.0)(wish)
+    }
 }
 
 type ViewNodes = dyn Fn() -> Vec<NodeView> + Send + Sync;
@@ -140,9 +220,21 @@ pub(crate) enum Word {
     },
     /// The patient's word on whether the box may learn from the study.
     Learning { allowed: bool },
+    /// A message or a question to the expert, or that a report was read.
+    Speech(Speech),
+    /// The expert's messages were seen.
+    Seen,
 }
 
-type WriteDown = dyn Fn(&StudyKey, &Word) -> io::Result<bool> + Send + Sync;
+/// What became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// Written down, now or before.
+    Yes,
+    Not(NotKept),
+}
+
+type WriteDown = dyn Fn(&StudyKey, &Word, &str) -> io::Result<Taken> + Send + Sync;
 
 /// Writes down what people say; the page itself keeps nothing.
 #[derive(Clone)]
@@ -156,16 +248,16 @@ impl fmt::Debug for Say {
 
 impl Say {
     pub(crate) fn new(
-        write_down: impl Fn(&StudyKey, &Word) -> io::Result<bool> + Send + Sync + 'static,
+        write_down: impl Fn(&StudyKey, &Word, &str) -> io::Result<Taken> + Send + Sync + 'static,
     ) -> Self {
         Self(Arc::new(write_down))
     }
 
-    /// `false` when there is no such case or version any more. Blocking.
+    /// `by`: who says it; empty where nobody signs in. Blocking.
     ///
     /// # Errors
     /// When the disk fails.
-    pub(super) fn write_down(&self, study: &StudyKey, word: &Word) -> io::Result<bool> {
-        (self.0)(study, word)
+    pub(super) fn write_down(&self, study: &StudyKey, word: &Word, by: &str) -> io::Result<Taken> {
+        (self.0)(study, word, by)
     }
 }

@@ -22,9 +22,9 @@ macro_rules! words {
 }
 
 words! {
-    Page { title, decides, demonstration, stale, skip, language, back, allowed, empty_filter, more }
+    Page { title, decides, demonstration, stale, skip, language, back, allowed, empty_filter, more, places, sound_on, sound_off }
     StatusTexts {
-        heading, clinic, connected, no_line, nothing_waits, waiting, model, model_opening, no_model, no_model_why, space_low, space_full,
+        heading, clinic, connected, no_line, since, nothing_waits, waiting, model, model_opening, no_model, no_model_why, space_low, space_full,
         space_advice,
         quarantined, quarantined_advice, attention,
     }
@@ -78,6 +78,41 @@ words! {
     }
     Picture { alt, alt_heat, none, pending, heat_map, heat_hint }
     ErrorTexts { missing_heading, missing, refused_heading, refused, failed_heading, failed }
+    Expert {
+        arrivals, arrived, addendum_arrived, ask_waits, ask_refused, waiting, being_read, second_read, images_wanted,
+        report_follows, read, withdrawn, due, overdue, county, city, province,
+    }
+    Talk {
+        heading, form_heading, hint, text, ask, send, back, not_sent, clinic, expert, expert_named, asked,
+        wants_images, waits, waits_for_hub, arrived, refused, seen, message_arrived, post_doctor, post_technician,
+        empty, too_long, too_many, too_early, names_patient, names_name, names_id, names_birth_date, names_accession,
+        names_number,
+    }
+    ReportTexts {
+        heading, addendum, reports, withheld, description, impression, advice, present, absent, possible, left,
+        right, both, first_reader, second_reader, adjudicator, signed_by, verified, assisted, unassisted, have_read,
+        was_read, was_read_by, print, print_now, sheet, patient, number, marked_alt, no_image,
+    }
+    Days {
+        today, yesterday, day, show, all, search, search_hint, find, search_heading, found, found_none, found_more,
+    }
+    SignInTexts {
+        heading, button, out, wrong, locked, trouble, first, make_first, nobody, not_allowed_heading, not_allowed,
+    }
+    People {
+        heading, is_off, done, name, pin, new_pin, again, own_pin, set_pin, roles, doctor, technician, manager, save,
+        remove, add_heading, add, was_locked, differ, bad_name, name_taken, bad_pin, no_role, last_manager, too_many,
+        unknown,
+    }
+    WallTexts {
+        heading, today, critical, review, waiting, overdue, arrived, nothing, case, urgency, expert,
+    }
+    FaultTexts {
+        heading, what, note, voice, voice_hint, record, stop, make, no_sound,
+    }
+    AsideTexts {
+        notice, look, heading, advice, none, clear,
+    }
 }
 
 /// All texts of one language.
@@ -107,15 +142,24 @@ pub(super) struct Texts {
     pub(super) study: Study,
     pub(super) picture: Picture,
     pub(super) error: ErrorTexts,
+    pub(super) expert: Expert,
+    pub(super) talk: Talk,
+    pub(super) report: ReportTexts,
+    pub(super) days: Days,
+    pub(super) sign_in: SignInTexts,
+    pub(super) people: People,
+    pub(super) wall: WallTexts,
+    pub(super) fault: FaultTexts,
+    pub(super) aside: AsideTexts,
     /// By DICOM modality code; a code that is not here is shown as it is.
     pub(super) modality: BTreeMap<String, String>,
 }
 
-/// Both languages.
+/// Both languages. Boxed: there are some hundred texts.
 #[derive(Debug)]
 pub(super) struct Library {
-    zh: Texts,
-    en: Texts,
+    zh: Box<Texts>,
+    en: Box<Texts>,
 }
 
 impl Library {
@@ -123,8 +167,8 @@ impl Library {
     /// When an embedded language file is wrong; a test reads them, so a built program does not meet it.
     pub(super) fn load() -> io::Result<Self> {
         Ok(Self {
-            zh: read(ZH)?,
-            en: read(EN)?,
+            zh: Box::new(read(ZH)?),
+            en: Box::new(read(EN)?),
         })
     }
 

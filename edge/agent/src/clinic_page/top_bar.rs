@@ -20,6 +20,25 @@ pub(super) struct TopBar {
     /// `None` when nothing lies in quarantine.
     pub(super) quarantine: Option<String>,
     pub(super) strangers: Vec<StrangerLine>,
+    /// What has come from an expert and nobody has read.
+    pub(super) arrivals: Vec<Arrival>,
+    pub(super) more_arrivals: usize,
+    /// Reports that cannot stand beside a patient.
+    pub(super) aside: Option<String>,
+    /// Since when the line has been as it is.
+    pub(super) since: Option<Moment>,
+    /// The hub that is there takes no messages.
+    pub(super) deaf: bool,
+}
+
+/// A case with something new of an expert's.
+#[derive(Debug)]
+pub(super) struct Arrival {
+    pub(super) key: String,
+    pub(super) name: String,
+    pub(super) text: String,
+    /// Changes with each thing that comes.
+    pub(super) token: String,
 }
 
 #[derive(Debug)]
@@ -39,7 +58,11 @@ pub(super) struct StrangerLine {
 }
 
 impl TopBar {
-    pub(super) fn of(sources: &Sources, texts: &Texts, now_ms: i64) -> Self {
+    pub(super) fn of(sources: &Sources, texts: &Texts, now_ms: i64, utc_offset_minutes: i32) -> Self {
+        let mut arrivals = arrivals(sources, texts);
+        let more_arrivals = arrivals.len().saturating_sub(ARRIVALS);
+        arrivals.truncate(ARRIVALS);
+        let aside = sources.aside.open_ones().len();
         let connected = sources.status.connected();
         let waiting = sources.status.waiting();
         let quarantined = sources.status.quarantined();
@@ -78,8 +101,41 @@ impl TopBar {
                 .iter()
                 .map(|one| stranger(one, texts))
                 .collect(),
+            arrivals,
+            more_arrivals,
+            aside: (0 < aside).then(|| fill(&texts.aside.notice, &[("n", &aside.to_string())])),
+            since: sources
+                .status
+                .line_since_ms()
+                .and_then(|since| Moment::here(since, now_ms, utc_offset_minutes)),
+            deaf: sources.status.hub_talks() == Some(false),
         }
     }
+}
+
+/// Named on the list; the rest is counted.
+const ARRIVALS: usize = 5;
+const LOOKED_AT: usize = 10_000;
+
+fn arrivals(sources: &Sources, texts: &Texts) -> Vec<Arrival> {
+    let mut found = Vec::new();
+    for case in sources.cases.newest(LOOKED_AT) {
+        let reading = &case.reading;
+        let (text, token) = if let Some(kept) = reading.unread_reports().last() {
+            (&texts.expert.arrived, &kept.report.id)
+        } else if let Some(said) = reading.unseen_messages().last() {
+            (&texts.talk.message_arrived, &said.message.id)
+        } else {
+            continue;
+        };
+        found.push(Arrival {
+            key: case.study.to_string(),
+            name: case.patient.name.clone(),
+            text: text.clone(),
+            token: token.clone(),
+        });
+    }
+    found
 }
 
 /// How long the oldest record waits, in milliseconds; a clock that was set back makes it 0.

@@ -8,6 +8,7 @@ use super::Language;
 use super::texts::{Texts, fill};
 use crate::case_index::{CaseState, Delivery};
 use crate::finding_names::FindingNames;
+use crate::users::Roles;
 
 /// Everything the words depend on beside the case itself.
 #[derive(Debug, Clone, Copy)]
@@ -18,6 +19,14 @@ pub(super) struct Wording<'a> {
     pub(super) review_below: f32,
     /// Whether a patient who said nothing is learnt from; `None` where the box learns from nobody.
     pub(super) silence_allows: Option<bool>,
+    /// What whoever reads may do.
+    pub(super) may: Roles,
+    /// Minutes the clinic's time is ahead of UTC.
+    pub(super) utc_offset_minutes: i32,
+    /// By the hub's clock, as deadlines are.
+    pub(super) now_hub_ms: i64,
+    /// Whether the hub takes messages, where it has said so.
+    pub(super) hub_talks: Option<bool>,
 }
 
 /// The traffic light: shape, symbol and word say the same as the colour.
@@ -222,6 +231,10 @@ mod tests {
             names: &names,
             review_below: 0.8,
             silence_allows: None,
+            may: Roles::default(),
+            utc_offset_minutes: 480,
+            now_hub_ms: 0,
+            hub_talks: None,
         };
         let confidence = Score::new(confidence).unwrap();
         let line = wording.finding(&FindingResult {

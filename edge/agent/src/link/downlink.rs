@@ -1,4 +1,4 @@
-//! From the hub: receipts, its hello, corrections. Whatever else arrives is not for this version of the box and is left
+//! From the hub: receipts, its hello, corrections, and what it says of cases. Whatever else arrives is not for this version of the box and is left
 //! alone.
 
 use barefoot_wire::{
@@ -10,7 +10,7 @@ use ulid::Ulid;
 
 use super::Link;
 use crate::clock::now_ms;
-use crate::handoff::{Acknowledgement, HubCorrection};
+use crate::handoff::{Acknowledgement, HubCorrection, HubWord};
 
 /// What the hub says.
 #[derive(Debug)]
@@ -18,6 +18,7 @@ pub(super) enum Word {
     Receipts(Receipts),
     Hello(v1::Hello),
     Correction(HubCorrection),
+    Case(HubWord),
 }
 
 /// `None` for everything this box does not understand, with a line in the log.
@@ -44,12 +45,15 @@ pub(super) fn read(link: &Link, payload: &[u8]) -> Option<Word> {
         v1::Kind::Receipts => decode_receipts(&envelope.body).map(Word::Receipts),
         v1::Kind::Hello => decode_hello(&envelope.body).map(Word::Hello),
         v1::Kind::Correction => correction(&envelope),
+        // Read by whoever writes it down: what cannot be read gets an answer too.
+        kind @ (v1::Kind::Report | v1::Kind::CaseState | v1::Kind::Message) => Ok(Word::Case(HubWord {
+            envelope_id: envelope.id,
+            kind,
+            body: envelope.body,
+        })),
         v1::Kind::Result
         | v1::Kind::Presence
         | v1::Kind::Health
-        | v1::Kind::Report
-        | v1::Kind::CaseState
-        | v1::Kind::Message
         | v1::Kind::Opinion
         | v1::Kind::ReportRead
         | v1::Kind::Unspecified => {

@@ -16,7 +16,7 @@ use super::client::{Acknowledged, CONNECT_TIMEOUT, Client, Taken};
 use super::downlink::{self, Word};
 use super::health::{self, Schedule};
 use super::rest::rest;
-use super::uplink::{Hub, Uplink};
+use super::uplink::{Hub, TALK, Uplink};
 use crate::backoff;
 use crate::error_chain::chain;
 use crate::handoff::{Acknowledgement, FromHub};
@@ -64,6 +64,7 @@ pub(super) async fn keep(link: &Link) {
         let number = block_in_place(|| link.numbers.next(&link.state));
         let Err(ended) = run_one(link, number, &mut receipts).await;
         link.status.set_connected(false);
+        link.status.set_hub_talks(None);
         if let Ended::Queue { source } = &ended {
             tracing::error!(error = %source, "The queue failed; the daemon ends and must be started again.");
             return;
@@ -197,6 +198,7 @@ impl<'a> Session<'a> {
                     Ok(())
                 }
                 Some(Word::Correction(correction)) => self.hand_on(FromHub::Correction(correction)).await,
+                Some(Word::Case(word)) => self.hand_on(FromHub::Case(word)).await,
                 None => Ok(()),
             },
             Packet::PubAck(ack) => match self.acknowledged.on_ack(&ack) {
@@ -282,6 +284,9 @@ impl<'a> Session<'a> {
             }
         }
         // What was learnt in this session (a dictionary that the hub lacks) is not unlearnt by a second hello.
+        self.uplink.set_taken(&hello.takes);
+        let talks = TALK.iter().all(|kind| hello.takes.contains(&i32::from(*kind)));
+        self.link.status.set_hub_talks(Some(talks));
         if !self.greeted {
             self.uplink.set_hub(understood(hello));
             self.greeted = true;

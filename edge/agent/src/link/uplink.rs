@@ -1,6 +1,6 @@
 //! From the queue to the hub: a bounded number of messages under way, each until its receipts.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use barefoot_queue::{Lane, Queue, Record, Refused};
@@ -25,6 +25,9 @@ const AFTER_REFUSAL: Duration = if cfg!(test) {
 };
 /// Looked at in each lane for one round of sending.
 const LOOK_AHEAD: usize = 512;
+
+/// Kinds that only a hub that says so takes; all others every hub does.
+pub(super) const TALK: [v1::Kind; 3] = [v1::Kind::Message, v1::Kind::Opinion, v1::Kind::ReportRead];
 
 /// What the hub understands, as far as it has said so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +77,10 @@ pub(super) struct Uplink<'a> {
     held: HashMap<u64, String>,
     /// Sequences that were refused, until they are tried again.
     later: HashMap<u64, Instant>,
+    /// Kinds beside the usual ones that the hub takes.
+    taken: Vec<i32>,
+    /// Sequences of kinds the hub does not take: they wait until one does.
+    untaken: HashSet<u64>,
 }
 
 impl<'a> Uplink<'a> {
@@ -88,7 +95,15 @@ impl<'a> Uplink<'a> {
             messages: HashMap::new(),
             held: HashMap::new(),
             later: HashMap::new(),
+            taken: Vec::new(),
+            untaken: HashSet::new(),
         }
+    }
+
+    /// The hub has said which kinds it takes beside the usual ones.
+    pub(super) fn set_taken(&mut self, kinds: &[i32]) {
+        self.taken = kinds.to_vec();
+        self.untaken.clear();
     }
 
     pub(super) fn hub(&self) -> Hub {
@@ -133,20 +148,41 @@ impl<'a> Uplink<'a> {
     }
 
     /// In the order of sending, without what must not go now.
-    fn waiting(&self) -> Result<Vec<Record>, barefoot_queue::Error> {
-        let known = |sequence| self.held.contains_key(&sequence) || self.later.contains_key(&sequence);
-        let mut waiting = self.queue.pending_of(&[Lane::Critical], LOOK_AHEAD, known)?;
+    fn waiting(&mut self) -> Result<Vec<Record>, barefoot_queue::Error> {
+        let mut waiting = self.waiting_in(&[Lane::Critical])?;
         if self.hub == Hub::Unknown {
             return Ok(waiting);
         }
-        waiting.extend(
-            self.queue
-                .pending_of(&[Lane::Reports, Lane::Results], LOOK_AHEAD, known)?,
-        );
+        waiting.extend(self.waiting_in(&[Lane::Reports, Lane::Results])?);
         if matches!(self.hub, Hub::Batches { .. }) {
-            waiting.extend(self.queue.pending_of(&[Lane::Telemetry], LOOK_AHEAD, known)?);
+            waiting.extend(self.waiting_in(&[Lane::Telemetry])?);
         }
         Ok(waiting)
+    }
+
+    /// What the hub does not take is passed over, and does not take the places of what it does.
+    fn waiting_in(&mut self, lanes: &[Lane]) -> Result<Vec<Record>, barefoot_queue::Error> {
+        loop {
+            let (held, later, untaken) = (&self.held, &self.later, &self.untaken);
+            let passed_over = |sequence| {
+                held.contains_key(&sequence) || later.contains_key(&sequence) || untaken.contains(&sequence)
+            };
+            let mut waiting = self.queue.pending_of(lanes, LOOK_AHEAD, passed_over)?;
+            let looked_at = waiting.len();
+            let (taken, mut untaken) = (&self.taken, HashSet::new());
+            waiting.retain(|record| {
+                let takes = is_taken(record, taken);
+                if !takes {
+                    untaken.insert(record.sequence);
+                }
+                takes
+            });
+            let is_clear = untaken.is_empty();
+            self.untaken.extend(untaken);
+            if is_clear || !waiting.is_empty() || looked_at < LOOK_AHEAD {
+                return Ok(waiting);
+            }
+        }
     }
 
     fn limits(&self) -> Limits {
@@ -419,6 +455,14 @@ impl Message {
             }
         }
     }
+}
+
+/// Whether a hub that takes these kinds beside the usual ones takes the record. What is no envelope is set aside later.
+fn is_taken(record: &Record, taken: &[i32]) -> bool {
+    let Ok(envelope) = v1::Envelope::decode(record.payload.as_slice()) else {
+        return true;
+    };
+    !TALK.contains(&envelope.kind()) || taken.contains(&envelope.kind)
 }
 
 fn class(record: &Record) -> Class {

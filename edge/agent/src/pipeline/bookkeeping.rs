@@ -1,9 +1,12 @@
 //! What must be written down before the next thing may happen: a version before it is assessed, an assessment before it
 //! is queued, a receipt before its record goes.
 
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use barefoot_domain::CaseId;
+use barefoot_wire::{DecodeError, decode_case_state, decode_message, v1};
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -11,14 +14,16 @@ use ulid::Ulid;
 
 use super::outgoing::OutgoingResults;
 use crate::assess::Assessor;
-use crate::case_book::{CaseBook, Labelled, Moment};
+use crate::case_book::{CaseBook, Heard, Labelled, Moment};
 use crate::clock::now_ms;
 use crate::deliver::Deliveries;
 use crate::error_chain::chain;
-use crate::handoff::{Acknowledgement, FromHub, HubCorrection, HubReceipt, SettledStudy};
+use crate::handoff::{Acknowledgement, FromHub, HubCorrection, HubReceipt, HubWord, SettledStudy};
 use crate::hub_clock::HubClock;
 use crate::idle::Idle;
 use crate::labels::Label;
+use crate::report_check::{ReportCheck, read_kept};
+use crate::reports_aside::ReportsAside;
 use crate::study_folder::{StateDirectory, StudyKey};
 
 /// Pause before something that failed on the disk is tried again.
@@ -38,6 +43,8 @@ pub(crate) struct Bookkeeping {
     again: mpsc::Sender<StudyKey>,
     deliveries: Deliveries,
     hub_clock: HubClock,
+    check: ReportCheck,
+    aside: ReportsAside,
 }
 
 impl Bookkeeping {
@@ -48,6 +55,8 @@ impl Bookkeeping {
         again: mpsc::Sender<StudyKey>,
         deliveries: Deliveries,
         hub_clock: HubClock,
+        check: ReportCheck,
+        aside: ReportsAside,
     ) -> Self {
         Self {
             book,
@@ -55,6 +64,8 @@ impl Bookkeeping {
             again,
             deliveries,
             hub_clock,
+            check,
+            aside,
         }
     }
 
@@ -204,6 +215,10 @@ impl Bookkeeping {
                     self.take_correction(correction, &acknowledgements).await;
                     true
                 }
+                FromHub::Case(word) => {
+                    self.take_word(word, &acknowledgements).await;
+                    true
+                }
             };
             if !goes_on {
                 return;
@@ -292,6 +307,86 @@ impl Bookkeeping {
             refused,
         });
     }
+
+    /// In the case's log before the hub hears that we have it. A report that cannot stand beside a patient is kept aside for
+    /// a person first.
+    async fn take_word(&self, word: HubWord, acknowledgements: &mpsc::Sender<Acknowledgement>) {
+        let envelope_id = word.envelope_id.clone();
+        let parts = self.clone();
+        let refused = match tokio::task::spawn_blocking(move || parts.write_word(&word)).await {
+            Ok(Ok(refused)) => refused,
+            // Without an acknowledgement the hub sends it again.
+            Ok(Err(error)) => {
+                tracing::error!(
+                    error = chain(&error),
+                    "What the hub said of a case could not be written down; the hub sends it again."
+                );
+                return;
+            }
+            Err(_) => return,
+        };
+        // Where the link is behind, the hub sends it again and it is acknowledged then.
+        let _ = acknowledgements.try_send(Acknowledgement { envelope_id, refused });
+    }
+
+    /// Why the clinic will not take it, ever.
+    fn write_word(&self, word: &HubWord) -> io::Result<Option<String>> {
+        let at_ms = now_ms();
+        let (reason, case) = match read_word(word, &self.check) {
+            Ok((heard, case)) => {
+                let labelled = match self.book.study_of(&case) {
+                    None => Labelled::Impossible("this clinic has no such case"),
+                    Some(study) => self
+                        .book
+                        .record_heard(&study, &heard, &word.envelope_id, &word.body, at_ms)
+                        .map_err(io::Error::other)?,
+                };
+                match labelled {
+                    Labelled::New | Labelled::Known => return Ok(None),
+                    Labelled::Impossible(reason) => (reason.to_owned(), case.to_string()),
+                }
+            }
+            Err(refusal) => refusal,
+        };
+        tracing::error!(
+            envelope = word.envelope_id,
+            kind = ?word.kind,
+            reason,
+            "What the hub said of a case was refused."
+        );
+        if word.kind == v1::Kind::Report {
+            self.aside
+                .keep(&word.envelope_id, &case, &reason, &word.body, at_ms)?;
+        }
+        Ok(Some(reason))
+    }
+}
+
+/// What is said of a case, and which; else why it is not taken and the case it names.
+fn read_word(word: &HubWord, check: &ReportCheck) -> Result<(Heard, CaseId), (String, String)> {
+    let unreadable = |error: DecodeError| (format!("the clinic cannot read it: {error}"), String::new());
+    match word.kind {
+        v1::Kind::CaseState => {
+            let state = decode_case_state(&word.body).map_err(unreadable)?;
+            let case = state.case.clone();
+            Ok((Heard::State(state), case))
+        }
+        v1::Kind::Message => {
+            let message = decode_message(&word.body).map_err(unreadable)?;
+            let case = message.case.clone();
+            Ok((Heard::Message(message), case))
+        }
+        _ => match check.check(&word.body) {
+            Ok((report, signer)) => {
+                let case = report.case.clone();
+                Ok((Heard::Report(Arc::new(report), signer), case))
+            }
+            Err(doubt) => {
+                let case = read_kept(&word.body).map(|(report, _)| report.case.to_string());
+                Err((chain(&doubt), case.unwrap_or_default()))
+            }
+        },
+    }
 }
 
 /// Repeats what is asked of the queue while the disk has no room for it: the queue goes on without it meanwhile. `false`
@@ -375,10 +470,95 @@ async fn paused(shutdown: &CancellationToken) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use barefoot_domain::Urgency;
+    use barefoot_domain::{ClinicId, Urgency};
 
     use super::*;
     use crate::pipeline::outgoing::tests::{assessed, book, receipt, small_queue, waiting};
+    use crate::reading::tests::report;
+    use crate::report_check::tests::unsigned;
+    use crate::test_instances::TestInstance;
+
+    fn parts(root: &std::path::Path) -> (Bookkeeping, Arc<CaseBook>, ReportsAside) {
+        let (book, queue) = (book(root), small_queue(root));
+        let state = StateDirectory::open(&root.join("state")).unwrap();
+        let aside = ReportsAside::open(&state).unwrap();
+        let outgoing = OutgoingResults::new(Arc::clone(&book), queue, None);
+        let parts = Bookkeeping::new(
+            Arc::clone(&book),
+            outgoing,
+            mpsc::channel(1).0,
+            Deliveries::open(Vec::new(), "BAREFOOT", &state, 1).unwrap(),
+            HubClock::default(),
+            ReportCheck::believing(ClinicId::new("clinic-7").unwrap()),
+            aside.clone(),
+        );
+        (parts, book, aside)
+    }
+
+    /// The box's answer to a report.
+    async fn answer_to(parts: &Bookkeeping, id: &str, body: Vec<u8>) -> Option<String> {
+        let (acknowledge, mut acknowledgements) = mpsc::channel(1);
+        let word = HubWord {
+            envelope_id: id.to_owned(),
+            kind: v1::Kind::Report,
+            body,
+        };
+        parts.take_word(word, &acknowledge).await;
+        acknowledgements.try_recv().unwrap().refused
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_report_is_attached_once_and_one_of_nobody_is_kept_aside() {
+        let root = tempfile::tempdir().unwrap();
+        let (parts, _, aside) = parts(root.path());
+        let mut good = report("01JD5Z0000000000000000000R", None);
+        good.case = CaseId::new("2.25.1").unwrap();
+        let strange = answer_to(&parts, "A", unsigned(&good)).await;
+        assert_eq!(strange.as_deref(), Some("this clinic has no such case"));
+        good.clinic = ClinicId::new("clinic-8").unwrap();
+        let others = answer_to(&parts, "B", unsigned(&good)).await;
+        assert!(others.unwrap().contains("another clinic's"));
+        let rubbish = answer_to(&parts, "C", b"rubbish".to_vec()).await;
+        assert!(rubbish.unwrap().contains("cannot be read"));
+        let cases: Vec<String> = aside.open_ones().into_iter().map(|one| one.case).collect();
+        assert_eq!(cases, ["2.25.1", "2.25.1", ""]);
+        answer_to(&parts, "C", b"rubbish".to_vec()).await;
+        assert_eq!(aside.open_ones().len(), 3, "the same envelope is once");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_report_of_a_case_of_ours_is_in_its_log_before_the_hub_hears() {
+        let root = tempfile::tempdir().unwrap();
+        let (parts, book, aside) = parts(root.path());
+        let image = TestInstance::new("1.2.3", "1.2.3.4");
+        image.lay_into(&StateDirectory::open(&root.path().join("state")).unwrap());
+        book.settle(&image.study(), 1).unwrap().unwrap();
+        let mut good = report("01JD5Z0000000000000000000R", None);
+        good.case = book.case_number(&image.study()).unwrap();
+        let body = unsigned(&good);
+        for _ in 0..2 {
+            assert_eq!(answer_to(&parts, "A", body.clone()).await, None);
+        }
+        assert_eq!(
+            book.signed_report(&image.study(), &good.id).unwrap(),
+            Some(body.clone())
+        );
+        // A log that cannot be written: no word to the hub, which sends it again.
+        let state = StateDirectory::open(&root.path().join("state")).unwrap();
+        let log = state.case_log(&image.study());
+        std::fs::remove_file(&log).unwrap();
+        std::fs::create_dir(&log).unwrap();
+        good.id = "01JD5Z0000000000000000000S".into();
+        let (acknowledge, mut acknowledgements) = mpsc::channel(1);
+        let word = HubWord {
+            envelope_id: "B".into(),
+            kind: v1::Kind::Report,
+            body: unsigned(&good),
+        };
+        parts.take_word(word, &acknowledge).await;
+        assert!(acknowledgements.try_recv().is_err());
+        assert!(aside.open_ones().is_empty());
+    }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn one_log_that_cannot_be_written_holds_up_no_other_receipt() {
@@ -392,6 +572,8 @@ mod tests {
             mpsc::channel(1).0,
             Deliveries::open(Vec::new(), "BAREFOOT", &state, 1).unwrap(),
             HubClock::default(),
+            ReportCheck::believing(ClinicId::new("clinic-7").unwrap()),
+            ReportsAside::open(&state).unwrap(),
         );
         let studies = [1, 2].map(|number| assessed(root.path(), &book, number, Urgency::Routine));
         for one in &studies {

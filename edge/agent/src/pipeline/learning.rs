@@ -1,6 +1,5 @@
-//! Wires what learns: examples from labels, rounds with the hub, the clinic's word from the page.
+//! Wires what learns: examples from labels, rounds with the hub.
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,17 +7,12 @@ use barefoot_trust::TlsIdentity;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
-use ulid::Ulid;
 
 use super::Error;
-use crate::case_book::{CaseBook, Labelled};
 use crate::case_index::CaseIndex;
-use crate::clinic_page::{Say, Word};
-use crate::clock::now_ms;
 use crate::config::Config;
 use crate::federation::{Participant, Parts};
 use crate::idle::Idle;
-use crate::labels::{Label, LabelSource};
 use crate::learning_status::LearningStatus;
 use crate::local_training::{Dataset, HeadLearner, Keeper, KeeperParts};
 use crate::model::ModelHandle;
@@ -90,30 +84,4 @@ impl Learning {
             tasks.spawn(participant.run(shutdown.clone()));
         }
     }
-}
-
-/// What somebody says on a case's page goes into the case's log.
-pub(super) fn say(book: &Arc<CaseBook>) -> Say {
-    let book = Arc::clone(book);
-    Say::new(move |study, word| {
-        let written = match word {
-            Word::Finding {
-                version,
-                finding,
-                present,
-            } => {
-                let label = Label {
-                    correction_id: Ulid::generate().to_string(),
-                    source: LabelSource::Clinic,
-                    version: *version,
-                    finding: finding.clone(),
-                    present: *present,
-                };
-                let labelled = book.record_label(study, &label, now_ms());
-                labelled.map(|labelled| labelled == Labelled::New)
-            }
-            Word::Learning { allowed } => book.record_learning(study, *allowed, now_ms()),
-        };
-        written.map_err(io::Error::other)
-    })
 }

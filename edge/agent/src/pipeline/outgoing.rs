@@ -108,6 +108,19 @@ impl OutgoingResults {
         }
     }
 
+    /// What a disk that fails keeps out of the queue waits in its study's folder, as where the queue is full.
+    pub(super) fn enqueue_or_wait(&self, outgoing: &Outgoing) {
+        if let Err(error) = self.enqueue(outgoing) {
+            tracing::error!(
+                study = %outgoing.study,
+                error = chain(&error),
+                "What the clinic says to the hub could not be queued; tried again later."
+            );
+            let place = (outgoing.lane, outgoing.envelope_id.clone());
+            self.overdue().insert(place, outgoing.study.clone());
+        }
+    }
+
     fn append(&self, outgoing: &Outgoing) -> Result<(), barefoot_queue::Error> {
         if self.queue.contains(&outgoing.envelope_id)? {
             return Ok(());

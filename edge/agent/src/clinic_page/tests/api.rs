@@ -57,6 +57,10 @@ async fn a_case_has_the_agreed_shape_and_no_identity_beyond_its_study() {
             "reasons": ["urgent_finding:pneumonia", "low_confidence:pneumonia"],
             "labels": [],
             "learning": null,
+            "progress": null,
+            "reports": [],
+            "unread_reports": [],
+            "messages": 0,
         }]})
     );
     clinic.close().await;
@@ -131,6 +135,7 @@ async fn the_status_has_the_agreed_shape() {
                 "policy": false, "hub": false, "examples": 0, "pending": 0, "last_round": null,
                 "epsilon": null, "epsilon_budget": null,
             },
+            "hub_talks": null, "reports_aside": 0,
         })
     };
     assert_eq!(

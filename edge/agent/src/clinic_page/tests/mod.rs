@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use barefoot_domain::{Assessment, ClinicId, EngineUse};
+use barefoot_domain::{Assessment, Author, ClinicId, EngineUse};
 use barefoot_queue::Queue;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -12,24 +12,37 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::{ClinicPage, Config, DicomAddress, Language, NodesDesk, OrdersDesk, Say, Sources, Word};
+use super::config::SignIn;
+use super::{
+    ClinicPage, Config, DicomAddress, HubNames, Language, NodesDesk, OrdersDesk, Paper, Say, Sources, Taken,
+    Word,
+};
 use crate::case_index::samples::{assessed, finding, pneumonia};
 use crate::case_index::{CaseIndex, CaseView};
 use crate::finding_names::FindingName;
 use crate::labels::{Label, LabelSource};
 use crate::learning_status::LearningStatus;
+use crate::reading::tests::message;
+use crate::reading::{Said, Sent};
+use crate::reports_aside::ReportsAside;
 use crate::scanners::Scanners;
+use crate::speech::{NotKept, Speech};
 use crate::status::{ModelStatus, Status};
 use crate::study_folder::{StateDirectory, StudyKey};
+use crate::users::Users;
 
 mod api;
 mod cases;
 mod events;
+mod expert;
+mod fault;
 mod guarding;
 mod one_case;
 mod orders;
 mod saying;
+mod signing_in;
 mod state;
+mod wall;
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -50,6 +63,10 @@ struct Answer {
 
 impl Clinic {
     async fn open() -> Self {
+        Self::open_with(SignIn::Off).await
+    }
+
+    async fn open_with(sign_in: SignIn) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path();
         let queue = Queue::open(&root.join("queue"), barefoot_queue::Config::default()).unwrap();
@@ -76,10 +93,26 @@ impl Clinic {
             carrying: None,
             deliveries: NodesDesk::new(Vec::new, |_| None),
             orders: orders::desk(),
+            aside: ReportsAside::open(&StateDirectory::open(root).unwrap()).unwrap(),
+            hub_names: HubNames::new(|uid| format!("2.25.{}", uid.len())),
+            paper: Some(Paper::new(|wish| {
+                let (signer, report) = (&wish.signer.name, &wish.report.id);
+                let patient = &wish.patient.name;
+                let text = format!(
+                    "%PDF {patient} {} {report} {signer} {}",
+                    wish.study, wish.language
+                );
+                Ok(text.into_bytes())
+            })),
+            users: Users::open(root).unwrap(),
+            for_fault_reports: "{\"clinic\": \"clinic-7\"}".into(),
         };
         let config = Config {
             listen: (Ipv4Addr::LOCALHOST, 0).into(),
             language: Language::Zh,
+            sign_in: Some(sign_in),
+            idle_minutes: 30,
+            utc_offset_minutes: 480,
         };
         let page = ClinicPage::bind(config, sources.clone()).await.unwrap();
         let address = page.local_addr().unwrap();
@@ -153,6 +186,26 @@ impl Clinic {
         self.ask(&format!("POST {path}"), &all, body).await
     }
 
+    /// As somebody who has signed in.
+    async fn get_as(&self, cookie: &str, path: &str) -> Answer {
+        self.ask(&format!("GET {path}"), &[&format!("Cookie: {cookie}")], "")
+            .await
+    }
+
+    async fn post_as(&self, cookie: &str, path: &str, body: &str) -> Answer {
+        self.post(path, &[&format!("Cookie: {cookie}")], body).await
+    }
+
+    /// The cookie of somebody who signs in.
+    async fn signed_in(&self, user: &str, pin: &str) -> String {
+        let answer = self
+            .post("/sign-in", &[], &format!("user={user}&pin={pin}"))
+            .await;
+        assert_eq!(answer.status, 303, "{}", answer.body);
+        let cookie = answer.head.split("set-cookie: ").nth(1).unwrap();
+        cookie.split(';').next().unwrap().to_owned()
+    }
+
     /// The list in one language.
     async fn list(&self, language: &str) -> String {
         let answer = self.get(&format!("/?lang={language}")).await;
@@ -169,14 +222,14 @@ impl Clinic {
 /// What the book of cases does, without a disk; writing of a study of nobody fails.
 fn say(cases: &CaseIndex) -> Say {
     let cases = cases.clone();
-    Say::new(move |study, word| {
+    Say::new(move |study, word, by| {
         if cases
             .get(study)
             .is_some_and(|case| case.patient.name == "FULL^DISK")
         {
             return Err(std::io::Error::other("the disk is full"));
         }
-        Ok(cases.update(study, |case| match word {
+        let known = cases.update(study, |case| match word {
             Word::Finding {
                 version,
                 finding,
@@ -192,7 +245,30 @@ fn say(cases: &CaseIndex) -> Say {
                 case.labels.say(label);
             }
             Word::Learning { allowed } => case.labels.set_learning(*allowed),
-        }))
+            Word::Speech(Speech::Message {
+                id,
+                subject,
+                text,
+                post,
+            }) => {
+                let mut message = message(id, Author::Clinic, text, 1);
+                message.subject = *subject;
+                message.name = post.clone();
+                case.reading.add_message(Said {
+                    message,
+                    by: by.to_owned(),
+                    sent: Some(Sent::Waiting),
+                    seen: true,
+                });
+            }
+            Word::Speech(Speech::Read { report }) => case.reading.set_read(report, by, 1_764_000_300_000),
+            Word::Seen => case.reading.set_seen(i64::MAX),
+        });
+        Ok(if known {
+            Taken::Yes
+        } else {
+            Taken::Not(NotKept::NoSuchCase)
+        })
     })
 }
 

@@ -234,9 +234,20 @@ impl Session {
     }
 
     pub(super) async fn say_hello(&mut self, birth: &Sent, ahead_ms: i64) {
+        self.say_hello_as(birth, ahead_ms, |_| {}).await;
+    }
+
+    /// As a hub that says other things of itself.
+    pub(super) async fn say_hello_as(
+        &mut self,
+        birth: &Sent,
+        ahead_ms: i64,
+        change: impl FnOnce(&mut v1::Hello),
+    ) {
         self.ahead_ms = ahead_ms;
         let now = now_ms() + ahead_ms;
-        let hello = hello(birth.ids().remove(0), now, now, &self.certificate);
+        let mut hello = hello(birth.ids().remove(0), now, now, &self.certificate);
+        change(&mut hello);
         let envelope = hello_envelope(Ulid::generate().to_string(), &clinic(), &hello);
         self.publish(topics::down_hello(&clinic()), envelope).await;
     }

@@ -42,12 +42,16 @@ impl Drop for ClinicBox {
 
 impl ClinicBox {
     fn queue(&self, lane: Lane) -> String {
+        self.queue_kind(lane, v1::Kind::Result)
+    }
+
+    fn queue_kind(&self, lane: Lane, kind: v1::Kind) -> String {
         let id = Ulid::generate().to_string();
         let envelope = v1::Envelope {
             schema: 1,
             id: id.clone(),
             clinic: clinic().as_str().to_owned(),
-            kind: v1::Kind::Result.into(),
+            kind: kind.into(),
             body: vec![7; 200],
             ..v1::Envelope::default()
         };
@@ -473,4 +477,75 @@ async fn how_the_box_is_comes_after_the_results_and_expires() {
     session.store(&second).await;
     clinics_box.receipts().await;
     assert_eq!(clinics_box.queue.depth().pending, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_waits_until_a_hub_takes_it_and_keeps_nothing_else_back() {
+    let (folder, hub) = region().await;
+    let (mut clinics_box, link) = prepare(folder, &hub, |_| {});
+    // More of them than are looked at for one round of sending.
+    let questions: Vec<String> = (0..600)
+        .map(|_| clinics_box.queue_kind(Lane::Reports, v1::Kind::Message))
+        .collect();
+    let urgent = clinics_box.queue_kind(Lane::Critical, v1::Kind::Message);
+    let results = clinics_box.queue_many(Lane::Results, 3);
+    run(&clinics_box, link);
+    let mut session = hub.session().await;
+    let birth = session.birth().await;
+    session.acknowledge(&birth).await;
+    session.say_hello_as(&birth, 0, |hello| hello.takes.clear()).await;
+    let sent = session.message().await;
+    assert_eq!(sent.ids(), results);
+    session.store(&sent).await;
+    clinics_box.receipts().await;
+    assert_eq!(clinics_box.status.hub_talks(), Some(false));
+    assert_eq!(clinics_box.status.waiting().records, 601, "they wait, visibly");
+
+    session.say_hello(&birth, 0).await;
+    let first = session.message().await;
+    assert_eq!(first.ids(), [urgent]);
+    session.store(&first).await;
+    let second = session.message().await;
+    assert_eq!(second.ids()[0], questions[0]);
+    session.store(&second).await;
+    clinics_box.drained_by(&mut session).await;
+    assert_eq!(clinics_box.status.hub_talks(), Some(true));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_hub_says_of_a_case_is_handed_on_and_receipted_when_it_is_written_down() {
+    let (mut clinics_box, hub, ..) = begin(0).await;
+    let mut session = hub.session().await;
+    session.greet(0).await;
+    let critical = session.message().await;
+    session.store(&critical).await;
+    clinics_box.drained().await;
+    for kind in [v1::Kind::Report, v1::Kind::CaseState, v1::Kind::Message] {
+        let id = Ulid::generate().to_string();
+        let envelope = v1::Envelope {
+            schema: 1,
+            id: id.clone(),
+            clinic: clinic().as_str().to_owned(),
+            kind: kind.into(),
+            body: b"rubbish is answered too".to_vec(),
+            ..v1::Envelope::default()
+        };
+        session
+            .publish(topics::down_correction(&clinic()), envelope)
+            .await;
+        let word = timeout(SOON, clinics_box.from_hub.recv()).await.unwrap();
+        let Some(FromHub::Case(word)) = word else {
+            panic!("{word:?}");
+        };
+        assert_eq!((word.envelope_id.as_str(), word.kind), (id.as_str(), kind));
+        let acknowledgement = Acknowledgement {
+            envelope_id: id.clone(),
+            refused: Some("not for us".into()),
+        };
+        clinics_box._acknowledge.send(acknowledgement).await.unwrap();
+        let receipt = session.message().await;
+        assert_eq!(receipt.topic, topics::up_receipt(&clinic()));
+        let receipt = barefoot_wire::decode_receipt(&receipt.envelopes()[0].body).unwrap();
+        assert_eq!(receipt.envelope_id, id);
+    }
 }

@@ -113,6 +113,7 @@ impl Clinic {
             delivery: Delivery::None,
             conflicts: 0,
             labels: Labels::default(),
+            reading: crate::reading::Reading::default(),
             images_removed_at_ms: None,
         });
     }
