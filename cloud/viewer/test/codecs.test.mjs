@@ -72,34 +72,33 @@ for (const [name, [syntax, encode]] of Object.entries(SYNTAXES)) {
   });
 }
 
-for (const name of ['JPEG-LS', 'JPEG 2000', 'HTJ2K']) {
-  test(`damaged ${name} does not take the decoder from the images after it`, async () => {
-    const [syntax, encode] = SYNTAXES[name];
+for (const [name, [syntax, encode]] of Object.entries(SYNTAXES)) {
+  test(`damaged ${name} is no picture, least of all the one before it, and the next one is whole`, async () => {
     const bytes = Buffer.from(await encode());
     const noise = Buffer.from(bytes);
-    for (let at = 40; at < noise.length; at += 7) {
+    for (let at = 4; at < 60; at += 1) {
       noise[at] = (noise[at] * 31 + at) & 0xff;
     }
+    const variants = [bytes, bytes.subarray(0, 100), bytes, bytes.subarray(0, bytes.length / 2), noise, Buffer.alloc(64), bytes];
     const maker = new StudyMaker(server.files);
-    const variants = [bytes.subarray(0, 60), noise, Buffer.alloc(64), bytes];
     variants.forEach((pixels, index) => maker.add(`1.2.${index}`, '1.2', part10({
       uid: `1.2.${index}`, syntax, modality: 'CT', rows: ROWS, columns: COLUMNS, pixels: [pixels],
       further: [['00281050', 'DS', String(WINDOW.center)], ['00281051', 'DS', String(WINDOW.width)]],
     }), { modality: 'CT' }));
     maker.publish();
     const { page } = await open(browser, server.origin);
-    await page.waitForFunction(() => ['broken', 'image'].includes(document.querySelector('.bfv-stage')?.dataset.state));
-    await page.locator('.bfv-stage').focus();
-    for (let index = 1; index < variants.length; index += 1) {
+    for (const [index, pixels] of variants.entries()) {
+      await page.waitForFunction((text) => document.querySelector('.bfv-place')?.textContent.endsWith(text)
+        && ['broken', 'image'].includes(document.querySelector('.bfv-stage').dataset.state), `${index + 1} / ${variants.length}`);
+      assert.equal(await page.getAttribute('.bfv-stage', 'data-state'), pixels === bytes ? 'image' : 'broken', `variant ${index}`);
+      const seen = await shades(page, POINTS, SIZE);
+      POINTS.forEach(([column, row], place) => {
+        const wanted = pixels === bytes ? expected(gradient(Math.floor(column), Math.floor(row))) : 0;
+        assert.ok(Math.abs(seen[place][0] - wanted) <= 2, `variant ${index}: ${seen[place]} for ${wanted}`);
+      });
+      await page.locator('.bfv-stage').focus();
       await page.keyboard.press('ArrowDown');
-      await page.waitForFunction((text) => document.querySelector('.bfv-place').textContent.endsWith(text)
-        && ['broken', 'image'].includes(document.querySelector('.bfv-stage').dataset.state), `${index + 1} / 4`);
     }
-    await state(page, 'image');
-    const seen = await shades(page, POINTS, SIZE);
-    POINTS.forEach(([column, row], index) => {
-      assert.ok(Math.abs(seen[index][0] - expected(gradient(Math.floor(column), Math.floor(row)))) <= 2);
-    });
     await page.context().close();
   });
 }
@@ -120,7 +119,7 @@ test('colours stay colours: native RGB, baseline JPEG, palette', async () => {
   const shape = { modality: 'US', rows: ROWS, columns: COLUMNS, bits: 8 };
   const files = {
     native: part10({ ...shape, uid: '1.2.1', samples: 3, photometric: 'RGB', pixels: rgb }),
-    jpeg: part10({ ...shape, uid: '1.2.1', samples: 3, photometric: 'YBR_FULL_422', syntax: '1.2.840.10008.1.2.4.50', pixels: [jpeg] }),
+    jpeg: part10({ ...shape, uid: '1.2.1', samples: 3, photometric: 'YBR_FULL_422', syntax: '1.2.840.10008.1.2.4.50', pixels: [jpeg], further: [['00281050', 'DS', '5000'], ['00281051', 'DS', '9']] }),
     palette: part10({
       ...shape, uid: '1.2.1', photometric: 'PALETTE COLOR', pixels: indexes,
       further: [

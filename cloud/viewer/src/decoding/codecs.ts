@@ -4,6 +4,8 @@ import { createJPEGBasicOffsetTable, readEncapsulatedImageFrame, readEncapsulate
 import type { DataSet } from 'dicom-parser';
 
 import type { Header } from './header';
+import { decodeRle } from './rle';
+import { decodeStream } from './wasm';
 
 export interface Decoded {
   values: ArrayLike<number>;
@@ -13,7 +15,7 @@ export interface Decoded {
   isRgb: boolean;
 }
 
-const NATIVE = ['1.2.840.10008.1.2', '1.2.840.10008.1.2.1', '1.2.840.10008.1.2.1.99'];
+const NATIVE = ['1.2.840.10008.1.2', '1.2.840.10008.1.2.1'];
 const BIG_ENDIAN = '1.2.840.10008.1.2.2';
 
 /** @throws when there are fewer bytes than the header promises, or no decoder for them. */
@@ -35,15 +37,16 @@ export async function decode(file: DataSet, header: Header, frame: number): Prom
     signed: header.signed,
     bytesPerPixel: header.bitsAllocated <= 8 ? 1 : 2,
   };
+  if (header.syntax === '1.2.840.10008.1.2.5') {
+    // One plane after the other, whatever the header says of it.
+    return { values: decodeRle(bytes, header), interleaved: header.samples === 1, isRgb: false };
+  }
+  assertWhole(bytes);
+  // Both JPEG 2000 undo their own transformation, and leave alone what was put in as YBR.
+  const transformed = !header.photometric.startsWith('YBR_FULL');
   switch (header.syntax) {
-    case '1.2.840.10008.1.2.5': {
-      const { default: rle } = await import('@loader/decodeRLE.js');
-      return { values: (await rle(description, bytes)).pixelData, ...native };
-    }
-    case '1.2.840.10008.1.2.4.50': {
-      const { default: baseline } = await import('@loader/decodeJPEGBaseline8Bit.js');
-      return { values: (await baseline(bytes, description)).pixelData, interleaved: true, isRgb: true };
-    }
+    case '1.2.840.10008.1.2.4.50':
+      return { ...await decodeStream('jpeg', bytes, header), interleaved: true, isRgb: true };
     case '1.2.840.10008.1.2.4.51': {
       const { default: extended } = await import('@loader/decodeJPEGBaseline12Bit-js.js');
       return { values: (await extended(description, bytes)).pixelData, interleaved: true, isRgb: true };
@@ -55,24 +58,32 @@ export async function decode(file: DataSet, header: Header, frame: number): Prom
     }
     case '1.2.840.10008.1.2.4.80':
     case '1.2.840.10008.1.2.4.81': {
-      const { default: jpegLs } = await import('@loader/decodeJPEGLS.js');
-      const decoded = await jpegLs(bytes, description);
-      return { values: decoded.pixelData, interleaved: decoded.interleaveMode !== 0, isRgb: false };
+      const decoded = await decodeStream('jpegLs', bytes, header);
+      return { ...decoded, interleaved: decoded.interleaveMode !== 0, isRgb: false };
     }
     case '1.2.840.10008.1.2.4.90':
-    case '1.2.840.10008.1.2.4.91': {
-      const { default: jpeg2000 } = await import('@loader/decodeJPEG2000.js');
-      return { values: (await jpeg2000(bytes, description)).pixelData, interleaved: true, isRgb: true };
-    }
+    case '1.2.840.10008.1.2.4.91':
+      return { ...await decodeStream('jpeg2000', bytes, header), interleaved: true, isRgb: transformed };
     case '1.2.840.10008.1.2.4.201':
     case '1.2.840.10008.1.2.4.202':
-    case '1.2.840.10008.1.2.4.203': {
-      const { default: htj2k } = await import('@loader/decodeHTJ2K.js');
-      return { values: (await htj2k(bytes, description)).pixelData, interleaved: true, isRgb: true };
-    }
+    case '1.2.840.10008.1.2.4.203':
+      return { ...await decodeStream('htj2k', bytes, header), interleaved: true, isRgb: transformed };
     default:
       throw new Error(`no decoder for ${header.syntax}`);
   }
+}
+
+/** Behind the end of a stream some writers leave a few bytes, and not only zeros. */
+const LONGEST_TAIL = 16;
+
+/** Every kind of JPEG ends with the same mark. What lacks it was cut off, and some decoders would make up the rest. */
+function assertWhole(bytes: Uint8Array): void {
+  for (let at = bytes.length - 2; at >= Math.max(0, bytes.length - 2 - LONGEST_TAIL); at -= 1) {
+    if (bytes[at] === 0xff && bytes[at + 1] === 0xd9) {
+      return;
+    }
+  }
+  throw new Error('the compressed stream is cut off');
 }
 
 function readNative(file: DataSet, header: Header, frame: number, bigEndian: boolean): ArrayLike<number> {

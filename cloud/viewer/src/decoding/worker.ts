@@ -79,6 +79,8 @@ async function draw(file: DataSet, frame: number): Promise<Picture> {
     inverted: header.photometric === 'MONOCHROME1',
     modality: header.modality,
     ...header.shown,
+    // Windows are for grey values.
+    ...(isColour ? { windows: [], curve: 'LINEAR', table: null } : {}),
   };
 }
 
