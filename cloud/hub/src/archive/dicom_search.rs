@@ -17,6 +17,8 @@ pub(crate) enum Matching {
     OneOf(Vec<String>),
     /// With `*` and `?`; letters of either case.
     Pattern(String),
+    /// A person's name, letters of either case.
+    Name(String),
     /// Both included.
     Range {
         from: Option<String>,
@@ -45,11 +47,18 @@ impl Archive {
             columns.push(format!("CAST({column} AS TEXT)"));
         }
         sql.push(" FROM dicom_studies st");
+        // Where nothing below the study is asked for the studies lead, in their order: the page ends the search. SQLite lets
+        // the tables of a cross join stand as they are written.
+        let studies_lead = search
+            .conditions
+            .iter()
+            .all(|(column, _)| column.starts_with("st."));
+        let join = if studies_lead { "CROSS JOIN" } else { "JOIN" };
         if ImageLevel::Series <= search.level {
-            sql.push(" JOIN dicom_series se ON se.study = st.number");
+            sql.push(format!(" {join} dicom_series se ON se.study = st.number"));
         }
         if ImageLevel::Instance <= search.level {
-            sql.push(" JOIN dicom_instances i ON i.series = se.number");
+            sql.push(format!(" {join} dicom_instances i ON i.series = se.number"));
         }
         sql.push(" WHERE 1");
         for (column, matching) in &search.conditions {
@@ -88,6 +97,9 @@ fn condition(sql: &mut QueryBuilder<Sqlite>, column: &str, matching: &Matching) 
         }
         Matching::Pattern(pattern) => {
             sql.push(" LIKE ").push_bind(like(pattern)).push(" ESCAPE '!'");
+        }
+        Matching::Name(name) => {
+            sql.push(" = ").push_bind(name.clone()).push(" COLLATE NOCASE");
         }
         Matching::Range { from, to } => {
             sql.push(" <> ''");

@@ -127,6 +127,8 @@ fn split(text: &str, separator: char) -> Vec<&str> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn of(text: &str) -> Accept {
@@ -150,5 +152,13 @@ mod tests {
         );
         // A comma in quotes is no separator.
         assert_eq!(of("a/b; x=\"1,2\"; q=0.1, c/d").iter().count(), 2);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read(text: String) {
+            let accept = Accept::of(&HeaderMap::new(), Some(&text));
+            prop_assert!(accept.iter().count() <= MOST);
+        }
     }
 }

@@ -51,6 +51,7 @@ CREATE TABLE dicom_studies (
 );
 CREATE INDEX dicom_studies_by_date ON dicom_studies (study_date DESC, study_time DESC, number DESC);
 CREATE INDEX dicom_studies_by_patient ON dicom_studies (patient_id);
+CREATE INDEX dicom_studies_by_name ON dicom_studies (patient_name COLLATE NOCASE);
 CREATE INDEX dicom_studies_by_accession ON dicom_studies (accession_number) WHERE accession_number <> '';
 
 CREATE TABLE dicom_series (

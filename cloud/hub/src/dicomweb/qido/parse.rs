@@ -201,8 +201,9 @@ fn matching(attribute: &'static Attribute, value: &str) -> Result<Option<Matchin
             let number: i64 = value.parse().map_err(|_| wrong("number"))?;
             Matching::OneOf(vec![number.to_string()])
         }
-        // Names and descriptions are compared without regard to case.
-        _ => Matching::Pattern(value.to_owned()),
+        _ if value.contains(['*', '?']) => Matching::Pattern(value.to_owned()),
+        "PN" => Matching::Name(value.to_owned()),
+        _ => Matching::OneOf(vec![value.to_owned()]),
     }))
 }
 
@@ -280,6 +281,13 @@ mod tests {
             [
                 ("st.study_uid", one_of(&["1.2", "1.3", "1.4"])),
                 ("st.patient_name", Matching::Pattern("P12*".into())),
+            ]
+        );
+        assert_eq!(
+            conditions(&[("PatientName", "P12"), ("PatientID", "P12")]),
+            [
+                ("st.patient_name", Matching::Name("P12".into())),
+                ("st.patient_id", one_of(&["P12"])),
             ]
         );
         assert_eq!(

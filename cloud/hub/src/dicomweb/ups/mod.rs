@@ -7,13 +7,17 @@
 //! search         matching keys against it
 //! workitems      where workitems come from: a trait, of which the hub's worklist is to be one
 //! made           the other one: workitems that clients make, in the database
-//! events         who is told what, over WebSockets
-//! service        requests and answers
+//! places         all of them as one worklist
+//! events         what is told of a change
+//! subscriptions  who wants to hear of which
+//! service        requests and answers; `following` those of who wants to hear, `socket` where they hear
 //! ```
 
 mod attributes;
 mod events;
+mod following;
 mod made;
+mod places;
 mod requirements;
 mod search;
 mod service;
@@ -24,8 +28,10 @@ mod workitems;
 
 pub(crate) use attributes::Attributes;
 pub(crate) use events::{Event, EventKind, Events};
+pub(crate) use following::following;
 pub(crate) use made::MadeWorkitems;
+pub(crate) use places::Ups;
 pub(crate) use search::Search;
-pub(crate) use service::{Ups, doing, following, seeing};
+pub(crate) use service::{doing, seeing};
 pub(crate) use state::{Action, Outcome, Refusal, State, Transaction, Warning, decide};
 pub(crate) use workitems::{Done, Fault, Request, Workitem, Workitems};

@@ -297,6 +297,8 @@ fn within(found: &str, wanted: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn of(text: &[(&str, &str)]) -> Result<Search, String> {
@@ -358,6 +360,20 @@ mod tests {
             ("**", "", true),
         ] {
             assert_eq!(fits(pattern, text), expected, "{pattern} {text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_text_is_found_by_a_part_of_itself(text in "[a-cA-C]{0,12}", from in 0..12_usize, to in 0..12_usize) {
+            let (from, to) = (from.min(text.len()), to.min(text.len()));
+            let part = text.get(from..to).unwrap_or_default();
+            let pattern = format!("*{part}*");
+            prop_assert!(fits(&pattern, &text));
+            prop_assert!(fits(&text, &text));
+            let (longer, mask) = (format!("{text}x"), "?".repeat(text.len()));
+            prop_assert!(!fits(&longer, &text));
+            prop_assert!(fits(&mask, &text));
         }
     }
 }

@@ -20,6 +20,9 @@ use crate::dicomweb::{Dicomweb, answer};
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 const STALLED: Duration = Duration::from_secs(30);
 
+/// Then it must come again, with a token that is still good.
+const LONGEST: Duration = Duration::from_secs(3600);
+
 /// Nothing of use comes from the other side.
 const MOST_INCOMING: usize = 4 * 1024;
 
@@ -62,12 +65,19 @@ async fn follow(
     mut socket: WebSocket,
     mut events: tokio::sync::broadcast::Receiver<Arc<Event>>,
 ) {
+    let end = tokio::time::sleep(LONGEST);
+    tokio::pin!(end);
     let mut pings = interval(KEEP_ALIVE);
     pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let message = tokio::select! {
             () = hub.shutdown.triggered() => {
                 let frame = CloseFrame { code: close_code::AWAY, reason: "the hub stops".into() };
+                let _ = timeout(STALLED, socket.send(Message::Close(Some(frame)))).await;
+                return;
+            }
+            () = &mut end => {
+                let frame = CloseFrame { code: close_code::RESTART, reason: "connect again".into() };
                 let _ = timeout(STALLED, socket.send(Message::Close(Some(frame)))).await;
                 return;
             }
