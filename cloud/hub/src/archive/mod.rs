@@ -16,6 +16,7 @@ mod programs;
 mod read;
 mod rollouts;
 mod schema;
+mod secrets;
 mod sessions;
 
 pub(crate) use audit::AuditFilter;
@@ -27,9 +28,10 @@ pub(crate) use federation::{
 pub(crate) use images::{ImagesHere, NewImageSet, VersionKey};
 pub(crate) use lines::LineRow;
 pub(crate) use models::{ModelRow, PlanRow, ReportRow, TestSetRow};
-pub(crate) use people::{AtWhat, Credentials, NewKey, NewPerson, NewSecrets, PersonRow, SigningRow};
+pub(crate) use people::{NewPerson, PersonRow};
 pub(crate) use programs::{NewProgram, ProgramRow};
 pub(crate) use rollouts::RolloutRow;
+pub(crate) use secrets::{AtWhat, Credentials, NewKey, NewSecrets, SigningRow};
 pub(crate) use sessions::{NewSession, SessionRow};
 
 use std::path::Path;
