@@ -371,6 +371,7 @@ impl Config {
                 "needs the [images] table: without it there are no images",
             ));
         }
+        let with_people = read.people.is_some();
         Ok(Self {
             directory: base.join(read.storage.directory),
             dedupe_days: read.storage.dedupe_days,
@@ -389,7 +390,7 @@ impl Config {
             }),
             images: source.images(read.images)?,
             alarm_address: source.alarm_address(read.worklist.as_ref())?,
-            worklist: source.worklist(read.worklist.as_ref())?,
+            worklist: source.worklist(read.worklist.as_ref(), with_people)?,
             dicomweb: source.dicomweb(read.dicomweb)?,
         })
     }
@@ -531,7 +532,14 @@ impl Source<'_> {
         Ok(Some(table))
     }
 
-    fn worklist(&self, table: Option<&Worklist>) -> Result<Option<Rules>, Error> {
+    fn worklist(&self, table: Option<&Worklist>, with_people: bool) -> Result<Option<Rules>, Error> {
+        if table.is_some() && !with_people {
+            return Err(self.error(
+                "worklist",
+                "first_tier",
+                "needs the table [people]: who reads cases signs in",
+            ));
+        }
         table
             .map(|table| {
                 table

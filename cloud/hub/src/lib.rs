@@ -31,25 +31,11 @@ mod ingest;
 mod archive;
 mod chunks;
 
-#[allow(
-    dead_code,
-    reason = "its actions are words of the log; not every part that does them is there yet"
-)]
 mod audit;
-#[allow(
-    dead_code,
-    unused_imports,
-    reason = "the reading room and DICOMweb ask for rights and sign by it"
-)]
 mod people;
 
 mod image_store;
 
-#[expect(
-    dead_code,
-    unused_imports,
-    reason = "the router is served once there is a sign-in to stand before it"
-)]
 mod dicomweb;
 
 mod dispatch;

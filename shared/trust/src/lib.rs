@@ -31,7 +31,6 @@ pub use advert::Signature;
 mod chain;
 pub use chain::Signer;
 
-
 mod sealed;
 pub use sealed::{MAX_SEALED_BYTES, Opened, Purpose, Reader, SealError, sealed_for};
 

@@ -22,14 +22,15 @@ mod programs;
 mod read;
 mod rollouts;
 mod schema;
+mod secrets;
 mod sessions;
 mod workitems;
 
 pub(crate) use alarms::Alarm;
 pub(crate) use audit::AuditFilter;
 pub(crate) use cases::{
-    Absence, Acted, By, Case, CaseKey, ClinicWord, Draft, Filter, Group, HistoryLine, ListPage, Load,
-    NewReport, NotActed, ReaderOpinion, Said, Saved, Scope, Shift, StatementRow, StoredMessage, StoredReport,
+    Absence, Acted, By, Case, CaseKey, ClinicWord, Filter, Group, HistoryLine, Load, NewReport, NotActed,
+    ReaderOpinion, Said, Saved, Scope, Shift, StatementRow, StoredMessage, StoredReport,
 };
 pub(crate) use corrections::{NewCorrection, Waiting};
 pub(crate) use dicom_index::{Indexed, IndexedInstance, IndexedSeries, IndexedStudy, Located, Pending};
@@ -38,14 +39,15 @@ pub(crate) use federation::{
     AttemptKey, AttemptRow, GlobalRow, MemberCounts, Next, RefusalRow, ReplyRow, RunEnd, RunRow, RunState,
     Transition, Uploaded,
 };
-pub(crate) use figures::{Agreement, Quality, Turnaround};
+pub(crate) use figures::{Agreement, Turnaround};
 pub(crate) use images::{ImagesHere, NewImageSet, VersionKey};
 pub(crate) use lines::LineRow;
 pub(crate) use models::{ModelRow, PlanRow, ReportRow, TestSetRow};
-pub(crate) use people::{AtWhat, Credentials, NewKey, NewPerson, NewSecrets, PersonRow, SigningRow};
-pub(crate) use pictures::{CaseImage, CaseStudy, Prior};
+pub(crate) use people::{NewPerson, PersonRow};
+pub(crate) use pictures::CaseImage;
 pub(crate) use programs::{NewProgram, ProgramRow};
 pub(crate) use rollouts::RolloutRow;
+pub(crate) use secrets::{AtWhat, Credentials, NewKey, NewSecrets, SigningRow};
 pub(crate) use sessions::{NewSession, SessionRow};
 pub(crate) use workitems::{SubscriptionRow, WorkitemChange, WorkitemRow};
 

@@ -1,7 +1,8 @@
 use sqlx::Row;
 
 use super::audit::append_in;
-use super::people::{AtWhat, commit, forgive, put_step, query, view};
+use super::people::{commit, query, view};
+use super::secrets::{AtWhat, forgive, put_step};
 use super::{Archive, Error};
 use crate::audit::Entry;
 use crate::people::PersonView;

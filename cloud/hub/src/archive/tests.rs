@@ -152,7 +152,13 @@ impl Archive {
 }
 
 /// What the eighth and the ninth version added.
-const OF_THE_SEVENTH: &str = "DROP TABLE dicom_instances; DROP TABLE dicom_series; DROP TABLE dicom_studies; DROP TABLE dicom_pending; \
+const OF_THE_SEVENTH: &str = "DROP TABLE report_statements; DROP TABLE reports; DROP TABLE reader_opinions; DROP TABLE drafts; \
+     DROP TABLE alarms; DROP TABLE group_clinics; DROP TABLE group_members; DROP TABLE reader_groups; DROP TABLE absences; \
+     DROP TABLE shifts; DROP TABLE clinic_opinions; DROP TABLE case_messages; DROP TABLE case_events; \
+     DROP TABLE reader_settings; DROP TABLE triage_mark; DROP TABLE cases; DROP INDEX outgoing_states; \
+     ALTER TABLE outgoing DROP COLUMN case_id; ALTER TABLE outgoing DROP COLUMN kind; \
+     DROP TABLE audit_heads; DROP TABLE audit; DROP TABLE program_tokens; DROP TABLE person_keys; DROP TABLE sessions; \
+     DROP TABLE set_ups; DROP TABLE failures; DROP TABLE people; DROP TABLE dicom_instances; DROP TABLE dicom_series; DROP TABLE dicom_studies; DROP TABLE dicom_pending; \
      DROP TABLE workitems; DROP TABLE workitem_subscriptions; DROP INDEX results_by_case; \
      DROP TABLE image_sets; DROP TABLE quick_looks; DROP TABLE image_objects; \
      DROP TABLE lines; DROP INDEX results_by_envelope; DROP INDEX results_by_urgency; \

@@ -39,7 +39,7 @@ use crate::config;
 pub(crate) use account::{
     Mistake, PersonView, Profile, TypedProfile, language_word, parse_language, parse_tier, tier_word,
 };
-pub(crate) use caller::{Caller, Forbidden, Program, SessionId, Signed};
+pub(crate) use caller::{Caller, Signed};
 pub(crate) use guard::guard;
 pub(crate) use pages::router;
 pub(crate) use password::{Password, PasswordMistake};

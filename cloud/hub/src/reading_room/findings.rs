@@ -91,7 +91,6 @@ pub(crate) fn name(code: &str, language: Language) -> String {
 /// A text to begin with.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Template {
-    pub(crate) key: &'static str,
     pub(crate) name: &'static str,
     pub(crate) description: &'static str,
     pub(crate) impression: &'static str,
@@ -102,19 +101,16 @@ pub(crate) fn templates(modality: &str, language: Language) -> &'static [Templat
     match (modality, language) {
         ("CR" | "DX" | "DR", Language::Zh) => &[
             Template {
-                key: "normal",
                 name: "胸片未见异常",
                 description: "双肺纹理清晰，肺野透亮度正常，未见明确实变及结节影。心影大小、形态正常。双侧膈面光整，肋膈角锐利。所见骨质未见异常。",
                 impression: "胸部正位片未见明确异常。",
             },
             Template {
-                key: "pneumonia",
                 name: "肺炎",
                 description: "肺野见片状高密度影，边缘模糊，其内可见支气管充气征。心影不大。肋膈角锐利。",
                 impression: "考虑肺部炎症，请结合临床，治疗后复查。",
             },
             Template {
-                key: "effusion",
                 name: "胸腔积液",
                 description: "肋膈角变钝，可见外高内低弧形致密影。",
                 impression: "胸腔积液。建议超声检查。",
@@ -122,32 +118,27 @@ pub(crate) fn templates(modality: &str, language: Language) -> &'static [Templat
         ],
         ("CR" | "DX" | "DR", Language::En) => &[
             Template {
-                key: "normal",
                 name: "Normal chest",
                 description: "Lungs are clear without consolidation or nodule. Heart size is normal. Costophrenic angles are sharp. No bony abnormality is seen.",
                 impression: "No abnormality of the chest is seen.",
             },
             Template {
-                key: "pneumonia",
                 name: "Pneumonia",
                 description: "Patchy opacity with ill-defined margins and air bronchograms. The heart is not enlarged. Costophrenic angles are sharp.",
                 impression: "Findings suggest pneumonia; correlate clinically and repeat after treatment.",
             },
             Template {
-                key: "effusion",
                 name: "Pleural effusion",
                 description: "Blunted costophrenic angle with a meniscus-shaped opacity.",
                 impression: "Pleural effusion. Ultrasound is advised.",
             },
         ],
         ("US", Language::Zh) => &[Template {
-            key: "normal",
             name: "腹部未见异常",
             description: "肝脏大小形态正常，实质回声均匀。胆囊壁光滑，腔内未见异常回声。双肾大小形态正常，集合系统无分离。腹腔未见游离液体。",
             impression: "腹部超声未见明确异常。",
         }],
         ("US", Language::En) => &[Template {
-            key: "normal",
             name: "Normal abdomen",
             description: "The liver is of normal size and echotexture. The gallbladder wall is smooth without stones. Both kidneys are normal without hydronephrosis. No free fluid.",
             impression: "No abnormality of the abdomen is seen.",

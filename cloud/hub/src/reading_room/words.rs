@@ -1,6 +1,6 @@
 //! Every word of the reading room, once per language. A translator needs this file and `findings` only.
 
-use barefoot_domain::{Progress, Tier, Urgency};
+use barefoot_domain::{Tier, Urgency};
 
 use super::drafting::Mistake;
 use crate::archive::NotActed;
@@ -29,7 +29,6 @@ words! {
     results: "全部结果", "Results";
     dashboard: "统计", "Figures";
     roster: "排班", "Roster";
-    account: "我的账号", "My account";
     sign_out: "退出", "Sign out";
     skip: "跳到正文", "Skip to content";
     live: "实时更新", "Live";
@@ -56,18 +55,14 @@ words! {
     reason: "原因", "Why";
     quality: "影像质量", "Image quality";
     state: "状态", "State";
-    read_by: "阅片", "Reader";
     offered_to_you: "分派给您", "Offered to you";
     offered: "已分派", "Offered";
     asked: "诊所请求会诊", "The clinic asks";
     new_message: "新消息", "New message";
     alarm: "危急病例已超时，请立即阅片：", "Critical cases are overdue, read them now:";
-    no_images: "影像尚未到达", "Images are not here yet";
-    images_here: "影像已到", "Images are here";
     claim: "开始阅片", "Read this case";
     take_over: "接手阅片", "Take over";
     release: "放回列表", "Put back";
-    held_by: "正在由其他医生阅片", "Another reader has this case";
     your_case: "您正在阅读本病例", "You are reading this case";
     refer_up: "转上级", "Refer upward";
     refer_to: "转指定专家", "Refer to a named expert";
@@ -131,11 +126,9 @@ words! {
     history: "经过", "History";
     images: "影像", "Images";
     prior: "既往检查", "Earlier studies";
-    no_prior: "没有既往检查", "No earlier study is here";
     viewer_missing: "本中心未内置影像浏览器，改用服务器绘制的图像。", "This hub was built without its viewer; pictures are drawn by the server.";
     window_centre: "窗位", "Window centre";
     window_width: "窗宽", "Window width";
-    invert: "反相", "Invert";
     draw: "重绘", "Draw again";
     image_number: "影像", "Image";
     instance_wait: "影像正在上传，页面会自动更新。", "Images are on their way; this page follows.";
@@ -171,7 +164,6 @@ words! {
     in_time: "按时", "In time";
     agreement: "人工智能与专家一致性", "AI and expert";
     agree: "一致", "Agree";
-    differ: "不一致", "Differ";
     turnaround: "各级用时", "Turnaround by tier";
     quality_by_clinic: "各诊所影像质量", "Image quality by clinic";
     last_30_days: "近 30 天", "Last 30 days";
@@ -223,18 +215,6 @@ impl Words {
             (State::Delivered, _) => self.say("已送达", "delivered"),
             (State::Read, _) => self.say("诊所已阅", "read by the clinic"),
             (State::Withdrawn, _) => self.say("已移出", "withdrawn"),
-        }
-    }
-
-    pub(super) fn progress(&self, progress: Progress) -> &'static str {
-        match progress {
-            Progress::NotRead => self.say("无需阅片", "not to be read"),
-            Progress::Waiting => self.say("待阅", "waiting"),
-            Progress::BeingRead => self.say("阅片中", "being read"),
-            Progress::SecondRead => self.say("复核中", "second read"),
-            Progress::ImagesWanted => self.say("待补充影像", "more images wanted"),
-            Progress::Reported => self.say("已签发", "reported"),
-            Progress::Withdrawn => self.say("已移出", "withdrawn"),
         }
     }
 

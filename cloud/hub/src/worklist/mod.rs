@@ -18,7 +18,7 @@ pub(crate) mod triage;
 
 use std::sync::Arc;
 
-use barefoot_domain::{ClinicId, Message, Report, Tier};
+use barefoot_domain::{ClinicId, Message, Tier};
 
 use crate::archive::{
     Acted, Archive, By, Case, CaseKey, ClinicWord, Error, NewReport, NotActed, Said, Saved,
@@ -60,10 +60,6 @@ impl Worklist {
             dispatch,
             news: Changes::new(),
         }
-    }
-
-    pub(crate) fn rules(&self) -> &Rules {
-        &self.rules
     }
 
     /// New results are in the archive.
@@ -241,14 +237,6 @@ impl Worklist {
 
     fn announce(&self) {
         self.changes.announce();
-    }
-}
-
-/// The key of a report's case.
-pub(crate) fn key_of(report: &Report) -> CaseKey {
-    CaseKey {
-        clinic: report.clinic.clone(),
-        case: report.case.clone(),
     }
 }
 

@@ -26,7 +26,7 @@ pub struct Rules {
 /// Which cases two people read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum SecondRead {
+pub(crate) enum SecondRead {
     /// Those of which a reader says so.
     OnRequest,
     /// And all critical ones.
@@ -47,7 +47,7 @@ impl SecondRead {
 /// How a case finds its reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Assignment {
+pub(crate) enum Assignment {
     /// Readers take cases themselves.
     Pull,
     /// Each case is offered to whoever is on duty and has least to do, the next one when that offer lapses.
@@ -107,7 +107,7 @@ impl Rules {
 /// `[worklist]` as it is written.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Worklist {
+pub(crate) struct Worklist {
     /// The lowest tier that reads: `county`, `city` or `province`. Default county.
     pub(crate) first_tier: TierName,
     /// The highest one. Default province.
@@ -130,7 +130,7 @@ pub struct Worklist {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum TierName {
+pub(crate) enum TierName {
     County,
     City,
     Province,

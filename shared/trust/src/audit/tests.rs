@@ -1,7 +1,7 @@
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
-use time::Duration;
+use time::{Duration, OffsetDateTime};
 
 use super::*;
 use crate::{Authority, TlsPaths};

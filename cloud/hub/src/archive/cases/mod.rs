@@ -18,8 +18,8 @@ use crate::worklist::life::{Effect, Life, Refused};
 
 pub(crate) use act::{Acted, By};
 pub(crate) use desk::{Absence, Group, Shift};
-pub(crate) use list::{Filter, HistoryLine, ListPage, Load, Scope};
-pub(crate) use reports::{Draft, NewReport, ReaderOpinion, Saved, StatementRow, StoredReport};
+pub(crate) use list::{Filter, HistoryLine, Load, Scope};
+pub(crate) use reports::{NewReport, ReaderOpinion, Saved, StatementRow, StoredReport};
 pub(in crate::archive) use row::tier;
 pub(crate) use words::{ClinicWord, Said, StoredMessage};
 
