@@ -76,6 +76,21 @@ mod tests {
         remove: Removal::Always,
     };
 
+    #[test]
+    fn what_an_expert_still_reads_stays() {
+        use crate::reading::tests::state;
+        use barefoot_domain::Progress;
+
+        assert!(!goes(
+            |case| _ = case.reading.set_state(state(1, Progress::Waiting)),
+            31 * DAY_MS
+        ));
+        assert!(goes(
+            |case| _ = case.reading.set_state(state(1, Progress::Reported)),
+            31 * DAY_MS
+        ));
+    }
+
     fn goes(change: impl FnOnce(&mut CaseView), age_ms: i64) -> bool {
         let mut case = assessed("1.2.3");
         change(&mut case);

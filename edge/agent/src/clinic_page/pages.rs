@@ -113,7 +113,6 @@ pub(super) struct CasePage<'a> {
     pub(super) t: &'a Texts,
     pub(super) card: Card,
     pub(super) live: String,
-    pub(super) form: TalkForm,
     pub(super) has_paper: bool,
 }
 
@@ -130,6 +129,8 @@ pub(super) struct CaseFragment<'a> {
 pub(super) struct TalkPage<'a> {
     pub(super) frame: Frame<'a>,
     pub(super) t: &'a Texts,
+    /// Whom it is about: shown here, never sent.
+    pub(super) patient: String,
     pub(super) form: TalkForm,
 }
 

@@ -17,7 +17,6 @@ use super::learning::LearningCard;
 use super::pages::{self, CaseFragment, CasePage, Choice, Frame, List, ListFragment, ListPage, More};
 use super::request_language::RequestLanguage;
 use super::server::App;
-use super::talk::TalkForm;
 use super::texts::{Texts, fill};
 use super::top_bar::TopBar;
 use super::wording::Wording;
@@ -98,6 +97,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
             "/case/{key}/message",
             post(talk::message).layer(DefaultBodyLimit::max(MESSAGE_BYTES)),
         )
+        .route("/case/{key}/ask", get(talk::page))
         .route("/case/{key}/seen", post(talk::seen))
         .route("/case/{key}/report/{report}/read", post(talk::read))
         .route("/case/{key}/report/{report}/print", get(print::page))
@@ -335,7 +335,6 @@ async fn case(State(app): State<Arc<App>>, asked: RequestLanguage, Path(key): Pa
         frame: Frame::of(&app, asked.language),
         t: app.library.of(asked.language),
         live: format!("/case/{}/fragment?lang={}", card.key, asked.language.code()),
-        form: TalkForm::empty(&card.key),
         has_paper: app.sources.paper.is_some(),
         card,
     };

@@ -110,7 +110,7 @@ fn needs(method: &Method, path: &str) -> Needs {
         return Needs::Manager;
     }
     let is_of_case = path.starts_with("/case/");
-    if is_of_case && (!is_reading || path.contains("/report/")) {
+    if is_of_case && (!is_reading || path.contains("/report/") || path.ends_with("/ask")) {
         return Needs::Doctor;
     }
     if path == "/aside/clear" {

@@ -31,7 +31,7 @@ pub(super) struct TalkForm {
 }
 
 impl TalkForm {
-    pub(super) fn empty(key: &str) -> Self {
+    fn empty(key: &str) -> Self {
         Self {
             key: key.to_owned(),
             id: Ulid::generate().to_string(),
@@ -54,6 +54,29 @@ pub(super) struct MessageForm {
     id: String,
     text: String,
     kind: Kind,
+}
+
+/// `GET /case/{key}/ask`: a page of its own, because a case's page loads itself again.
+pub(super) async fn page(
+    State(app): State<Arc<App>>,
+    asked: RequestLanguage,
+    Path(key): Path<String>,
+) -> Response {
+    show(&app, asked, TalkForm::empty(&key))
+}
+
+fn show(app: &App, asked: RequestLanguage, form: TalkForm) -> Response {
+    let case = StudyKey::parse(&form.key).and_then(|key| app.sources.cases.get(&key));
+    let Some(case) = case else {
+        return saying::back(&form.key);
+    };
+    let page = TalkPage {
+        frame: Frame::of(app, asked.language),
+        t: app.library.of(asked.language),
+        patient: case.patient.name.clone(),
+        form,
+    };
+    pages::page(&page, asked)
 }
 
 /// `POST /case/{key}/message`.
@@ -114,18 +137,13 @@ fn refused(
     text: String,
     reason: &NotKept,
 ) -> Response {
-    let t = app.library.of(asked.language);
-    let page = TalkPage {
-        frame: Frame::of(app, asked.language),
-        t,
-        form: TalkForm {
-            key: key.to_owned(),
-            id,
-            text,
-            problems: problems(reason, t),
-        },
+    let form = TalkForm {
+        key: key.to_owned(),
+        id,
+        text,
+        problems: problems(reason, app.library.of(asked.language)),
     };
-    (StatusCode::UNPROCESSABLE_ENTITY, pages::page(&page, asked)).into_response()
+    (StatusCode::UNPROCESSABLE_ENTITY, show(app, asked, form)).into_response()
 }
 
 /// What to take out or to change.

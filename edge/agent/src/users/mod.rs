@@ -174,6 +174,10 @@ impl Users {
     fn write(&self, known: &mut Known, entries: Vec<Entry>) -> Result<(), Error> {
         let disk = |source| Error::Disk { source };
         let bytes = serde_json::to_vec_pretty(&entries).map_err(|error| disk(io::Error::other(error)))?;
+        // The command line may be there before the daemon's first start.
+        if let Some(directory) = self.path.parent() {
+            fs::create_dir_all(directory).map_err(disk)?;
+        }
         durable::replace(&self.path, &bytes).map_err(disk)?;
         let metadata = fs::metadata(&*self.path).map_err(disk)?;
         known.stamp = Some((metadata.ino(), metadata.mtime_nsec()));

@@ -41,12 +41,11 @@ fn five_wrong_pins_lock_and_a_restart_unlocks_nobody() {
 #[test]
 fn what_the_command_line_changes_counts_at_once() {
     let folder = tempfile::tempdir().unwrap();
-    let running = Users::open(folder.path()).unwrap();
+    // Before the daemon's first start there is no folder yet.
+    let folder = folder.path().join("state");
+    let running = Users::open(&folder).unwrap();
     assert!(running.all().unwrap().is_empty());
-    let id = Users::open(folder.path())
-        .unwrap()
-        .add("Wang", DOCTOR, "4711")
-        .unwrap();
+    let id = Users::open(&folder).unwrap().add("Wang", DOCTOR, "4711").unwrap();
     assert!(running.sign_in(&id, "4711", 1).is_ok());
 }
 

@@ -181,6 +181,8 @@ async fn marks_lie_over_the_clinics_own_picture() {
 async fn a_question_goes_and_one_that_names_the_patient_does_not() {
     let clinic = Clinic::open().await;
     let key = clinic.put("1.2.3", |_| {});
+    let form = squeezed(&clinic.get(&format!("/case/{key}/ask?lang=en")).await.body);
+    assert!(form.contains("王小东") && form.contains("id=\"ask\"") && !form.contains("http-equiv"));
     let refused = write(
         &clinic,
         &key,

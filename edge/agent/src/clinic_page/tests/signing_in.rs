@@ -92,7 +92,7 @@ async fn roles_decide_what_is_shown_and_done_and_who_it_was_is_kept() {
     assert!(
         html.contains("A report has arrived")
             && !html.contains("No pneumonia.")
-            && !html.contains("id=\"ask\"")
+            && !html.contains("id=\"ask-expert\"")
     );
     assert_eq!(clinic.get_as(&technician, &print).await.status, 403);
     let ask = "id=01JD5Z0000000000000000000M&kind=ask&text=please+look";
@@ -108,7 +108,7 @@ async fn roles_decide_what_is_shown_and_done_and_who_it_was_is_kept() {
 
     let doctor = clinic.signed_in(&doctor, "4711").await;
     let html = squeezed(&clinic.get_as(&doctor, &format!("{case}?lang=en")).await.body);
-    assert!(html.contains("No pneumonia.") && html.contains("id=\"ask\""));
+    assert!(html.contains("No pneumonia.") && html.contains("id=\"ask-expert\""));
     assert_eq!(clinic.get_as(&doctor, &print).await.status, 200);
     assert_eq!(
         clinic
