@@ -85,9 +85,16 @@ impl Archive {
         list.push(" LIMIT ").push_bind(filter.limit);
         list.push(" OFFSET ").push_bind(filter.offset);
         let rows = list.build().fetch_all(&self.pool).await.map_err(query)?;
+        // One may have come between the two questions.
+        let shown = u32::try_from(rows.len()).unwrap_or(u32::MAX);
+        let counted = u32::try_from(total).unwrap_or(u32::MAX);
         Ok(ListPage {
             cases: rows.iter().map(row::case).collect::<Result<_, _>>()?,
-            total: u32::try_from(total).unwrap_or(u32::MAX),
+            total: if shown == 0 {
+                counted
+            } else {
+                counted.max(filter.offset.saturating_add(shown))
+            },
         })
     }
 
