@@ -18,6 +18,7 @@ mod formal;
 mod frames;
 mod kept;
 mod pixel_data;
+mod png;
 mod registry;
 mod value;
 mod words;
@@ -31,6 +32,7 @@ use crate::transcode;
 
 pub use burned_in::Banner;
 pub use formal::{Checked, Fault, check, check_attributes, is_pseudonym};
+pub use png::is_bare_png;
 
 /// The names a clinic's objects have outside. The same in always gives the same out.
 pub trait Pseudonyms {

@@ -1,6 +1,6 @@
 use image::ExtendedColorType;
 
-use super::{Error, JPEG_QUALITY, fitted, jpeg, to_byte};
+use super::{Error, JPEG_QUALITY, fitted, fitted_size, jpeg, png, to_byte};
 use crate::pixels::GrayImage;
 
 /// Where a model looked: row by row from the top, 0 nothing to 1 most.
@@ -25,10 +25,7 @@ const STRONG_COLOUR: [f32; 3] = [240.0, 228.0, 66.0];
 /// # Errors
 /// When a size does not fit its data.
 pub fn overlay_heat_map(image: &GrayImage, map: &HeatMap, max_side: u32) -> Result<Vec<u8>, Error> {
-    let cells = u64::from(map.width) * u64::from(map.height);
-    if cells == 0 || cells != map.values.len() as u64 {
-        return Err(Error::Size);
-    }
+    whole(map)?;
     let small = fitted(image, max_side)?;
     let columns = samples(small.width, map.width);
     let rows = samples(small.height, map.height);
@@ -45,6 +42,44 @@ pub fn overlay_heat_map(image: &GrayImage, map: &HeatMap, max_side: u32) -> Resu
         ExtendedColorType::Rgb8,
         JPEG_QUALITY,
     )
+}
+
+/// The map alone, for who lays it over a picture of this size: PNG, transparent where there is nothing, no side longer than
+/// `max_side`. Over the picture it looks as in [`overlay_heat_map`].
+///
+/// # Errors
+/// When a size is zero or does not fit its data.
+pub fn heat_layer(size: (u32, u32), map: &HeatMap, max_side: u32) -> Result<Vec<u8>, Error> {
+    whole(map)?;
+    if size.0 == 0 || size.1 == 0 {
+        return Err(Error::Size);
+    }
+    let (width, height) = fitted_size(size, max_side);
+    let columns = samples(width, map.width);
+    let mut layer = Vec::new();
+    for row in samples(height, map.height) {
+        for column in &columns {
+            // In few steps it is a tenth as large, and nobody sees them.
+            let strength = (strength(at(map, row, *column)) * LAYER_STEPS).round() / LAYER_STEPS;
+            if strength == 0.0 {
+                layer.extend([0; 4]);
+                continue;
+            }
+            layer.extend(colour(strength).map(|channel| to_byte(channel / 255.0)));
+            layer.push(to_byte(strength * STRONGEST));
+        }
+    }
+    png(&layer, (width, height), ExtendedColorType::Rgba8)
+}
+
+const LAYER_STEPS: f32 = 32.0;
+
+fn whole(map: &HeatMap) -> Result<(), Error> {
+    let cells = u64::from(map.width) * u64::from(map.height);
+    if cells == 0 || cells != map.values.len() as u64 {
+        return Err(Error::Size);
+    }
+    Ok(())
 }
 
 /// Between which two cells a pixel's centre lies and how far towards the second.
@@ -89,13 +124,18 @@ fn at(map: &HeatMap, row: Between, column: Between) -> f32 {
 
 fn blended(level: f32, heat: f32) -> [u8; 3] {
     let grey = level.clamp(0.0, 1.0) * 255.0;
-    let strength = ((heat - VISIBLE_FROM) / (1.0 - VISIBLE_FROM)).clamp(0.0, 1.0);
-    let [weak, strong] = [WEAK_COLOUR, STRONG_COLOUR];
-    let mut channels = weak.iter().zip(strong).map(|(weak, strong)| {
-        let colour = mix(*weak, strong, strength);
-        to_byte(mix(grey, colour, strength * STRONGEST) / 255.0)
-    });
-    std::array::from_fn(|_| channels.next().unwrap_or(0))
+    let strength = strength(heat);
+    colour(strength).map(|colour| to_byte(mix(grey, colour, strength * STRONGEST) / 255.0))
+}
+
+fn strength(heat: f32) -> f32 {
+    ((heat - VISIBLE_FROM) / (1.0 - VISIBLE_FROM)).clamp(0.0, 1.0)
+}
+
+fn colour(strength: f32) -> [f32; 3] {
+    let [[weak_red, weak_green, weak_blue], [red, green, blue]] = [WEAK_COLOUR, STRONG_COLOUR];
+    [(weak_red, red), (weak_green, green), (weak_blue, blue)]
+        .map(|(weak, strong)| mix(weak, strong, strength))
 }
 
 fn mix(first: f32, second: f32, towards_second: f32) -> f32 {

@@ -10,7 +10,7 @@ use image::{ExtendedColorType, ImageEncoder};
 
 use crate::pixels::GrayImage;
 
-pub use heat::{HeatMap, overlay_heat_map};
+pub use heat::{HeatMap, heat_layer, overlay_heat_map};
 pub use resize::{Filter, resize_gray};
 pub use shown::{Area, Format, Shown, show};
 
@@ -60,12 +60,17 @@ pub fn preview_png(image: &GrayImage, max_side: u32) -> Result<Vec<u8>, Error> {
 
 /// Made smaller where needed, never larger; the sides keep their ratio.
 fn fitted(image: &GrayImage, max_side: u32) -> Result<GrayImage, Error> {
-    let longest = image.width.max(image.height).max(1);
+    let (width, height) = fitted_size((image.width, image.height), max_side);
+    resize_gray(image, width, height, Filter::Triangle)
+}
+
+fn fitted_size((width, height): (u32, u32), max_side: u32) -> (u32, u32) {
+    let longest = width.max(height).max(1);
     let target = |side: u32| {
         let scaled = u64::from(side) * u64::from(max_side.min(longest)) / u64::from(longest);
         u32::try_from(scaled).unwrap_or(side).max(1)
     };
-    resize_gray(image, target(image.width), target(image.height), Filter::Triangle)
+    (target(width), target(height))
 }
 
 fn bytes(image: &GrayImage) -> Vec<u8> {

@@ -109,3 +109,28 @@ fn heat_colours_its_place_and_leaves_the_rest_grey() {
     let [red, _, blue] = overlaid.get_pixel(150, 80).0;
     assert!(100 < red.saturating_sub(blue), "{red} {blue}");
 }
+
+#[test]
+fn a_heat_layer_laid_over_the_picture_looks_like_the_overlay() {
+    let picture = image(160, 80, vec![0.4; 160 * 80]);
+    let map = HeatMap {
+        width: 2,
+        height: 1,
+        values: vec![0.0, 1.0],
+    };
+    let bytes = heat_layer((1600, 800), &map, 160).unwrap();
+    let layer = image::load_from_memory(&bytes).unwrap().to_rgba8();
+    assert_eq!(layer.dimensions(), (160, 80), "in the shape of the picture");
+    let overlaid = image::load_from_memory(&overlay_heat_map(&picture, &map, 160).unwrap()).unwrap();
+    let overlaid = overlaid.to_rgb8();
+    assert_eq!(layer.get_pixel(10, 40).0, [0; 4]);
+    for x in [100, 120, 150] {
+        let [red, .., alpha] = layer.get_pixel(x, 40).0;
+        let share = f32::from(alpha) / 255.0;
+        let blended = 102.0 * (1.0 - share) + f32::from(red) * share;
+        let expected = f32::from(overlaid.get_pixel(x, 40).0[0]);
+        assert!((blended - expected).abs() < 8.0, "{x}: {blended} {expected}");
+    }
+    assert!(bytes.len() < 8 * 1024, "{}", bytes.len());
+    assert!(matches!(heat_layer((0, 5), &map, 160), Err(Error::Size)));
+}
