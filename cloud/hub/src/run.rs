@@ -10,7 +10,7 @@ use crate::changes::Changes;
 use crate::chunks::{self, ChunkStore};
 use crate::clock::Clock;
 use crate::config::{Config, Mqtt};
-use crate::dicomweb::ups::Events;
+use crate::dicomweb::ups::{Events, Workitems};
 use crate::dicomweb::{self, Accounts, Log};
 use crate::dispatch::{CorrectionsService, Dispatch};
 use crate::federation::{Driver, FederationService, Runs};
@@ -31,7 +31,7 @@ use crate::state::{self, StateDirectory};
 use crate::web::{self, Web};
 use crate::worklist::alarms::Alarms;
 use crate::worklist::roster::Candidate;
-use crate::worklist::{Reconciler, Worklist};
+use crate::worklist::{CaseWorkitems, Reconciler, Worklist};
 
 /// What ends the hub. All but `Page` and `Stopped` happen at the start, before anything was promised.
 #[derive(Debug, thiserror::Error)]
@@ -212,7 +212,13 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
     let mut pages = results_page::router(archive.clone(), shown, presence, web.look()).merge(
         models_page::router(registry.clone(), runs.clone(), rollouts.clone(), web.look()),
     );
+    let mut case_workitems = None;
     if let (Some(settings), Some(people), Some((_, store))) = (&config.dicomweb, &people, &images) {
+        let events = Events::default();
+        case_workitems = worklist
+            .clone()
+            .map(|worklist| CaseWorkitems::new(worklist, events.clone()));
+        let places = case_workitems.iter().cloned();
         pages = pages.merge(dicomweb::router(
             settings,
             dicomweb::Parts {
@@ -221,8 +227,10 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
                 changes: changes.clone(),
                 access: Arc::new(Accounts),
                 audit: Arc::new(Log(people.audit().clone())),
-                workitems: Vec::new(),
-                events: Events::default(),
+                workitems: places
+                    .map(|place| Arc::new(place) as Arc<dyn Workitems>)
+                    .collect(),
+                events,
                 shutdown: shutdown.clone(),
             },
         ));
@@ -284,6 +292,7 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
     });
     let mut reconciler = tokio::spawn(reconcile(reconciler, shutdown.clone()));
     let mut dicomweb = tokio::spawn(keep_dicomweb(index, shutdown.clone()));
+    let mut workitems = tokio::spawn(tell_of_cases(case_workitems, shutdown.clone()));
     let mut retention = tokio::spawn(forget_duplicates(
         archive.clone(),
         config.dedupe_days,
@@ -301,6 +310,7 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
         _ = &mut metrics => Err(Error::Stopped { part: "the metrics" }),
         _ = &mut alarms => Err(Error::Stopped { part: "the alarms" }),
         _ = &mut reconciler => Err(Error::Stopped { part: "the list of cases" }),
+        _ = &mut workitems => Err(Error::Stopped { part: "the cases' workitems" }),
         _ = &mut retention => Err(Error::Stopped { part: "the forgetting of duplicates" }),
         _ = &mut audit => Err(Error::Stopped { part: "the signing of the audit log" }),
         served = &mut page => match served {
@@ -323,6 +333,7 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
         &mut metrics,
         &mut alarms,
         &mut reconciler,
+        &mut workitems,
         &mut retention,
     ] {
         finish(part).await;
@@ -393,6 +404,14 @@ async fn alarm(alarms: Option<Alarms>, shutdown: Shutdown) {
 async fn reconcile(reconciler: Option<Reconciler>, shutdown: Shutdown) {
     match reconciler {
         Some(reconciler) => reconciler.run(shutdown).await,
+        None => shutdown.triggered().await,
+    }
+}
+
+/// The same for the workitems of its cases.
+async fn tell_of_cases(workitems: Option<CaseWorkitems>, shutdown: Shutdown) {
+    match workitems {
+        Some(workitems) => workitems.run(shutdown).await,
         None => shutdown.triggered().await,
     }
 }

@@ -19,6 +19,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0013_cases.sql"),
     include_str!("migrations/0014_reports.sql"),
     include_str!("migrations/0015_dicomweb.sql"),
+    include_str!("migrations/0016_case_workitems.sql"),
 ];
 
 /// Each step is one transaction together with its version number: a cut leaves the older version, whole.

@@ -54,9 +54,6 @@ pub(crate) enum Right {
 pub(crate) enum Refused {
     /// Not known, or not any more.
     Unknown,
-    Forbidden,
-    /// It cannot be told at the moment.
-    Unavailable,
 }
 
 /// Knows people and programs.
@@ -136,10 +133,5 @@ fn turned_away(refused: Refused) -> Response {
                 .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             response
         }
-        Refused::Forbidden => answer::refused(StatusCode::FORBIDDEN, "this account or token may not do this"),
-        Refused::Unavailable => answer::refused(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "accounts cannot be looked up at the moment: try again",
-        ),
     }
 }

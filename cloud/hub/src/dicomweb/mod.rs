@@ -44,14 +44,15 @@ use crate::changes::Changes;
 use crate::clock::now_ms;
 use crate::config::Dicomweb as Settings;
 use crate::image_store::ImageStore;
-use access::{Door, guard};
+use access::{Access, Audit, Door, Right, guard};
 use audited::Audited;
 use index::Indexer;
 use qido::tag_of;
 use ups::{Events, MadeWorkitems, Ups, Workitems};
 
-pub(crate) use access::{Access, Act, Audit, By, Caller, Entry, Later, NotWritten, Refused, Right};
+pub(crate) use access::{Caller, Later};
 pub(crate) use door::{Accounts, Log};
+pub(crate) use moment::date_time;
 
 /// Where everything lies below.
 pub(crate) const PREFIX: &str = "/dicom-web";

@@ -2,7 +2,7 @@ use time::OffsetDateTime;
 use time::macros::format_description;
 
 /// As DICOM writes date and time (PS3.5 section 6.2), in UTC. Empty for a time no calendar has.
-pub(super) fn date_time(ms: i64) -> String {
+pub(crate) fn date_time(ms: i64) -> String {
     let format = format_description!("[year][month][day][hour][minute][second].[subsecond digits:3]+0000");
     OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000)
         .ok()

@@ -6,8 +6,7 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 
 use super::PersonView;
-use super::roles::{ProgramRole, Right, Role};
-use crate::audit::Actor;
+use super::roles::{ProgramRole, Right};
 
 /// Names a session; not what the browser holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,11 +60,6 @@ impl SessionId {
 }
 
 impl Signed {
-    /// A chief is a reader too.
-    pub(crate) fn require(&self, role: Role) -> Result<(), Forbidden> {
-        self.person.has(role).then_some(()).ok_or(Forbidden)
-    }
-
     pub(crate) fn allow(&self, right: Right) -> Result<(), Forbidden> {
         self.person.may(right).then_some(()).ok_or(Forbidden)
     }
@@ -76,21 +70,6 @@ impl Caller {
         match self {
             Self::Person(signed) => signed.person.may(right),
             Self::Program(program) => program.role.may(right),
-        }
-    }
-
-    pub(crate) fn allow(&self, right: Right) -> Result<(), Forbidden> {
-        self.may(right).then_some(()).ok_or(Forbidden)
-    }
-
-    /// For the audit log.
-    pub(crate) fn actor(&self) -> Actor {
-        match self {
-            Self::Person(signed) => signed.actor(),
-            Self::Program(program) => Actor::Program {
-                id: program.id.clone(),
-                name: program.name.clone(),
-            },
         }
     }
 }

@@ -42,12 +42,12 @@ pub(super) struct Choice {
 }
 
 /// The case's key, for who has the right; else the answer.
-fn enter(room: &Room, signed: &Signed, path: CasePath, right: Right) -> Result<CaseKey, Response> {
+fn enter(room: &Room, signed: &Signed, path: CasePath, right: Right) -> Result<CaseKey, Box<Response>> {
     allow(signed, right)?;
-    key_of(path).ok_or_else(|| not_found(room.words(signed)))
+    key_of(path).ok_or_else(|| Box::new(not_found(room.words(signed))))
 }
 
-/// Writes it down, then does it: what the log cannot take does not happen.
+/// Writes it down; claims and the like are written down by the list, in the same step.
 async fn noted(
     room: &Room,
     signed: &Signed,
@@ -66,13 +66,10 @@ pub(super) async fn claim(
 ) -> Response {
     let key = match enter(&room, &signed, path, Right::WorkOnCases) {
         Ok(key) => key,
-        Err(answer) => return answer,
+        Err(answer) => return *answer,
     };
-    let done = async {
-        room.worklist.claim(&key, &reader(&signed)).await?;
-        noted(&room, &signed, &key, Action::Claim, "").await
-    };
-    after(&key, room.words(&signed), done.await)
+    let done = room.worklist.claim(&key, &reader(&signed)).await;
+    after(&key, room.words(&signed), done.map(drop))
 }
 
 pub(super) async fn release(
@@ -83,14 +80,10 @@ pub(super) async fn release(
 ) -> Response {
     let key = match enter(&room, &signed, path, Right::WorkOnCases) {
         Ok(key) => key,
-        Err(answer) => return answer,
+        Err(answer) => return *answer,
     };
-    let done = async {
-        room.worklist.release(&key, &signed.person.id).await?;
-        noted(&room, &signed, &key, Action::Release, "").await
-    };
-    match done.await {
-        Ok(()) => Redirect::to("/worklist").into_response(),
+    match room.worklist.release(&key, &reader(&signed)).await {
+        Ok(_) => Redirect::to("/worklist").into_response(),
         Err(error) => refused(&key, room.words(&signed), &error),
     }
 }
@@ -104,7 +97,7 @@ pub(super) async fn renew(
 ) -> Response {
     let key = match enter(&room, &signed, path, Right::WorkOnCases) {
         Ok(key) => key,
-        Err(answer) => return answer,
+        Err(answer) => return *answer,
     };
     match room.worklist.renew(&key, &signed.person.id).await {
         Ok(_) => StatusCode::NO_CONTENT.into_response(),
@@ -121,7 +114,7 @@ pub(super) async fn refer(
 ) -> Response {
     let key = match enter(&room, &signed, path, Right::WorkOnCases) {
         Ok(key) => key,
-        Err(answer) => return answer,
+        Err(answer) => return *answer,
     };
     let words = room.words(&signed);
     let why = short(&form.why);
@@ -140,11 +133,10 @@ pub(super) async fn refer(
                 return Err(NotActed::Unknown);
             }
         }
-        room.worklist.refer(&key, &reader(&signed), to, &why).await?;
-        noted(&room, &signed, &key, Action::Refer, &why).await
+        room.worklist.refer(&key, &reader(&signed), to, &why).await
     };
     match done.await {
-        Ok(()) => Redirect::to("/worklist").into_response(),
+        Ok(_) => Redirect::to("/worklist").into_response(),
         Err(error) => refused(&key, words, &error),
     }
 }
@@ -157,13 +149,10 @@ pub(super) async fn second(
 ) -> Response {
     let key = match enter(&room, &signed, path, Right::WorkOnCases) {
         Ok(key) => key,
-        Err(answer) => return answer,
+        Err(answer) => return *answer,
     };
-    let done = async {
-        room.worklist.want_second(&key, &signed.person.id).await?;
-        noted(&room, &signed, &key, Action::Refer, "second read").await
-    };
-    after(&key, room.words(&signed), done.await)
+    let done = room.worklist.want_second(&key, &reader(&signed)).await;
+    after(&key, room.words(&signed), done.map(drop))
 }
 
 pub(super) async fn withdraw(
@@ -174,18 +163,15 @@ pub(super) async fn withdraw(
 ) -> Response {
     let key = match enter(&room, &signed, path, Right::WithdrawCases) {
         Ok(key) => key,
-        Err(answer) => return answer,
+        Err(answer) => return *answer,
     };
     let words = room.words(&signed);
     let why = short(&form.why);
     if why.is_empty() {
         return said(StatusCode::UNPROCESSABLE_ENTITY, words, words.why, &address(&key));
     }
-    let done = async {
-        room.worklist.withdraw(&key, &reader(&signed), &why).await?;
-        noted(&room, &signed, &key, Action::Withdraw, &why).await
-    };
-    after(&key, words, done.await)
+    let done = room.worklist.withdraw(&key, &reader(&signed), &why).await;
+    after(&key, words, done.map(drop))
 }
 
 pub(super) async fn teaching(
@@ -196,7 +182,7 @@ pub(super) async fn teaching(
 ) -> Response {
     let key = match enter(&room, &signed, path, Right::KeepTeaching) {
         Ok(key) => key,
-        Err(answer) => return answer,
+        Err(answer) => return *answer,
     };
     let on = form.on == "yes";
     let done = async {
@@ -222,7 +208,7 @@ pub(super) async fn reveal(
 ) -> Response {
     let key = match enter(&room, &signed, path, Right::SeeCases) {
         Ok(key) => key,
-        Err(answer) => return answer,
+        Err(answer) => return *answer,
     };
     let done = async {
         noted(&room, &signed, &key, Action::RevealAssessment, "").await?;
@@ -256,7 +242,7 @@ pub(super) async fn message(
 ) -> Response {
     let key = match enter(&room, &signed, path, Right::WorkOnCases) {
         Ok(key) => key,
-        Err(answer) => return answer,
+        Err(answer) => return *answer,
     };
     let words = room.words(&signed);
     let text = form.text.replace("\r\n", "\n").trim().to_owned();

@@ -140,7 +140,7 @@ struct Drawn {
 pub(super) async fn page(State(room): State<Room>, signed: Signed, Path(path): Path<CasePath>) -> Response {
     let words = room.words(&signed);
     if let Err(refusal) = allow(&signed, Right::SeeCases) {
-        return refusal;
+        return *refusal;
     }
     let Some(key) = key_of(path) else {
         return not_found(words);

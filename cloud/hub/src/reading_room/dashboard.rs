@@ -25,7 +25,7 @@ struct PageView {
 
 pub(super) async fn page(State(room): State<Room>, signed: Signed) -> Response {
     if let Err(refusal) = allow(&signed, Right::SeeCases) {
-        return refusal;
+        return *refusal;
     }
     match view(&room, &signed).await {
         Ok(page) => html(&page),

@@ -122,7 +122,7 @@ pub(super) fn urgency_class(urgency: Urgency) -> &'static str {
 
 pub(super) async fn page(State(room): State<Room>, signed: Signed, Query(asked): Query<Asked>) -> Response {
     if let Err(refusal) = allow(&signed, Right::SeeCases) {
-        return refusal;
+        return *refusal;
     }
     let words = room.words(&signed);
     let built = async {
@@ -172,7 +172,7 @@ pub(super) async fn page(State(room): State<Room>, signed: Signed, Query(asked):
 /// The part that changes, for the script to swap in.
 pub(super) async fn list(State(room): State<Room>, signed: Signed, Query(asked): Query<Asked>) -> Response {
     if let Err(refusal) = allow(&signed, Right::SeeCases) {
-        return refusal;
+        return *refusal;
     }
     match view(&room, &signed, &asked).await {
         Ok(list) => html(&list).into_response(),

@@ -120,6 +120,7 @@ fn address(key: &CaseKey) -> String {
 fn reader(signed: &Signed) -> ReaderView {
     ReaderView {
         person: signed.person.id.clone(),
+        name: signed.person.display_name.clone(),
         tier: signed.person.tier,
         chief: signed.person.has(Role::Chief),
         subspecialties: signed.person.subspecialties.clone(),
@@ -168,6 +169,8 @@ fn not_found(words: &'static Words) -> Response {
 }
 
 /// A right, or the answer to who has none.
-fn allow(signed: &Signed, right: Right) -> Result<(), Response> {
-    signed.allow(right).map_err(IntoResponse::into_response)
+fn allow(signed: &Signed, right: Right) -> Result<(), Box<Response>> {
+    signed
+        .allow(right)
+        .map_err(|forbidden| Box::new(forbidden.into_response()))
 }

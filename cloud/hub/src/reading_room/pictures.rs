@@ -69,7 +69,7 @@ pub(super) async fn description(
     Path(path): Path<CasePath>,
 ) -> Response {
     if let Err(refusal) = allow(&signed, Right::SeeImages) {
-        return refusal;
+        return *refusal;
     }
     let Some(key) = key_of(path) else {
         return StatusCode::NOT_FOUND.into_response();
@@ -177,14 +177,14 @@ fn images_of(set: &Set, key: &CaseKey) -> Value {
             .map(|image| (image.rows, image.columns))
     };
     json!({
-        "quickLook": set.quick.iter().enumerate().filter_map(|(place, (uid, _))| {
+        "quickLook": set.quick.iter().enumerate().map(|(place, (uid, _))| {
             let (rows, columns) = size(uid).unwrap_or((1, 1));
-            Some(json!({
+            json!({
                 "url": format!("{}/quick/{place}", address(key)),
                 "instance": uid,
                 "rows": rows,
                 "columns": columns,
-            }))
+            })
         }).collect::<Vec<Value>>(),
         "instances": shown.iter().map(|image| json!({
             "url": format!("{}/instances/{}", address(key), image.sop_instance_uid),
@@ -238,7 +238,7 @@ pub(super) async fn instance(
     Path((clinic, case, uid)): Path<(String, String, String)>,
 ) -> Response {
     if let Err(refusal) = allow(&signed, Right::SeeImages) {
-        return refusal;
+        return *refusal;
     }
     let Some(key) = key_of((clinic, case)) else {
         return StatusCode::NOT_FOUND.into_response();
@@ -257,7 +257,7 @@ pub(super) async fn quick(
     Path((clinic, case, place)): Path<(String, String, usize)>,
 ) -> Response {
     if let Err(refusal) = allow(&signed, Right::SeeImages) {
-        return refusal;
+        return *refusal;
     }
     let Some(key) = key_of((clinic, case)) else {
         return StatusCode::NOT_FOUND.into_response();
@@ -299,7 +299,7 @@ pub(super) async fn drawn(
     Query(asked): Query<Drawing>,
 ) -> Response {
     if let Err(refusal) = allow(&signed, Right::SeeImages) {
-        return refusal;
+        return *refusal;
     }
     let Some(key) = key_of((clinic, case)) else {
         return StatusCode::NOT_FOUND.into_response();

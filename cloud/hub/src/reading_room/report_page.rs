@@ -127,7 +127,7 @@ fn fingerprint(stored: &StoredReport) -> [u8; 32] {
 pub(super) async fn page(State(room): State<Room>, signed: Signed, Path(id): Path<String>) -> Response {
     let words = room.words(&signed);
     if let Err(refusal) = allow(&signed, Right::SeeCases) {
-        return refusal;
+        return *refusal;
     }
     let found = async {
         let Some(report) = room.archive.report(&id).await? else {
@@ -175,7 +175,7 @@ pub(super) async fn file(
 ) -> Response {
     let words = room.words(&signed);
     if let Err(refusal) = allow(&signed, Right::SeeCases) {
-        return refusal;
+        return *refusal;
     }
     let stored = match room.archive.report(&id).await {
         Ok(Some(report)) => report,

@@ -53,7 +53,7 @@ struct GroupLine {
 
 pub(super) async fn page(State(room): State<Room>, signed: Signed) -> Response {
     if let Err(refusal) = allow(&signed, Right::KeepRoster) {
-        return refusal;
+        return *refusal;
     }
     match view(&room, &signed).await {
         Ok(page) => html(&page),
@@ -318,7 +318,7 @@ async fn changed(
     what: &str,
 ) -> Response {
     if let Err(refusal) = allow(signed, Right::KeepRoster) {
-        return refusal;
+        return *refusal;
     }
     let done = async {
         change.await?;

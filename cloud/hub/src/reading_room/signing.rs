@@ -68,7 +68,7 @@ pub(super) async fn draft(
 ) -> Response {
     let words = room.words(&signed);
     if let Err(refusal) = allow(&signed, Right::SignReports) {
-        return refusal;
+        return *refusal;
     }
     let Some(key) = key_of(path) else {
         return not_found(words);
@@ -113,7 +113,7 @@ pub(super) async fn sign(
 ) -> Response {
     let words = room.words(&signed);
     if let Err(refusal) = allow(&signed, Right::SignReports) {
-        return refusal;
+        return *refusal;
     }
     let Some(key) = key_of(path) else {
         return not_found(words);
@@ -269,7 +269,7 @@ pub(super) async fn addendum(
 ) -> Response {
     let words = room.words(&signed);
     if let Err(refusal) = allow(&signed, Right::SignReports) {
-        return refusal;
+        return *refusal;
     }
     let Some(key) = key_of(path) else {
         return not_found(words);

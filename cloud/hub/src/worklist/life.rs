@@ -41,6 +41,17 @@ pub(crate) enum State {
 }
 
 impl State {
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Waiting,
+        Self::Claimed,
+        Self::Drafted,
+        Self::ImagesWanted,
+        Self::Signed,
+        Self::Delivered,
+        Self::Read,
+        Self::Withdrawn,
+    ];
+
     /// A reader has still to do something.
     pub(crate) fn is_open(self) -> bool {
         matches!(
@@ -523,7 +534,8 @@ impl Life {
 
     fn refer(&mut self, by: &Actor, to: Option<&str>, now_ms: i64, rules: &Rules) -> Result<(), Refused> {
         self.open()?;
-        if !self.is_held_by(&by.person) && !(by.chief && self.state == State::Waiting) {
+        let may = self.is_held_by(&by.person) || (by.chief && self.state == State::Waiting);
+        if !may {
             return Err(Refused::NotHolder);
         }
         self.wait();

@@ -15,6 +15,7 @@ mod reconciler;
 pub(crate) mod roster;
 pub(crate) mod rules;
 pub(crate) mod triage;
+mod workitems;
 
 use std::sync::Arc;
 
@@ -23,12 +24,14 @@ use barefoot_domain::{ClinicId, Message, Tier};
 use crate::archive::{
     Acted, Archive, By, Case, CaseKey, ClinicWord, Error, NewReport, NotActed, Said, Saved,
 };
+use crate::audit::{self, Action, Entry, Object};
 use crate::changes::Changes;
 use crate::clock::now_ms;
 use crate::dispatch::Dispatch;
 use life::{Actor, Event};
 pub(crate) use reconciler::Reconciler;
 use rules::Rules;
+pub(crate) use workitems::CaseWorkitems;
 
 /// A handle; cheap to clone.
 #[derive(Debug, Clone)]
@@ -45,6 +48,8 @@ pub(crate) struct Worklist {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ReaderView {
     pub(crate) person: String,
+    /// For the audit log.
+    pub(crate) name: String,
     pub(crate) tier: Tier,
     pub(crate) chief: bool,
     /// Kinds of studies; empty for all.
@@ -80,14 +85,14 @@ impl Worklist {
         let event = Event::Claim {
             by: self.actor(key, by).await?,
         };
-        self.act(key, event, By::person(&by.person, "claimed")).await
+        self.act(key, event, by, ("claimed", Action::Claim), "").await
     }
 
-    pub(crate) async fn release(&self, key: &CaseKey, person: &str) -> Result<Acted, NotActed> {
+    pub(crate) async fn release(&self, key: &CaseKey, by: &ReaderView) -> Result<Acted, NotActed> {
         let event = Event::Release {
-            by: person.to_owned(),
+            by: by.person.clone(),
         };
-        self.act(key, event, By::person(person, "released")).await
+        self.act(key, event, by, ("released", Action::Release), "").await
     }
 
     /// The reader is still there.
@@ -99,11 +104,12 @@ impl Worklist {
         Ok(acted)
     }
 
-    pub(crate) async fn want_second(&self, key: &CaseKey, person: &str) -> Result<Acted, NotActed> {
+    pub(crate) async fn want_second(&self, key: &CaseKey, by: &ReaderView) -> Result<Acted, NotActed> {
         let event = Event::WantSecond {
-            by: person.to_owned(),
+            by: by.person.clone(),
         };
-        self.act(key, event, By::person(person, "second_wanted")).await
+        self.act(key, event, by, ("second_wanted", Action::Refer), "")
+            .await
     }
 
     /// To a named reader, or one tier up; `note` says why.
@@ -118,12 +124,7 @@ impl Worklist {
             by: self.actor(key, by).await?,
             to,
         };
-        let who = By {
-            person: Some(&by.person),
-            word: "referred",
-            note,
-        };
-        self.act(key, event, who).await
+        self.act(key, event, by, ("referred", Action::Refer), note).await
     }
 
     pub(crate) async fn withdraw(
@@ -135,12 +136,8 @@ impl Worklist {
         let event = Event::Withdraw {
             by: self.actor(key, by).await?,
         };
-        let who = By {
-            person: Some(&by.person),
-            word: "withdrawn",
-            note,
-        };
-        self.act(key, event, who).await
+        self.act(key, event, by, ("withdrawn", Action::Withdraw), note)
+            .await
     }
 
     pub(crate) async fn write(&self, key: &CaseKey, person: &str, message: &Message) -> Result<(), NotActed> {
@@ -207,8 +204,32 @@ impl Worklist {
         Ok(case.life.may_claim(&actor, now_ms(), &self.rules)?)
     }
 
-    async fn act(&self, key: &CaseKey, event: Event, by: By<'_>) -> Result<Acted, NotActed> {
-        let acted = self.archive.act(key, &event, by, &self.rules, now_ms()).await?;
+    /// What a person does, with its words in the case's history and in the audit log, as one step.
+    async fn act(
+        &self,
+        key: &CaseKey,
+        event: Event,
+        by: &ReaderView,
+        (word, action): (&str, Action),
+        note: &str,
+    ) -> Result<Acted, NotActed> {
+        let person = audit::Actor::person(&by.person, &by.name);
+        let details = if matches!(event, Event::WantSecond { .. }) {
+            "second read"
+        } else {
+            note
+        };
+        let object = Object::case(&key.clinic, &key.case);
+        let entry = Entry::new(person, action, object).details(details);
+        let by = By {
+            person: Some(&by.person),
+            word,
+            note,
+        };
+        let acted = self
+            .archive
+            .act_noted(key, &event, by, &entry, &self.rules, now_ms())
+            .await?;
         self.after(&acted);
         if matches!(event, Event::Release { .. } | Event::Refer { .. }) {
             self.look();

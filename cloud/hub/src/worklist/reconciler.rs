@@ -9,6 +9,7 @@ use super::rules::Assignment;
 use super::{Worklist, triage};
 use crate::Shutdown;
 use crate::archive::{By, Case, CaseKey, Error, NotActed};
+use crate::audit::{self, Action, Entry, Object};
 use crate::clock::now_ms;
 
 /// Without news and with nothing lapsing, the list is looked at this often: what another hub or a person did behind this
@@ -90,9 +91,11 @@ impl Reconciler {
         }
         for key in worklist.archive.just_delivered(CASES).await? {
             let by = By::hub("delivered");
+            let object = Object::case(&key.clinic, &key.case);
+            let entry = Entry::new(audit::Actor::Hub("worklist"), Action::Deliver, object);
             match worklist
                 .archive
-                .act(&key, &Event::Delivered, by, &worklist.rules, now_ms)
+                .act_noted(&key, &Event::Delivered, by, &entry, &worklist.rules, now_ms)
                 .await
             {
                 Ok(_) => changed = true,

@@ -1,4 +1,4 @@
-use barefoot_domain::{CaseState, ClinicId, Urgency};
+use barefoot_domain::{CaseState, ClinicId, Tier, Urgency};
 use barefoot_wire::{case_state_envelope, v1};
 use prost::Message;
 use sqlx::{AssertSqlSafe, Sqlite, Transaction};
@@ -6,7 +6,9 @@ use ulid::Ulid;
 
 use super::row::{self, COLUMNS};
 use super::{Case, CaseKey, Happened, NotActed};
+use crate::archive::audit::append_in;
 use crate::archive::{Archive, Error};
+use crate::audit::{Action, Actor, Entry, Object};
 use crate::worklist::life::{Effect, Event, Life, State};
 use crate::worklist::rules::Rules;
 
@@ -76,6 +78,26 @@ impl Archive {
         Ok(acted)
     }
 
+    /// As [`Archive::act`], with a line in the audit log: both are there or neither is. What changes nothing leaves no line.
+    pub(crate) async fn act_noted(
+        &self,
+        key: &CaseKey,
+        event: &Event,
+        by: By<'_>,
+        entry: &Entry,
+        rules: &Rules,
+        now_ms: i64,
+    ) -> Result<Acted, NotActed> {
+        let mut step = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let before = load(&mut step, key).await?.ok_or(NotActed::Unknown)?;
+        let acted = apply(&mut step, key, event, by, rules, now_ms).await?;
+        if before.life != acted.case.life {
+            append_in(&mut step, entry, now_ms).await?;
+        }
+        step.commit().await?;
+        Ok(acted)
+    }
+
     /// As [`Archive::act`] of what happens too often for the history: a reader is still there.
     pub(crate) async fn renew(
         &self,
@@ -123,6 +145,7 @@ impl Archive {
                 .await
                 .map_err(commit)?;
             alarm(&mut step, &acted, now_ms).await.map_err(commit)?;
+            note_late(&mut step, &acted, now_ms).await.map_err(commit)?;
             happened.push(Happened {
                 case: acted.case,
                 effects: acted.effects,
@@ -158,6 +181,34 @@ async fn alarm(step: &mut Step, acted: &Acted, now_ms: i64) -> Result<(), sqlx::
         .execute(&mut **step)
         .await?;
     Ok(())
+}
+
+/// What was not read in time stands in the audit log.
+async fn note_late(step: &mut Step, acted: &Acted, now_ms: i64) -> Result<(), sqlx::Error> {
+    for effect in &acted.effects {
+        let details = match effect {
+            Effect::Escalated { from, to } if from == to => {
+                format!("not read in time, nobody above {}", tier_word(*from))
+            }
+            Effect::Escalated { from, to } => {
+                format!("not read in time, {} to {}", tier_word(*from), tier_word(*to))
+            }
+            Effect::Overdue { tier } => format!("overdue in a reader's hands, {}", tier_word(*tier)),
+            Effect::LeaseLapsed | Effect::OfferLapsed => continue,
+        };
+        let object = Object::case(&acted.case.clinic, &acted.case.case);
+        let entry = Entry::new(Actor::Hub("worklist"), Action::Escalate, object).details(&details);
+        append_in(step, &entry, now_ms).await?;
+    }
+    Ok(())
+}
+
+fn tier_word(tier: Tier) -> &'static str {
+    match tier {
+        Tier::County => "county",
+        Tier::City => "city",
+        Tier::Province => "province",
+    }
 }
 
 fn effect_word(effect: Effect) -> &'static str {

@@ -8,6 +8,7 @@ mod reports;
 mod row;
 mod triage;
 mod words;
+mod workitems;
 
 use std::fmt;
 
@@ -22,6 +23,7 @@ pub(crate) use list::{Filter, HistoryLine, Load, Scope};
 pub(crate) use reports::{NewReport, ReaderOpinion, Saved, StatementRow, StoredReport};
 pub(in crate::archive) use row::tier;
 pub(crate) use words::{ClinicWord, Said, StoredMessage};
+pub(crate) use workitems::{CaseWorkitem, Program, WorkitemStep};
 
 /// A case as the list and its page show it.
 #[derive(Debug, Clone, PartialEq, Eq)]

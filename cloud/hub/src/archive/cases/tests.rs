@@ -5,7 +5,8 @@ use barefoot_domain::{
 use barefoot_wire::{StudyResult, decode_case_state, decode_envelope, encode_report, v1};
 
 use super::*;
-use crate::archive::{Archive, Arrival, Detected, DetectedBy, Outcome};
+use crate::archive::{Archive, Arrival, AuditFilter, Detected, DetectedBy, Outcome};
+use crate::audit::{self, Action, Entry, Object};
 use crate::worklist::life::{Actor, Event, Stage, State};
 use crate::worklist::rules::{Rules, Worklist};
 
@@ -253,6 +254,22 @@ async fn a_critical_case_that_nobody_reads_goes_up_and_alarms() {
     assert_eq!(desk.case("2.25.1").await.life.tier, Tier::City);
     let alarms = desk.archive.untold_alarms(10).await.unwrap();
     assert_eq!((alarms.len(), alarms[0].tier), (1, Tier::City));
+    let late = desk
+        .archive
+        .audit_entries(&AuditFilter::default(), 10)
+        .await
+        .unwrap();
+    assert_eq!(late.len(), 1, "it stands in the log once");
+    let entry = &late[0].entry;
+    assert_eq!(
+        (
+            entry.actor_kind.as_str(),
+            entry.action.as_str(),
+            entry.details.as_str()
+        ),
+        ("hub", "escalate", "not read in time, county to city")
+    );
+    assert_eq!(entry.case, "2.25.1");
     desk.archive.alarm_told(alarms[0].number, wake).await.unwrap();
     assert!(desk.archive.untold_alarms(10).await.unwrap().is_empty());
 }
@@ -322,6 +339,35 @@ async fn a_draft_outlives_the_page_and_an_older_page_does_not_overwrite_it() {
         .save_draft(&key("2.25.1"), "li", b"x", 0, &desk.rules, NOW)
         .await;
     assert!(matches!(other, Err(NotActed::Refused(Refused::NotHolder))));
+}
+
+#[tokio::test]
+async fn what_changes_a_case_stands_in_the_audit_log_and_what_changes_nothing_does_not() {
+    let desk = Desk::new().await;
+    desk.result("2.25.1", 1, Urgency::Review).await;
+    desk.triage().await;
+    let entry = Entry::new(
+        audit::Actor::person("wang", "Wang"),
+        Action::Claim,
+        Object::none(),
+    );
+    let by = By::person("wang", "claimed");
+    let wangs = key("2.25.1");
+    let act = async |event: Event| {
+        let acted = desk
+            .archive
+            .act_noted(&wangs, &event, by, &entry, &desk.rules, NOW);
+        acted.await.map(drop)
+    };
+    let lines = async || {
+        let all = desk.archive.audit_entries(&AuditFilter::default(), 10).await;
+        all.unwrap().len()
+    };
+    act(claim("wang")).await.unwrap();
+    assert_eq!(lines().await, 1);
+    assert!(act(claim("li")).await.is_err());
+    act(claim("wang")).await.unwrap();
+    assert_eq!(lines().await, 1, "refused, and the same again");
 }
 
 #[tokio::test]

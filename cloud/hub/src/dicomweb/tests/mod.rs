@@ -3,6 +3,7 @@
 mod doors;
 mod fixture;
 mod peers;
+mod reading;
 mod retrieving;
 mod searching;
 mod storing;
@@ -17,9 +18,12 @@ use barefoot_domain::{CaseId, ClinicId};
 use serde_json::Value;
 use tower::ServiceExt;
 
+use super::access::{By, Entry, NotWritten, Refused};
 use super::*;
 use crate::config::Images;
+use crate::dispatch::Dispatch;
 use crate::image_store::tests::commit_images;
+use crate::worklist::{CaseWorkitems, Worklist, rules};
 use fixture::Image;
 
 /// Tokens are what they may: `see`, `store`, `work`, `all`; `all-2` is another program. `session` is a browser.
@@ -87,6 +91,7 @@ struct House {
     changes: Changes,
     indexer: Indexer,
     log: Arc<Log>,
+    worklist: Worklist,
     router: Router,
     shutdown: Shutdown,
 }
@@ -122,6 +127,15 @@ impl House {
         let store = ImageStore::open(&config, images, archive.clone(), changes.clone()).unwrap();
         let log = Arc::<Log>::default();
         let shutdown = Shutdown::new();
+        let worklist = Worklist::new(
+            archive.clone(),
+            rules::Worklist::default().rules().unwrap(),
+            changes.clone(),
+            Dispatch::new(archive.clone()),
+        );
+        let events = Events::default();
+        let cases = CaseWorkitems::new(worklist.clone(), events.clone());
+        tokio::spawn(cases.clone().run(shutdown.clone()));
         let router = router(
             settings,
             Parts {
@@ -130,8 +144,8 @@ impl House {
                 changes: changes.clone(),
                 access: Arc::new(Tokens),
                 audit: log.clone(),
-                workitems: Vec::new(),
-                events: Events::default(),
+                workitems: vec![Arc::new(cases)],
+                events,
                 shutdown: shutdown.clone(),
             },
         );
@@ -142,6 +156,7 @@ impl House {
             store,
             changes,
             log,
+            worklist,
             router,
             shutdown,
         }

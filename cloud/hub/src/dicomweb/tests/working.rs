@@ -7,7 +7,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use super::fixture::pseudonym;
 use super::*;
 
-const ALL: &str = "1.2.840.10008.5.1.4.34.5";
+pub(super) const ALL: &str = "1.2.840.10008.5.1.4.34.5";
 const FILTERED: &str = "1.2.840.10008.5.1.4.34.5.1";
 
 /// A workitem as a RIS makes it.
@@ -23,7 +23,7 @@ fn workitem(priority: &str) -> Value {
     })
 }
 
-fn to(state: &str, transaction: &str) -> Value {
+pub(super) fn to(state: &str, transaction: &str) -> Value {
     json!({
         "00741000": { "vr": "CS", "Value": [state] },
         "00081195": { "vr": "UI", "Value": [transaction] },
@@ -42,7 +42,7 @@ fn performed() -> Value {
 }
 
 impl House {
-    async fn send(&self, token: &str, method: Method, path: &str, body: &Value) -> Answer {
+    pub(super) async fn send(&self, token: &str, method: Method, path: &str, body: &Value) -> Answer {
         let token = format!("Bearer {token}");
         let headers = [
             ("authorization", token.as_str()),
@@ -66,7 +66,7 @@ impl House {
             .await
     }
 
-    async fn state(&self, uid: &str) -> String {
+    pub(super) async fn state(&self, uid: &str) -> String {
         let answer = self
             .get(&format!("/workitems/{uid}"), "application/dicom+json")
             .await;
@@ -355,9 +355,10 @@ async fn searches_come_in_pages() {
     );
 }
 
-type Socket = tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>;
+pub(super) type Socket =
+    tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>;
 
-async fn listen(address: std::net::SocketAddr, ae_title: &str, token: &str) -> Socket {
+pub(super) async fn listen(address: std::net::SocketAddr, ae_title: &str, token: &str) -> Socket {
     let url = format!("ws://{address}{PREFIX}/ws/subscribers/{ae_title}");
     let mut request = url.into_client_request().unwrap();
     request
@@ -366,7 +367,7 @@ async fn listen(address: std::net::SocketAddr, ae_title: &str, token: &str) -> S
     tokio_tungstenite::connect_async(request).await.unwrap().0
 }
 
-async fn next(socket: &mut Socket) -> Value {
+pub(super) async fn next(socket: &mut Socket) -> Value {
     loop {
         let message = tokio::time::timeout(Duration::from_secs(20), socket.next())
             .await

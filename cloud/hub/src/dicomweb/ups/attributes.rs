@@ -72,10 +72,6 @@ impl Attributes {
             .insert(tag.to_owned(), json!({ "vr": "SQ", "Value": items }));
     }
 
-    pub(crate) fn insert(&mut self, tag: &str, element: Value) {
-        self.0.insert(tag.to_owned(), element);
-    }
-
     pub(crate) fn remove(&mut self, tag: &str) -> Option<Value> {
         self.0.remove(tag)
     }

@@ -64,7 +64,7 @@ impl Event {
         }
     }
 
-    pub(super) fn cancel_requested(workitem: Workitem, about: Attributes, who: &str) -> Self {
+    pub(crate) fn cancel_requested(workitem: Workitem, about: Attributes, who: &str) -> Self {
         let mut told = Attributes::default();
         for (tag, vr) in [(REASON, "LT"), ("0074100A", "UR"), ("0074100C", "LO")] {
             if let Some(text) = about.string(tag) {

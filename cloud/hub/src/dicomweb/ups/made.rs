@@ -12,7 +12,7 @@ use super::state::{Action, Outcome, State, Transaction, decide};
 use super::workitems::{Done, Fault, Request, Workitem, Workitems};
 use crate::archive::{Archive, WorkitemChange, WorkitemRow};
 use crate::clock::now_ms;
-use crate::dicomweb::access::Later;
+use crate::dicomweb::access::{Caller, Later};
 use crate::dicomweb::moment::date_time;
 
 /// Read at once for a search; older ones first.
@@ -112,8 +112,8 @@ impl Workitems for MadeWorkitems {
         Box::pin(self.search_now(search))
     }
 
-    fn act<'a>(&'a self, uid: &'a str, request: Request, who: &'a str) -> Later<'a, Result<Done, Fault>> {
-        Box::pin(self.act_now(uid, request, who))
+    fn act<'a>(&'a self, uid: &'a str, request: Request, who: &'a Caller) -> Later<'a, Result<Done, Fault>> {
+        Box::pin(self.act_now(uid, request, &who.name))
     }
 }
 

@@ -5,7 +5,7 @@
 //! attributes     a workitem's content, DICOM JSON model
 //! requirements   what must stand in it when it is made and when it ends; that no identity stands in it
 //! search         matching keys against it
-//! workitems      where workitems come from: a trait, of which the hub's worklist is to be one
+//! workitems      where workitems come from: a trait; one such place is the hub's list (`worklist::workitems`)
 //! made           the other one: workitems that clients make, in the database
 //! places         all of them as one worklist
 //! events         what is told of a change
@@ -31,7 +31,8 @@ pub(crate) use events::{Event, EventKind, Events};
 pub(crate) use following::following;
 pub(crate) use made::MadeWorkitems;
 pub(crate) use places::Ups;
+pub(crate) use requirements::{PROGRESS, updated};
 pub(crate) use search::Search;
 pub(crate) use service::{doing, seeing};
-pub(crate) use state::{Action, Outcome, Refusal, State, Transaction, Warning, decide};
+pub(crate) use state::{Action, Outcome, Refusal, State, Transaction, decide};
 pub(crate) use workitems::{Done, Fault, Request, Workitem, Workitems};

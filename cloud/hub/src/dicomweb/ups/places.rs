@@ -5,6 +5,7 @@ use super::events::Events;
 use super::made::MadeWorkitems;
 use super::search::Search;
 use super::workitems::{Done, Fault, Request, Workitem, Workitems};
+use crate::dicomweb::access::Caller;
 
 /// All places of workitems.
 #[derive(Debug, Clone)]
@@ -48,7 +49,7 @@ impl Ups {
         Ok(found)
     }
 
-    pub(super) async fn act(&self, uid: &str, request: Request, who: &str) -> Result<Done, Fault> {
+    pub(super) async fn act(&self, uid: &str, request: Request, who: &Caller) -> Result<Done, Fault> {
         for place in self.places() {
             match place.act(uid, request.clone(), who).await {
                 Err(Fault::NotFound) => {}

@@ -8,7 +8,7 @@ use super::state::State;
 
 pub(super) const TRANSACTION: &str = "00081195";
 pub(super) const STATE: &str = "00741000";
-pub(super) const PROGRESS: &str = "00741002";
+pub(crate) const PROGRESS: &str = "00741002";
 pub(super) const PERFORMED: &str = "00741216";
 pub(super) const CANCELLATION_TIME: &str = "00404052";
 pub(super) const CLASS: &str = "00080016";
@@ -89,7 +89,7 @@ pub(super) fn made(attributes: &mut Attributes) -> Result<(), String> {
 }
 
 /// Checks what a client would change.
-pub(super) fn updated(changes: &Attributes) -> Result<(), String> {
+pub(crate) fn updated(changes: &Attributes) -> Result<(), String> {
     no_identity(changes.object())?;
     for (tag, name) in FIXED {
         if changes.contains(tag) {
@@ -194,11 +194,8 @@ mod tests {
         assert!(refused(&|set| set.put("00100020", "LO", "4711")).contains("identity"));
         assert!(refused(&|set| set.put("00100030", "DA", "19700101")).contains("identity"));
         assert!(refused(&|set| set.put("00080050", "SH", "A1")).contains("Accession"));
-        let mut item = Attributes::default();
-        item.insert(
-            "00100010",
-            serde_json::json!({ "vr": "PN", "Value": [{ "Alphabetic": "Zhang^San" }] }),
-        );
+        let item = br#"{"00100010":{"vr":"PN","Value":[{"Alphabetic":"Zhang^San"}]}}"#;
+        let item = Attributes::parse(item).unwrap();
         let item = item.into_value();
         let nested = refused(&|set| set.put_items("00404021", vec![item.clone()]));
         assert!(nested.contains("00100010") && !nested.contains("Zhang"));

@@ -166,7 +166,7 @@ async fn update(
         .or_else(|| changes.string(TRANSACTION))
         .map(str::to_owned);
     let request = Request::Update { transaction, changes };
-    finish(hub.ups.act(&uid, request, &caller.name).await, StatusCode::OK)
+    finish(hub.ups.act(&uid, request, &caller).await, StatusCode::OK)
 }
 
 async fn change(
@@ -191,7 +191,7 @@ async fn change(
         return answer::refused(StatusCode::BAD_REQUEST, "the Transaction UID (0008,1195) is none");
     }
     let request = Request::Change { to, transaction };
-    finish(hub.ups.act(&uid, request, &caller.name).await, StatusCode::OK)
+    finish(hub.ups.act(&uid, request, &caller).await, StatusCode::OK)
 }
 
 async fn request_cancel(
@@ -210,10 +210,7 @@ async fn request_cancel(
         }
     };
     let request = Request::Cancel { about };
-    finish(
-        hub.ups.act(&uid, request, &caller.name).await,
-        StatusCode::ACCEPTED,
-    )
+    finish(hub.ups.act(&uid, request, &caller).await, StatusCode::ACCEPTED)
 }
 
 fn data_set(headers: &HeaderMap, body: &[u8]) -> Result<Attributes, Box<Response>> {
@@ -278,6 +275,7 @@ pub(super) fn told(fault: &Fault) -> Response {
         Fault::Exists => (StatusCode::CONFLICT, None),
         Fault::Invalid(_) => (StatusCode::BAD_REQUEST, None),
         Fault::Refused(refusal) => (refusal.status(), Some(refusal.text())),
+        Fault::Conflict(_) => (StatusCode::CONFLICT, Some(Refusal::Ended.text())),
         Fault::Lacking(_) => (Refusal::NotFinal.status(), Some(Refusal::NotFinal.text())),
         Fault::Failed { source } => return answer::failed("workitems", source),
     };

@@ -1,5 +1,5 @@
-//! Where workitems come from. The hub's own worklist is to be one such place, the workitems that clients made another: to a
-//! client they are one worklist.
+//! Where workitems come from. The hub's own list is one such place, the workitems that clients made another: to a client
+//! they are one worklist.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use super::attributes::Attributes;
 use super::requirements::{CLASS, INSTANCE, MODIFIED, STATE, TRANSACTION};
 use super::search::Search;
 use super::state::{Refusal, State, Warning};
-use crate::dicomweb::access::Later;
+use crate::dicomweb::access::{Caller, Later};
 use crate::dicomweb::moment::date_time;
 
 /// Unified Procedure Step - Push: of any instance (PS3.4 section CC.3.1).
@@ -73,6 +73,9 @@ pub(crate) enum Fault {
     Invalid(String),
     #[error("{}", .0.why())]
     Refused(Refusal),
+    /// What it stands for does not allow it now.
+    #[error("{0}")]
+    Conflict(String),
     /// A final state's needs, by name.
     #[error("{0} is missing")]
     Lacking(&'static str),
@@ -91,6 +94,6 @@ pub(crate) trait Workitems: fmt::Debug + Send + Sync {
     /// All that match, the oldest first, without regard to its page.
     fn search<'a>(&'a self, search: &'a Search) -> Later<'a, Result<Vec<Workitem>, Fault>>;
 
-    /// `who`: the account or token, as logs name it. `NotFound` where it is not of this place.
-    fn act<'a>(&'a self, uid: &'a str, request: Request, who: &'a str) -> Later<'a, Result<Done, Fault>>;
+    /// `NotFound` where it is not of this place.
+    fn act<'a>(&'a self, uid: &'a str, request: Request, who: &'a Caller) -> Later<'a, Result<Done, Fault>>;
 }
