@@ -79,6 +79,7 @@ mod error_chain;
 mod fault_report;
 mod finding_names;
 mod handoff;
+mod heat_layer;
 mod hub_certificate;
 mod hub_clock;
 mod identity_check;

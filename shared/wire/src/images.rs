@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use barefoot_domain::StudyUid;
+use barefoot_domain::{FindingCode, StudyUid};
 use prost::Message;
 
 use crate::v1;
@@ -16,6 +16,15 @@ pub const MAX_INSTANCES: usize = 20_000;
 
 /// Pictures of a quick look, at most.
 pub const MAX_PICTURES: usize = 64;
+
+/// Heat maps of a quick look, at most.
+pub const MAX_HEAT_MAPS: usize = 16;
+
+/// One of them, at most: a picture of few colours, no larger than [`MAX_HEAT_MAP_SIDE`].
+pub const MAX_HEAT_MAP_BYTES: u64 = 128 * 1024;
+
+/// Pixels of a heat map's longer side, at most.
+pub const MAX_HEAT_MAP_SIDE: u32 = 512;
 
 /// Answers HEAD and PUT: how many bytes from the start are there.
 pub const UPLOAD_OFFSET: &str = "upload-offset";
@@ -133,6 +142,24 @@ pub struct Picture {
     pub sop_instance_uid: String,
 }
 
+/// Where a model looked, to be laid over an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeatMapPicture {
+    pub object: ObjectRef,
+    pub sop_instance_uid: String,
+    /// From 1.
+    pub frame: u32,
+    pub finding: FindingCode,
+}
+
+/// What an expert can begin with.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct QuickLook {
+    /// The key image first.
+    pub pictures: Vec<Picture>,
+    pub heat_maps: Vec<HeatMapPicture>,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Instance {
     pub object: ObjectRef,
@@ -173,29 +200,59 @@ pub const CANNOT_UNDERSTAND: u16 = 0xC000;
 pub const DATA_SET_MISMATCH: u16 = 0xA900;
 
 #[must_use]
-pub fn encode_quick_look(pictures: &[Picture]) -> Vec<u8> {
-    let pictures = pictures
-        .iter()
-        .map(|picture| v1::QuickPicture {
-            object: Some(picture.object.into()),
-            sop_instance_uid: picture.sop_instance_uid.clone(),
-        })
-        .collect();
-    v1::QuickLook { pictures }.encode_to_vec()
+pub fn encode_quick_look(look: &QuickLook) -> Vec<u8> {
+    let picture = |picture: &Picture| v1::QuickPicture {
+        object: Some(picture.object.into()),
+        sop_instance_uid: picture.sop_instance_uid.clone(),
+    };
+    let heat_map = |map: &HeatMapPicture| v1::HeatMapPicture {
+        object: Some(map.object.into()),
+        sop_instance_uid: map.sop_instance_uid.clone(),
+        frame: map.frame,
+        finding: map.finding.as_str().to_owned(),
+    };
+    let look = v1::QuickLook {
+        pictures: look.pictures.iter().map(picture).collect(),
+        heat_maps: look.heat_maps.iter().map(heat_map).collect(),
+    };
+    look.encode_to_vec()
 }
 
 /// # Errors
 /// When the bytes are no quick look.
-pub fn decode_quick_look(bytes: &[u8]) -> Result<Vec<Picture>, Error> {
+pub fn decode_quick_look(bytes: &[u8]) -> Result<QuickLook, Error> {
     let message = v1::QuickLook::decode(bytes).map_err(|_| Error::Malformed)?;
     at_most(message.pictures.len(), MAX_PICTURES, "pictures")?;
+    at_most(message.heat_maps.len(), MAX_HEAT_MAPS, "heat maps")?;
     let picture = |picture: v1::QuickPicture| {
         Ok(Picture {
             object: object(picture.object)?,
             sop_instance_uid: uid(picture.sop_instance_uid, "sop_instance_uid")?,
         })
     };
-    message.pictures.into_iter().map(picture).collect()
+    let heat_map = |map: v1::HeatMapPicture| {
+        if map.frame == 0 {
+            return Err(Error::Field { what: "frame" });
+        }
+        Ok(HeatMapPicture {
+            object: object(map.object)?,
+            sop_instance_uid: uid(map.sop_instance_uid, "sop_instance_uid")?,
+            frame: map.frame,
+            finding: FindingCode::new(map.finding).map_err(|_| Error::Field { what: "finding" })?,
+        })
+    };
+    Ok(QuickLook {
+        pictures: message
+            .pictures
+            .into_iter()
+            .map(picture)
+            .collect::<Result<_, _>>()?,
+        heat_maps: message
+            .heat_maps
+            .into_iter()
+            .map(heat_map)
+            .collect::<Result<_, _>>()?,
+    })
 }
 
 #[must_use]

@@ -10,7 +10,8 @@ use barefoot_domain::{
     QualityProblem, QualityVerdict, Reason, Score, Urgency,
 };
 use barefoot_wire::images::{
-    self, ContentRange, Failed, ImageSet, ImageSetResult, Instance, ObjectId, ObjectRef, Picture,
+    self, ContentRange, Failed, HeatMapPicture, ImageSet, ImageSetResult, Instance, ObjectId, ObjectRef,
+    Picture, QuickLook,
 };
 use barefoot_wire::{
     MAX_ENVELOPE_BYTES, Receipt, ReceiptOutcome, StudyResult, decode_envelope, decode_receipt, decode_result,
@@ -201,7 +202,18 @@ proptest! {
                 sop_instance_uid: instance.sop_instance_uid.clone(),
             })
             .collect();
-        prop_assert_eq!(images::decode_quick_look(&images::encode_quick_look(&pictures)).unwrap(), pictures);
+        let heat_maps = pictures
+            .iter()
+            .take(images::MAX_HEAT_MAPS)
+            .map(|picture| HeatMapPicture {
+                object: picture.object,
+                sop_instance_uid: picture.sop_instance_uid.clone(),
+                frame: 1 + u32::from(reason),
+                finding: FindingCode::new("pneumonia").expect("within the alphabet"),
+            })
+            .collect();
+        let look = QuickLook { pictures, heat_maps };
+        prop_assert_eq!(images::decode_quick_look(&images::encode_quick_look(&look)).unwrap(), look);
         let result = ImageSetResult {
             referenced: set.instances.iter().map(|one| (one.sop_class_uid.clone(), one.sop_instance_uid.clone())).collect(),
             failed: vec![Failed {
@@ -226,6 +238,39 @@ proptest! {
         let _ = images::decode_quick_look(&bytes);
         let _ = images::decode_result_of_images(&bytes);
     }
+}
+
+#[test]
+fn a_heat_map_names_its_frame_and_finding_and_an_older_box_sends_none() {
+    use prost::Message as _;
+
+    let object = v1::ObjectReference {
+        sha256: vec![7; 32],
+        bytes: 9,
+    };
+    let decoded = |frame: u32, finding: &str| {
+        let map = v1::HeatMapPicture {
+            object: Some(object.clone()),
+            sop_instance_uid: "2.25.7".to_owned(),
+            frame,
+            finding: finding.to_owned(),
+        };
+        let look = v1::QuickLook {
+            pictures: Vec::new(),
+            heat_maps: vec![map],
+        };
+        images::decode_quick_look(&look.encode_to_vec())
+    };
+    assert_eq!(decoded(1, "pneumonia").unwrap().heat_maps.len(), 1);
+    assert_eq!(
+        decoded(0, "pneumonia"),
+        Err(images::Error::Field { what: "frame" })
+    );
+    assert_eq!(
+        decoded(1, "Wang Xiaodong"),
+        Err(images::Error::Field { what: "finding" })
+    );
+    assert!(images::decode_quick_look(&[]).unwrap().heat_maps.is_empty());
 }
 
 #[test]

@@ -1,8 +1,9 @@
 use barefoot_domain::{CaseId, ClinicId};
 use barefoot_imaging::deidentify;
 use barefoot_wire::images::{
-    CANNOT_UNDERSTAND, DATA_SET_MISMATCH, Failed, ImageSet, ImageSetResult, Instance, ObjectId, ObjectRef,
-    Picture, decode_result_of_images, encode_quick_look, encode_result_of_images,
+    CANNOT_UNDERSTAND, DATA_SET_MISMATCH, Failed, HeatMapPicture, ImageSet, ImageSetResult, Instance,
+    MAX_HEAT_MAP_BYTES, MAX_HEAT_MAP_SIDE, ObjectId, ObjectRef, QuickLook, decode_result_of_images,
+    encode_quick_look, encode_result_of_images,
 };
 use tokio::task::spawn_blocking;
 
@@ -88,19 +89,30 @@ impl ImageStore {
         Ok(Some(result))
     }
 
-    /// Notes the pictures to begin with; the newest word counts. `None`: they are too large.
+    /// Notes the pictures to begin with, and where the model looked; the newest word counts. `None`: they are too large.
     pub(super) async fn commit_quick_look(
         &self,
         clinic: &ClinicId,
         case: &CaseId,
         version: u32,
-        pictures: &[Picture],
+        look: &QuickLook,
     ) -> Result<Option<ImageSetResult>, Error> {
-        let bytes: u64 = pictures.iter().map(|picture| picture.object.bytes).sum();
+        let bytes = look
+            .pictures
+            .iter()
+            .fold(0u64, |sum, picture| sum.saturating_add(picture.object.bytes));
         if QUICK_LOOK_BYTES < bytes {
             return Ok(None);
         }
-        let objects = || pictures.iter().map(|picture| picture.object);
+        // One that is too large is not even asked for.
+        let heat_maps = || {
+            let small = |map: &&HeatMapPicture| map.object.bytes <= MAX_HEAT_MAP_BYTES;
+            look.heat_maps.iter().filter(small)
+        };
+        let objects = || {
+            let pictures = look.pictures.iter().map(|picture| picture.object);
+            pictures.chain(heat_maps().map(|map| map.object))
+        };
         let mut named = self
             .0
             .objects
@@ -113,15 +125,15 @@ impl ImageStore {
         if !result.missing.is_empty() {
             return Ok(Some(result));
         }
-        let mut kept = Vec::new();
-        for picture in pictures {
+        let mut kept = QuickLook::default();
+        for picture in &look.pictures {
             let file = self.0.objects.read(clinic, picture.object.id).await?;
             if deidentify::is_bare_jpeg(&file) {
                 result.referenced.push((
                     deidentify::SECONDARY_CAPTURE.to_owned(),
                     picture.sop_instance_uid.clone(),
                 ));
-                kept.push(picture.clone());
+                kept.pictures.push(picture.clone());
             } else {
                 tracing::error!(%clinic, object = %picture.object.id, "A picture of a quick look was refused and thrown away.");
                 self.throw_away(clinic, &mut named, picture.object.id).await;
@@ -133,7 +145,25 @@ impl ImageStore {
                 });
             }
         }
-        let objects: Vec<ObjectId> = kept.iter().map(|picture| picture.object.id).collect();
+        for map in heat_maps() {
+            let file = self.0.objects.read(clinic, map.object.id).await?;
+            if deidentify::is_bare_png(&file, MAX_HEAT_MAP_SIDE) {
+                kept.heat_maps.push(map.clone());
+            } else {
+                tracing::error!(%clinic, object = %map.object.id, "A heat map was refused and thrown away.");
+                self.throw_away(clinic, &mut named, map.object.id).await;
+                result.failed.push(Failed {
+                    sop_class_uid: deidentify::SECONDARY_CAPTURE.to_owned(),
+                    sop_instance_uid: map.sop_instance_uid.clone(),
+                    reason: CANNOT_UNDERSTAND,
+                    why: "it is no PNG with transparency and without other data".to_owned(),
+                });
+            }
+        }
+        let pictures = kept.pictures.iter().map(|picture| picture.object.id);
+        let objects: Vec<ObjectId> = pictures
+            .chain(kept.heat_maps.iter().map(|map| map.object.id))
+            .collect();
         self.0
             .archive
             .put_quick_look(

@@ -117,10 +117,10 @@ async fn commit_quick_look(
     Path((case, version)): Path<(String, u32)>,
     body: Bytes,
 ) -> Response {
-    let (Ok(case), Ok(pictures)) = (CaseId::new(case), decode_quick_look(&body)) else {
+    let (Ok(case), Ok(look)) = (CaseId::new(case), decode_quick_look(&body)) else {
         return StatusCode::BAD_REQUEST.into_response();
     };
-    match store.commit_quick_look(&clinic, &case, version, &pictures).await {
+    match store.commit_quick_look(&clinic, &case, version, &look).await {
         Ok(Some(result)) => answered(&result),
         Ok(None) => StatusCode::PAYLOAD_TOO_LARGE.into_response(),
         Err(error) => failed(&error),

@@ -100,12 +100,12 @@ async fn quick_look(
     else {
         return not_here();
     };
-    let pictures = match site.archive.quick_look(&clinic, &case, version).await {
-        Ok(pictures) => pictures,
+    let look = match site.archive.quick_look(&clinic, &case, version).await {
+        Ok(look) => look,
         Err(error) => return failed(&error, site.look.language),
     };
-    let pictures = pictures.and_then(|bytes| decode_quick_look(&bytes).ok());
-    let Some(key) = pictures.and_then(|pictures| pictures.into_iter().next()) else {
+    let look = look.and_then(|bytes| decode_quick_look(&bytes).ok());
+    let Some(key) = look.and_then(|look| look.pictures.into_iter().next()) else {
         return not_here();
     };
     match images.read(&clinic, key.object.id).await {

@@ -18,14 +18,15 @@ use std::time::Instant;
 use barefoot_domain::{Assessment, QualityVerdict, Reason, Urgency};
 use barefoot_imaging::header::{self, Header};
 use barefoot_imaging::pixels::{self, GrayImage};
-use barefoot_imaging::render::{self, HeatMap};
+use barefoot_imaging::render;
 use barefoot_imaging::statistics::{PixelStatistics, statistics};
 use serde::Deserialize;
 
 use crate::handoff::{AssessedStudy, SettledStudy};
+use crate::heat_layer::{self, HeatLayer};
 use crate::model::{ActiveModel, ModelHandle, ShadowStudy};
 use decision::decide;
-use sum::Sum;
+use sum::{Looked, Place, Sum};
 
 /// The longest side of a picture on a page, pixels.
 const PICTURE_SIDE: u32 = 1024;
@@ -142,7 +143,7 @@ impl Assessor {
         for (path, header) in &objects {
             match guarded(|| pixels::load_gray(path, header)) {
                 Ok(image) => match taken(header) {
-                    Some(model) => self.read(model, Arc::new(image), settled, sum),
+                    Some(model) => self.read(model, Arc::new(image), place(path, header), settled, sum),
                     None => sum.show(-1.0, Arc::new(image), None),
                 },
                 Err(reason) => {
@@ -154,14 +155,21 @@ impl Assessor {
     }
 
     /// The exposure rules are for the pictures a model takes.
-    fn read(&self, active: &ActiveModel, image: Arc<GrayImage>, settled: &SettledStudy, sum: &mut Sum) {
+    fn read(
+        &self,
+        active: &ActiveModel,
+        image: Arc<GrayImage>,
+        place: Place,
+        settled: &SettledStudy,
+        sum: &mut Sum,
+    ) {
         sum.graded(&(self.grade)(&statistics(&image), image.width, image.height));
         let at_work = active.at_work();
         let begun = Instant::now();
         let said = guarded(|| active.model.assess(&image));
         drop(at_work);
         match said {
-            Ok(prediction) => sum.predicted(image, prediction, begun.elapsed()),
+            Ok(prediction) => sum.predicted(image, place, prediction, begun.elapsed()),
             Err(reason) => {
                 sum.failed();
                 tracing::error!(study = %settled.study, reason, "The model failed on a picture; the study goes to review.");
@@ -194,8 +202,8 @@ impl Assessor {
             urgency,
             reasons,
         };
-        let made = sum.shown.map_or_else(Vec::new, |(_, image, map)| {
-            save_pictures(&image, map.as_ref(), pictures)
+        let made = sum.shown.map_or_else(Vec::new, |(_, image, looked)| {
+            save_pictures(&image, looked.as_ref(), pictures)
         });
         AssessedStudy {
             assessment,
@@ -217,6 +225,15 @@ impl Assessor {
     }
 }
 
+/// Of several frames the middle one is read.
+fn place(path: &Path, header: &Header) -> Place {
+    let file = path.file_name().and_then(|name| name.to_str());
+    Place {
+        file: file.unwrap_or_default().to_owned(),
+        frame: header.frames() / 2 + 1,
+    }
+}
+
 /// A codec or an engine that panics on somebody's picture must not take the daemon along.
 fn guarded<T, E: std::fmt::Display>(work: impl FnOnce() -> Result<T, E>) -> Result<T, String> {
     match catch_unwind(AssertUnwindSafe(work)) {
@@ -227,7 +244,7 @@ fn guarded<T, E: std::fmt::Display>(work: impl FnOnce() -> Result<T, E>) -> Resu
 }
 
 /// Pictures are a convenience that can be made again: a failure costs the picture, not the assessment.
-fn save_pictures(image: &GrayImage, map: Option<&HeatMap>, directory: &Path) -> Vec<String> {
+fn save_pictures(image: &GrayImage, looked: Option<&Looked>, directory: &Path) -> Vec<String> {
     let mut made = Vec::new();
     let mut save = |name: &str, picture: Result<Vec<u8>, render::Error>| {
         let outcome = picture.map_err(std::io::Error::other).and_then(|bytes| {
@@ -240,8 +257,30 @@ fn save_pictures(image: &GrayImage, map: Option<&HeatMap>, directory: &Path) -> 
         }
     };
     save("preview", render::preview_jpeg(image, PICTURE_SIDE));
-    if let Some(map) = map {
-        save("heat_map", render::overlay_heat_map(image, map, PICTURE_SIDE));
+    if let Some(looked) = looked {
+        save(
+            "heat_map",
+            render::overlay_heat_map(image, &looked.map, PICTURE_SIDE),
+        );
+    }
+    if let Err(error) = save_layer(image, looked, directory) {
+        tracing::warn!(%error, "The heat map for experts could not be kept.");
     }
     made
+}
+
+/// The map by itself: experts lay it over the image at the hub.
+fn save_layer(image: &GrayImage, looked: Option<&Looked>, directory: &Path) -> std::io::Result<()> {
+    let Some(looked) = looked else {
+        return heat_layer::remove(directory);
+    };
+    let size = (image.width, image.height);
+    let png = render::heat_layer(size, &looked.map, heat_layer::SIDE).map_err(std::io::Error::other)?;
+    let layer = HeatLayer {
+        file: looked.place.file.clone(),
+        frame: looked.place.frame,
+        finding: looked.finding.as_str().to_owned(),
+        png,
+    };
+    layer.save(directory)
 }

@@ -3,12 +3,31 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use barefoot_domain::{Call, EngineUse, FindingResult, QualityGrade, QualityProblem, QualityVerdict, Reason};
+use barefoot_domain::{
+    Call, EngineUse, FindingCode, FindingResult, QualityGrade, QualityProblem, QualityVerdict, Reason,
+};
 use barefoot_imaging::pixels::GrayImage;
 use barefoot_imaging::render::HeatMap;
 use barefoot_inference::Prediction;
 
 use crate::model::{StudyCount, shadow};
+
+/// Where a model looked for a finding, and on what.
+#[derive(Debug)]
+pub(super) struct Looked {
+    pub(super) map: HeatMap,
+    pub(super) finding: FindingCode,
+    pub(super) place: Place,
+}
+
+/// The frame of an image that was read.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    /// Its name below `instances/`.
+    pub(super) file: String,
+    /// From 1.
+    pub(super) frame: u32,
+}
 
 /// Of the pictures only the one to show is kept: a study may have hundreds.
 pub(super) struct Sum {
@@ -19,7 +38,7 @@ pub(super) struct Sum {
     pub(super) gaps: Vec<Reason>,
     pub(super) engine: Option<EngineUse>,
     /// The picture to show, the highest score of any finding on it, and where the model looked.
-    pub(super) shown: Option<(f32, Arc<GrayImage>, Option<HeatMap>)>,
+    pub(super) shown: Option<(f32, Arc<GrayImage>, Option<Looked>)>,
     failed: bool,
     times_ms: Vec<f32>,
     /// Pictures the model answered for, as many as the model beside is shown; `None` where there is none.
@@ -63,7 +82,13 @@ impl Sum {
         });
     }
 
-    pub(super) fn predicted(&mut self, image: Arc<GrayImage>, prediction: Prediction, took: Duration) {
+    pub(super) fn predicted(
+        &mut self,
+        image: Arc<GrayImage>,
+        place: Place,
+        prediction: Prediction,
+        took: Duration,
+    ) {
         self.times_ms.push(took.as_secs_f32() * 1000.0);
         if let Some(beside) = self
             .beside
@@ -87,12 +112,17 @@ impl Sum {
             }
         }
         self.engine = Some(prediction.engine);
-        self.show(highest, image, Some(prediction.heat_map));
+        let looked = Looked {
+            map: prediction.heat_map,
+            finding: prediction.heat_map_of,
+            place,
+        };
+        self.show(highest, image, Some(looked));
     }
 
-    pub(super) fn show(&mut self, score: f32, image: Arc<GrayImage>, map: Option<HeatMap>) {
+    pub(super) fn show(&mut self, score: f32, image: Arc<GrayImage>, looked: Option<Looked>) {
         if self.shown.as_ref().is_none_or(|(best, ..)| *best < score) {
-            self.shown = Some((score, image, map));
+            self.shown = Some((score, image, looked));
         }
     }
 

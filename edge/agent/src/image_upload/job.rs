@@ -39,9 +39,7 @@ impl Job {
 #[serde(tag = "event", rename_all = "snake_case")]
 pub(super) enum Line {
     /// The small pictures were made, the key image first.
-    QuickLook {
-        pictures: Vec<PictureLine>,
-    },
+    QuickLook(QuickLookLine),
     /// The hub has committed them.
     QuickLookSent,
     /// An image was made ready and lies beside, named by its hash.
@@ -58,6 +56,23 @@ pub(super) enum Line {
     Lost {
         file: String,
     },
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct QuickLookLine {
+    pub(super) pictures: Vec<PictureLine>,
+    /// Sent only to a hub that asks for them.
+    #[serde(default)]
+    pub(super) heat_maps: Vec<HeatMapLine>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct HeatMapLine {
+    pub(super) sha256: String,
+    pub(super) bytes: u64,
+    pub(super) sop_instance_uid: String,
+    pub(super) frame: u32,
+    pub(super) finding: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,7 +106,7 @@ pub(super) enum Step {
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     folder: PathBuf,
-    quick_look: Option<Vec<PictureLine>>,
+    quick_look: Option<QuickLookLine>,
     quick_look_sent: bool,
     steps: HashMap<String, Step>,
     losses: HashMap<String, usize>,
@@ -121,7 +136,7 @@ impl Progress {
 
     fn take(&mut self, line: Line) {
         match line {
-            Line::QuickLook { pictures } => self.quick_look = Some(pictures),
+            Line::QuickLook(look) => self.quick_look = Some(look),
             Line::QuickLookSent => self.quick_look_sent = true,
             Line::Ready(image) => {
                 self.steps.insert(image.file.clone(), Step::ToSend(image));
@@ -142,8 +157,8 @@ impl Progress {
         }
     }
 
-    pub(super) fn quick_look(&self) -> Option<&[PictureLine]> {
-        self.quick_look.as_deref()
+    pub(super) fn quick_look(&self) -> Option<&QuickLookLine> {
+        self.quick_look.as_ref()
     }
 
     pub(super) fn is_quick_look_sent(&self) -> bool {
@@ -220,6 +235,16 @@ mod tests {
         assert_eq!(again.step("a.dcm"), Step::Sent(image("a.dcm", "aa")));
         assert_eq!(again.step("b.dcm"), Step::ToSend(image("b.dcm", "bb")));
         assert!(again.is_quick_look_sent());
+    }
+
+    #[test]
+    fn a_quick_look_noted_by_an_older_daemon_is_read() {
+        let old =
+            r#"{"event":"quick_look","pictures":[{"sha256":"aa","bytes":1,"sop_instance_uid":"2.25.1"}]}"#;
+        let Ok(Line::QuickLook(look)) = serde_json::from_str(old) else {
+            panic!("{old}");
+        };
+        assert_eq!((look.pictures.len(), look.heat_maps.len()), (1, 0));
     }
 
     #[test]

@@ -396,6 +396,7 @@ impl ImageUploads {
             case: case.as_str().to_owned(),
             version: job.version,
             instances: self.0.state.instances(&study),
+            pictures: self.0.state.pictures(&study, job.version),
             files,
         }))
     }

@@ -7,11 +7,13 @@ use std::path::{Path, PathBuf};
 use barefoot_imaging::deidentify::{self, Deidentified, Policy, Withheld};
 use barefoot_imaging::{header, pixels, render};
 use barefoot_trust::PseudonymKey;
+use barefoot_wire::images::MAX_HEAT_MAP_BYTES;
 use ring::digest;
 
-use super::job::{ImageLine, Line, PictureLine, Progress};
+use super::job::{HeatMapLine, ImageLine, Line, PictureLine, Progress, QuickLookLine};
 use super::names::Names;
 use crate::character_sets::CharacterSets;
+use crate::heat_layer::HeatLayer;
 use crate::study_folder::hex;
 
 /// Sides of the key image's picture: the largest whose bytes fit.
@@ -33,11 +35,17 @@ pub(super) struct Preparation {
 }
 
 impl Preparation {
-    /// Makes the study's small pictures, the key image first, and notes them. An image that must stay shows in none.
+    /// Makes the study's small pictures, the key image first, and notes them with what the model made. An image that must
+    /// stay shows in none. `made`: the folder of the version's pictures.
     ///
     /// # Errors
     /// When the disk fails.
-    pub(super) fn quick_look(&self, instances: &[PathBuf], progress: &mut Progress) -> io::Result<()> {
+    pub(super) fn quick_look(
+        &self,
+        instances: &[PathBuf],
+        made: &Path,
+        progress: &mut Progress,
+    ) -> io::Result<()> {
         let mut pictures = Vec::new();
         let mut left = self.quick_look_bytes;
         for path in chosen(instances) {
@@ -56,9 +64,9 @@ impl Preparation {
             };
             let draft = progress.object("draft.dcm");
             std::fs::write(&draft, &image.file)?;
-            let made = picture(&draft, is_key, most);
+            let drawn = picture(&draft, is_key, most);
             std::fs::remove_file(&draft)?;
-            let Some(jpeg) = made else { continue };
+            let Some(jpeg) = drawn else { continue };
             left = left.saturating_sub(jpeg.len());
             let sha256 = sha256_of(&jpeg);
             progress.put(&sha256, &jpeg)?;
@@ -68,7 +76,41 @@ impl Preparation {
                 sop_instance_uid: image.sop_instance_uid,
             });
         }
-        progress.note(Line::QuickLook { pictures })
+        let mut heat_maps = Vec::new();
+        if let Some(layer) = HeatLayer::load(made)? {
+            heat_maps.extend(self.heat_map(layer, instances, left, progress)?);
+        }
+        progress.note(Line::QuickLook(QuickLookLine { pictures, heat_maps }))
+    }
+
+    /// Shows nothing of the image, but where it stays nothing of it is told either.
+    fn heat_map(
+        &self,
+        layer: HeatLayer,
+        instances: &[PathBuf],
+        most: usize,
+        progress: &Progress,
+    ) -> io::Result<Option<HeatMapLine>> {
+        let bytes = layer.png.len() as u64;
+        let is_it = |path: &&PathBuf| path.file_name().is_some_and(|name| *name == *layer.file);
+        let Some(path) = instances.iter().find(is_it) else {
+            return Ok(None);
+        };
+        if most < layer.png.len() || MAX_HEAT_MAP_BYTES < bytes {
+            return Ok(None);
+        }
+        let Ok(image) = self.deidentified(path)? else {
+            return Ok(None);
+        };
+        let sha256 = sha256_of(&layer.png);
+        progress.put(&sha256, &layer.png)?;
+        Ok(Some(HeatMapLine {
+            sha256,
+            bytes,
+            sop_instance_uid: image.sop_instance_uid,
+            frame: layer.frame,
+            finding: layer.finding,
+        }))
     }
 
     /// Makes one image ready, or notes why it stays.

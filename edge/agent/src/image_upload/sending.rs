@@ -4,9 +4,10 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use barefoot_domain::FindingCode;
 use barefoot_wire::images::{
-    ContentRange, Failed, ImageSet, ImageSetResult, Instance, ObjectId, ObjectRef, Picture,
-    decode_result_of_images, encode_image_set, encode_quick_look,
+    ContentRange, Failed, HeatMapPicture, ImageSet, ImageSetResult, Instance, ObjectId, ObjectRef, Picture,
+    QuickLook, decode_result_of_images, encode_image_set, encode_quick_look,
 };
 use bytes::Bytes;
 use futures_util::stream;
@@ -16,7 +17,7 @@ use tokio::time::{Duration, Instant};
 
 use super::allowance::Allowance;
 use super::client::{self, Connection, Hub, Taken};
-use super::job::{ImageLine, Line, PictureLine, Progress, Step};
+use super::job::{HeatMapLine, ImageLine, Line, PictureLine, Progress, QuickLookLine, Step};
 use super::prepare::Preparation;
 
 /// One call sends so much of an object: a pause for other jobs, a sync at the hub.
@@ -39,7 +40,9 @@ pub(super) struct Version {
     pub(super) version: u32,
     /// The folder of the study's images.
     pub(super) instances: PathBuf,
-    /// File names in it, oldest first.
+    /// The folder of what the model made of them.
+    pub(super) pictures: PathBuf,
+    /// File names in `instances`, oldest first.
     pub(super) files: Vec<String>,
 }
 
@@ -153,13 +156,14 @@ impl Work<'_> {
 
     async fn quick_look(&mut self, yields: &(impl Fn() -> bool + Sync)) -> Result<(), Error> {
         if self.progress.quick_look().is_none() {
-            let paths: Vec<PathBuf> = self.paths().collect();
-            self.prepare(move |preparation, progress| preparation.quick_look(&paths, progress))
-                .await?;
+            self.prepare_quick_look().await?;
         }
-        // Again where the hub lost what it had: its answer names what it lacks.
-        for _ in 0..MOST_LOSSES {
-            let pictures: Vec<PictureLine> = self.progress.quick_look().unwrap_or_default().to_vec();
+        let mut lacks: Vec<ObjectId> = Vec::new();
+        // Again where the hub lost what it had: its answer names what it lacks. The last time without heat maps, which must
+        // hold nothing up.
+        for round in 0..=MOST_LOSSES {
+            let QuickLookLine { pictures, heat_maps } =
+                self.progress.quick_look().cloned().unwrap_or_default();
             if pictures.is_empty() {
                 // Every image stays in the clinic, or none can be shown: what the commit says.
                 return self.note(Line::QuickLookSent).await;
@@ -175,39 +179,54 @@ impl Work<'_> {
                     }
                 }
             }
-            let named: Vec<Picture> = pictures
-                .iter()
-                .filter_map(|picture| {
-                    Some(Picture {
-                        object: reference(&picture.sha256, picture.bytes)?,
-                        sop_instance_uid: picture.sop_instance_uid.clone(),
-                    })
-                })
-                .collect();
+            let mut named = named(&pictures);
+            if round < MOST_LOSSES {
+                for line in &heat_maps {
+                    let Some(heat_map) = named_heat_map(line) else {
+                        continue;
+                    };
+                    // A hub that takes no heat maps never asks for their objects.
+                    if lacks.contains(&heat_map.object.id) {
+                        match self.send(heat_map.object, &line.sha256, yields).await? {
+                            Sent::Whole => {}
+                            Sent::Yielded => return Ok(()),
+                            Sent::TooLarge | Sent::WrongHash | Sent::Gone => continue,
+                        }
+                    }
+                    named.heat_maps.push(heat_map);
+                }
+            }
             let path = format!(
                 "/v1/cases/{}/{}/quick-look",
                 self.version.case, self.version.version
             );
             let result = self.commit(&path, encode_quick_look(&named)).await?;
-            if result.is_none_or(|result| result.missing.is_empty()) {
+            let missing = result.map(|result| result.missing).unwrap_or_default();
+            if missing.is_empty() {
                 return self
                     .prepare(move |_, progress| {
                         progress.note(Line::QuickLookSent)?;
-                        for picture in &pictures {
-                            progress.drop_object(&picture.sha256);
+                        let pictures = pictures.iter().map(|picture| &picture.sha256);
+                        for sha256 in pictures.chain(heat_maps.iter().map(|map| &map.sha256)) {
+                            progress.drop_object(sha256);
                         }
                         Ok(())
                     })
                     .await;
             }
+            lacks = missing.iter().map(|object| object.id).collect();
         }
         Err(Error::Answer)
     }
 
+    async fn prepare_quick_look(&mut self) -> Result<(), Error> {
+        let (paths, made): (Vec<PathBuf>, _) = (self.paths().collect(), self.version.pictures.clone());
+        self.prepare(move |preparation, progress| preparation.quick_look(&paths, &made, progress))
+            .await
+    }
+
     async fn again_quick_look(&mut self) -> Result<(), Error> {
-        let paths: Vec<PathBuf> = self.paths().collect();
-        self.prepare(move |preparation, progress| preparation.quick_look(&paths, progress))
-            .await?;
+        self.prepare_quick_look().await?;
         Err(Error::Answer)
     }
 
@@ -450,6 +469,28 @@ fn read_range(path: &std::path::Path, range: ContentRange) -> io::Result<Option<
     let mut content = vec![0; length];
     file.read_exact_at(&mut content, range.first)?;
     Ok(Some(content.into()))
+}
+
+fn named(pictures: &[PictureLine]) -> QuickLook {
+    let picture = |line: &PictureLine| {
+        Some(Picture {
+            object: reference(&line.sha256, line.bytes)?,
+            sop_instance_uid: line.sop_instance_uid.clone(),
+        })
+    };
+    QuickLook {
+        pictures: pictures.iter().filter_map(picture).collect(),
+        heat_maps: Vec::new(),
+    }
+}
+
+fn named_heat_map(line: &HeatMapLine) -> Option<HeatMapPicture> {
+    Some(HeatMapPicture {
+        object: reference(&line.sha256, line.bytes)?,
+        sop_instance_uid: line.sop_instance_uid.clone(),
+        frame: line.frame,
+        finding: FindingCode::new(line.finding.clone()).ok()?,
+    })
 }
 
 fn reference(sha256: &str, bytes: u64) -> Option<ObjectRef> {

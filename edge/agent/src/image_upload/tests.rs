@@ -5,12 +5,13 @@ use barefoot_imaging::data_set::{self, Coding, Content, DataSet, Element, Vr};
 use barefoot_imaging::deidentify;
 use barefoot_imaging::tags::{self, Tag};
 use barefoot_trust::{Authority, TlsIdentity};
-use barefoot_wire::images::{decode_image_set, decode_quick_look, encode_result_of_images};
+use barefoot_wire::images::{ObjectRef, decode_image_set, decode_quick_look, encode_result_of_images};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream, duplex};
 use tokio::time::Instant;
 
 use super::client::Connection;
 use super::job::Progress;
+use crate::heat_layer::HeatLayer;
 use barefoot_domain::Urgency;
 
 use super::*;
@@ -26,12 +27,15 @@ struct Heard {
     plain: Vec<u8>,
     objects: HashMap<String, Vec<u8>>,
     pictures: usize,
+    heat_maps: Vec<HeatMapPicture>,
+    /// As a hub that was made before there were heat maps.
+    takes_no_heat_maps: bool,
     committed: Option<ImageSet>,
     hangs_up_after: Option<usize>,
     calls: usize,
 }
 
-use barefoot_wire::images::ImageSet;
+use barefoot_wire::images::{HeatMapPicture, ImageSet};
 
 /// A hub of a few lines, on what would be inside TLS.
 async fn hub(stream: DuplexStream, heard: Arc<Mutex<Heard>>) {
@@ -122,7 +126,16 @@ fn answer(
         ..ImageSetResult::default()
     };
     if path.ends_with("quick-look") {
-        heard.pictures = decode_quick_look(body).unwrap().len();
+        let look = decode_quick_look(body).unwrap();
+        heard.pictures = look.pictures.len();
+        if !heard.takes_no_heat_maps {
+            let objects = look.heat_maps.iter().map(|map| map.object);
+            let lacks = |object: &ObjectRef| !heard.objects.contains_key(&object.id.to_string());
+            result.missing = objects.filter(lacks).collect();
+            if result.missing.is_empty() {
+                heard.heat_maps = look.heat_maps;
+            }
+        }
     } else {
         let set = decode_image_set(body).unwrap();
         let named =
@@ -312,6 +325,73 @@ async fn all_that_goes_over_the_line_says_nobodys_name() {
     assert!(!uploads.is_waiting(&study()), "the hub's word is written down");
     assert_eq!(site.queue.depth().of(Lane::Images), 0);
     assert!(uploads.next().unwrap().is_none());
+}
+
+fn layer(file: &str) -> HeatLayer {
+    HeatLayer {
+        file: file.to_owned(),
+        frame: 1,
+        finding: "pneumonia".to_owned(),
+        png: b"colours where the model looked".to_vec(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_the_model_looked_goes_up_with_the_quick_look_under_no_ones_name() {
+    let site = Site::new(2);
+    let kept = layer("1.dcm");
+    kept.save(&site.state.pictures(&study(), 1)).unwrap();
+    let uploads = site.uploads(&CaseIndex::default());
+    uploads.offer(&study(), 1, Urgency::Critical).unwrap();
+    let heard: Arc<Mutex<Heard>> = Arc::default();
+    let job = uploads.next().unwrap().unwrap();
+    uploads.connect(&heard).await;
+    uploads.turn(&job).await.unwrap();
+    let heard = heard.lock().unwrap();
+    assert_eq!(heard.pictures, 2);
+    let [map] = heard.heat_maps.as_slice() else {
+        panic!("{:?}", heard.heat_maps);
+    };
+    assert_eq!(map.sop_instance_uid, site.key().uid_of("1.2.3.4.1"));
+    assert_eq!((map.frame, map.finding.as_str()), (1, "pneumonia"));
+    assert_eq!(heard.objects[&map.object.id.to_string()], kept.png);
+    assert!(!contains(&heard.plain, b"1.2.3.4."));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_hub_is_sent_no_heat_map_and_has_its_quick_look() {
+    let site = Site::new(2);
+    let kept = layer("1.dcm");
+    kept.save(&site.state.pictures(&study(), 1)).unwrap();
+    let uploads = site.uploads(&CaseIndex::default());
+    uploads.offer(&study(), 1, Urgency::Critical).unwrap();
+    let heard: Arc<Mutex<Heard>> = Arc::default();
+    heard.lock().unwrap().takes_no_heat_maps = true;
+    let job = uploads.next().unwrap().unwrap();
+    for _ in 0..2 {
+        uploads.connect(&heard).await;
+        uploads.turn(&job).await.unwrap();
+    }
+    let heard = heard.lock().unwrap();
+    assert_eq!(heard.pictures, 2);
+    assert!(!heard.objects.contains_key(&prepare::sha256_of(&kept.png)));
+    assert_eq!(heard.committed.as_ref().unwrap().instances.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_told_of_an_image_that_stays() {
+    let site = Site::new(2);
+    let folder = site.state.instances(&study());
+    std::fs::write(folder.join("0.dcm"), b"no image").unwrap();
+    layer("0.dcm").save(&site.state.pictures(&study(), 1)).unwrap();
+    let uploads = site.uploads(&CaseIndex::default());
+    uploads.offer(&study(), 1, Urgency::Critical).unwrap();
+    let heard: Arc<Mutex<Heard>> = Arc::default();
+    let job = uploads.next().unwrap().unwrap();
+    uploads.connect(&heard).await;
+    uploads.turn(&job).await.unwrap();
+    let heard = heard.lock().unwrap();
+    assert_eq!((heard.pictures, heard.heat_maps.len()), (1, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5008,6 +5008,10 @@ pub struct ObjectReference {
 pub struct QuickLook {
     #[prost(message, repeated, tag = "1")]
     pub pictures: ::prost::alloc::vec::Vec<QuickPicture>,
+    /// Where the model looked. Their objects are sent only where the answer says that the hub lacks them: an older hub has no use
+    /// for any.
+    #[prost(message, repeated, tag = "2")]
+    pub heat_maps: ::prost::alloc::vec::Vec<HeatMapPicture>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct QuickPicture {
@@ -5016,6 +5020,21 @@ pub struct QuickPicture {
     /// The instance it was made from, by its pseudonymous UID.
     #[prost(string, tag = "2")]
     pub sop_instance_uid: ::prost::alloc::string::String,
+}
+/// PNG with transparency, to be stretched over the image: colour where the model looked, nothing elsewhere.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HeatMapPicture {
+    #[prost(message, optional, tag = "1")]
+    pub object: ::core::option::Option<ObjectReference>,
+    /// The instance it lies over, by its pseudonymous UID.
+    #[prost(string, tag = "2")]
+    pub sop_instance_uid: ::prost::alloc::string::String,
+    /// From 1.
+    #[prost(uint32, tag = "3")]
+    pub frame: u32,
+    /// Code of the finding that was looked for.
+    #[prost(string, tag = "4")]
+    pub finding: ::prost::alloc::string::String,
 }
 /// All images of one version of a case.
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -3,11 +3,15 @@
 use std::path::Path;
 
 use barefoot_domain::CaseId;
+use barefoot_domain::FindingCode;
 use barefoot_imaging::data_set::{self, Content, DataSet, Element, Vr};
 use barefoot_imaging::deidentify::{Dates, Policy, Pseudonyms, deidentify};
 use barefoot_imaging::header::read_header;
+use barefoot_imaging::render::{HeatMap, heat_layer};
 use barefoot_imaging::tags;
-use barefoot_wire::images::{ImageSet, Instance, ObjectRef, Picture};
+use barefoot_wire::images::{
+    HeatMapPicture, ImageSet, Instance, MAX_HEAT_MAP_BYTES, ObjectRef, Picture, QuickLook, decode_quick_look,
+};
 
 use super::*;
 
@@ -201,8 +205,12 @@ async fn a_refused_picture_of_a_quick_look_is_thrown_away() {
     for content in [bare, tailed] {
         put(&store.0.objects, content, 0, content.len()).await;
     }
+    let look = QuickLook {
+        pictures: vec![picture(bare), picture(tailed)],
+        heat_maps: Vec::new(),
+    };
     let result = store
-        .commit_quick_look(&clinic("c1"), &case(), 1, &[picture(bare), picture(tailed)])
+        .commit_quick_look(&clinic("c1"), &case(), 1, &look)
         .await
         .unwrap()
         .unwrap();
@@ -215,6 +223,67 @@ async fn a_refused_picture_of_a_quick_look_is_thrown_away() {
             .is_whole(&clinic("c1"), reference.id, reference.bytes)
     };
     assert!(is_here(bare) && !is_here(tailed));
+}
+
+#[tokio::test]
+async fn heat_maps_are_asked_for_looked_at_and_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(dir.path()).await;
+    let map = HeatMap {
+        width: 2,
+        height: 1,
+        values: vec![0.0, 1.0],
+    };
+    let good = heat_layer((64, 48), &map, 64).unwrap();
+    let mut tailed = good.clone();
+    tailed.extend(b"ZHANG");
+    let heat_map = |object: ObjectRef| HeatMapPicture {
+        object,
+        sop_instance_uid: Names.uid("1.2.3.4"),
+        frame: 1,
+        finding: FindingCode::new("pneumonia").unwrap(),
+    };
+    let huge = ObjectRef {
+        bytes: MAX_HEAT_MAP_BYTES + 1,
+        ..reference(b"huge")
+    };
+    let look = QuickLook {
+        pictures: Vec::new(),
+        heat_maps: [reference(&good), reference(&tailed), huge]
+            .map(heat_map)
+            .to_vec(),
+    };
+    let commit = async || {
+        let result = store.commit_quick_look(&clinic("c1"), &case(), 1, &look).await;
+        result.unwrap().unwrap()
+    };
+    let missing: Vec<ObjectRef> = commit().await.missing;
+    assert_eq!(
+        missing,
+        [reference(&good), reference(&tailed)],
+        "one too large is not asked for"
+    );
+    for content in [&good, &tailed] {
+        put(&store.0.objects, content, 0, content.len()).await;
+    }
+    let result = commit().await;
+    assert_eq!((result.missing.len(), result.failed.len()), (0, 1));
+    let kept = store.0.archive.quick_look(&clinic("c1"), &case(), 1).await;
+    let kept = decode_quick_look(&kept.unwrap().unwrap()).unwrap();
+    assert_eq!(kept.heat_maps, [heat_map(reference(&good))]);
+    let is_here = |content: &[u8]| {
+        let length = content.len() as u64;
+        store.0.objects.is_whole(&clinic("c1"), id_of(content), length)
+    };
+    assert!(is_here(&good) && !is_here(&tailed));
+    assert!(
+        store
+            .0
+            .archive
+            .is_needed(&clinic("c1"), id_of(&good))
+            .await
+            .unwrap()
+    );
 }
 
 /// Refused under one name, kept under another: what is acknowledged stays, whichever is judged first.
