@@ -68,6 +68,7 @@ pub(crate) fn router(room: Room) -> Router {
         .route("/cases/{clinic}/{case}/instances/{uid}", get(pictures::instance))
         .route("/cases/{clinic}/{case}/drawn/{uid}", get(pictures::drawn))
         .route("/cases/{clinic}/{case}/quick/{place}", get(pictures::quick))
+        .route("/cases/{clinic}/{case}/heat/{place}", get(pictures::heat))
         .route("/reports/{id}", get(report_page::page))
         .route("/reports/{id}/file", get(report_page::file))
         .route("/roster", get(roster_page::page))

@@ -9,13 +9,14 @@ use barefoot_imaging::header::read_header;
 use barefoot_imaging::pixels::{self, Window};
 use barefoot_imaging::render::{self, Shown};
 use barefoot_wire::decode_report;
-use barefoot_wire::images::{ObjectId, decode_quick_look};
+use barefoot_wire::images::{HeatMapPicture, ObjectId, decode_quick_look};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{CasePath, Room, address, allow, case_page, failed, findings, key_of, object};
 use crate::archive::{CaseImage, CaseKey, Error};
 use crate::audit::Action;
+use crate::config::Language;
 use crate::people::{Right, Signed};
 
 /// Earlier studies offered beside a case.
@@ -29,6 +30,7 @@ const DRAWN_SIDE: u32 = 1600;
 pub(super) struct Set {
     images: Vec<CaseImage>,
     quick: Vec<(String, ObjectId)>,
+    heat_maps: Vec<HeatMapPicture>,
 }
 
 impl Set {
@@ -49,13 +51,15 @@ pub(super) async fn set(room: &Room, key: &CaseKey, version: u32) -> Result<Set,
         return Ok(Set::default());
     }
     let images = room.archive.case_images(key).await?;
-    let quick = room.archive.quick_look(&key.clinic, &key.case, version).await?;
-    let quick = quick
+    let look = room.archive.quick_look(&key.clinic, &key.case, version).await?;
+    let look = look
         .and_then(|bytes| decode_quick_look(&bytes).ok())
         .unwrap_or_default();
     Ok(Set {
         images,
-        quick: quick
+        heat_maps: look.heat_maps,
+        quick: look
+            .pictures
             .into_iter()
             .map(|picture| (picture.sop_instance_uid, picture.object.id))
             .collect(),
@@ -132,9 +136,11 @@ async fn describe(room: &Room, signed: &Signed, key: &CaseKey) -> Result<Option<
         .iter()
         .map(|pick| (pick.code.to_owned(), pick.name(words.language).to_owned()))
         .collect();
+    let hides_ai = hides_ai(room, signed, key, case.life.state.is_open()).await?;
     let result = room.archive.newest_result(key).await?;
     let called = result
         .as_ref()
+        .filter(|_| !hides_ai)
         .map_or(&[][..], |result| result.assessment.findings.as_slice());
     for finding in called.iter().filter(|finding| finding.call == Call::Positive) {
         let code = finding.code.as_str();
@@ -145,7 +151,12 @@ async fn describe(room: &Room, signed: &Signed, key: &CaseKey) -> Result<Option<
     let mut study = images_of(&own, key);
     if let Value::Object(fields) = &mut study {
         fields.insert("prior".into(), prior);
-        fields.insert("heatMaps".into(), json!([]));
+        let heat_maps = if hides_ai {
+            Vec::new()
+        } else {
+            heat_maps(&own, key, words.language)
+        };
+        fields.insert("heatMaps".into(), Value::from(heat_maps));
         fields.insert("marks".into(), Value::from(marks));
         let codes: Vec<Value> = codes
             .into_iter()
@@ -155,6 +166,35 @@ async fn describe(room: &Room, signed: &Signed, key: &CaseKey) -> Result<Option<
         fields.insert("mayMark".into(), Value::from(mine));
     }
     Ok(Some(study))
+}
+
+/// Whether who reads wants to look first.
+async fn hides_ai(room: &Room, signed: &Signed, key: &CaseKey, is_open: bool) -> Result<bool, Error> {
+    let person = signed.person.id.as_str();
+    Ok(is_open && room.archive.hides_ai(person).await? && !room.archive.has_seen_ai(key, person).await?)
+}
+
+/// Where the model looked, on images that are here.
+fn heat_maps(set: &Set, key: &CaseKey, language: Language) -> Vec<Value> {
+    let has_frame = |map: &HeatMapPicture| {
+        set.images.iter().any(|image| {
+            image.sop_instance_uid == map.sop_instance_uid
+                && image.rows != 0
+                && map.frame <= image.frames.max(1)
+        })
+    };
+    let maps = set.heat_maps.iter().enumerate();
+    maps.filter(|(_, map)| has_frame(map))
+        .map(|(place, map)| {
+            json!({
+                "url": format!("{}/heat/{place}", address(key)),
+                "instance": map.sop_instance_uid,
+                "frame": map.frame,
+                "finding": map.finding.as_str(),
+                "label": findings::name(map.finding.as_str(), language),
+            })
+        })
+        .collect()
 }
 
 fn images_of(set: &Set, key: &CaseKey) -> Value {
@@ -278,6 +318,42 @@ pub(super) async fn quick(
         Ok(picture) => ([(header::CONTENT_TYPE, "image/jpeg")], picture).into_response(),
         Err(error) => {
             tracing::error!(%error, clinic = %key.clinic, "A quick look cannot be read.");
+            StatusCode::NOT_FOUND.into_response()
+        }
+    }
+}
+
+/// Where the model looked. Not for who wants to look first.
+pub(super) async fn heat(
+    State(room): State<Room>,
+    signed: Signed,
+    Path((clinic, case, place)): Path<(String, String, usize)>,
+) -> Response {
+    if let Err(refusal) = allow(&signed, Right::SeeImages) {
+        return *refusal;
+    }
+    let Some(key) = key_of((clinic, case)) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    let found = async {
+        let Some(case) = room.archive.case(&key).await? else {
+            return Ok::<_, Error>(None);
+        };
+        if hides_ai(&room, &signed, &key, case.life.state.is_open()).await? {
+            return Ok(None);
+        }
+        let set = set(&room, &key, case.life.version).await?;
+        Ok(set.heat_maps.get(place).map(|map| map.object.id))
+    };
+    let (object, images) = match (found.await, &room.images) {
+        (Ok(Some(object)), Some(images)) => (object, images),
+        (Err(error), _) => return failed(&error, signed.person.language),
+        _ => return StatusCode::NOT_FOUND.into_response(),
+    };
+    match images.read(&key.clinic, object).await {
+        Ok(layer) => ([(header::CONTENT_TYPE, "image/png")], layer).into_response(),
+        Err(error) => {
+            tracing::error!(%error, clinic = %key.clinic, "A heat map cannot be read.");
             StatusCode::NOT_FOUND.into_response()
         }
     }
