@@ -103,6 +103,23 @@ impl Archive {
             .collect()
     }
 
+    /// How often what happened to cases since `since_ms`: the history's word, and the number of cases.
+    pub(crate) async fn ways(&self, since_ms: i64) -> Result<Vec<(String, u32)>, Error> {
+        let rows: Vec<(String, i64)> = sqlx::query_as(
+            "SELECT event, COUNT(DISTINCT clinic || '/' || case_id) FROM case_events WHERE ? <= at_ms \
+             AND event IN ('arrived', 'asked', 'referred', 'second_wanted', 'differs', 'escalated', 'overdue', \
+             'images_wanted', 'signed', 'addendum', 'withdrawn') GROUP BY event ORDER BY 2 DESC",
+        )
+        .bind(since_ms)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(query)?;
+        Ok(rows
+            .into_iter()
+            .map(|(event, cases)| (event, count(cases)))
+            .collect())
+    }
+
     /// Grades of the results committed since `since_ms`, by clinic and modality.
     pub(crate) async fn quality_by_clinic(&self, since_ms: i64) -> Result<Vec<Quality>, Error> {
         let rows: Vec<(String, String, i64, i64, i64)> = sqlx::query_as(

@@ -20,7 +20,8 @@ struct PageView {
     nav: Nav,
     turnaround: Vec<[String; 6]>,
     agreement: Vec<[String; 6]>,
-    quality: Vec<[String; 5]>,
+    ways: Vec<(String, u32)>,
+    quality: Vec<[String; 6]>,
 }
 
 pub(super) async fn page(State(room): State<Room>, signed: Signed) -> Response {
@@ -38,19 +39,26 @@ async fn view(room: &Room, signed: &Signed) -> Result<PageView, Error> {
     let since = now_ms() - MONTH_MS;
     let turnaround = room.archive.turnaround(since).await?;
     let agreement = room.archive.agreement(since).await?;
+    let ways = room.archive.ways(since).await?;
     let quality = room.archive.quality_by_clinic(since).await?;
     Ok(PageView {
         words,
         nav: Nav::new(signed, "dashboard"),
         turnaround: turnaround.iter().map(|one| turnaround_row(words, one)).collect(),
         agreement: agreement.iter().map(|one| agreement_row(words, one)).collect(),
+        ways: ways
+            .into_iter()
+            .map(|(event, cases)| (words.event(&event), cases))
+            .collect(),
         quality: quality
             .into_iter()
             .map(|one| {
                 let [a, b, c] = one.grades;
+                let all = a.saturating_add(b).saturating_add(c);
                 [
                     one.clinic,
                     one.modality,
+                    all.to_string(),
                     a.to_string(),
                     b.to_string(),
                     c.to_string(),

@@ -38,6 +38,13 @@ impl Set {
         self.images.is_empty() && self.quick.is_empty()
     }
 
+    /// The first small picture, with the image it shows.
+    pub(super) fn key_picture(&self) -> Option<(&CaseImage, ObjectId)> {
+        let (uid, object) = self.quick.first()?;
+        let image = self.images.iter().find(|image| image.sop_instance_uid == *uid)?;
+        Some((image, *object))
+    }
+
     pub(super) fn instances(&self) -> impl Iterator<Item = &str> {
         self.images
             .iter()

@@ -6,7 +6,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use barefoot_domain::{Part, Report};
 use barefoot_imaging::report::{
-    self as documents, FontFiles, Fonts, Language as PaperLanguage, Sheet, Subject, Who,
+    self as documents, FontFiles, Fonts, KeyImage, Language as PaperLanguage, Sheet, Subject, Who,
 };
 use barefoot_wire::decode_report;
 use prost::Message;
@@ -247,6 +247,7 @@ async fn make(
     }
     let report = content(&stored)?;
     let subject = subject(room, key).await?;
+    let picture = key_picture(room, key, report.version).await?;
     let fingerprint = fingerprint(&stored);
     let utc_offset = room.look.offset;
     let form = form.to_owned();
@@ -258,7 +259,7 @@ async fn make(
             institution: "",
             fingerprint,
             signature: Some(&signature),
-            key_image: None,
+            key_image: picture.as_ref().map(KeyPicture::on_paper),
             names: &[],
             language: match language {
                 Language::Zh => PaperLanguage::Zh,
@@ -298,6 +299,46 @@ fn fonts() -> Result<Fonts, documents::Error> {
     }
     let fonts = Fonts::load(&FontFiles::default())?;
     Ok(FONTS.get_or_init(|| Arc::new(fonts)).as_ref().clone())
+}
+
+/// The picture that stands on the page.
+struct KeyPicture {
+    jpeg: Vec<u8>,
+    named: String,
+    columns: u32,
+    rows: u32,
+}
+
+impl KeyPicture {
+    fn on_paper(&self) -> KeyImage<'_> {
+        KeyImage {
+            jpeg: &self.jpeg,
+            named: &self.named,
+            frame: 1,
+            columns: self.columns,
+            rows: self.rows,
+        }
+    }
+}
+
+/// The first of the quick look's pictures; a report is printed without one as well.
+async fn key_picture(room: &Room, key: &CaseKey, version: u32) -> Result<Option<KeyPicture>, Error> {
+    let set = super::pictures::set(room, key, version).await?;
+    let (Some(images), Some((image, object))) = (&room.images, set.key_picture()) else {
+        return Ok(None);
+    };
+    match images.read(&key.clinic, object).await {
+        Ok(jpeg) => Ok(Some(KeyPicture {
+            jpeg,
+            named: image.sop_instance_uid.clone(),
+            columns: image.columns,
+            rows: image.rows,
+        })),
+        Err(error) => {
+            tracing::warn!(%error, clinic = %key.clinic, "A report is printed without its picture.");
+            Ok(None)
+        }
+    }
 }
 
 /// Nobody: the case's pseudonym and its images.

@@ -166,6 +166,8 @@ words! {
     agree: "一致", "Agree";
     turnaround: "各级用时", "Turnaround by tier";
     quality_by_clinic: "各诊所影像质量", "Image quality by clinic";
+    ways: "病例去向", "What happened to cases";
+    cases: "病例数", "Cases";
     last_30_days: "近 30 天", "Last 30 days";
     finding: "所见", "Finding";
     sensitivity: "敏感度", "Sensitivity";

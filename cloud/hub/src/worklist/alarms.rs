@@ -127,3 +127,67 @@ fn post(address: &str, body: &str) -> Result<(), String> {
         Err(_) => Err("it could not be reached".to_owned()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// Answers one request with `status` and returns what was asked.
+    fn answer(listener: &TcpListener, status: &str) -> String {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut asked = Vec::new();
+        let mut part = [0; 1024];
+        while !String::from_utf8_lossy(&asked).contains("\"tier\"") {
+            let read = stream.read(&mut part).unwrap();
+            assert_ne!(read, 0, "the request ended early");
+            asked.extend_from_slice(&part[..read]);
+        }
+        let reply = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+        stream.write_all(reply.as_bytes()).unwrap();
+        String::from_utf8(asked).unwrap()
+    }
+
+    fn alarm() -> Alarm {
+        Alarm {
+            number: 3,
+            clinic: "clinic-7".into(),
+            case: 12,
+            tier: Tier::City,
+            held: false,
+            at_ms: 5,
+        }
+    }
+
+    #[test]
+    fn an_address_hears_which_case_is_late_and_its_refusal_is_one() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}/hook?secret=s3cret", listener.local_addr().unwrap());
+        let said = body(&alarm());
+        let (there, text) = (address.clone(), said.clone());
+        let taken = std::thread::spawn(move || post(&there, &text));
+        let asked = answer(&listener, "204 No Content");
+        assert_eq!(taken.join().unwrap(), Ok(()));
+        assert!(
+            asked.starts_with("POST /hook") && asked.ends_with(&said),
+            "{asked}"
+        );
+        assert!(
+            said.contains("\"case\":12") && said.contains("\"tier\":\"city\""),
+            "{said}"
+        );
+        let refused = std::thread::spawn(move || post(&address, &said));
+        answer(&listener, "503 Service Unavailable");
+        assert_eq!(refused.join().unwrap(), Err("it answered 503".to_owned()));
+    }
+
+    #[test]
+    fn an_address_nobody_has_is_not_named_in_the_error() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}/?secret=s3cret", listener.local_addr().unwrap());
+        drop(listener);
+        assert_eq!(post(&address, "{}"), Err("it could not be reached".to_owned()));
+    }
+}
