@@ -91,6 +91,7 @@ mod model;
 mod node_status;
 mod nodes;
 mod orders;
+mod paper;
 mod reading;
 mod recent_log;
 mod report_check;

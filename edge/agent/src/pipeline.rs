@@ -22,7 +22,7 @@ mod retiring;
 mod speaking;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use barefoot_queue::{Opened, Queue};
@@ -38,7 +38,7 @@ use crate::carrying::Carrying;
 use crate::case_book::CaseBook;
 use crate::case_index::CaseIndex;
 use crate::character_sets::CharacterSets;
-use crate::clinic_page::{ClinicPage, DicomAddress, HubNames, NodesDesk, Sources};
+use crate::clinic_page::{ClinicPage, DicomAddress, HubNames, NodesDesk, Paper, Sources};
 use crate::clock::now_ms;
 use crate::commitment::Commitment;
 use crate::config::Config;
@@ -56,6 +56,7 @@ use crate::link::Link;
 use crate::metrics::Metrics;
 use crate::model::ModelHandle;
 use crate::model_slot::HubAccess;
+use crate::paper::PaperWriter;
 use crate::report_check::ReportCheck;
 use crate::reports_aside::ReportsAside;
 use crate::scanners::Scanners;
@@ -169,7 +170,7 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
                 queue: queue.clone(),
                 status: status.clone(),
                 pseudonyms: pseudonym_key(&state)?,
-                character_sets,
+                character_sets: character_sets.clone(),
             };
             let uploads = ImageUploads::open(images, &config.link.tls.paths(), parts, &cases)
                 .map_err(|source| Error::Images { source })?;
@@ -249,6 +250,20 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
     });
 
     let all_cases = cases.clone();
+    let hub_names = {
+        let names = pseudonym_key(&state)?;
+        HubNames::new(move |uid| names.uid_of(uid))
+    };
+    let paper = PaperWriter {
+        state: state.clone(),
+        book: Arc::clone(&book),
+        hub_names: hub_names.clone(),
+        character_sets,
+        finding_names: finding_names.clone(),
+        utc_offset: config.page.utc_offset(),
+        font_files: config.page.font_files(),
+        fonts: Mutex::default(),
+    };
     let sources = Sources {
         clinic: config.clinic.clone(),
         cases,
@@ -277,11 +292,8 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
             NodesDesk::new(move || view.view(), move |name| again.try_again(name))
         },
         aside,
-        hub_names: {
-            let names = pseudonym_key(&state)?;
-            HubNames::new(move |uid| names.uid_of(uid))
-        },
-        paper: None,
+        hub_names,
+        paper: Some(Paper::new(move |wish| paper.pdf(wish))),
         users: Users::at(directory),
         for_fault_reports: config.for_fault_reports.clone(),
     };

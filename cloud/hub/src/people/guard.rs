@@ -28,7 +28,7 @@ pub(super) enum Need {
 }
 
 /// Each address, and what is below it. The first that fits; what stands nowhere is for who may see cases.
-const NEEDS: [(&str, Need); 19] = [
+const NEEDS: [(&str, Need); 18] = [
     ("/assets", Need::Nothing),
     // The viewer's own files; the images are not among them.
     ("/viewer", Need::Nothing),
@@ -45,7 +45,6 @@ const NEEDS: [(&str, Need); 19] = [
     ("/api/models", Need::Right(Right::SeeModels)),
     ("/api/runs", Need::Right(Right::SeeModels)),
     ("/roster", Need::Right(Right::KeepRoster)),
-    ("/api/cases", Need::Right(Right::SeeCases)),
     ("/people", Need::Right(Right::KeepPeople)),
     ("/audit", Need::Right(Right::ReadAudit)),
     // It asks for the right of each call itself, and what a browser of another site asks beforehand brings no token.

@@ -254,7 +254,6 @@ impl CaseBook {
     ///
     /// # Errors
     /// When the case log cannot be read.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for whoever writes PDF"))]
     pub(crate) fn signed_report(&self, study: &StudyKey, report: &str) -> io::Result<Option<Vec<u8>>> {
         let entries = case_log::replay(&self.state.case_log(study))?.entries;
         let is_it = |body: &Vec<u8>| report_check::read_kept(body).is_ok_and(|(read, _)| read.id == report);

@@ -1,6 +1,9 @@
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
+use barefoot_imaging::report::{FontFile, FontFiles};
 use serde::Deserialize;
+use time::UtcOffset;
 
 /// The `[page]` section of the site file.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -22,6 +25,24 @@ pub struct Config {
     /// Minutes the clinic's time is ahead of UTC: for the day of the list and for printed times. Default 480, China's.
     #[serde(default = "default_utc_offset_minutes")]
     pub utc_offset_minutes: i32,
+    /// What PDFs are printed with: a character comes from the first font that has it. Default: Debian's fonts-noto-cjk, and
+    /// DejaVu behind it. Without any of them reports are printed from the browser only.
+    #[serde(default)]
+    pub fonts: Vec<FontSetting>,
+}
+
+/// A font file.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FontSetting {
+    /// TrueType or OpenType, or a collection of them. Required.
+    pub path: PathBuf,
+    /// Which font of a collection, from 0. Default 0.
+    #[serde(default)]
+    pub face: u32,
+    /// For headings. Default `false`.
+    #[serde(default)]
+    pub bold: bool,
 }
 
 fn default_idle_minutes() -> u32 {
@@ -50,7 +71,35 @@ impl Config {
         if !(-840..=840).contains(&self.utc_offset_minutes) {
             return Err("[page] utc_offset_minutes must be -840 to 840".to_owned());
         }
+        if !self.fonts.is_empty() && self.fonts.iter().all(|font| font.bold) {
+            return Err("[page] fonts must name a font that is not for headings only (bold)".to_owned());
+        }
         Ok(())
+    }
+
+    /// Of printed times.
+    pub(crate) fn utc_offset(&self) -> UtcOffset {
+        UtcOffset::from_whole_seconds(self.utc_offset_minutes.saturating_mul(60)).unwrap_or(UtcOffset::UTC)
+    }
+
+    /// The fonts of PDFs.
+    pub(crate) fn font_files(&self) -> FontFiles {
+        if self.fonts.is_empty() {
+            return FontFiles::default();
+        }
+        let of = |bold: bool| {
+            let chosen = self.fonts.iter().filter(|font| font.bold == bold);
+            chosen
+                .map(|font| FontFile {
+                    path: font.path.clone(),
+                    face: font.face,
+                })
+                .collect()
+        };
+        FontFiles {
+            regular: of(false),
+            bold: of(true),
+        }
     }
 
     /// Whether readers sign in at a page that listens there.

@@ -11,9 +11,9 @@ mod config;
 pub(crate) use config::{Config, Language};
 
 mod sources;
-#[cfg(test)]
-pub(crate) use sources::Paper;
-pub(crate) use sources::{DicomAddress, HubNames, NodesDesk, OrdersDesk, Say, Sources, Taken, Word};
+pub(crate) use sources::{
+    DicomAddress, HubNames, NoPaper, NodesDesk, OrdersDesk, Paper, PaperWish, Say, Sources, Taken, Word,
+};
 
 mod server;
 pub(crate) use server::ClinicPage;

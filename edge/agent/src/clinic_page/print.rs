@@ -11,9 +11,9 @@ use super::card::Card;
 use super::pages::{self, Frame, PrintPage};
 use super::request_language::RequestLanguage;
 use super::routes::wording;
-use super::saying;
 use super::server::App;
-use super::sources::PaperWish;
+use super::sources::{NoPaper, PaperWish};
+use crate::error_chain::chain;
 use crate::study_folder::StudyKey;
 
 /// `GET /case/{key}/report/{report}/print`: the report and what was added to it.
@@ -63,7 +63,6 @@ pub(super) async fn pdf(
         Some(PaperWish {
             study: case.study.clone(),
             report: Arc::clone(&kept.report),
-            signer: kept.signer.clone(),
             patient: case.patient.clone(),
             language: asked.language.tag(),
         })
@@ -78,7 +77,21 @@ pub(super) async fn pdf(
             answer.headers_mut().insert(CONTENT_DISPOSITION, name);
             answer
         }
-        Ok(Err(error)) => saying::failed(&app, asked, &error),
-        Err(error) => saying::failed(&app, asked, &std::io::Error::other(error)),
+        Ok(Err(error)) => no_pdf(&app, asked, &error),
+        Err(error) => {
+            let source = std::io::Error::other(error);
+            no_pdf(&app, asked, &NoPaper::Failed { source })
+        }
     }
+}
+
+/// The print view needs neither fonts nor images.
+fn no_pdf(app: &App, asked: RequestLanguage, error: &NoPaper) -> Response {
+    tracing::error!(error = chain(error), "A report could not be written as PDF.");
+    let texts = &app.library.of(asked.language).error;
+    let (status, text) = match error {
+        NoPaper::Fonts { .. } => (StatusCode::SERVICE_UNAVAILABLE, &texts.no_fonts),
+        NoPaper::Failed { .. } => (StatusCode::INTERNAL_SERVER_ERROR, &texts.no_pdf),
+    };
+    pages::message(app, asked.language, status, &texts.failed_heading, text)
 }

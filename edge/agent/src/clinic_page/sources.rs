@@ -12,7 +12,6 @@ use crate::import_desk::ImportDesk;
 use crate::learning_status::LearningStatus;
 use crate::node_status::NodeView;
 use crate::orders::Order;
-use crate::reading::Signer;
 use crate::reports_aside::ReportsAside;
 use crate::scanners::Scanners;
 use crate::speech::{NotKept, Speech};
@@ -70,25 +69,32 @@ impl HubNames {
         Self(Arc::new(name_of))
     }
 
-    pub(super) fn of(&self, sop_instance_uid: &str) -> String {
+    pub(crate) fn of(&self, sop_instance_uid: &str) -> String {
         (self.0)(sop_instance_uid)
     }
 }
 
 /// A report to be written on paper, joined to its patient.
 #[derive(Debug, Clone)]
-#[cfg_attr(not(test), expect(dead_code, reason = "read by whoever writes PDF"))]
 pub(crate) struct PaperWish {
     /// Its images and its log say what else stands on paper.
     pub study: StudyKey,
     pub report: Arc<Report>,
-    pub signer: Signer,
     pub patient: PatientText,
     /// BCP 47.
     pub language: &'static str,
 }
 
-type Pdf = dyn Fn(&PaperWish) -> io::Result<Vec<u8>> + Send + Sync;
+/// Why there is no PDF.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NoPaper {
+    #[error("there is no font to write a PDF with")]
+    Fonts { source: barefoot_imaging::report::Error },
+    #[error("the PDF cannot be written")]
+    Failed { source: io::Error },
+}
+
+type Pdf = dyn Fn(&PaperWish) -> Result<Vec<u8>, NoPaper> + Send + Sync;
 
 /// Writes a report as PDF.
 #[derive(Clone)]
@@ -101,12 +107,7 @@ impl fmt::Debug for Paper {
 }
 
 impl Paper {
-    /// Wired where there is somebody who writes PDF.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the pipeline has no writer to wire yet")
-    )]
-    pub(crate) fn new(pdf: impl Fn(&PaperWish) -> io::Result<Vec<u8>> + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(pdf: impl Fn(&PaperWish) -> Result<Vec<u8>, NoPaper> + Send + Sync + 'static) -> Self {
         Self(Arc::new(pdf))
     }
 
@@ -114,7 +115,7 @@ impl Paper {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub(super) fn pdf(&self, wish: &PaperWish) -> io::Result<Vec<u8>> {
+    pub(super) fn pdf(&self, wish: &PaperWish) -> Result<Vec<u8>, NoPaper> {
         (self.0)(wish)
     }
 }

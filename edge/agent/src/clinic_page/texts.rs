@@ -77,7 +77,7 @@ words! {
         engine, study_uid, case, case_hint,
     }
     Picture { alt, alt_heat, none, pending, heat_map, heat_hint }
-    ErrorTexts { missing_heading, missing, refused_heading, refused, failed_heading, failed }
+    ErrorTexts { missing_heading, missing, refused_heading, refused, failed_heading, failed, no_fonts, no_pdf }
     Expert {
         arrivals, arrived, addendum_arrived, ask_waits, ask_refused, waiting, being_read, second_read, images_wanted,
         report_follows, read, withdrawn, due, overdue, county, city, province,

@@ -96,12 +96,8 @@ impl Clinic {
             aside: ReportsAside::open(&StateDirectory::open(root).unwrap()).unwrap(),
             hub_names: HubNames::new(|uid| format!("2.25.{}", uid.len())),
             paper: Some(Paper::new(|wish| {
-                let (signer, report) = (&wish.signer.name, &wish.report.id);
-                let patient = &wish.patient.name;
-                let text = format!(
-                    "%PDF {patient} {} {report} {signer} {}",
-                    wish.study, wish.language
-                );
+                let (patient, report) = (&wish.patient.name, &wish.report.id);
+                let text = format!("%PDF {patient} {} {report} {}", wish.study, wish.language);
                 Ok(text.into_bytes())
             })),
             users: Users::open(root).unwrap(),
@@ -113,6 +109,7 @@ impl Clinic {
             sign_in: Some(sign_in),
             idle_minutes: 30,
             utc_offset_minutes: 480,
+            fonts: Vec::new(),
         };
         let page = ClinicPage::bind(config, sources.clone()).await.unwrap();
         let address = page.local_addr().unwrap();
