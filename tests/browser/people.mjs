@@ -77,9 +77,11 @@ export function unwatch(person, on) {
   windows.get(person).unwatched = on;
 }
 
-/** Picture and accessibility of what is on the screen. */
+/** Pictures, of the screen and of the whole page, and accessibility of what is on the screen. */
 export async function look(page, name) {
-  await page.screenshot({ path: `${screenshots}${name}.png`, fullPage: true });
+  await page.evaluate(() => window.scrollTo(0, 0));
+  await page.screenshot({ path: `${screenshots}${name}.png` });
+  await page.screenshot({ path: `${screenshots}${name}-whole.png`, fullPage: true });
   // Through the inspector, which the page's policy does not bind.
   await page.evaluate(axe);
   const { violations } = await page.evaluate(() => window.axe.run());

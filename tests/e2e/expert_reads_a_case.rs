@@ -249,7 +249,10 @@ async fn from_the_scanner_to_the_report_beside_the_patient() {
         "clinicCase",
         json!({"study": study, "wanted": IMPRESSION, "name": "clinic-case-with-report"}),
     );
-    says(&clinic, &[DESCRIPTION, ADVICE, "李伟", "模拟 患者"]);
+    says(
+        &clinic,
+        &[DESCRIPTION, ADVICE, "李伟", "模拟 患者", "肺炎：有", "气胸：无"],
+    );
     let list = room.act(
         "clinicList",
         json!({"wanted": "报告", "name": "clinic-list-with-report"}),
