@@ -53,6 +53,10 @@ mod browser;
 
 mod pages_in_a_browser;
 
+mod person_at_browser;
+
+mod expert_reads_a_case;
+
 mod round_reaches_fleet;
 
 mod federated_rounds;

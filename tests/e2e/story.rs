@@ -61,7 +61,18 @@ impl Story {
     /// A hub that takes images, and a line of their own for them. `images` goes into the site file's `[images]`.
     pub(crate) async fn begin_with_images(options: &EdgeOptions, images: &str) -> (Self, Line) {
         let region = Region::new().unwrap();
-        let mut hub = region.imaging_hub().unwrap();
+        let hub = region.imaging_hub().unwrap();
+        Self::with_images(region, hub, options, images).await
+    }
+
+    /// A hub at which experts read cases, its page where it was told to be.
+    pub(crate) async fn begin_with_experts(options: &EdgeOptions, page_listen: &str) -> (Self, Line) {
+        let region = Region::new().unwrap();
+        let hub = region.reading_hub(page_listen).unwrap();
+        Self::with_images(region, hub, options, "").await
+    }
+
+    async fn with_images(region: Region, mut hub: Hub, options: &EdgeOptions, images: &str) -> (Self, Line) {
         hub.start().await.unwrap();
         let line = Line::start(hub.address("mqtt").unwrap()).await.unwrap();
         let image_line = Line::start(hub.address("images").unwrap()).await.unwrap();

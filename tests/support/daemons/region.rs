@@ -155,6 +155,15 @@ impl Region {
         self.configured_hub("en", "127.0.0.1:0", EMBEDDED, more)
     }
 
+    /// A hub at which experts sign in and read cases. Its page keeps its address over restarts. Not started yet.
+    ///
+    /// # Errors
+    /// When its configuration cannot be written.
+    pub fn reading_hub(&self, page_listen: &str) -> Result<Hub, Error> {
+        let more = "\n[images]\nlisten = \"127.0.0.1:0\"\n\n[people]\n\n[worklist]\n\n[dicomweb]\n";
+        self.configured_hub("zh", page_listen, EMBEDDED, more)
+    }
+
     /// A certificate for a clinic, `<clinic>.crt` and `<clinic>.key` in [`Self::pki`].
     ///
     /// # Errors

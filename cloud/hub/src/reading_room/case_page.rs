@@ -298,7 +298,8 @@ fn ai(words: &'static Words, result: Option<&StudyResult>) -> Ai {
                     positive,
                     call: if positive { words.positive } else { words.negative },
                     score: format!("{:.2}", finding.score.value()),
-                    confidence: format!("{:.0} %", finding.confidence.value() * 100.0),
+                    // Never rounded up, as in the clinic: nothing is more certain than it is.
+                    confidence: format!("{:.0} %", (finding.confidence.value() * 100.0).floor()),
                 }
             })
             .collect(),

@@ -1,72 +1,64 @@
 //! What a reader can pick, so that reports can be compared and counted. Free text says the rest.
 
+use barefoot_imaging::report;
+
 use crate::config::Language;
 
 /// A finding of the pick list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Pick {
     pub(crate) code: &'static str,
-    zh: &'static str,
-    en: &'static str,
     /// It has a left and a right.
     pub(crate) sided: bool,
 }
 
 impl Pick {
     pub(crate) fn name(&self, language: Language) -> &'static str {
-        match language {
-            Language::Zh => self.zh,
-            Language::En => self.en,
-        }
+        known(self.code, language).unwrap_or(self.code)
     }
 }
 
-const fn pick(code: &'static str, zh: &'static str, en: &'static str, sided: bool) -> Pick {
-    Pick { code, zh, en, sided }
+const fn pick(code: &'static str, sided: bool) -> Pick {
+    Pick { code, sided }
 }
 
 const CHEST: &[Pick] = &[
-    pick("pneumonia", "肺炎", "Pneumonia", true),
-    pick("tuberculosis", "肺结核", "Tuberculosis", true),
-    pick("nodule", "肺结节", "Nodule", true),
-    pick("mass", "肺肿块", "Mass", true),
-    pick("pneumothorax", "气胸", "Pneumothorax", true),
-    pick("pleural_effusion", "胸腔积液", "Pleural effusion", true),
-    pick("atelectasis", "肺不张", "Atelectasis", true),
-    pick("consolidation", "肺实变", "Consolidation", true),
-    pick("interstitial", "间质性改变", "Interstitial change", true),
-    pick("emphysema", "肺气肿", "Emphysema", true),
-    pick("cardiomegaly", "心影增大", "Cardiomegaly", false),
-    pick("pulmonary_oedema", "肺水肿", "Pulmonary oedema", true),
-    pick("rib_fracture", "肋骨骨折", "Rib fracture", true),
+    pick("pneumonia", true),
+    pick("tuberculosis", true),
+    pick("lung_nodule", true),
+    pick("mass", true),
+    pick("pneumothorax", true),
+    pick("pleural_effusion", true),
+    pick("atelectasis", true),
+    pick("consolidation", true),
+    pick("interstitial", true),
+    pick("emphysema", true),
+    pick("cardiomegaly", false),
+    pick("pulmonary_edema", true),
+    pick("rib_fracture", true),
 ];
 
 const BONE: &[Pick] = &[
-    pick("fracture", "骨折", "Fracture", true),
-    pick("dislocation", "脱位", "Dislocation", true),
-    pick("degeneration", "退行性改变", "Degenerative change", true),
+    pick("fracture", true),
+    pick("dislocation", true),
+    pick("degeneration", true),
 ];
 
 const CT: &[Pick] = &[
-    pick(
-        "intracranial_haemorrhage",
-        "颅内出血",
-        "Intracranial haemorrhage",
-        true,
-    ),
-    pick("cerebral_infarction", "脑梗死", "Cerebral infarction", true),
-    pick("appendicitis", "阑尾炎", "Appendicitis", false),
-    pick("free_air", "腹腔游离气体", "Free abdominal air", false),
-    pick("stone", "结石", "Stone", true),
+    pick("intracranial_haemorrhage", true),
+    pick("cerebral_infarction", true),
+    pick("appendicitis", false),
+    pick("free_air", false),
+    pick("stone", true),
 ];
 
 const ULTRASOUND: &[Pick] = &[
-    pick("gallstone", "胆囊结石", "Gallstone", false),
-    pick("fatty_liver", "脂肪肝", "Fatty liver", false),
-    pick("liver_lesion", "肝占位", "Liver lesion", false),
-    pick("hydronephrosis", "肾积水", "Hydronephrosis", true),
-    pick("thyroid_nodule", "甲状腺结节", "Thyroid nodule", true),
-    pick("free_fluid", "腹腔积液", "Free abdominal fluid", false),
+    pick("gallstone", false),
+    pick("fatty_liver", false),
+    pick("liver_lesion", false),
+    pick("hydronephrosis", true),
+    pick("thyroid_nodule", true),
+    pick("free_fluid", false),
 ];
 
 /// What is offered for a modality.
@@ -81,11 +73,16 @@ pub(crate) fn of_modality(modality: &str) -> Vec<Pick> {
 
 /// The name of a finding, also of one that stands on no list here.
 pub(crate) fn name(code: &str, language: Language) -> String {
-    [CHEST, BONE, CT, ULTRASOUND]
-        .iter()
-        .flat_map(|list| list.iter())
-        .find(|pick| pick.code == code)
-        .map_or_else(|| code.to_owned(), |pick| pick.name(language).to_owned())
+    known(code, language).unwrap_or(code).to_owned()
+}
+
+/// As it is called on paper too.
+fn known(code: &str, language: Language) -> Option<&'static str> {
+    let language = match language {
+        Language::Zh => report::Language::Zh,
+        Language::En => report::Language::En,
+    };
+    report::name_of(code, language)
 }
 
 /// A text to begin with.
@@ -158,6 +155,12 @@ mod tests {
         for modality in ["DX", "CT", "US", ""] {
             let mut codes: Vec<&str> = of_modality(modality).iter().map(|pick| pick.code).collect();
             assert!(codes.iter().all(|code| FindingCode::new(*code).is_ok()));
+            for language in [Language::Zh, Language::En] {
+                assert!(
+                    codes.iter().all(|code| known(code, language).is_some()),
+                    "{codes:?}"
+                );
+            }
             let all = codes.len();
             codes.sort_unstable();
             codes.dedup();

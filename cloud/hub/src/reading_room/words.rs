@@ -142,7 +142,7 @@ words! {
     verify: "验证报告", "Verify a report";
     verified: "签名有效：报告自签发后未被更改。", "The signature holds: the report is as it was signed.";
     not_verified: "签名无效：", "The signature does not hold: ";
-    verify_help: "输入报告编号，或上传报告文件。", "Give the report's number, or its file.";
+    verify_help: "输入报告编号，或粘贴签名文件内容（Base64）。", "Give the report's number, or its signed file as text (base64).";
     shifts: "班次", "Shifts";
     absences: "请假", "Absences";
     groups: "阅片组", "Reader groups";

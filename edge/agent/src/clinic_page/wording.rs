@@ -3,6 +3,7 @@
 use barefoot_domain::{
     Call, FindingCode, FindingResult, QualityGrade, QualityProblem, Reason, Score, Urgency,
 };
+use barefoot_imaging::report;
 
 use super::Language;
 use super::texts::{Texts, fill};
@@ -96,7 +97,15 @@ impl Wording<'_> {
         match (self.names.get(code), self.language) {
             (Some(name), Language::Zh) => name.zh,
             (Some(name), Language::En) => name.en,
-            (None, _) => code.as_str().to_owned(),
+            // What an expert has found may be in no bundle of this box.
+            (None, language) => {
+                let language = match language {
+                    Language::Zh => report::Language::Zh,
+                    Language::En => report::Language::En,
+                };
+                let known = report::name_of(code.as_str(), language);
+                known.unwrap_or(code.as_str()).to_owned()
+            }
         }
     }
 

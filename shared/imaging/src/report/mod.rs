@@ -18,7 +18,7 @@ mod sr;
 mod uids;
 mod words;
 
-pub use codes::FindingName;
+pub use codes::{FindingName, name_of};
 pub use encapsulated::encapsulated_pdf;
 pub use error::Error;
 pub use fhir::fhir_bundle;

@@ -1,0 +1,50 @@
+// What clinic staff see on their own page.
+
+import { look, pageOf } from './people.mjs';
+
+async function at(origin, path) {
+  const page = await pageOf('the clinic', origin);
+  const url = `${origin}${path}`;
+  if (page.url() !== url) {
+    await page.goto(url, { waitUntil: 'load' });
+  }
+  return page;
+}
+
+/** The list of patients, once it says so itself. */
+export async function clinicList({ clinic, wanted, name }) {
+  const page = await at(clinic, '/');
+  await page.waitForFunction((text) => document.body.innerText.includes(text), wanted);
+  await look(page, name);
+  return { text: await page.locator('main').innerText() };
+}
+
+/** The patient's page, which follows by itself. */
+export async function clinicCase({ clinic, study, wanted, name }) {
+  const page = await at(clinic, `/case/${study}`);
+  await page.waitForFunction((text) => document.body.innerText.includes(text), wanted);
+  if (name) {
+    await look(page, name);
+  }
+  return { text: await page.locator('main').innerText() };
+}
+
+/** The report on paper, as it is printed. */
+export async function clinicPaper({ clinic, study, report, name }) {
+  const page = await at(clinic, `/case/${study}/report/${report}/print`);
+  await page.emulateMedia({ media: 'print' });
+  await look(page, name);
+  const text = await page.locator('main').innerText();
+  const buttons = await page.locator('button, nav').evaluateAll((all) => all.filter((one) => one.checkVisibility()).length);
+  await page.emulateMedia({ media: null });
+  return { text, buttons };
+}
+
+/** The clinician has read it. */
+export async function clinicHasRead({ clinic, study, report, name }) {
+  const page = await at(clinic, `/case/${study}`);
+  await page.locator(`#read-${report}`).click();
+  await page.waitForSelector('.was-read');
+  await look(page, name);
+  return { text: await page.locator('main').innerText() };
+}
