@@ -133,6 +133,7 @@ fn page(language: Language, shown: &Shown<'_>) -> String {
     view::PageView {
         words,
         accounts: false,
+        cases: false,
         list,
     }
     .render()
