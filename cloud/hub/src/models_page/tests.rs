@@ -133,7 +133,6 @@ fn page(language: Language, shown: &Shown<'_>) -> String {
     view::PageView {
         words,
         accounts: false,
-        cases: false,
         list,
     }
     .render()
