@@ -70,6 +70,7 @@ export async function see({ person, hub, at, name }) {
   return {
     status, at: new URL(page.url()).pathname, text: await page.locator('main').innerText(),
     due: await due.count() === 1 ? await due.getAttribute('datetime') : null,
+    leadsToList: await page.locator('nav a[href="/worklist"]').count() === 1,
   };
 }
 

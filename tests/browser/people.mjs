@@ -34,7 +34,7 @@ export async function pageOf(person, origin) {
     known.origin = origin ?? known.origin;
     return known.page;
   }
-  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: 'en-GB' });
+  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: 'zh-CN', timezoneId: 'Asia/Shanghai' });
   const own = { context, origin };
   own.page = await watched(own, person);
   windows.set(person, own);

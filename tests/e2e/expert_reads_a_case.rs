@@ -284,7 +284,10 @@ async fn from_the_scanner_to_the_report_beside_the_patient() {
     says(&page, &[IMPRESSION, "李伟"]);
     room.see(LI, "/roster", "roster");
     room.see(LI, "/dashboard", "dashboard");
-    room.see(LI, "/account", "account");
+    for (at, name) in [("/", "results"), ("/account", "account")] {
+        let page = room.see(LI, at, name);
+        assert_eq!(page["leadsToList"], true, "{at} leads on to the list");
+    }
     let verified = room.act(
         "verify",
         json!({"person": LI, "report": report, "name": "verify"}),

@@ -196,7 +196,14 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
     let index = images
         .as_ref()
         .map(|(_, store)| dicomweb::keep(archive.clone(), store.clone(), changes.clone(), shutdown.clone()));
-    let web = Web::bind(&config.page, people.is_some(), changes.clone(), shutdown.clone()).await?;
+    let web = Web::bind(
+        &config.page,
+        people.is_some(),
+        config.worklist.is_some(),
+        changes.clone(),
+        shutdown.clone(),
+    )
+    .await?;
     let metrics = match &config.metrics {
         Some(settings) => {
             let sources = metrics::Sources {

@@ -58,6 +58,7 @@ async fn page(State(site): State<Site>, chosen: Chosen) -> Response {
         Ok(list) => html(&view::PageView {
             words: words(language),
             accounts: site.look.accounts,
+            cases: site.look.cases,
             list,
         }),
         Err(error) => failed(&error, language),

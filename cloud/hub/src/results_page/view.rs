@@ -18,6 +18,8 @@ pub(super) struct PageView {
     pub(super) words: &'static Words,
     /// There are accounts.
     pub(super) accounts: bool,
+    /// There is a list of cases to read.
+    pub(super) cases: bool,
     pub(super) list: ListView,
 }
 

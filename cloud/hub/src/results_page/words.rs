@@ -40,6 +40,8 @@ pub(super) struct Words {
     pub(super) unknown_modality: &'static str,
     /// The way to one's own account.
     pub(super) account: &'static str,
+    /// The way to the list of cases.
+    pub(super) worklist: &'static str,
     pub(super) failed: &'static str,
     language: Language,
 }
@@ -85,6 +87,7 @@ static ZH: Words = Words {
     key_image: "关键影像",
     unknown_modality: "类型未知",
     account: "我的账号",
+    worklist: "阅片列表",
     failed: "暂时无法读取结果，请稍后刷新。",
     language: Language::Zh,
 };
@@ -123,6 +126,7 @@ static EN: Words = Words {
     key_image: "Key image",
     unknown_modality: "unknown type",
     account: "My account",
+    worklist: "Worklist",
     failed: "The results cannot be read right now. Reload in a moment.",
     language: Language::En,
 };

@@ -68,6 +68,8 @@ pub(crate) struct Look {
     pub(crate) offset: UtcOffset,
     /// There are accounts, so pages lead to one's own.
     pub(crate) accounts: bool,
+    /// Cases are read here, so pages lead to their list.
+    pub(crate) cases: bool,
 }
 
 /// The pages' server.
@@ -89,10 +91,11 @@ struct Followers {
 }
 
 impl Web {
-    /// `accounts`: there is a sign-in.
+    /// `accounts`: there is a sign-in. `cases`: there is a list of cases to read.
     pub(crate) async fn bind(
         config: &Page,
         accounts: bool,
+        cases: bool,
         changes: Changes,
         shutdown: Shutdown,
     ) -> Result<Self, Error> {
@@ -111,6 +114,7 @@ impl Web {
             tls,
             look: Look {
                 accounts,
+                cases,
                 language: config.language,
                 // The configuration allows less than a day either way.
                 offset: UtcOffset::from_whole_seconds(config.utc_offset_minutes * 60)

@@ -90,7 +90,7 @@ async fn show(
     };
     let time = |ms| local_time(ms, site.look.offset);
     html(&AccountView {
-        frame: Frame::of(words, signed),
+        frame: Frame::of(words, signed).and_cases(site.look, signed),
         person: signed.person.as_ref().clone(),
         roles: words.roles(&signed.person.roles),
         tier: words.tier(signed.person.tier),
@@ -165,7 +165,7 @@ fn show_authenticator(
         .code_address(&secret, &signed.person)
         .unwrap_or_default();
     html(&AuthenticatorView {
-        frame: Frame::of(words, signed),
+        frame: Frame::of(words, signed).and_cases(site.look, signed),
         square: square(&address, words.square).unwrap_or_default(),
         spoken: grouped(&secret),
         secret,

@@ -57,6 +57,7 @@ struct Frame {
     /// Who is signed in; empty when nobody is.
     who: String,
     csrf: String,
+    reads_cases: bool,
     keeps_people: bool,
     reads_audit: bool,
 }
@@ -67,9 +68,16 @@ impl Frame {
             words,
             who: signed.person.display_name.clone(),
             csrf: signed.csrf.clone(),
+            reads_cases: false,
             keeps_people: signed.person.may(super::Right::KeepPeople),
             reads_audit: signed.person.may(super::Right::ReadAudit),
         }
+    }
+
+    /// Leads on to the list of cases, for who sees cases and where there is one.
+    fn and_cases(mut self, look: Look, signed: &Signed) -> Self {
+        self.reads_cases = look.cases && signed.person.may(super::Right::SeeCases);
+        self
     }
 
     /// Before anybody is signed in.
@@ -78,6 +86,7 @@ impl Frame {
             words,
             who: String::new(),
             csrf,
+            reads_cases: false,
             keeps_people: false,
             reads_audit: false,
         }

@@ -123,6 +123,7 @@ impl House {
             language: Language::En,
             offset: UtcOffset::UTC,
             accounts: true,
+            cases: true,
         };
         let said = |word: &'static str| get(move || async move { word });
         let pages = Router::new()
