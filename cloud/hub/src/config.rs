@@ -659,7 +659,7 @@ mod tests {
             .map(|line| match line.strip_prefix("# ") {
                 // Without these there is no default either.
                 Some(rest)
-                    if ["broker", "certificate", "key", "address", "public_url"]
+                    if ["broker", "certificate", "key", "address", "public_url", "webhook"]
                         .iter()
                         .any(|key| rest.starts_with(key)) =>
                 {
@@ -689,7 +689,9 @@ mod tests {
 
     #[test]
     fn a_page_on_a_network_has_a_sign_in_and_a_sign_in_has_https() {
-        let bare = EXAMPLE.replace("\n[people]\n", "\n");
+        let bare = EXAMPLE
+            .replace("\n[people]\n", "\n")
+            .replace("\n[worklist]\n", "\n");
         let anywhere = |text: &str| text.replace("127.0.0.1:8090", "0.0.0.0:8090");
         let refused = |text: &str, wanted: &str| {
             let error = parse(text).unwrap_err().to_string();

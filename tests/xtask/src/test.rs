@@ -1,7 +1,7 @@
 use std::process::Command;
 
 use crate::machine::{FOR_TESTS, TEST_VENV, cargo_deny, provide_cargo_deny, provide_packages};
-use crate::step::{Failure, cargo, root, step};
+use crate::step::{Failure, cargo, in_ci, root, step};
 use crate::viewer;
 
 /// Everything a change must pass, in the order in which a mistake is cheapest to find.
@@ -18,16 +18,16 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
             "`cargo xtask test` has no flag {unknown}; it has --yes and --advisories."
         ));
     }
-    let in_ci = std::env::var("CI").is_ok_and(|value| value == "true" || value == "1");
     let given = |flag: &str| flags.iter().any(|word| word.as_str() == flag);
 
-    provide_packages(&FOR_TESTS, in_ci || given("--yes"))?;
+    provide_packages(&FOR_TESTS, in_ci() || given("--yes"))?;
     TEST_VENV.provide()?;
     if !names.is_empty() {
         // A developer repeating one test wants that test.
         build()?;
         return step("tests", cargo().args(["test", "--workspace"]).args(names));
     }
+    step("disk space", Command::new("df").arg("-h").arg(root()))?;
     step("format", cargo().args(["fmt", "--all", "--check"]))?;
     step(
         "spelling",
@@ -62,7 +62,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
         );
     }
     build()?;
-    step("tests", cargo().args(["test", "--workspace"]))
+    step("tests", cargo().args(["test", "--workspace"]))?;
+    step("disk space", Command::new("df").arg("-h").arg(root()))
 }
 
 /// The tests start the real programs, so these must be there and fresh.
