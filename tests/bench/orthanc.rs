@@ -67,6 +67,18 @@ impl Orthanc {
         self.child.id()
     }
 
+    /// Where it answers HTTP.
+    pub(crate) fn http(&self) -> &str {
+        &self.http
+    }
+
+    /// The id of one that is there.
+    pub(crate) async fn any_instance(&self) -> anyhow::Result<String> {
+        let all = get_json(&self.http, "/instances").await?;
+        let id = all.get(0).and_then(serde_json::Value::as_str);
+        id.map(str::to_owned).context("an instance has an id")
+    }
+
     /// Waits until the newest instance can be seen: its picture is served.
     pub(crate) async fn picture_of(&self, number: usize) -> anyhow::Result<()> {
         let listed = wait_for("Orthanc to list the image", Duration::from_secs(60), async || {

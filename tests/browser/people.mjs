@@ -41,6 +41,12 @@ export async function pageOf(person, origin) {
   return own.page;
 }
 
+/** Another browser of somebody who is signed in: their cookies, nothing kept of any page. */
+export async function freshBrowserOf(person, origin) {
+  const storageState = await windows.get(person).context.storageState();
+  return browser.newContext({ storageState, viewport: { width: 1440, height: 900 }, baseURL: origin });
+}
+
 async function watched(own, person) {
   const page = await own.context.newPage();
   page.setDefaultTimeout(60_000);

@@ -25,6 +25,8 @@ pub mod processes;
 
 pub mod http;
 
+pub mod browser;
+
 pub mod line;
 
 pub mod packets;

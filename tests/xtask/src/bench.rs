@@ -1,6 +1,6 @@
 use crate::machine::{
-    BENCH_VENV, FOR_DICOM, FOR_FEDERATION, FOR_IMAGE_TO_PAGE, FOR_LINE, FOR_QUEUE, provide_dicom_storescp,
-    provide_packages,
+    BENCH_VENV, FOR_DICOM, FOR_FEDERATION, FOR_IMAGE_TO_PAGE, FOR_LINE, FOR_QUEUE, FOR_READING,
+    provide_dicom_storescp, provide_packages,
 };
 use crate::step::{Failure, built, cargo, root, step};
 
@@ -16,7 +16,10 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     let mut build = cargo();
     build.args(["build", "--release", "-p", "barefoot-tests", "-p", "barefoot-hub"]);
     build.args(["--bin", "barefoot-bench", "--bin", "barefoot-hub"]);
-    if asked("image-to-page") || asked("dicom") || asked("line") {
+    if ["image-to-page", "dicom", "line", "reading"]
+        .iter()
+        .any(|name| asked(name))
+    {
         build.args(["-p", "barefoot-edge", "--bin", "barefoot-edge"]);
     }
     if asked("image-to-page") {
@@ -31,6 +34,11 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     }
     if asked("queue") {
         provide_packages(&FOR_QUEUE, agreed)?;
+    }
+    if asked("reading") {
+        provide_packages(&FOR_READING, agreed)?;
+        // Before the hub is built, which takes it in.
+        crate::viewer::build()?;
     }
     if asked("federation") {
         provide_packages(&FOR_FEDERATION, agreed)?;

@@ -44,6 +44,16 @@ pub(crate) const FOR_SOAK: [Program; 2] = [("mosquitto", "mosquitto"), ("python3
 
 /// The peers of the benchmark `line`, and what makes its line.
 pub(crate) const FOR_LINE: [Program; 3] = [("storescu", "dcmtk"), ("Orthanc", "orthanc"), ("ip", "iproute2")];
+
+/// The peer of the benchmark `reading`, and the reader's browser.
+pub(crate) const FOR_READING: [Program; 5] = [
+    ("Orthanc", "orthanc"),
+    ("python3", "python3"),
+    ("node", "nodejs"),
+    ("npm", "npm"),
+    ("chromium", "chromium"),
+];
+
 /// The peers of the benchmark `queue`; SQLite is Python's own.
 pub(crate) const FOR_QUEUE: [Program; 2] = [("mosquitto", "mosquitto"), ("python3", "python3")];
 

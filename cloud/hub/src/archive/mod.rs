@@ -29,9 +29,9 @@ mod workitems;
 pub(crate) use alarms::Alarm;
 pub(crate) use audit::AuditFilter;
 pub(crate) use cases::{
-    Absence, Acted, By, Case, CaseKey, CaseWorkitem, ClinicWord, Filter, Group, HistoryLine, Load, NewReport,
-    NotActed, Program, ReaderOpinion, Said, Saved, Scope, Shift, StatementRow, StoredMessage, StoredReport,
-    WorkitemStep,
+    Absence, Acted, By, Case, CaseKey, CaseWorkitem, ClinicWord, Filter, Group, HistoryLine, Load,
+    MOST_COUNTED, NewReport, NotActed, Program, ReaderOpinion, Said, Saved, Scope, Shift, StatementRow,
+    StoredMessage, StoredReport, WorkitemStep,
 };
 pub(crate) use corrections::{NewCorrection, Waiting};
 pub(crate) use dicom_index::{Indexed, IndexedInstance, IndexedSeries, IndexedStudy, Located, Pending};

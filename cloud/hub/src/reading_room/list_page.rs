@@ -7,7 +7,7 @@ use time::UtcOffset;
 
 use super::words::Words;
 use super::{Room, allow, failed};
-use crate::archive::{Case, CaseKey, Error, Filter, Scope};
+use crate::archive::{Case, CaseKey, Error, Filter, MOST_COUNTED, Scope};
 use crate::clock::now_ms;
 use crate::people::{Right, Signed};
 use crate::web::{html, iso_time, local_time};
@@ -53,7 +53,7 @@ pub(super) struct ListView {
     words: &'static Words,
     alarms: Vec<Row>,
     rows: Vec<Row>,
-    total: u32,
+    total: String,
     first: u32,
     last: u32,
     previous: Option<String>,
@@ -251,11 +251,16 @@ async fn view(room: &Room, signed: &Signed, asked: &Asked) -> Result<ListView, E
             .map(row)
             .collect(),
         rows: page.cases.iter().map(row).collect(),
-        total: page.total,
+        total: if page.total < MOST_COUNTED {
+            page.total.to_string()
+        } else {
+            format!("{}+", page.total)
+        },
         first: if shown == 0 { 0 } else { offset.saturating_add(1) },
         last: offset.saturating_add(shown),
         previous: (1 < number).then(|| format!("/worklist?{}", asked.query(number - 1))),
-        next: (offset.saturating_add(shown) < page.total)
+        next: page
+            .goes_on
             .then(|| format!("/worklist?{}", asked.query(number.saturating_add(1)))),
     })
 }

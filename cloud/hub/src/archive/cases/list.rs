@@ -45,8 +45,13 @@ pub(crate) struct Filter {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ListPage {
     pub(crate) cases: Vec<Case>,
+    /// Cases of the whole list, [`MOST_COUNTED`] at most: nobody pages so far, and counting on would cost everybody.
     pub(crate) total: u32,
+    /// There are cases after these.
+    pub(crate) goes_on: bool,
 }
+
+pub(crate) const MOST_COUNTED: u32 = 10_000;
 
 /// A line of a case's history.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,8 +73,9 @@ pub(crate) struct Load {
 
 impl Archive {
     pub(crate) async fn list_cases(&self, filter: &Filter) -> Result<ListPage, Error> {
-        let mut count = QueryBuilder::new("SELECT COUNT(*) FROM cases WHERE ");
+        let mut count = QueryBuilder::new("SELECT COUNT(*) FROM (SELECT 1 FROM cases WHERE ");
         conditions(&mut count, filter);
+        count.push(" LIMIT ").push_bind(MOST_COUNTED).push(")");
         let total: i64 = count
             .build_query_scalar()
             .fetch_one(&self.pool)
@@ -82,19 +88,21 @@ impl Archive {
             Scope::Done => " ORDER BY signed_at_ms DESC",
             Scope::All => " ORDER BY number DESC",
         });
-        list.push(" LIMIT ").push_bind(filter.limit);
+        list.push(" LIMIT ").push_bind(filter.limit.saturating_add(1));
         list.push(" OFFSET ").push_bind(filter.offset);
         let rows = list.build().fetch_all(&self.pool).await.map_err(query)?;
+        let limit = usize::try_from(filter.limit).unwrap_or(usize::MAX);
+        let cases: Vec<Case> = rows.iter().take(limit).map(row::case).collect::<Result<_, _>>()?;
         // One may have come between the two questions.
-        let shown = u32::try_from(rows.len()).unwrap_or(u32::MAX);
+        let shown = u32::try_from(cases.len()).unwrap_or(u32::MAX);
         let counted = u32::try_from(total).unwrap_or(u32::MAX);
         Ok(ListPage {
-            cases: rows.iter().map(row::case).collect::<Result<_, _>>()?,
-            total: if shown == 0 {
-                counted
-            } else {
-                counted.max(filter.offset.saturating_add(shown))
+            total: match shown {
+                0 => counted,
+                _ => counted.max(filter.offset.saturating_add(shown)),
             },
+            goes_on: limit < rows.len(),
+            cases,
         })
     }
 
@@ -229,7 +237,7 @@ fn conditions(sql: &mut QueryBuilder<Sqlite>, filter: &Filter) {
                 .push(")");
         }
         Scope::Done => {
-            sql.push("state IN ('signed', 'delivered', 'read')");
+            sql.push("signed_at_ms IS NOT NULL AND state IN ('signed', 'delivered', 'read')");
             others_clinics(sql, filter);
         }
         Scope::All => {

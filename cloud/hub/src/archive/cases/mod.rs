@@ -19,7 +19,7 @@ use crate::worklist::life::{Effect, Life, Refused};
 
 pub(crate) use act::{Acted, By};
 pub(crate) use desk::{Absence, Group, Shift};
-pub(crate) use list::{Filter, HistoryLine, Load, Scope};
+pub(crate) use list::{Filter, HistoryLine, Load, MOST_COUNTED, Scope};
 pub(crate) use reports::{NewReport, ReaderOpinion, Saved, StatementRow, StoredReport};
 pub(in crate::archive) use row::tier;
 pub(crate) use words::{ClinicWord, Said, StoredMessage};

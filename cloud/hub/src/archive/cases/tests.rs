@@ -518,7 +518,7 @@ async fn a_list_holds_what_its_reader_may_read_the_most_urgent_first() {
         .list_cases(&filter("wang", Scope::Open))
         .await
         .unwrap();
-    assert_eq!((page.total, page.cases.len()), (3, 2));
+    assert_eq!((page.total, page.cases.len(), page.goes_on), (3, 2, true));
     assert_eq!(page.cases[0].case.as_str(), "2.25.2");
     let other = Filter {
         kinds: vec!["ultrasound".into()],
