@@ -55,6 +55,9 @@ pub(super) struct Inner {
     /// Chunks may have become unneeded.
     pub(super) sweep: AtomicBool,
     pub(super) readers: Semaphore,
+    /// Updates that came as far as to wait for a reader.
+    #[cfg(test)]
+    pub(super) to_read: std::sync::atomic::AtomicUsize,
     /// Uploads going on, by clinic.
     pub(super) uploading: StdMutex<HashMap<ClinicId, usize>>,
     /// The hub's own work, to be waited for at the end.
@@ -84,6 +87,8 @@ impl Runs {
             unjudged: Notify::new(),
             sweep: AtomicBool::new(true),
             readers: Semaphore::new(READERS),
+            #[cfg(test)]
+            to_read: Default::default(),
             uploading: StdMutex::default(),
             jobs: TaskTracker::new(),
         })))

@@ -166,6 +166,8 @@ impl Runs {
         let Some(how) = claimed.readable else {
             return Ok(0.0);
         };
+        #[cfg(test)]
+        self.0.to_read.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let _turn = self.0.readers.acquire().await;
         let store = self.0.chunks.clone();
         let read = spawn_blocking(move || checks::read_update(&store, &claimed.chunks, &how)).await;

@@ -1,3 +1,5 @@
+use std::sync::atomic::Ordering;
+
 use barefoot_federation::round::Duty;
 use prost::Message;
 
@@ -17,11 +19,9 @@ async fn an_update_that_is_being_checked_keeps_its_chunks() {
     let (runs, reply) = (house.runs.clone(), Reply::Fit(update));
     let submitted = tokio::spawn(async move { runs.submit(&a, reply).await });
     let kept = [id, ChunkId::of(&encode(&[0.0; 3], Encoding::F32).unwrap())];
-    until(async || {
-        let needed = std::future::ready(Ok::<_, ()>(kept.into()));
-        house.runs.0.chunks.sweep(needed).await.is_none()
-    })
-    .await;
+    until(async || house.runs.0.to_read.load(Ordering::Relaxed) == 1).await;
+    let needed = std::future::ready(Ok::<_, ()>(kept.into()));
+    assert!(house.runs.0.chunks.sweep(needed).await.is_none());
     // Meanwhile its update for another run is accepted, and with it all that it has sent is forgotten.
     house.archive.forget_uploads().await.unwrap();
     house.runs.remove_unneeded().await.unwrap();
