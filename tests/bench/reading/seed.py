@@ -32,6 +32,7 @@ def insert(table, rows):
 first = dict(db.execute("SELECT * FROM cases ORDER BY number LIMIT 1").fetchone())
 result = dict(db.execute("SELECT * FROM results ORDER BY number DESC LIMIT 1").fetchone())
 envelope = dict(db.execute("SELECT * FROM envelopes WHERE id = ?", (result["envelope_id"],)).fetchone())
+last = db.execute("SELECT MAX(number) FROM cases").fetchone()[0]
 findings = [dict(row) for row in db.execute("SELECT * FROM findings WHERE result = ?", (result["number"],))]
 
 for one in range(1, number + 1):
@@ -45,7 +46,7 @@ for one in range(1, number + 1):
     insert("findings", [row | {"result": own["number"]} for row in findings])
     modality, kind = pick.choice([("DX", "radiography"), ("CR", "radiography"), ("CT", "ct"), ("US", "ultrasound")])
     case = first | {
-        "number": first["number"] + one, "clinic": clinic, "case_id": name, "urgency": urgency,
+        "number": last + one, "clinic": clinic, "case_id": name, "urgency": urgency,
         "modality": modality, "kind": kind, "detected_at_ms": now - pick.randrange(48 * hour),
         "due_ms": now + 24 * hour + pick.randrange(48 * hour),
     }
