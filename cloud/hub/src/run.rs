@@ -23,7 +23,7 @@ use crate::models_page;
 use crate::mqtt::{self, Broker, Endpoint};
 use crate::people::{self, People, Right};
 use crate::presence::{Connection, Presence};
-use crate::reading_room::{self, Room};
+use crate::reading_room::{self, Looks, Room};
 use crate::results_page;
 use crate::rollout::{self, Releases, ReleasesService, Rollouts};
 use crate::shutdown::Shutdown;
@@ -259,6 +259,7 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
             images: images.as_ref().map(|(_, store)| store.clone()),
             identity: Arc::clone(&identity),
             look: web.look(),
+            looks: Looks::default(),
         }));
     }
     if let Some(people) = &people {
