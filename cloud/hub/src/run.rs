@@ -23,13 +23,13 @@ use crate::models_page;
 use crate::mqtt::{self, Broker, Endpoint};
 use crate::people::{self, People, Right};
 use crate::presence::{Connection, Presence};
-use crate::reading_room::{self, Room};
+use crate::reading_room::{self, Looks, Room};
 use crate::results_page;
 use crate::rollout::{self, Releases, ReleasesService, Rollouts};
 use crate::shutdown::Shutdown;
 use crate::state::{self, StateDirectory};
 use crate::web::{self, Web};
-use crate::worklist::alarms::Alarms;
+use crate::worklist::alarms::{AlarmFeed, Webhook};
 use crate::worklist::roster::Candidate;
 use crate::worklist::{CaseWorkitems, Reconciler, Worklist};
 
@@ -165,7 +165,16 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
             runs: runs.clone(),
             rollouts: rollouts.clone(),
         });
-    let line = open_line(&config.mqtt, &identity, &presence, ingest, dispatch, &shutdown).await?;
+    let heard_by_mqtt = config.worklist.as_ref().is_some_and(|rules| rules.alarm_by_mqtt);
+    let feed = heard_by_mqtt.then(|| AlarmFeed::new(archive.clone(), changes.clone()));
+    let line = open_line(
+        &config.mqtt,
+        &identity,
+        &presence,
+        (ingest, dispatch, feed),
+        &shutdown,
+    )
+    .await?;
     let port = match &config.grpc {
         Some(grpc) => Some(Listener::bind(grpc, identity.http2_server_config()?, shutdown.clone()).await?),
         None => None,
@@ -250,6 +259,7 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
             images: images.as_ref().map(|(_, store)| store.clone()),
             identity: Arc::clone(&identity),
             look: web.look(),
+            looks: Looks::default(),
         }));
     }
     if let Some(people) = &people {
@@ -287,7 +297,7 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
     let alarms = config
         .alarm_address
         .clone()
-        .map(|address| Alarms::new(archive.clone(), changes.clone(), address));
+        .map(|address| Webhook::new(archive.clone(), changes.clone(), address));
     let mut alarms = tokio::spawn(alarm(alarms, shutdown.clone()));
     let reconciler = worklist.map(|worklist| Reconciler {
         worklist,
@@ -400,7 +410,7 @@ async fn candidates(people: Option<People>) -> Result<Vec<Candidate>, archive::E
 }
 
 /// The same for alarms.
-async fn alarm(alarms: Option<Alarms>, shutdown: Shutdown) {
+async fn alarm(alarms: Option<Webhook>, shutdown: Shutdown) {
     match alarms {
         Some(alarms) => alarms.run(shutdown).await,
         None => shutdown.triggered().await,
@@ -443,8 +453,7 @@ async fn open_line(
     config: &Mqtt,
     identity: &TlsIdentity,
     presence: &Presence,
-    ingest: Ingest,
-    dispatch: Dispatch,
+    (ingest, dispatch, alarms): (Ingest, Dispatch, Option<AlarmFeed>),
     shutdown: &Shutdown,
 ) -> Result<Line, Error> {
     let certificate: Arc<[u8]> = identity.certificate().into();
@@ -456,6 +465,7 @@ async fn open_line(
                 presence.clone(),
                 ingest,
                 dispatch,
+                alarms,
                 shutdown.clone(),
             )
             .await?,
@@ -466,6 +476,7 @@ async fn open_line(
             ingest,
             dispatch,
             presence.clone(),
+            alarms,
             shutdown.clone(),
         ))),
     })

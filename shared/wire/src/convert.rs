@@ -44,7 +44,41 @@ pub struct StudyResult {
     pub assessed_at_ms: i64,
     /// Hub's clock minus the box's at `assessed_at_ms`; `None` where the box did not know.
     pub clock_offset_ms: Option<i64>,
+    pub made_by: MadeBy,
     pub assessment: Assessment,
+}
+
+/// What made a study's images, as far as a region may know: an AE title, and a pseudonym only the clinic can resolve.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MadeBy {
+    /// Empty where unknown.
+    pub scanner: String,
+    /// Empty where unknown.
+    pub operator: String,
+}
+
+impl MadeBy {
+    /// What does not have the form is left out: no result is refused for its sake.
+    #[must_use]
+    pub fn new(scanner: &str, operator: &str) -> Self {
+        let is_title = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+        let is_pseudonym = operator.strip_prefix('O').is_some_and(|digits| {
+            let is_digit = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'A'..=b'F');
+            digits.len() == 8 && digits.bytes().all(is_digit)
+        });
+        Self {
+            scanner: if scanner.len() <= 16 && scanner.bytes().all(is_title) {
+                scanner.to_owned()
+            } else {
+                String::new()
+            },
+            operator: if is_pseudonym {
+                operator.to_owned()
+            } else {
+                String::new()
+            },
+        }
+    }
 }
 
 /// The hub's word on one envelope.
@@ -169,6 +203,11 @@ pub fn encode_result(result: &StudyResult) -> Vec<u8> {
         assessed_at_ms: result.assessed_at_ms,
         assessment: Some(assessment_to_wire(&result.assessment)),
         clock_offset_ms: result.clock_offset_ms,
+        // Nothing at all where nothing is known: a result has one form.
+        made_by: (result.made_by != MadeBy::default()).then(|| v1::MadeBy {
+            scanner: result.made_by.scanner.clone(),
+            operator: result.made_by.operator.clone(),
+        }),
     }
     .encode_to_vec()
 }
@@ -204,6 +243,10 @@ pub fn decode_result(body: &[u8]) -> Result<StudyResult, DecodeError> {
         received_at_ms: result.received_at_ms,
         assessed_at_ms: result.assessed_at_ms,
         clock_offset_ms: result.clock_offset_ms,
+        made_by: result
+            .made_by
+            .map(|made| MadeBy::new(&made.scanner, &made.operator))
+            .unwrap_or_default(),
         assessment: assessment_from_wire(
             result
                 .assessment

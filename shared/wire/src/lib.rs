@@ -24,7 +24,7 @@ pub mod images;
 
 mod convert;
 pub use convert::{
-    DecodeError, MAX_ENVELOPE_BYTES, Receipt, ReceiptOutcome, SCHEMA, StudyResult, decode_envelope,
+    DecodeError, MAX_ENVELOPE_BYTES, MadeBy, Receipt, ReceiptOutcome, SCHEMA, StudyResult, decode_envelope,
     decode_receipt, decode_result, encode_receipt, encode_result, receipt_envelope, result_envelope,
 };
 

@@ -1,4 +1,5 @@
-//! MQTT topics: `barefoot/v1/<clinic>/up/<kind>` and `barefoot/v1/<clinic>/down/<kind>`.
+//! MQTT topics: `barefoot/v1/<clinic>/up/<kind>` and `barefoot/v1/<clinic>/down/<kind>`, and for the region's own listeners
+//! `barefoot/v1/_region/<kind>`, which can be no clinic's.
 //!
 //! One function per topic. Nothing about a patient or a study ever stands in a topic.
 
@@ -87,7 +88,13 @@ pub fn up_filter_of_all() -> String {
     format!("{ROOT}/+/up/#")
 }
 
-/// `None` for every topic outside the scheme.
+/// Critical cases that were not read in time, for the region's own listeners: JSON, see `docs/OPERATING.md`.
+#[must_use]
+pub fn region_alarm() -> String {
+    format!("{ROOT}/_region/alarm")
+}
+
+/// `None` for every topic that is no clinic's.
 #[must_use]
 pub fn parse(topic: &str) -> Option<Topic> {
     let mut parts = topic.strip_prefix(ROOT)?.strip_prefix('/')?.split('/');
@@ -138,6 +145,8 @@ mod tests {
             "barefoot/v1/A/up/result",
             "barefoot/v1/a/sideways/result",
             "$share/g/barefoot/v1/a/up/result",
+            "barefoot/v1/_region/down/alarm",
+            &region_alarm(),
         ] {
             assert_eq!(parse(bad), None, "{bad}");
         }

@@ -14,8 +14,8 @@ use barefoot_wire::images::{
     Picture, QuickLook,
 };
 use barefoot_wire::{
-    MAX_ENVELOPE_BYTES, Receipt, ReceiptOutcome, StudyResult, decode_envelope, decode_receipt, decode_result,
-    encode_receipt, encode_result, result_envelope, v1,
+    MAX_ENVELOPE_BYTES, MadeBy, Receipt, ReceiptOutcome, StudyResult, decode_envelope, decode_receipt,
+    decode_result, encode_receipt, encode_result, result_envelope, v1,
 };
 use proptest::prelude::*;
 
@@ -138,6 +138,8 @@ proptest! {
         received_at_ms in 1i64..,
         assessed_at_ms in 1i64..,
         clock_offset_ms in proptest::option::of(any::<i64>()),
+        scanner in "[A-Za-z0-9_.-]{0,16}",
+        operator in "(O[0-9A-F]{8})?",
     ) {
         let result = StudyResult {
             case: CaseId::new(case).unwrap(),
@@ -147,6 +149,7 @@ proptest! {
             received_at_ms,
             assessed_at_ms,
             clock_offset_ms,
+            made_by: MadeBy { scanner, operator },
             assessment,
         };
         prop_assert_eq!(decode_result(&encode_result(&result)).unwrap(), result);
@@ -302,6 +305,7 @@ fn unknown_schema_oversize_and_bad_fields_are_named() {
         received_at_ms: 1,
         assessed_at_ms: 2,
         clock_offset_ms: None,
+        made_by: MadeBy::default(),
         assessment: Assessment {
             model: None,
             engine: None,
@@ -345,6 +349,17 @@ fn unknown_schema_oversize_and_bad_fields_are_named() {
             .to_string()
             .contains("at most")
     );
+
+    // What made it is left out where it has not the form; the result itself is taken.
+    let named = v1::StudyResult {
+        made_by: Some(v1::MadeBy {
+            scanner: "DR ROOM 1".into(),
+            operator: "王伟".into(),
+        }),
+        ..prost::Message::decode(&*encode_result(&result)).unwrap()
+    };
+    let read = decode_result(&prost::Message::encode_to_vec(&named)).unwrap();
+    assert_eq!(read, result);
 
     let nan = v1::StudyResult {
         assessment: Some(v1::Assessment {

@@ -1,5 +1,5 @@
 use barefoot_domain::{Call, QualityGrade, Urgency};
-use barefoot_wire::encode_result;
+use barefoot_wire::{MadeBy, StudyResult, encode_result};
 use sqlx::{Sqlite, Transaction};
 
 use super::{Archive, Arrival, Error, Outcome};
@@ -59,7 +59,7 @@ async fn store(
             .fetch_optional(&mut **transaction)
             .await?;
     if let Some(earlier) = earlier {
-        return Ok(if earlier == body {
+        return Ok(if is_same(&earlier, &body, &arrival.result) {
             Outcome::Duplicate
         } else {
             Outcome::IdReused
@@ -74,7 +74,8 @@ async fn store(
     .bind(arrival.result.version)
     .fetch_optional(&mut **transaction)
     .await?;
-    if same_version.as_ref().is_some_and(|earlier| *earlier != body) {
+    let differs = |earlier: &Vec<u8>| !is_same(earlier, &body, &arrival.result);
+    if same_version.as_ref().is_some_and(differs) {
         return Ok(Outcome::VersionTaken);
     }
     let carries_result = same_version.is_none();
@@ -86,6 +87,15 @@ async fn store(
     insert_result(transaction, arrival, now_ms).await?;
     tally.results += 1;
     Ok(Outcome::Stored)
+}
+
+/// A hub that was older kept it without what made the images.
+fn is_same(earlier: &[u8], body: &[u8], result: &StudyResult) -> bool {
+    let bare = || StudyResult {
+        made_by: MadeBy::default(),
+        ..result.clone()
+    };
+    earlier == body || (result.made_by != MadeBy::default() && earlier == encode_result(&bare()))
 }
 
 async fn insert_envelope(
@@ -123,7 +133,8 @@ async fn insert_result(
     let number: i64 = sqlx::query_scalar(
         "INSERT INTO results (clinic, case_id, version, envelope_id, modality, instances, received_at_ms, \
          assessed_at_ms, committed_at_ms, urgency, quality, model_id, model_version, clock_offset_ms, \
-         detected_at_ms, detected_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING number",
+         detected_at_ms, detected_by, scanner, operator) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING number",
     )
     .bind(arrival.clinic.as_str())
     .bind(result.case.as_str())
@@ -149,6 +160,8 @@ async fn insert_result(
     .bind(result.clock_offset_ms)
     .bind(arrival.detected.at_ms)
     .bind(arrival.detected.by.word())
+    .bind(&result.made_by.scanner)
+    .bind(&result.made_by.operator)
     .fetch_one(&mut **transaction)
     .await?;
     for (position, finding) in (0i64..).zip(&assessment.findings) {

@@ -75,11 +75,11 @@ impl Archive {
         Ok(true)
     }
 
-    /// What `clinic` has not receipted, oldest first.
+    /// What `clinic` has not receipted, oldest first; of one moment as it was written: a report before the word that it is there.
     pub(crate) async fn unsettled(&self, clinic: &ClinicId) -> Result<Vec<Waiting>, Error> {
         let rows: Vec<(String, Vec<u8>, i32)> = sqlx::query_as(
             "SELECT envelope_id, envelope, kind FROM outgoing WHERE clinic = ? AND settled_at_ms IS NULL \
-             ORDER BY made_at_ms, envelope_id LIMIT ?",
+             ORDER BY made_at_ms, rowid LIMIT ?",
         )
         .bind(clinic.as_str())
         .bind(BATCH)

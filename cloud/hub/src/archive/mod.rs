@@ -40,7 +40,7 @@ pub(crate) use federation::{
     AttemptKey, AttemptRow, GlobalRow, MemberCounts, Next, RefusalRow, ReplyRow, RunEnd, RunRow, RunState,
     Transition, Uploaded,
 };
-pub(crate) use figures::{Agreement, Turnaround};
+pub(crate) use figures::{Agreement, Days, Device, End, Turnaround, WentUp};
 pub(crate) use images::{ImagesHere, NewImageSet, VersionKey};
 pub(crate) use lines::LineRow;
 pub(crate) use models::{ModelRow, PlanRow, ReportRow, TestSetRow};

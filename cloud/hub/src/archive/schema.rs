@@ -20,7 +20,9 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0014_reports.sql"),
     include_str!("migrations/0015_dicomweb.sql"),
     include_str!("migrations/0016_case_workitems.sql"),
-    include_str!("migrations/0017_long_lists.sql"),
+    include_str!("migrations/0017_alarms_by_mqtt.sql"),
+    include_str!("migrations/0018_made_by.sql"),
+    include_str!("migrations/0019_long_lists.sql"),
 ];
 
 /// Each step is one transaction together with its version number: a cut leaves the older version, whole.

@@ -2,6 +2,7 @@ use barefoot_domain::{
     Assessment, Call, CaseId, FindingCode, FindingResult, ModelVersion, QualityGrade, QualityVerdict, Reason,
     Score, Urgency,
 };
+use barefoot_wire::MadeBy;
 use barefoot_wire::images::ObjectId;
 
 use super::*;
@@ -26,6 +27,7 @@ fn arrival(id: u32, case: u32, version: u32, score: f32) -> Arrival {
             received_at_ms: 1,
             assessed_at_ms: 2,
             clock_offset_ms: None,
+            made_by: MadeBy::default(),
             assessment: Assessment {
                 model: Some(ModelVersion {
                     id: "m".into(),
@@ -83,6 +85,30 @@ async fn what_was_committed_is_there_once_after_a_restart() {
     };
     assert_eq!(archive.counts().await.unwrap(), counts);
     assert_eq!(archive.clinics().await.unwrap(), [(first.clinic, 10)]);
+}
+
+/// A hub that knew less kept a result without what made its images; its box repeats it to the hub that came after.
+#[tokio::test]
+async fn what_an_older_hub_kept_is_still_known_when_it_comes_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let archive = open(&dir).await;
+    let bare = arrival(1, 1, 1, 0.5);
+    let mut whole = bare.clone();
+    whole.result.made_by = MadeBy::new("DR1", "O0123ABCD");
+    assert_eq!(
+        archive.commit(&[bare.clone()], 0, 1).await.unwrap(),
+        [Outcome::Stored]
+    );
+    assert_eq!(
+        archive.commit(&[whole.clone()], 0, 2).await.unwrap(),
+        [Outcome::Duplicate]
+    );
+    whole.envelope_id = arrival(2, 1, 1, 0.5).envelope_id;
+    assert_eq!(
+        archive.commit(&[whole], 0, 3).await.unwrap(),
+        [Outcome::Duplicate]
+    );
+    assert_eq!(archive.results(10).await.unwrap()[0].result, bare.result);
 }
 
 #[tokio::test]
@@ -165,7 +191,8 @@ const OF_THE_SEVENTH: &str = "DROP TABLE case_workitems_pending; DROP TABLE case
      DROP INDEX envelopes_duplicate; CREATE INDEX results_by_urgency ON results (urgency, assessed_at_ms); \
      ALTER TABLE envelopes DROP COLUMN clock_offset_ms; ALTER TABLE envelopes DROP COLUMN carries_result; \
      ALTER TABLE results DROP COLUMN clock_offset_ms; ALTER TABLE results DROP COLUMN detected_at_ms; \
-     ALTER TABLE results DROP COLUMN detected_by;";
+     ALTER TABLE results DROP COLUMN detected_by; ALTER TABLE results DROP COLUMN scanner; \
+     ALTER TABLE results DROP COLUMN operator;";
 
 #[tokio::test]
 async fn an_older_database_learns_which_ids_only_repeat_something() {

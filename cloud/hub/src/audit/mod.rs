@@ -6,6 +6,7 @@
 
 mod entry;
 mod export;
+mod one_act;
 mod page;
 mod words;
 
@@ -22,6 +23,7 @@ use crate::clock::now_ms;
 
 pub(crate) use entry::{Action, Actor, Entry, Object};
 pub(crate) use export::export;
+pub(crate) use one_act::OneAct;
 pub(crate) use page::router;
 
 /// How often the newest hash is signed where something came since.

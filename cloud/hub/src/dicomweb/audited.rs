@@ -1,26 +1,16 @@
 //! One line in the log for a look at a case, not one for each of its thousand frames.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use barefoot_domain::ClinicId;
-use tokio::time::Instant;
 
 use super::access::{Act, Audit, Caller, Entry, NotWritten};
-
-/// What the same caller does with the same case within this time is one act.
-const ONE_ACT: Duration = Duration::from_secs(300);
-
-/// Acts remembered; with more everything is simply written.
-const MOST: usize = 10_000;
-
-type Key = (String, Act, String);
+use crate::audit::OneAct;
 
 #[derive(Debug, Clone)]
 pub(super) struct Audited {
     audit: Arc<dyn Audit>,
-    written: Arc<Mutex<HashMap<Key, Instant>>>,
+    written: Arc<OneAct<(String, Act, String)>>,
 }
 
 impl Audited {
@@ -40,7 +30,7 @@ impl Audited {
         case: &str,
     ) -> Result<(), NotWritten> {
         let key = (caller.id.clone(), act, case.to_owned());
-        if self.is_written(&key) {
+        if self.written.is_written(&key) {
             return Ok(());
         }
         let entry = Entry {
@@ -50,18 +40,7 @@ impl Audited {
             case,
         };
         self.audit.record(entry).await?;
-        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        if MOST <= written.len() {
-            written.retain(|_, at| at.elapsed() < ONE_ACT);
-        }
-        if written.len() < MOST {
-            written.insert(key, Instant::now());
-        }
+        self.written.wrote(key);
         Ok(())
-    }
-
-    fn is_written(&self, key: &Key) -> bool {
-        let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        written.get(key).is_some_and(|at| at.elapsed() < ONE_ACT)
     }
 }

@@ -225,4 +225,4 @@ fn base(hub: &Dicomweb, headers: &HeaderMap) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -57,11 +57,7 @@ pub(crate) async fn commit_images(
     images: &[(Vec<u8>, barefoot_wire::images::Instance)],
 ) {
     for (file, _) in images {
-        let whole = range(0, file.len(), file.len());
-        if let Ok(mut receiving) = store.0.objects.receive(clinic, id_of(file), whole).unwrap() {
-            receiving.append(Bytes::copy_from_slice(file)).await.unwrap();
-            assert_eq!(receiving.finish().await.unwrap(), Received::Whole);
-        }
+        put_of(&store.0.objects, clinic, file).await;
     }
     let set = barefoot_wire::images::ImageSet {
         instances: images.iter().map(|(_, named)| named.clone()).collect(),
@@ -70,6 +66,56 @@ pub(crate) async fn commit_images(
     let outcome = store.commit(clinic, case, version, set).await;
     let result = outcome.as_ref().as_ref().unwrap().clone().unwrap();
     assert_eq!((result.failed.len(), result.missing.len()), (0, 0), "{result:?}");
+}
+
+/// A version's small picture and where the model looked in it, as by a clinic's box: for tests of other parts. Both are
+/// returned.
+pub(crate) async fn commit_look(
+    store: &ImageStore,
+    clinic: &ClinicId,
+    (case, version): (&barefoot_domain::CaseId, u32),
+    instance: &str,
+    finding: &str,
+) -> (Vec<u8>, Vec<u8>) {
+    let picture = b"\xFF\xD8\xFF\xDB\0\x04\x01\x02\xFF\xD9".to_vec();
+    let map = barefoot_imaging::render::HeatMap {
+        width: 2,
+        height: 1,
+        values: vec![0.0, 1.0],
+    };
+    let layer = barefoot_imaging::render::heat_layer((64, 64), &map, 64).unwrap();
+    for content in [&picture, &layer] {
+        put_of(&store.0.objects, clinic, content).await;
+    }
+    let object = |content: &[u8]| barefoot_wire::images::ObjectRef {
+        id: id_of(content),
+        bytes: content.len() as u64,
+    };
+    let look = barefoot_wire::images::QuickLook {
+        pictures: vec![barefoot_wire::images::Picture {
+            object: object(&picture),
+            sop_instance_uid: instance.to_owned(),
+        }],
+        heat_maps: vec![barefoot_wire::images::HeatMapPicture {
+            object: object(&layer),
+            sop_instance_uid: instance.to_owned(),
+            frame: 1,
+            finding: barefoot_domain::FindingCode::new(finding).unwrap(),
+        }],
+    };
+    let result = store.commit_quick_look(clinic, case, version, &look).await;
+    let result = result.unwrap().unwrap();
+    assert_eq!((result.failed.len(), result.missing.len()), (0, 0), "{result:?}");
+    (picture, layer)
+}
+
+/// An object whole, unless it is here.
+async fn put_of(objects: &Objects, clinic: &ClinicId, file: &[u8]) {
+    let whole = range(0, file.len(), file.len());
+    if let Ok(mut receiving) = objects.receive(clinic, id_of(file), whole).unwrap() {
+        receiving.append(Bytes::copy_from_slice(file)).await.unwrap();
+        assert_eq!(receiving.finish().await.unwrap(), Received::Whole);
+    }
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@ use std::path::Path;
 
 use barefoot_domain::{Assessment, CaseId, QualityGrade, QualityVerdict, Reason, Urgency};
 use barefoot_wire::topics::{self, Direction};
-use barefoot_wire::{MAX_ENVELOPE_BYTES, ReceiptOutcome, StudyResult, result_envelope, v1};
+use barefoot_wire::{MAX_ENVELOPE_BYTES, MadeBy, ReceiptOutcome, StudyResult, result_envelope, v1};
 use proptest::prelude::*;
 use prost::Message as _;
 
@@ -31,6 +31,7 @@ fn envelope() -> v1::Envelope {
         received_at_ms: 1,
         assessed_at_ms: 2,
         clock_offset_ms: None,
+        made_by: MadeBy::default(),
         assessment: Assessment {
             model: None,
             engine: None,

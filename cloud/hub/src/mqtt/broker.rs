@@ -3,6 +3,8 @@
 //! The broker's PUBACK to a clinic only says that the broker has the message. The hub acknowledges to the broker after
 //! its commit and publishes a receipt; a clinic that gets none sends again, whatever the broker kept or lost.
 
+mod alarms;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +19,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
+use self::alarms::AlarmPublisher;
 use super::reply::reply;
 use super::{IN_FLIGHT, MAX_PACKET_BYTES, stamped};
 use crate::Shutdown;
@@ -24,6 +27,7 @@ use crate::dispatch::{self, Dispatch, RESEND};
 use crate::ingest::{Ingest, Pending};
 use crate::presence::Presence;
 use crate::seldom::Seldom;
+use crate::worklist::alarms::AlarmFeed;
 
 /// One session at the broker, whichever connection carries it.
 const CLIENT_ID: &str = "_hub";
@@ -62,6 +66,8 @@ pub(crate) struct Broker {
     foreign: Seldom,
     /// Messages without acknowledgement that found no place.
     dropped: Seldom,
+    /// Absent: nobody is told of alarms.
+    alarms: Option<AlarmPublisher>,
     shutdown: Shutdown,
 }
 
@@ -97,16 +103,11 @@ impl Broker {
         ingest: Ingest,
         dispatch: Dispatch,
         presence: Presence,
+        alarms: Option<AlarmFeed>,
         shutdown: Shutdown,
     ) -> Self {
-        // Otherwise a receipt may wait for TCP to acknowledge the packet before it: 40 ms.
-        let mut network = NetworkOptions::new();
-        network.set_tcp_nodelay(true);
-        let mut options = MqttOptions::new(CLIENT_ID, host, port);
+        let mut options = options(CLIENT_ID, (host, port), &tls);
         options
-            .set_network_options(network)
-            .set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(tls)))
-            .set_keep_alive(KEEP_ALIVE)
             .set_clean_start(false)
             .set_session_expiry_interval(Some(SESSION_EXPIRY_S))
             .set_manual_acks(true)
@@ -122,12 +123,25 @@ impl Broker {
             certificate,
             foreign: Seldom::default(),
             dropped: Seldom::default(),
+            alarms: alarms.map(|feed| AlarmPublisher {
+                options: self::options(alarms::CLIENT_ID, (host, port), &tls),
+                feed,
+            }),
             shutdown,
         }
     }
 
-    /// Reconnects until the shutdown. Every connection gets a new client: nothing of a broken one is carried over.
     pub(crate) async fn run(self) {
+        let alarms = async {
+            if let Some(alarms) = &self.alarms {
+                alarms.run(&self.shutdown).await;
+            }
+        };
+        tokio::join!(self.stay_connected(), alarms);
+    }
+
+    /// Reconnects until the shutdown. Every connection gets a new client: nothing of a broken one is carried over.
+    async fn stay_connected(&self) {
         let mut pause = FIRST_PAUSE;
         loop {
             let since = Instant::now();
@@ -251,6 +265,21 @@ impl Broker {
         });
         Ok(())
     }
+}
+
+/// What every session at the broker begins with.
+fn options(id: &str, (host, port): (&str, u16), tls: &Arc<ClientConfig>) -> MqttOptions {
+    // Otherwise a receipt may wait for TCP to acknowledge the packet before it: 40 ms.
+    let mut network = NetworkOptions::new();
+    network.set_tcp_nodelay(true);
+    let tls = TlsConfiguration::Rustls(Arc::clone(tls));
+    let mut options = MqttOptions::new(id, host, port);
+    options
+        .set_network_options(network)
+        .set_transport(Transport::tls_with_config(tls))
+        .set_keep_alive(KEEP_ALIVE)
+        .set_clean_start(true);
+    options
 }
 
 /// Acknowledges in the order of arrival, which is the order of commit. Ends at the first message that was not taken.

@@ -9,7 +9,9 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::task::TaskTracker;
 
 use super::Error;
-use super::greeting::Doorman;
+use super::alarm_session::AlarmSession;
+use super::greeting::{Doorman, Guest};
+use super::listeners::Listeners;
 use super::session::ClinicSession;
 use crate::Shutdown;
 use crate::config::Embedded;
@@ -17,6 +19,7 @@ use crate::dispatch::Dispatch;
 use crate::half_open::HalfOpen;
 use crate::ingest::Ingest;
 use crate::presence::Presence;
+use crate::worklist::alarms::AlarmFeed;
 
 /// Sockets between accept and CONNACK; one more cuts the oldest.
 const MOST_HALF_OPEN: usize = 1024;
@@ -54,6 +57,7 @@ impl Endpoint {
         presence: Presence,
         ingest: Ingest,
         dispatch: Dispatch,
+        alarms: Option<AlarmFeed>,
         shutdown: Shutdown,
     ) -> Result<Self, Error> {
         let failed = |source| Error::Listen {
@@ -71,6 +75,7 @@ impl Endpoint {
                     time: Duration::from_millis(config.connect_timeout_ms),
                     max_sessions: config.max_sessions,
                     keep_alive_max_s: config.keep_alive_max_s,
+                    listeners: alarms.map(Listeners::new),
                 },
                 half_open: HalfOpen::new(MOST_HALF_OPEN),
                 ingest,
@@ -122,7 +127,7 @@ impl Visits {
             greeted = self.doorman.greet(socket, &self.tls) => greeted,
         };
         drop(place);
-        let (line, session, grant) = match greeted {
+        let (line, guest, grant) = match greeted {
             Ok(opened) => opened,
             Err(error) => {
                 let cause = std::error::Error::source(&error).map(ToString::to_string);
@@ -130,10 +135,20 @@ impl Visits {
                 return;
             }
         };
-        let clinic = session.clinic().clone();
-        tracing::info!(%clinic, %peer, "A clinic connected.");
-        let parts = (self.ingest, self.dispatch, self.certificate);
-        let end = ClinicSession::run(line, session, grant, parts, &self.shutdown).await;
-        tracing::info!(%clinic, ?end, "A clinic's session ended.");
+        match guest {
+            Guest::Clinic(session) => {
+                let clinic = session.clinic().clone();
+                tracing::info!(%clinic, %peer, "A clinic connected.");
+                let parts = (self.ingest, self.dispatch, self.certificate);
+                let end = ClinicSession::run(line, session, grant, parts, &self.shutdown).await;
+                tracing::info!(%clinic, ?end, "A clinic's session ended.");
+            }
+            Guest::Listener(listening) => {
+                let listener = listening.name().to_owned();
+                tracing::info!(listener, %peer, "Somebody listens to alarms.");
+                let end = AlarmSession::run(line, listening, grant, &self.shutdown).await;
+                tracing::info!(listener, ?end, "A listener's session ended.");
+            }
+        }
     }
 }

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use barefoot_domain::ClinicId;
+use barefoot_trust::Peer;
 use futures_util::{SinkExt, StreamExt};
 use rmqtt_codec::error::DecodeError;
 use rmqtt_codec::v5::{Codec, Connect, ConnectAckReason, Packet};
@@ -14,7 +14,8 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::codec::Framed;
 
 use super::MAX_PACKET_BYTES;
-use super::rules::{Grant, answer_connect, refuse_connect};
+use super::listeners::{Listeners, Listening};
+use super::rules::{Caller, Grant, answer_connect, refuse_connect};
 use crate::presence::{Presence, Session};
 
 /// First size of a connection's read buffer; it grows with what the clinic sends.
@@ -40,8 +41,10 @@ pub(super) enum Error {
     Garbage { source: DecodeError },
     #[error("the client speaks MQTT 3, this endpoint MQTT 5 only")]
     OldVersion,
-    #[error("the certificate names no clinic")]
-    NoClinic { source: barefoot_trust::Error },
+    #[error("the certificate names neither a clinic nor a person")]
+    Nobody { source: barefoot_trust::Error },
+    #[error("the certificate is of somebody who has nothing to hear here")]
+    NothingToHear,
     #[error("CONNECT was refused: {reason:?}")]
     Refused { reason: ConnectAckReason },
     #[error("the answer could not be sent")]
@@ -55,6 +58,14 @@ pub(super) struct Doorman {
     pub(super) time: Duration,
     pub(super) max_sessions: usize,
     pub(super) keep_alive_max_s: u16,
+    /// Absent: nobody listens to alarms here.
+    pub(super) listeners: Option<Listeners>,
+}
+
+/// Whose session it is.
+pub(super) enum Guest {
+    Clinic(Session),
+    Listener(Listening),
 }
 
 impl Doorman {
@@ -63,50 +74,70 @@ impl Doorman {
         &self,
         socket: TcpStream,
         tls: &TlsAcceptor,
-    ) -> Result<(Line, Session, Grant), Error> {
+    ) -> Result<(Line, Guest, Grant), Error> {
         let stream = timeout(self.time, tls.accept(socket))
             .await
             .map_err(|_| Error::HandshakeTimeout)?
             .map_err(|source| Error::Handshake { source })?;
-        let clinic = clinic_of(&stream);
+        let peer = peer_of(&stream);
         let mut line = Framed::with_capacity(stream, MqttCodec::Version(VersionCodec), READ_BUFFER_BYTES);
         let connect = timeout(self.time, read_connect(&mut line))
             .await
             .map_err(|_| Error::ConnectTimeout)??;
-        let clinic = match clinic {
-            Ok(clinic) => clinic,
-            Err(source) => {
+        let caller = match peer.map(Caller::of) {
+            Ok(Some(caller)) => caller,
+            unknown => {
                 refuse(&mut line, ConnectAckReason::NotAuthorized).await;
-                return Err(Error::NoClinic { source });
+                return Err(match unknown {
+                    Err(source) => Error::Nobody { source },
+                    Ok(_) => Error::NothingToHear,
+                });
             }
         };
-        let (ack, grant) = answer_connect(&connect, &clinic, self.keep_alive_max_s);
+        let (ack, grant) = answer_connect(&connect, &caller, self.keep_alive_max_s);
         let Some(grant) = grant else {
             let reason = ack.reason_code;
             refuse(&mut line, reason).await;
             return Err(Error::Refused { reason });
         };
-        let Some(session) = self.presence.open_session(&clinic, self.max_sessions) else {
-            let reason = ConnectAckReason::ServerBusy;
-            refuse(&mut line, reason).await;
-            return Err(Error::Refused { reason });
+        let guest = match self.place_for(caller) {
+            Ok(guest) => guest,
+            Err(reason) => {
+                refuse(&mut line, reason).await;
+                return Err(Error::Refused { reason });
+            }
         };
         timeout(self.time, line.send(MqttPacket::V5(ack.into())))
             .await
             .map_err(|_| Error::Answer)?
             .map_err(|_| Error::Answer)?;
-        Ok((line, session, grant))
+        Ok((line, guest, grant))
+    }
+
+    fn place_for(&self, caller: Caller) -> Result<Guest, ConnectAckReason> {
+        match (caller, &self.listeners) {
+            (Caller::Clinic(clinic), _) => self
+                .presence
+                .open_session(&clinic, self.max_sessions)
+                .map(Guest::Clinic)
+                .ok_or(ConnectAckReason::ServerBusy),
+            (Caller::Listener(name), Some(listeners)) => listeners
+                .open(&name)
+                .map(Guest::Listener)
+                .ok_or(ConnectAckReason::ServerBusy),
+            (Caller::Listener(_), None) => Err(ConnectAckReason::NotAuthorized),
+        }
     }
 }
 
 /// The certificate was verified in the handshake; here it only says who it is.
-fn clinic_of(stream: &TlsStream<TcpStream>) -> Result<ClinicId, barefoot_trust::Error> {
+fn peer_of(stream: &TlsStream<TcpStream>) -> Result<Peer, barefoot_trust::Error> {
     let (_, connection) = stream.get_ref();
     let certificate = connection
         .peer_certificates()
         .and_then(|chain| chain.first())
         .ok_or(barefoot_trust::Error::NoClinic)?;
-    barefoot_trust::clinic_of(certificate)
+    barefoot_trust::peer_of(certificate)
 }
 
 async fn read_connect(line: &mut Line) -> Result<Connect, Error> {

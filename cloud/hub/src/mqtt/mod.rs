@@ -1,8 +1,9 @@
 //! How clinics reach the hub: MQTT 5 over mutual TLS, nothing else.
 //!
-//! `endpoint` is the hub's own MQTT 5 endpoint, for one kind of client: a clinic's box, known by its certificate,
-//! which publishes under its own `up` and listens to its own `down`. It is no general broker: nothing a clinic sends
-//! is ever routed to another one. `broker` is the other way: the hub is a client of an external MQTT 5 broker, whose
+//! `endpoint` is the hub's own MQTT 5 endpoint, for two kinds of clients, known by their certificates: a clinic's box
+//! (`session`), which publishes under its own `up` and listens to its own `down`; and, where the settings ask for it, an
+//! expert's listener (`alarm_session`), which hears of critical cases that were not read in time and says nothing. It is no
+//! general broker: nothing a clinic sends is ever routed to another one. `broker` is the other way: the hub is a client of an external MQTT 5 broker, whose
 //! rules then bind clinics to their topics.
 //!
 //! Both acknowledge a message only after its database commit, then send a receipt to `down/receipt`, or for a batch to
@@ -10,9 +11,11 @@
 //! tells on `up/presence` that it is there is told on `down/hello` what this hub understands and what time it is. What the
 //! hub itself has to tell a clinic comes from `dispatch`, which keeps it until the clinic's receipt on `up/receipt`.
 
+mod alarm_session;
 mod broker;
 mod endpoint;
 mod greeting;
+mod listeners;
 mod outgoing;
 mod reply;
 mod rules;

@@ -2,10 +2,12 @@ use std::time::Duration;
 
 use futures_util::{Sink, SinkExt};
 use rmqtt_codec::MqttPacket;
-use rmqtt_codec::v5::Packet;
+use rmqtt_codec::v5::{Disconnect, DisconnectReasonCode, Packet};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+
+use super::session::End;
 
 /// Packets waiting for the socket. An honest client has fewer outstanding: twice its flight of messages and receipts
 /// and some pings. When full, the session is cut and the clinic sends again.
@@ -45,6 +47,17 @@ impl Outgoing {
 
     pub(super) fn send(&self, packet: impl Into<Packet>) -> Result<(), Stuck> {
         self.packets.try_send(packet.into()).map_err(|_| Stuck)
+    }
+
+    /// Where the hub ends a session, its client is told.
+    pub(super) fn say_why(&self, end: &End) {
+        let reason = match end {
+            End::Cut(reason) => *reason,
+            End::Stopping => DisconnectReasonCode::ServerShuttingDown,
+            End::Goodbye | End::Lost => return,
+        };
+        // A full channel means that nobody reads: then there is nobody to tell.
+        let _ = self.send(Disconnect::new(reason));
     }
 
     /// Returns when the writer has given up.

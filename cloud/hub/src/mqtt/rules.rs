@@ -1,15 +1,16 @@
-//! What a clinic may ask of the endpoint. Pure.
+//! What a clinic, or a listener to alarms, may ask of the endpoint. Pure.
 
 use std::num::NonZeroU16;
 use std::time::Duration;
 
 use barefoot_domain::ClinicId;
+use barefoot_trust::{Peer, Person, Role};
 use barefoot_wire::topics::{self, Direction, Topic};
 use bytestring::ByteString;
 use rmqtt_codec::types::{Publish, QoS};
 use rmqtt_codec::v5::{
     Connect, ConnectAck, ConnectAckReason, DisconnectReasonCode, LastWill, Subscribe, SubscribeAck,
-    SubscribeAckReason,
+    SubscribeAckReason, Unsubscribe, UnsubscribeAck, UnsubscribeAckReason,
 };
 
 use super::{IN_FLIGHT, MAX_PACKET_BYTES};
@@ -29,13 +30,59 @@ pub(super) struct Grant {
     pub(super) in_flight: u16,
 }
 
-/// The answer to a CONNECT of `clinic`, with what was granted when it is a success.
+/// Who calls, as the certificate says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Caller {
+    /// A clinic's box.
+    Clinic(ClinicId),
+    /// An expert's certificate: hears of alarms and says nothing.
+    Listener(String),
+}
+
+impl Caller {
+    /// Maintainers see no case, so they hear of none either.
+    pub(super) fn of(peer: Peer) -> Option<Self> {
+        match peer {
+            Peer::Clinic(clinic) => Some(Self::Clinic(clinic)),
+            Peer::Person(Person {
+                role: Role::Expert,
+                name,
+            }) => Some(Self::Listener(name)),
+            Peer::Person(_) => None,
+        }
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Self::Clinic(clinic) => clinic.as_str(),
+            Self::Listener(name) => name,
+        }
+    }
+
+    /// The one filter that stands for several topics, where there is one.
+    fn wide_filter(&self) -> Option<String> {
+        match self {
+            Self::Clinic(clinic) => Some(topics::down_filter(clinic)),
+            Self::Listener(_) => None,
+        }
+    }
+
+    fn may_hear(&self, topic: &str) -> bool {
+        match self {
+            Self::Clinic(clinic) => topics::parse(topic)
+                .is_some_and(|topic| topic.direction == Direction::Down && topic.clinic == *clinic),
+            Self::Listener(_) => topic == topics::region_alarm(),
+        }
+    }
+}
+
+/// The answer to a CONNECT of `caller`, with what was granted when it is a success.
 pub(super) fn answer_connect(
     connect: &Connect,
-    clinic: &ClinicId,
+    caller: &Caller,
     keep_alive_max_s: u16,
 ) -> (ConnectAck, Option<Grant>) {
-    if let Err(reason) = check_connect(connect, clinic) {
+    if let Err(reason) = check_connect(connect, caller) {
         return (refuse_connect(reason), None);
     }
     let keep_alive_s = match connect.keep_alive {
@@ -54,7 +101,7 @@ pub(super) fn answer_connect(
         server_keepalive_sec: (keep_alive_s != connect.keep_alive).then_some(keep_alive_s),
         // No session outlives its connection.
         session_expiry_interval_secs: (connect.session_expiry_interval_secs != 0).then_some(0),
-        assigned_client_id: connect.client_id.is_empty().then(|| clinic.as_str().into()),
+        assigned_client_id: connect.client_id.is_empty().then(|| caller.name().into()),
         ..ConnectAck::default()
     };
     let grant = Grant {
@@ -73,7 +120,7 @@ pub(super) fn refuse_connect(reason: ConnectAckReason) -> ConnectAck {
     }
 }
 
-fn check_connect(connect: &Connect, clinic: &ClinicId) -> Result<(), ConnectAckReason> {
+fn check_connect(connect: &Connect, caller: &Caller) -> Result<(), ConnectAckReason> {
     if connect.auth_method.is_some() {
         return Err(ConnectAckReason::BadAuthenticationMethod);
     }
@@ -86,21 +133,22 @@ fn check_connect(connect: &Connect, clinic: &ClinicId) -> Result<(), ConnectAckR
     connect
         .last_will
         .as_ref()
-        .map_or(Ok(()), |will| check_will(will, clinic))
+        .map_or(Ok(()), |will| check_will(will, caller))
 }
 
 /// A Will is taken but never published: the end of the session is itself the news. It must still be one that the
-/// clinic could have published.
-fn check_will(will: &LastWill, clinic: &ClinicId) -> Result<(), ConnectAckReason> {
+/// caller could have published.
+fn check_will(will: &LastWill, caller: &Caller) -> Result<(), ConnectAckReason> {
     if will.retain {
         return Err(ConnectAckReason::RetainNotSupported);
     }
     if will.qos == QoS::ExactlyOnce {
         return Err(ConnectAckReason::QosNotSupported);
     }
-    own_up_topic(&will.topic, clinic)
-        .map(|_| ())
-        .ok_or(ConnectAckReason::NotAuthorized)
+    match caller {
+        Caller::Clinic(clinic) if own_up_topic(&will.topic, clinic).is_some() => Ok(()),
+        _ => Err(ConnectAckReason::NotAuthorized),
+    }
 }
 
 /// `topic` taken apart, when it is one `clinic` may publish on.
@@ -126,17 +174,17 @@ pub(super) fn check_publish(publish: &Publish) -> Result<(), DisconnectReasonCod
     Ok(())
 }
 
-/// The filters a session holds: at most everything under its clinic's `down`.
+/// The filters a session holds: at most everything under its clinic's `down`, or the region's alarms.
 #[derive(Debug)]
 pub(super) struct Subscriptions {
-    clinic: ClinicId,
+    caller: Caller,
     held: Vec<(ByteString, QoS)>,
 }
 
 impl Subscriptions {
-    pub(super) fn new(clinic: ClinicId) -> Self {
+    pub(super) fn new(caller: Caller) -> Self {
         Self {
-            clinic,
+            caller,
             held: Vec::new(),
         }
     }
@@ -162,9 +210,8 @@ impl Subscriptions {
     }
 
     fn add(&mut self, filter: &ByteString, asked: QoS) -> SubscribeAckReason {
-        let exact = topics::parse(filter)
-            .is_some_and(|topic| topic.direction == Direction::Down && topic.clinic == self.clinic);
-        if !exact && **filter != *topics::down_filter(&self.clinic) {
+        let wide = self.caller.wide_filter();
+        if !self.caller.may_hear(filter) && wide.as_deref() != Some(&**filter) {
             return SubscribeAckReason::NotAuthorized;
         }
         self.remove(filter);
@@ -179,8 +226,34 @@ impl Subscriptions {
         }
     }
 
+    pub(super) fn unsubscribe(
+        &mut self,
+        unsubscribe: &Unsubscribe,
+    ) -> Result<UnsubscribeAck, DisconnectReasonCode> {
+        if MAX_FILTERS < unsubscribe.topic_filters.len() {
+            return Err(DisconnectReasonCode::QuotaExceeded);
+        }
+        let status = unsubscribe
+            .topic_filters
+            .iter()
+            .map(|filter| {
+                if self.remove(filter) {
+                    UnsubscribeAckReason::Success
+                } else {
+                    UnsubscribeAckReason::NoSubscriptionExisted
+                }
+            })
+            .collect();
+        Ok(UnsubscribeAck {
+            packet_id: unsubscribe.packet_id,
+            properties: Vec::new(),
+            reason_string: None,
+            status,
+        })
+    }
+
     /// Whether there was such a subscription.
-    pub(super) fn remove(&mut self, filter: &ByteString) -> bool {
+    fn remove(&mut self, filter: &ByteString) -> bool {
         let before = self.held.len();
         self.held.retain(|(held, _)| held != filter);
         self.held.len() < before
@@ -188,10 +261,10 @@ impl Subscriptions {
 
     /// The quality of service for `topic`; `None` when the session did not ask for it.
     pub(super) fn quality(&self, topic: &str) -> Option<QoS> {
-        let all = topics::down_filter(&self.clinic);
+        let wide = self.caller.wide_filter();
         self.held
             .iter()
-            .filter(|(filter, _)| **filter == *topic || **filter == *all)
+            .filter(|(filter, _)| **filter == *topic || wide.as_deref() == Some(&**filter))
             .map(|(_, qos)| *qos)
             .max()
     }
@@ -204,6 +277,14 @@ mod tests {
 
     fn clinic() -> ClinicId {
         ClinicId::new("clinic-7").unwrap()
+    }
+
+    fn box_of_clinic() -> Caller {
+        Caller::Clinic(clinic())
+    }
+
+    fn listener() -> Caller {
+        Caller::Listener("duty.room".into())
     }
 
     fn will(topic: &str) -> LastWill {
@@ -230,7 +311,7 @@ mod tests {
             receive_max: NonZeroU16::new(9),
             ..Connect::default()
         };
-        let (ack, grant) = answer_connect(&connect, &clinic(), 300);
+        let (ack, grant) = answer_connect(&connect, &box_of_clinic(), 300);
         assert_eq!(ack.reason_code, ConnectAckReason::Success);
         assert_eq!(
             ack.server_keepalive_sec,
@@ -250,7 +331,7 @@ mod tests {
     #[test]
     fn connect_is_refused_by_name() {
         let check = |connect: Connect, expected| {
-            let (ack, grant) = answer_connect(&connect, &clinic(), 300);
+            let (ack, grant) = answer_connect(&connect, &box_of_clinic(), 300);
             assert_eq!((ack.reason_code, grant), (expected, None));
         };
         let with_will = |will| Connect {
@@ -277,33 +358,88 @@ mod tests {
         check(tiny, ConnectAckReason::PacketTooLarge);
         let own = answer_connect(
             &with_will(will("barefoot/v1/clinic-7/up/presence")),
-            &clinic(),
+            &box_of_clinic(),
             300,
         );
         assert!(own.1.is_some());
+        // Who listens says nothing, not even at the end.
+        for topic in [
+            "barefoot/v1/clinic-7/up/presence",
+            &topics::region_alarm(),
+            "barefoot/v1/duty.room/up/presence",
+        ] {
+            let (ack, grant) = answer_connect(&with_will(will(topic)), &listener(), 300);
+            assert_eq!((ack.reason_code, grant), (ConnectAckReason::NotAuthorized, None));
+        }
+        let (ack, grant) = answer_connect(&Connect::default(), &listener(), 300);
+        assert!(grant.is_some());
+        assert_eq!(ack.assigned_client_id.as_deref(), Some("duty.room"));
+    }
+
+    #[test]
+    fn who_may_come_in_is_a_clinic_or_an_expert() {
+        let person = |role| Peer::Person(Person::new(role, "duty.room").unwrap());
+        assert_eq!(Caller::of(person(Role::Expert)), Some(listener()));
+        assert_eq!(Caller::of(person(Role::Maintainer)), None);
+        assert_eq!(Caller::of(Peer::Clinic(clinic())), Some(box_of_clinic()));
+    }
+
+    fn asked(
+        subscriptions: &mut Subscriptions,
+        filters: &[&str],
+    ) -> Result<Vec<SubscribeAckReason>, DisconnectReasonCode> {
+        let subscribe = Subscribe {
+            packet_id: NonZeroU16::MIN,
+            id: None,
+            user_properties: Vec::new(),
+            topic_filters: filters
+                .iter()
+                .map(|filter| {
+                    let options = SubscriptionOptions {
+                        qos: QoS::ExactlyOnce,
+                        ..SubscriptionOptions::default()
+                    };
+                    (ByteString::from(*filter), options)
+                })
+                .collect(),
+        };
+        subscriptions.subscribe(&subscribe).map(|ack| ack.status)
+    }
+
+    #[test]
+    fn a_listener_hears_of_alarms_and_of_nothing_else() {
+        let mut subscriptions = Subscriptions::new(listener());
+        let foreign = [
+            "#",
+            "barefoot/v1/#",
+            "barefoot/v1/+/alarm",
+            "barefoot/v1/_region/#",
+            "barefoot/v1/_region/+",
+            "$share/g/barefoot/v1/_region/alarm",
+            "barefoot/v1/clinic-7/down/#",
+            "barefoot/v1/clinic-7/down/case",
+            "barefoot/v1/duty.room/down/#",
+        ];
+        assert_eq!(
+            asked(&mut subscriptions, &foreign).unwrap(),
+            [SubscribeAckReason::NotAuthorized; 9]
+        );
+        assert_eq!(subscriptions.quality(&topics::region_alarm()), None);
+        assert_eq!(
+            asked(&mut subscriptions, &["barefoot/v1/_region/alarm"]).unwrap(),
+            [SubscribeAckReason::GrantedQos1]
+        );
+        assert_eq!(
+            subscriptions.quality(&topics::region_alarm()),
+            Some(QoS::AtLeastOnce)
+        );
+        assert_eq!(subscriptions.quality(&topics::down_case(&clinic())), None);
     }
 
     #[test]
     fn a_clinic_hears_only_its_own_down() {
-        let mut subscriptions = Subscriptions::new(clinic());
-        let mut status = |filters: &[&str]| {
-            let subscribe = Subscribe {
-                packet_id: NonZeroU16::MIN,
-                id: None,
-                user_properties: Vec::new(),
-                topic_filters: filters
-                    .iter()
-                    .map(|filter| {
-                        let options = SubscriptionOptions {
-                            qos: QoS::ExactlyOnce,
-                            ..SubscriptionOptions::default()
-                        };
-                        (ByteString::from(*filter), options)
-                    })
-                    .collect(),
-            };
-            subscriptions.subscribe(&subscribe).map(|ack| ack.status)
-        };
+        let mut subscriptions = Subscriptions::new(box_of_clinic());
+        let mut status = |filters: &[&str]| asked(&mut subscriptions, filters);
         let foreign = [
             "#",
             "+/#",
@@ -313,9 +449,10 @@ mod tests {
             "barefoot/v1/clinic-7/#",
             "barefoot/v1/clinic-7/down/+",
             "barefoot/v1/clinic-7/up/result",
+            "barefoot/v1/_region/alarm",
             "",
         ];
-        assert_eq!(status(&foreign).unwrap(), [SubscribeAckReason::NotAuthorized; 9]);
+        assert_eq!(status(&foreign).unwrap(), [SubscribeAckReason::NotAuthorized; 10]);
         assert_eq!(
             status(&["barefoot/v1/clinic-7/down/report"]).unwrap(),
             [SubscribeAckReason::GrantedQos1]

@@ -9,17 +9,14 @@ use futures_util::stream::SplitStream;
 use rmqtt_codec::MqttPacket;
 use rmqtt_codec::error::DecodeError;
 use rmqtt_codec::types::{Publish, QoS};
-use rmqtt_codec::v5::{
-    Disconnect, DisconnectReasonCode, Packet, PublishAck, PublishAckReason, ToReasonCode, Unsubscribe,
-    UnsubscribeAck, UnsubscribeAckReason,
-};
+use rmqtt_codec::v5::{DisconnectReasonCode, Packet, PublishAck, PublishAckReason, ToReasonCode};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::greeting::Line;
 use super::outgoing::{Outgoing, Stuck};
 use super::reply::{Reply, reply};
-use super::rules::{Grant, MAX_FILTERS, Subscriptions, check_publish, own_up_topic};
+use super::rules::{Caller, Grant, Subscriptions, check_publish, own_up_topic};
 use super::window::{Down, Overflow, Window};
 use super::{IN_FLIGHT, stamped};
 use crate::Shutdown;
@@ -97,7 +94,7 @@ impl ClinicSession {
     ) -> End {
         let (sink, mut stream) = line.split();
         let mut this = Self {
-            subscriptions: Subscriptions::new(session.clinic().clone()),
+            subscriptions: Subscriptions::new(Caller::Clinic(session.clinic().clone())),
             window: Window::new(grant.in_flight),
             told: HashMap::new(),
             dispatch,
@@ -115,14 +112,7 @@ impl ClinicSession {
         if end == End::Stopping {
             end = this.answer_the_rest().await;
         }
-        if let Some(reason) = match end {
-            End::Cut(reason) => Some(reason),
-            End::Stopping => Some(DisconnectReasonCode::ServerShuttingDown),
-            End::Goodbye | End::Lost => None,
-        } {
-            // A full channel means that nobody reads: then there is nobody to tell.
-            let _ = this.outgoing.send(Disconnect::new(reason));
-        }
+        this.outgoing.say_why(&end);
         this.outgoing.finish().await;
         end
     }
@@ -173,7 +163,9 @@ impl ClinicSession {
                 self.outgoing.send(ack)?;
                 self.tell().await
             }
-            Packet::Unsubscribe(unsubscribe) => self.unsubscribe(&unsubscribe),
+            Packet::Unsubscribe(unsubscribe) => Ok(self
+                .outgoing
+                .send(self.subscriptions.unsubscribe(&unsubscribe)?)?),
             Packet::Disconnect(_) => Err(End::Goodbye),
             Packet::Connect(_)
             | Packet::ConnectAck(_)
@@ -290,29 +282,6 @@ impl ClinicSession {
         Ok(self.outgoing.send(publish)?)
     }
 
-    fn unsubscribe(&mut self, unsubscribe: &Unsubscribe) -> Result<(), End> {
-        if MAX_FILTERS < unsubscribe.topic_filters.len() {
-            return Err(DisconnectReasonCode::QuotaExceeded.into());
-        }
-        let status = unsubscribe
-            .topic_filters
-            .iter()
-            .map(|filter| {
-                if self.subscriptions.remove(filter) {
-                    UnsubscribeAckReason::Success
-                } else {
-                    UnsubscribeAckReason::NoSubscriptionExisted
-                }
-            })
-            .collect();
-        Ok(self.outgoing.send(UnsubscribeAck {
-            packet_id: unsubscribe.packet_id,
-            properties: Vec::new(),
-            reason_string: None,
-            status,
-        })?)
-    }
-
     /// What was submitted before the shutdown is still committed; say so where there is time.
     async fn answer_the_rest(&mut self) -> End {
         let answers = async {
@@ -342,16 +311,16 @@ async fn next_answer(
     (id, answer)
 }
 
-/// Never returns once the dispatch is gone: the session ends for another reason then.
-async fn changed(news: &mut watch::Receiver<u64>) {
+/// Never returns once the other end is gone: the session ends for another reason then.
+pub(super) async fn changed(news: &mut watch::Receiver<u64>) {
     if news.changed().await.is_err() {
         std::future::pending().await
     }
 }
 
-type Read = Option<Result<(MqttPacket, u32), DecodeError>>;
+pub(super) type Read = Option<Result<(MqttPacket, u32), DecodeError>>;
 
-fn read_packet(read: Result<Read, tokio::time::error::Elapsed>) -> Result<Packet, End> {
+pub(super) fn read_packet(read: Result<Read, tokio::time::error::Elapsed>) -> Result<Packet, End> {
     match read {
         Err(_) => Err(DisconnectReasonCode::KeepAliveTimeout.into()),
         Ok(None | Some(Err(DecodeError::Io(_)))) => Err(End::Lost),

@@ -11,7 +11,7 @@ use super::{
     CasePath, Room, address, after, allow, failed, key_of, not_found, object, reader, refused, said,
 };
 use crate::archive::{By, CaseKey, NotActed};
-use crate::audit::Action;
+use crate::audit::{Action, Object};
 use crate::clock::now_ms;
 use crate::people::{Right, Signed, Verified};
 
@@ -119,7 +119,12 @@ pub(super) async fn refer(
     let words = room.words(&signed);
     let why = short(&form.why);
     if why.is_empty() {
-        return said(StatusCode::UNPROCESSABLE_ENTITY, words, words.why, &address(&key));
+        return said(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            words,
+            words.say_why,
+            &address(&key),
+        );
     }
     let done = async {
         let to = Some(form.to.trim().to_owned()).filter(|to| !to.is_empty());
@@ -168,7 +173,12 @@ pub(super) async fn withdraw(
     let words = room.words(&signed);
     let why = short(&form.why);
     if why.is_empty() {
-        return said(StatusCode::UNPROCESSABLE_ENTITY, words, words.why, &address(&key));
+        return said(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            words,
+            words.say_why,
+            &address(&key),
+        );
     }
     let done = room.worklist.withdraw(&key, &reader(&signed), &why).await;
     after(&key, words, done.map(drop))
@@ -224,11 +234,14 @@ pub(super) async fn hide_ai(
     signed: Signed,
     Verified(Form(form)): Verified<Form<Choice>>,
 ) -> Response {
-    match room
-        .archive
-        .set_hides_ai(&signed.person.id, form.on == "yes")
-        .await
-    {
+    let on = form.on == "yes";
+    let done = async {
+        let object = Object::subject(&signed.person.id);
+        let details = if on { "hides the AI" } else { "shows the AI" };
+        room.note(&signed, Action::Settings, object, details).await?;
+        room.archive.set_hides_ai(&signed.person.id, on).await
+    };
+    match done.await {
         Ok(()) => Redirect::to("/worklist").into_response(),
         Err(error) => failed(&error, signed.person.language),
     }
@@ -251,7 +264,7 @@ pub(super) async fn message(
         return said(
             StatusCode::UNPROCESSABLE_ENTITY,
             words,
-            words.no_messages,
+            words.message_unfit,
             &address(&key),
         );
     }

@@ -1,8 +1,7 @@
 //! What a reader can pick, so that reports can be compared and counted. Free text says the rest.
 
-use barefoot_imaging::report;
-
 use crate::config::Language;
+use crate::web::finding_name;
 
 /// A finding of the pick list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,7 +13,7 @@ pub(crate) struct Pick {
 
 impl Pick {
     pub(crate) fn name(&self, language: Language) -> &'static str {
-        known(self.code, language).unwrap_or(self.code)
+        finding_name(self.code, language).unwrap_or(self.code)
     }
 }
 
@@ -73,16 +72,7 @@ pub(crate) fn of_modality(modality: &str) -> Vec<Pick> {
 
 /// The name of a finding, also of one that stands on no list here.
 pub(crate) fn name(code: &str, language: Language) -> String {
-    known(code, language).unwrap_or(code).to_owned()
-}
-
-/// As it is called on paper too.
-fn known(code: &str, language: Language) -> Option<&'static str> {
-    let language = match language {
-        Language::Zh => report::Language::Zh,
-        Language::En => report::Language::En,
-    };
-    report::name_of(code, language)
+    finding_name(code, language).unwrap_or(code).to_owned()
 }
 
 /// A text to begin with.
@@ -157,7 +147,7 @@ mod tests {
             assert!(codes.iter().all(|code| FindingCode::new(*code).is_ok()));
             for language in [Language::Zh, Language::En] {
                 assert!(
-                    codes.iter().all(|code| known(code, language).is_some()),
+                    codes.iter().all(|code| finding_name(code, language).is_some()),
                     "{codes:?}"
                 );
             }

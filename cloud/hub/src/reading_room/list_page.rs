@@ -240,7 +240,15 @@ async fn view(room: &Room, signed: &Signed, asked: &Asked) -> Result<ListView, E
     };
     let alarms = room.archive.list_cases(&late).await?.cases;
     let person = signed.person.id.as_str();
-    let row = |case: &Case| row(words, room.look.offset, case, person, now);
+    // Why a case is here mostly says what the model found.
+    let hides_ai = room.archive.hides_ai(person).await?;
+    let row = |case: &Case| {
+        let mut row = row(words, room.look.offset, case, person, now);
+        if hides_ai && case.life.state.is_open() {
+            row.reasons.clear();
+        }
+        row
+    };
     let shown = u32::try_from(page.cases.len()).unwrap_or(u32::MAX);
     let number = asked.page.unwrap_or(1).max(1);
     Ok(ListView {

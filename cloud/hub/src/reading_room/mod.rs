@@ -13,12 +13,14 @@ mod pictures;
 mod report_page;
 mod roster_page;
 mod signing;
+mod statements;
 mod verify_page;
 mod words;
 
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
@@ -27,7 +29,7 @@ use barefoot_trust::TlsIdentity;
 
 use self::words::{Words, words};
 use crate::archive::{Archive, CaseKey, Error, NotActed};
-use crate::audit::{Action, Entry, Object};
+use crate::audit::{Action, Entry, Object, OneAct};
 use crate::config::Language;
 use crate::image_store::ImageStore;
 use crate::people::{People, Right, Role, Signed};
@@ -43,7 +45,11 @@ pub(crate) struct Room {
     pub(crate) images: Option<ImageStore>,
     pub(crate) identity: Arc<TlsIdentity>,
     pub(crate) look: Look,
+    pub(crate) looks: Looks,
 }
+
+/// Who has looked at the images of which case a moment ago.
+pub(crate) type Looks = Arc<OneAct<(String, CaseKey)>>;
 
 /// The room's addresses.
 pub(crate) fn router(room: Room) -> Router {
@@ -78,7 +84,12 @@ pub(crate) fn router(room: Room) -> Router {
         .route("/roster/group", post(roster_page::put_group))
         .route("/roster/group/remove", post(roster_page::remove_group))
         .route("/dashboard", get(dashboard::page))
-        .route("/verify", get(verify_page::page).post(verify_page::check))
+        .route(
+            "/verify",
+            get(verify_page::page)
+                .post(verify_page::check)
+                .layer(DefaultBodyLimit::max(verify_page::MOST_BYTES)),
+        )
         .with_state(room)
 }
 
@@ -97,6 +108,17 @@ impl Room {
     ) -> Result<(), Error> {
         let entry = Entry::new(signed.actor(), action, object).details(details);
         self.people.audit().record(entry).await
+    }
+
+    /// Before an image of the case is given out.
+    async fn note_look(&self, signed: &Signed, key: &CaseKey) -> Result<(), Error> {
+        let act = (signed.person.id.clone(), key.clone());
+        if self.looks.is_written(&act) {
+            return Ok(());
+        }
+        self.note(signed, Action::ViewImages, object(key), "").await?;
+        self.looks.wrote(act);
+        Ok(())
     }
 }
 
@@ -175,3 +197,6 @@ fn allow(signed: &Signed, right: Right) -> Result<(), Box<Response>> {
         .allow(right)
         .map_err(|forbidden| Box::new(forbidden.into_response()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,9 +13,8 @@ use barefoot_wire::images::{HeatMapPicture, ObjectId, decode_quick_look};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{CasePath, Room, address, allow, case_page, failed, findings, key_of, object};
+use super::{CasePath, Room, address, allow, failed, findings, key_of, statements};
 use crate::archive::{CaseImage, CaseKey, Error};
-use crate::audit::Action;
 use crate::config::Language;
 use crate::people::{Right, Signed};
 
@@ -97,7 +96,7 @@ async fn describe(room: &Room, signed: &Signed, key: &CaseKey) -> Result<Option<
     let Some(case) = room.archive.case(key).await? else {
         return Ok(None);
     };
-    room.note(signed, Action::ViewImages, object(key), "").await?;
+    room.note_look(signed, key).await?;
     let own = set(room, key, case.life.version).await?;
     let prior = match room.archive.priors(key, PRIORS).await?.into_iter().next() {
         None => Value::Null,
@@ -127,7 +126,7 @@ async fn describe(room: &Room, signed: &Signed, key: &CaseKey) -> Result<Option<
             .and_then(|report| decode_report(&report.signed.content).ok())
     };
     let known: Vec<&str> = own.instances().collect();
-    let marks: Vec<Value> = case_page::marks(
+    let marks: Vec<Value> = statements::marks(
         written
             .as_ref()
             .map_or(&[], |report| report.statements.as_slice()),
@@ -290,7 +289,14 @@ pub(super) async fn instance(
     let Some(key) = key_of((clinic, case)) else {
         return StatusCode::NOT_FOUND.into_response();
     };
-    match bytes(&room, &key, &uid).await {
+    let found = async {
+        let found = bytes(&room, &key, &uid).await?;
+        if found.is_some() {
+            room.note_look(&signed, &key).await?;
+        }
+        Ok::<_, Error>(found)
+    };
+    match found.await {
         Ok(Some(bytes)) => ([(header::CONTENT_TYPE, "application/dicom")], bytes).into_response(),
         Ok(None) => StatusCode::NOT_FOUND.into_response(),
         Err(error) => failed(&error, signed.person.language),
@@ -314,6 +320,7 @@ pub(super) async fn quick(
             return Ok::<_, Error>(None);
         };
         let set = set(&room, &key, case.life.version).await?;
+        room.note_look(&signed, &key).await?;
         Ok(set.quick.get(place).map(|(_, object)| *object))
     };
     let (object, images) = match (found.await, &room.images) {
@@ -350,6 +357,7 @@ pub(super) async fn heat(
             return Ok(None);
         }
         let set = set(&room, &key, case.life.version).await?;
+        room.note_look(&signed, &key).await?;
         Ok(set.heat_maps.get(place).map(|map| map.object.id))
     };
     let (object, images) = match (found.await, &room.images) {
@@ -370,8 +378,11 @@ pub(super) async fn heat(
 #[derive(Debug, Deserialize)]
 pub(super) struct Drawing {
     frame: Option<u32>,
-    centre: Option<f64>,
-    width: Option<f64>,
+    // A form sends what was left empty as well.
+    #[serde(default)]
+    centre: String,
+    #[serde(default)]
+    width: String,
 }
 
 /// A picture drawn by the server, where there is no viewer.
@@ -387,11 +398,17 @@ pub(super) async fn drawn(
     let Some(key) = key_of((clinic, case)) else {
         return StatusCode::NOT_FOUND.into_response();
     };
-    let noted = room.note(&signed, Action::ViewImages, object(&key), "").await;
-    let path = match (noted, path_of(&room, &key, &uid).await) {
-        (Ok(()), Ok(Some(path))) => path,
-        (Ok(()), Ok(None)) => return StatusCode::NOT_FOUND.into_response(),
-        (Err(error), _) | (_, Err(error)) => return failed(&error, signed.person.language),
+    let found = async {
+        let found = path_of(&room, &key, &uid).await?;
+        if found.is_some() {
+            room.note_look(&signed, &key).await?;
+        }
+        Ok::<_, Error>(found)
+    };
+    let path = match found.await {
+        Ok(Some(path)) => path,
+        Ok(None) => return StatusCode::NOT_FOUND.into_response(),
+        Err(error) => return failed(&error, signed.person.language),
     };
     match tokio::task::spawn_blocking(move || draw(&path, &asked)).await {
         Ok(Some(jpeg)) => ([(header::CONTENT_TYPE, "image/jpeg")], jpeg).into_response(),
@@ -402,10 +419,9 @@ pub(super) async fn drawn(
 /// A window is given whole or not at all.
 fn draw(path: &std::path::Path, asked: &Drawing) -> Option<Vec<u8>> {
     let header = read_header(path).ok()?;
-    let width = asked.width.filter(|width| 1.0 <= *width && width.is_finite());
-    let window = asked
-        .centre
-        .filter(|centre| centre.is_finite())
+    let number = |text: &str| text.trim().parse().ok().filter(|number: &f64| number.is_finite());
+    let width = number(&asked.width).filter(|width| 1.0 <= *width);
+    let window = number(&asked.centre)
         .zip(width)
         .map(|(centre, width)| Window::Linear { centre, width });
     let frame = asked.frame.unwrap_or(1).saturating_sub(1);

@@ -13,10 +13,9 @@ use prost::Message;
 use ring::digest::{SHA256, digest};
 use serde::Deserialize;
 
-use super::case_page::statement_line;
 use super::list_page::Nav;
 use super::words::Words;
-use super::{Room, address, allow, failed, not_found, object, said};
+use super::{Room, address, allow, failed, not_found, object, said, statements};
 use crate::archive::{CaseKey, Error, StoredReport};
 use crate::audit::Action;
 use crate::config::Language;
@@ -69,7 +68,7 @@ fn shown(room: &Room, words: &'static Words, stored: &StoredReport) -> Result<Sh
         statements: report
             .statements
             .iter()
-            .map(|statement| statement_line(words, statement))
+            .map(|statement| statements::line(words, statement))
             .collect(),
         readers: report
             .readers

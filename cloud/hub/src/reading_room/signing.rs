@@ -133,6 +133,10 @@ pub(super) async fn sign(
 async fn finish(room: &Room, signed: &Signed, key: &CaseKey, fields: &Fields) -> Result<(), NotSigned> {
     let written = drafting::read(fields)?.finished()?;
     let case = room.archive.case(key).await?.ok_or(NotActed::Unknown)?;
+    // What came after the page was opened has not been looked at.
+    if field(fields, "version").parse() != Ok(case.life.version) {
+        return Err(NotActed::Refused(crate::worklist::life::Refused::Older).into());
+    }
     let result = room.archive.newest_result(key).await?;
     let result = result.filter(|result| result.version == case.life.version);
     every_call_is_answered(room, signed, key, &written, result.as_ref()).await?;

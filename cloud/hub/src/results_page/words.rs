@@ -3,6 +3,7 @@
 use barefoot_domain::{Call, QualityProblem, Reason, Urgency};
 
 use crate::config::Language;
+use crate::web::finding_name;
 
 #[derive(Debug)]
 pub(super) struct Words {
@@ -152,23 +153,9 @@ impl Words {
         }
     }
 
-    /// A finding the table does not know shows its code.
+    /// A finding that stands on no list shows its code.
     pub(super) fn finding<'a>(&self, code: &'a str) -> &'a str {
-        let (zh, en) = match code {
-            "pneumonia" => ("肺炎", "Pneumonia"),
-            "tuberculosis" => ("肺结核", "Tuberculosis"),
-            "pneumothorax" => ("气胸", "Pneumothorax"),
-            "pleural_effusion" => ("胸腔积液", "Pleural effusion"),
-            "cardiomegaly" => ("心影增大", "Cardiomegaly"),
-            "lung_nodule" => ("肺结节", "Lung nodule"),
-            "fracture" => ("骨折", "Fracture"),
-            "intracranial_haemorrhage" => ("颅内出血", "Intracranial haemorrhage"),
-            other => return other,
-        };
-        match self.language {
-            Language::Zh => zh,
-            Language::En => en,
-        }
+        finding_name(code, self.language).unwrap_or(code)
     }
 
     pub(super) fn modality<'a>(&self, modality: &'a str) -> &'a str {

@@ -4,6 +4,7 @@
 //! this process, no request leaves it, and the policy header forbids any. Who may see what, `people::guard` decides.
 
 mod events;
+mod findings;
 mod headers;
 mod language;
 mod lines;
@@ -34,6 +35,7 @@ use crate::people::{People, guard};
 use self::lines::TlsLines;
 use crate::viewer_assets;
 
+pub(crate) use findings::finding_name;
 pub(crate) use language::Chosen;
 pub(crate) use lines::Remote;
 pub(crate) use times::{iso_time, local_time};

@@ -21,6 +21,8 @@ pub struct Rules {
     pub(crate) silence_ms: i64,
     pub(crate) second_read: SecondRead,
     pub(crate) assignment: Assignment,
+    /// Alarms wait for a listener of MQTT too.
+    pub(crate) alarm_by_mqtt: bool,
 }
 
 /// Which cases two people read.
@@ -126,6 +128,8 @@ pub(crate) struct Worklist {
     pub(crate) assignment: Assignment,
     /// An address that is told of overdue critical cases (HTTP POST of JSON without identity). Default none.
     pub(crate) webhook: Option<String>,
+    /// The same by MQTT, for the region's own listeners. Default false.
+    pub(crate) alarm_by_mqtt: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -158,6 +162,7 @@ impl Default for Worklist {
             second_read: SecondRead::OnRequest,
             assignment: Assignment::Pull,
             webhook: None,
+            alarm_by_mqtt: false,
         }
     }
 }
@@ -190,6 +195,7 @@ impl Worklist {
             silence_ms: ms(SILENCE_MINUTES.min(self.lease_minutes)),
             second_read: self.second_read,
             assignment: self.assignment,
+            alarm_by_mqtt: self.alarm_by_mqtt,
         })
     }
 }

@@ -8,7 +8,7 @@ use barefoot_domain::{
     Assessment, Call, CaseId, ClinicId, FindingCode, FindingResult, Part, QualityGrade, QualityVerdict,
     Reader, Report, Score, Tier, Urgency,
 };
-use barefoot_wire::{StudyResult, encode_report, v1};
+use barefoot_wire::{MadeBy, StudyResult, encode_report, v1};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
@@ -180,6 +180,7 @@ impl Region {
                 received_at_ms: now,
                 assessed_at_ms: now,
                 clock_offset_ms: None,
+                made_by: MadeBy::default(),
                 assessment: Assessment {
                     model: None,
                     engine: None,

@@ -11,9 +11,9 @@ use tokio::net::TcpStream;
 
 use crate::support::{ClinicBox, Region, clinic, envelope, result, wait_for};
 
-struct Mosquitto {
+pub(crate) struct Mosquitto {
     child: Child,
-    port: u16,
+    pub(crate) port: u16,
 }
 
 impl Drop for Mosquitto {
@@ -45,7 +45,11 @@ impl Mosquitto {
         let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../provisioning/broker");
         let example = std::fs::read_to_string(rules.join("mosquitto.conf.example")).unwrap();
         let acl = dir.join("acl");
-        std::fs::copy(rules.join("acl.example"), &acl).unwrap();
+        // With somebody who listens to alarms, as the example says.
+        let people = std::fs::read_to_string(rules.join("acl.example"))
+            .unwrap()
+            .replace("# user duty-room\n# topic", "user duty-room\ntopic");
+        std::fs::write(&acl, people).unwrap();
         let config = example
             .replace("listener 8883", &format!("listener {port} 127.0.0.1"))
             .replace("/etc/mosquitto/acl", &acl.display().to_string())
@@ -83,12 +87,12 @@ impl Mosquitto {
     }
 }
 
-fn hub_settings(broker: &Mosquitto) -> String {
+pub(crate) fn hub_settings(broker: &Mosquitto) -> String {
     format!("endpoint = \"broker\"\nbroker = \"127.0.0.1:{}\"", broker.port)
 }
 
 /// Sends until the hub has subscribed and answers: the broker drops what nobody listens to, the edge repeats.
-async fn receipted(edge: &mut ClinicBox, number: u32) {
+pub(crate) async fn receipted(edge: &mut ClinicBox, number: u32) {
     let topic = topics::up_result(&edge.clinic);
     let payload = envelope(&edge.clinic, number, &result(number)).encode_to_vec();
     let mut repeat = tokio::time::interval(std::time::Duration::from_millis(300));
@@ -113,7 +117,7 @@ async fn receipted(edge: &mut ClinicBox, number: u32) {
 }
 
 /// None where it is not installed, which CI does not accept.
-async fn mosquitto(region: &Region) -> Option<Mosquitto> {
+pub(crate) async fn mosquitto(region: &Region) -> Option<Mosquitto> {
     let broker = Mosquitto::start(region, None).await;
     if broker.is_none() {
         assert!(

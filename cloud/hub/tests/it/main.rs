@@ -11,6 +11,7 @@
 mod support;
 
 mod abuse;
+mod alarms;
 mod batches;
 mod broker;
 mod corrections;

@@ -9,7 +9,9 @@ use barefoot_domain::{
 };
 use barefoot_hub::{Config, Shutdown};
 use barefoot_trust::{Authority, Role, TlsIdentity, TlsPaths};
-use barefoot_wire::{Receipt, StudyResult, decode_envelope, decode_receipt, result_envelope, topics, v1};
+use barefoot_wire::{
+    MadeBy, Receipt, StudyResult, decode_envelope, decode_receipt, result_envelope, topics, v1,
+};
 use prost::Message;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{LastWill, Packet, PubAck, SubscribeReasonCode};
@@ -349,6 +351,7 @@ pub(crate) fn result(case: u32) -> StudyResult {
         received_at_ms: 1_000,
         assessed_at_ms: 2_000,
         clock_offset_ms: None,
+        made_by: MadeBy::default(),
         assessment: Assessment {
             model: Some(ModelVersion {
                 id: "cxr-pneumonia".into(),

@@ -16,7 +16,7 @@ use barefoot_domain::{CaseId, ClinicId, StudyUid, Urgency};
 use barefoot_imaging::header::{self, Header};
 use barefoot_queue::Lane;
 use barefoot_trust::PseudonymKey;
-use barefoot_wire::{StudyResult, encode_result, result_envelope};
+use barefoot_wire::{MadeBy, StudyResult, encode_result, result_envelope};
 use prost::Message;
 
 use crate::case_index::{CaseIndex, CaseState, CaseView, Delivery};
@@ -29,7 +29,7 @@ use crate::reading::Reading;
 use crate::study_folder::{StateDirectory, StudyKey, hex, sync_directory};
 pub(crate) use conversing::{Heard, Spoken};
 use folder::Folder;
-use identity::{modality_of, patient_of, same_patient};
+use identity::{made_by, modality_of, patient_of, same_patient};
 pub(crate) use labelling::Labelled;
 pub(crate) use recovery::Recovery;
 
@@ -246,6 +246,7 @@ impl CaseBook {
             received_at_ms: settled.received_at_ms,
             assessed_at_ms: at_ms,
             clock_offset_ms: assessed_at.clock_offset_ms,
+            made_by: self.made_by(settled),
             assessment: assessed.assessment.clone(),
         };
         let envelope_id = envelope_id.to_owned();
@@ -291,6 +292,16 @@ impl CaseBook {
                 .settle(&receipt.envelope_id, receipt.refused.as_deref());
         });
         Ok(())
+    }
+
+    /// As the first image says.
+    fn made_by(&self, settled: &SettledStudy) -> MadeBy {
+        let first = settled.instances.first();
+        let Some(mut header) = first.and_then(|path| header::read_header(path).ok()) else {
+            return MadeBy::default();
+        };
+        self.character_sets.apply(&mut header);
+        made_by(&header, &self.pseudonyms)
     }
 
     fn case_of(&self, study_uid: &StudyUid) -> CaseId {

@@ -182,6 +182,12 @@ impl Header {
         self.text(tags::STATION)
     }
 
+    /// Who operated the scanner (0008,1070). Identity, though not a patient's.
+    #[must_use]
+    pub fn operator(&self) -> Option<Text> {
+        self.text(tags::OPERATOR)
+    }
+
     #[must_use]
     pub fn manufacturer(&self) -> Option<Text> {
         self.text(tags::MANUFACTURER)

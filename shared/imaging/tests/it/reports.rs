@@ -23,7 +23,10 @@ fn fonts() -> Option<&'static Fonts> {
         .get_or_init(|| match Fonts::load(&FontFiles::default()) {
             Ok(fonts) => Some(fonts),
             Err(error) => {
-                assert!(std::env::var_os("CI").is_none(), "{error}");
+                assert!(
+                    std::env::var_os("CI").is_none(),
+                    "the fonts must be there in CI: `cargo xtask test` installs fonts-noto-cjk; {error}"
+                );
                 eprintln!("SKIPPED: {error}");
                 None
             }

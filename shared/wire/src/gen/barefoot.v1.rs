@@ -47,6 +47,19 @@ pub struct StudyResult {
     /// What the box's clock lacked to the hub's at assessed_at_ms, where the box knew: hub's clock minus its own.
     #[prost(sint64, optional, tag = "8")]
     pub clock_offset_ms: ::core::option::Option<i64>,
+    /// What made the images.
+    #[prost(message, optional, tag = "9")]
+    pub made_by: ::core::option::Option<MadeBy>,
+}
+/// So that a region sees which scanner needs a look and who a course. Neither is a name.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MadeBy {
+    /// The scanner's AE title, of letters, digits, '_', '-' and '.', at most 16; empty where the box does not know it.
+    #[prost(string, tag = "1")]
+    pub scanner: ::prost::alloc::string::String,
+    /// Keyed pseudonym of who operated it, `O` and 8 hexadecimal digits; empty where the images do not say.
+    #[prost(string, tag = "2")]
+    pub operator: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Assessment {

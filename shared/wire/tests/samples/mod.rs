@@ -4,7 +4,7 @@ use barefoot_domain::{
     Assessment, Call, CaseId, ClinicId, EngineUse, FindingCode, FindingResult, ModelVersion, QualityGrade,
     QualityProblem, QualityVerdict, Reason, Score, Urgency,
 };
-use barefoot_wire::{StudyResult, result_envelope, v1};
+use barefoot_wire::{MadeBy, StudyResult, result_envelope, v1};
 use ulid::Ulid;
 
 /// Seeded, so that everybody's samples are the same.
@@ -109,6 +109,7 @@ fn result(
         received_at_ms: now - 15_000,
         assessed_at_ms: now,
         clock_offset_ms: Some(offset),
+        made_by: MadeBy::default(),
         assessment: Assessment {
             model: Some(ModelVersion {
                 id: "cxr-pneumonia".into(),

@@ -144,7 +144,7 @@ impl Archive {
             let acted = change(&mut step, case, life, effects, by, now_ms)
                 .await
                 .map_err(commit)?;
-            alarm(&mut step, &acted, now_ms).await.map_err(commit)?;
+            alarm(&mut step, &acted, rules, now_ms).await.map_err(commit)?;
             note_late(&mut step, &acted, now_ms).await.map_err(commit)?;
             happened.push(Happened {
                 case: acted.case,
@@ -165,19 +165,22 @@ impl Archive {
 }
 
 /// A critical case that was not read in time is told to people, whatever becomes of this process.
-async fn alarm(step: &mut Step, acted: &Acted, now_ms: i64) -> Result<(), sqlx::Error> {
+async fn alarm(step: &mut Step, acted: &Acted, rules: &Rules, now_ms: i64) -> Result<(), sqlx::Error> {
     let is_late = |effect: &Effect| matches!(effect, Effect::Escalated { .. } | Effect::Overdue { .. });
     let case = &acted.case;
     if case.life.urgency != Urgency::Critical || !acted.effects.iter().any(is_late) {
         return Ok(());
     }
-    sqlx::query("INSERT INTO alarms (clinic, case_id, called, tier, held, at_ms) VALUES (?, ?, ?, ?, ?, ?)")
+    sqlx::query(
+        "INSERT INTO alarms (clinic, case_id, called, tier, held, at_ms, unpublished) VALUES (?, ?, ?, ?, ?, ?, ?)",
+    )
         .bind(case.clinic.as_str())
         .bind(case.case.as_str())
         .bind(case.number)
         .bind(row::tier_number(case.life.tier))
         .bind(case.life.state.is_held())
         .bind(now_ms)
+        .bind(rules.alarm_by_mqtt)
         .execute(&mut **step)
         .await?;
     Ok(())

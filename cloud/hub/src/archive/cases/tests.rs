@@ -2,7 +2,7 @@ use barefoot_domain::{
     Assessment, Author, CaseId, ClinicId, Message, Opinion, Part, Presence, QualityGrade, QualityVerdict,
     Reader, Reason, Report, ReportRead, Subject, Tier, Urgency,
 };
-use barefoot_wire::{StudyResult, decode_case_state, decode_envelope, encode_report, v1};
+use barefoot_wire::{MadeBy, StudyResult, decode_case_state, decode_envelope, encode_report, v1};
 
 use super::*;
 use crate::archive::{Archive, Arrival, AuditFilter, Detected, DetectedBy, Outcome};
@@ -48,6 +48,7 @@ impl Desk {
                 received_at_ms: NOW,
                 assessed_at_ms: NOW,
                 clock_offset_ms: None,
+                made_by: MadeBy::default(),
                 assessment: Assessment {
                     model: None,
                     engine: None,
@@ -272,6 +273,54 @@ async fn a_critical_case_that_nobody_reads_goes_up_and_alarms() {
     assert_eq!(entry.case, "2.25.1");
     desk.archive.alarm_told(alarms[0].number, wake).await.unwrap();
     assert!(desk.archive.untold_alarms(10).await.unwrap().is_empty());
+    assert!(
+        desk.archive.unpublished_alarms(10).await.unwrap().is_empty(),
+        "nobody asked for them by MQTT"
+    );
+}
+
+#[tokio::test]
+async fn an_alarm_waits_for_a_listener_and_who_comes_later_hears_the_recent_ones() {
+    let mut desk = Desk::new().await;
+    desk.rules.alarm_by_mqtt = true;
+    desk.result("2.25.1", 1, Urgency::Critical).await;
+    desk.triage().await;
+    // Nobody reads it: one tier after the other, and the highest again.
+    let mut times = Vec::new();
+    for _ in 0..4 {
+        let wake = desk.archive.next_wake().await.unwrap().unwrap();
+        desk.archive.tick(&desk.rules, wake, 10).await.unwrap();
+        times.push(wake);
+    }
+    let numbers = |alarms: Vec<crate::archive::Alarm>| -> Vec<i64> {
+        alarms.into_iter().map(|alarm| alarm.number).collect()
+    };
+    let waiting = numbers(desk.archive.unpublished_alarms(10).await.unwrap());
+    assert_eq!(waiting.len(), 4);
+    assert_eq!(
+        numbers(desk.archive.unpublished_alarms(2).await.unwrap()),
+        waiting[..2]
+    );
+    for taken in &waiting[..3] {
+        desk.archive.alarm_published(*taken).await.unwrap();
+    }
+    let after = async |heard: i64, since_ms: i64| {
+        numbers(desk.archive.alarms_after(heard, since_ms, 10).await.unwrap())
+    };
+    assert_eq!(
+        numbers(desk.archive.unpublished_alarms(10).await.unwrap()),
+        waiting[3..]
+    );
+    // What nobody has taken, however old; of the others what is recent.
+    assert_eq!(after(0, i64::MAX).await, waiting[3..]);
+    assert_eq!(after(0, times[1]).await, waiting[1..]);
+    assert_eq!(after(waiting[1], times[1]).await, waiting[2..]);
+    assert!(after(waiting[3], 0).await.is_empty());
+    assert_eq!(
+        desk.archive.untold_alarms(10).await.unwrap().len(),
+        4,
+        "the webhook's are its own"
+    );
 }
 
 #[tokio::test]

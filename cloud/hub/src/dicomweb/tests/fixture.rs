@@ -11,19 +11,19 @@ const EXPLICIT: &str = "1.2.840.10008.1.2.1";
 
 /// What an image is to be. Its UIDs are small numbers below one root.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Image {
-    pub(super) study: u32,
-    pub(super) series: u32,
-    pub(super) instance: u32,
-    pub(super) modality: &'static str,
-    pub(super) patient: u32,
-    pub(super) date: &'static str,
-    pub(super) frames: u16,
-    pub(super) rows: u16,
+pub(crate) struct Image {
+    pub(crate) study: u32,
+    pub(crate) series: u32,
+    pub(crate) instance: u32,
+    pub(crate) modality: &'static str,
+    pub(crate) patient: u32,
+    pub(crate) date: &'static str,
+    pub(crate) frames: u16,
+    pub(crate) rows: u16,
     /// In colours, pixel by pixel.
-    pub(super) colour: bool,
+    pub(crate) colour: bool,
     /// Another picture with the same names.
-    pub(super) shade: u8,
+    pub(crate) shade: u8,
 }
 
 impl Default for Image {
@@ -68,7 +68,7 @@ pub(super) fn uid(kind: u32, number: u32) -> String {
 }
 
 impl Image {
-    pub(super) fn study_uid(&self) -> String {
+    pub(crate) fn study_uid(&self) -> String {
         uid(1, self.study)
     }
 
@@ -76,7 +76,7 @@ impl Image {
         uid(2, self.series)
     }
 
-    pub(super) fn instance_uid(&self) -> String {
+    pub(crate) fn instance_uid(&self) -> String {
         uid(3, self.instance)
     }
 

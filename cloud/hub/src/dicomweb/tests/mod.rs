@@ -1,7 +1,7 @@
 //! The whole of DICOMweb over a real image store and a real database, asked as clients ask.
 
 mod doors;
-mod fixture;
+pub(crate) mod fixture;
 mod peers;
 mod reading;
 mod retrieving;
@@ -96,6 +96,26 @@ struct House {
     shutdown: Shutdown,
 }
 
+/// A case of a clinic, committed and indexed.
+async fn commit(store: &ImageStore, indexer: &Indexer, clinic: &str, version: u32, images: &[Image]) {
+    let made: Vec<_> = images.iter().map(Image::make).collect();
+    let case = CaseId::new(images[0].study_uid()).unwrap();
+    let clinic = ClinicId::new(clinic).unwrap();
+    commit_images(store, &clinic, &case, version, &made).await;
+    indexer.catch_up().await.unwrap();
+}
+
+/// The same for tests of other parts.
+pub(crate) async fn bring_images(
+    (archive, store): (&Archive, &ImageStore),
+    clinic: &str,
+    version: u32,
+    images: &[Image],
+) {
+    let indexer = Indexer::new(archive.clone(), store.clone(), Changes::new());
+    commit(store, &indexer, clinic, version, images).await;
+}
+
 struct Answer {
     status: StatusCode,
     headers: HeaderMap,
@@ -162,13 +182,8 @@ impl House {
         }
     }
 
-    /// A case of a clinic, committed and indexed.
     async fn commit(&self, clinic: &str, version: u32, images: &[Image]) {
-        let made: Vec<_> = images.iter().map(Image::make).collect();
-        let case = CaseId::new(images[0].study_uid()).unwrap();
-        let clinic = ClinicId::new(clinic).unwrap();
-        commit_images(&self.store, &clinic, &case, version, &made).await;
-        self.indexer.catch_up().await.unwrap();
+        commit(&self.store, &self.indexer, clinic, version, images).await;
     }
 
     async fn ask(&self, request: Request<Body>) -> Answer {

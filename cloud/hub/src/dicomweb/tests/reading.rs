@@ -3,7 +3,7 @@
 use barefoot_domain::{
     Assessment, Call, FindingCode, FindingResult, QualityGrade, QualityVerdict, Score, Tier, Urgency,
 };
-use barefoot_wire::StudyResult;
+use barefoot_wire::{MadeBy, StudyResult};
 use serde_json::json;
 use tokio::net::TcpListener;
 
@@ -40,6 +40,7 @@ impl House {
                 received_at_ms: now,
                 assessed_at_ms: now,
                 clock_offset_ms: None,
+                made_by: MadeBy::default(),
                 assessment: Assessment {
                     model: None,
                     engine: None,

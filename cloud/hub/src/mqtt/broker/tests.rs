@@ -29,6 +29,7 @@ async fn hub() -> Hub {
         certificate: Arc::from([]),
         foreign: Seldom::default(),
         dropped: Seldom::default(),
+        alarms: None,
         shutdown: Shutdown::new(),
     };
     Hub {

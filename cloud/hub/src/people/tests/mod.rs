@@ -28,31 +28,40 @@ use crate::clock::Clock;
 use crate::config::{self, Language, Page};
 use crate::web::Look;
 
-pub(super) const PASSWORD: &str = "correct horse battery";
+pub(crate) const PASSWORD: &str = "correct horse battery";
+
+pub(crate) const LOOK: Look = Look {
+    language: Language::En,
+    offset: UtcOffset::UTC,
+    accounts: true,
+    cases: true,
+};
 
 /// A hub's people and its web server.
-pub(super) struct House {
-    pub(super) people: People,
-    pub(super) archive: Archive,
-    pub(super) dir: TempDir,
+pub(crate) struct House {
+    pub(crate) people: People,
+    pub(crate) archive: Archive,
+    pub(crate) dir: TempDir,
     now: Arc<AtomicI64>,
     router: Router,
 }
 
 /// What came back.
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) body: String,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: String,
+    /// The same where it is no text.
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl Answer {
-    pub(super) fn location(&self) -> &str {
+    pub(crate) fn location(&self) -> &str {
         self.headers[header::LOCATION].to_str().unwrap()
     }
 
     /// The value of a field of the page's forms.
-    pub(super) fn field(&self, name: &str) -> String {
+    pub(crate) fn field(&self, name: &str) -> String {
         let from = format!("name=\"{name}\" value=\"");
         let (_, rest) = self
             .body
@@ -69,15 +78,15 @@ impl Answer {
 
 /// A browser with its cookies.
 #[derive(Default)]
-pub(super) struct Browser {
-    pub(super) cookies: BTreeMap<String, String>,
+pub(crate) struct Browser {
+    pub(crate) cookies: BTreeMap<String, String>,
 }
 
 /// A person whose account is set up.
-pub(super) struct Known {
-    pub(super) id: String,
-    pub(super) name: String,
-    pub(super) secret: Vec<u8>,
+pub(crate) struct Known {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) secret: Vec<u8>,
 }
 
 fn page(behind_proxy: bool) -> Page {
@@ -96,8 +105,46 @@ impl House {
     }
 
     pub(super) async fn with(settings: config::People, behind_proxy: bool) -> Self {
+        Self::of(
+            settings,
+            behind_proxy,
+            OffsetDateTime::now_utc(),
+            |people, _, _| {
+                let said = |word: &'static str| get(move || async move { word });
+                Router::new()
+                    .route("/", said("results"))
+                    .route("/list", said("list"))
+                    .route("/api/results", said("results"))
+                    .route("/api/status", said("status"))
+                    .route("/quick-look/{image}", said("image"))
+                    .route("/models", said("models"))
+                    .route("/dicom-web/studies", said("studies"))
+                    .route("/assets/page.css", said("style"))
+                    .route(
+                        "/who",
+                        get(|signed: Signed| async move { signed.person.name.clone() }),
+                    )
+                    .merge(audit::router(people.audit().clone(), LOOK))
+            },
+        )
+        .await
+    }
+
+    /// Accounts before the pages of another part, at a time of its own.
+    pub(crate) async fn before(
+        now: OffsetDateTime,
+        pages: impl FnOnce(&People, &Archive, &Arc<TlsIdentity>) -> Router,
+    ) -> Self {
+        Self::of(config::People::default(), false, now, pages).await
+    }
+
+    async fn of(
+        settings: config::People,
+        behind_proxy: bool,
+        now: OffsetDateTime,
+        pages: impl FnOnce(&People, &Archive, &Arc<TlsIdentity>) -> Router,
+    ) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let now = OffsetDateTime::now_utc();
         let authority = Authority::create(dir.path(), "Test region", now).unwrap();
         let hub = authority.issue_hub(&["localhost".into()], now, time::Duration::days(30));
         hub.unwrap().save(dir.path(), "hub").unwrap();
@@ -107,40 +154,20 @@ impl House {
             key: dir.path().join("hub.key"),
         })
         .unwrap();
+        let identity = Arc::new(identity);
         let archive = Archive::open(&dir.path().join("barefoot.db")).await.unwrap();
         let now = Arc::new(AtomicI64::new(now.unix_timestamp() * 1000));
         let read = Arc::clone(&now);
         let clock = Clock::of(move || read.load(Ordering::Relaxed));
         let people = People::new(
             archive.clone(),
-            identity.into(),
+            Arc::clone(&identity),
             settings,
             &page(behind_proxy),
             clock,
         )
         .unwrap();
-        let look = Look {
-            language: Language::En,
-            offset: UtcOffset::UTC,
-            accounts: true,
-            cases: true,
-        };
-        let said = |word: &'static str| get(move || async move { word });
-        let pages = Router::new()
-            .route("/", said("results"))
-            .route("/list", said("list"))
-            .route("/api/results", said("results"))
-            .route("/api/status", said("status"))
-            .route("/quick-look/{image}", said("image"))
-            .route("/models", said("models"))
-            .route("/dicom-web/studies", said("studies"))
-            .route("/assets/page.css", said("style"))
-            .route(
-                "/who",
-                get(|signed: Signed| async move { signed.person.name.clone() }),
-            )
-            .merge(router(people.clone(), look))
-            .merge(audit::router(people.audit().clone(), look));
+        let pages = pages(&people, &archive, &identity).merge(router(people.clone(), LOOK));
         Self {
             router: guard(pages, people.clone()),
             people,
@@ -150,39 +177,44 @@ impl House {
         }
     }
 
-    pub(super) fn now_ms(&self) -> i64 {
+    pub(crate) fn now_ms(&self) -> i64 {
         self.now.load(Ordering::Relaxed)
     }
 
-    pub(super) fn pass(&self, seconds: i64) {
+    pub(crate) fn pass(&self, seconds: i64) {
         self.now.fetch_add(seconds * 1000, Ordering::Relaxed);
     }
 
     /// The current code; each call is in a time step of its own.
-    pub(super) fn code(&self, known: &Known) -> String {
+    pub(crate) fn code(&self, known: &Known) -> String {
         self.pass(30);
         totp::code(&known.secret, self.now_ms())
     }
 
-    pub(super) async fn ask(&self, request: Request<Body>) -> Answer {
+    pub(crate) async fn ask(&self, request: Request<Body>) -> Answer {
         let answer = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = answer.into_parts();
-        let bytes = to_bytes(body, 1 << 20).await.unwrap();
+        let bytes = to_bytes(body, 1 << 22).await.unwrap().to_vec();
         Answer {
             status: parts.status,
             headers: parts.headers,
-            body: String::from_utf8(bytes.to_vec()).unwrap(),
+            body: String::from_utf8_lossy(&bytes).into_owned(),
+            bytes,
         }
     }
 
     /// An account that was just made, and its one-time code.
     pub(super) async fn add(&self, name: &str, roles: &str) -> (String, String) {
+        self.add_at(name, roles, "county").await
+    }
+
+    async fn add_at(&self, name: &str, roles: &str, tier: &str) -> (String, String) {
         let typed = TypedProfile {
             display_name: format!("Dr {name}"),
             title: "MD".into(),
             institution: "County hospital".into(),
             roles: roles.into(),
-            tier: "county".into(),
+            tier: tier.into(),
             language: "en".into(),
             active: true,
             ..TypedProfile::default()
@@ -193,7 +225,11 @@ impl House {
 
     /// An account, set up in a browser.
     pub(super) async fn known(&self, name: &str, roles: &str) -> Known {
-        let (id, code) = self.add(name, roles).await;
+        self.known_at(name, roles, "county").await
+    }
+
+    pub(crate) async fn known_at(&self, name: &str, roles: &str, tier: &str) -> Known {
+        let (id, code) = self.add_at(name, roles, tier).await;
         let secret = self.set_up(&code).await;
         Known {
             id,
@@ -222,7 +258,7 @@ impl House {
     }
 
     /// A browser in which this person is signed in.
-    pub(super) async fn signed_in(&self, known: &Known) -> Browser {
+    pub(crate) async fn signed_in(&self, known: &Known) -> Browser {
         let mut browser = Browser::default();
         let code = self.code(known);
         let answer = browser.sign_in(self, &known.name, PASSWORD, &code).await;
@@ -237,7 +273,7 @@ impl House {
     }
 
     /// The log's actions, the newest first.
-    pub(super) async fn actions(&self) -> Vec<String> {
+    pub(crate) async fn actions(&self) -> Vec<String> {
         let entries = self
             .archive
             .audit_entries(&AuditFilter::default(), 100)
@@ -248,7 +284,7 @@ impl House {
 }
 
 impl Browser {
-    fn request(&self, method: &str, path: &str) -> axum::http::request::Builder {
+    pub(crate) fn request(&self, method: &str, path: &str) -> axum::http::request::Builder {
         let cookies: Vec<_> = self
             .cookies
             .iter()
@@ -272,7 +308,7 @@ impl Browser {
         }
     }
 
-    pub(super) async fn get(&mut self, house: &House, path: &str) -> Answer {
+    pub(crate) async fn get(&mut self, house: &House, path: &str) -> Answer {
         let answer = house
             .ask(self.request("GET", path).body(Body::empty()).unwrap())
             .await;
@@ -281,7 +317,7 @@ impl Browser {
     }
 
     /// A form's POST with its hidden token.
-    pub(super) async fn send(
+    pub(crate) async fn send(
         &mut self,
         house: &House,
         path: &str,

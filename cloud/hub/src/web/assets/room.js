@@ -66,6 +66,8 @@ if (report) {
   let timer = 0;
   let saving = false;
   let changed = false;
+  // The button that was pressed while a draft was on its way: what it sends must know the draft's new number.
+  let pressed = null;
 
   async function save() {
     if (saving) {
@@ -92,6 +94,9 @@ if (report) {
       saved.classList.add("said");
     } finally {
       saving = false;
+      if (pressed) {
+        report.requestSubmit(pressed);
+      }
     }
   }
 
@@ -124,8 +129,14 @@ if (report) {
       save();
     }
   }, 60000);
-  report.addEventListener("submit", () => {
+  report.addEventListener("submit", (event) => {
     clearTimeout(timer);
+    if (saving) {
+      event.preventDefault();
+      pressed = event.submitter;
+      return;
+    }
+    pressed = null;
     changed = false;
   });
   window.addEventListener("beforeunload", (event) => {

@@ -1,9 +1,8 @@
 use std::time::Duration;
 
-use barefoot_domain::Tier;
-
+use super::body;
 use crate::Shutdown;
-use crate::archive::{Alarm, Archive, Error};
+use crate::archive::{Archive, Error};
 use crate::changes::Changes;
 use crate::clock::now_ms;
 
@@ -25,7 +24,7 @@ const LOOK: Duration = Duration::from_secs(30);
 ///
 /// The pages show the same, and the clinic's box hears of it as the case's state.
 #[derive(Debug)]
-pub(crate) struct Alarms {
+pub(crate) struct Webhook {
     archive: Archive,
     changes: Changes,
     address: String,
@@ -40,7 +39,7 @@ enum NotTold {
     Address { reason: String },
 }
 
-impl Alarms {
+impl Webhook {
     pub(crate) fn new(archive: Archive, changes: Changes, address: String) -> Self {
         Self {
             archive,
@@ -92,23 +91,6 @@ impl Alarms {
     }
 }
 
-fn body(alarm: &Alarm) -> String {
-    serde_json::json!({
-        "event": "critical_case_late",
-        "alarm": alarm.number,
-        "case": alarm.case,
-        "clinic": alarm.clinic,
-        "tier": match alarm.tier {
-            Tier::County => "county",
-            Tier::City => "city",
-            Tier::Province => "province",
-        },
-        "being_read": alarm.held,
-        "at_ms": alarm.at_ms,
-    })
-    .to_string()
-}
-
 fn post(address: &str, body: &str) -> Result<(), String> {
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .timeout_global(Some(PATIENCE))
@@ -133,7 +115,10 @@ mod tests {
     use std::io::{Read, Write};
     use std::net::TcpListener;
 
+    use barefoot_domain::Tier;
+
     use super::*;
+    use crate::archive::Alarm;
 
     /// Answers one request with `status` and returns what was asked.
     fn answer(listener: &TcpListener, status: &str) -> String {

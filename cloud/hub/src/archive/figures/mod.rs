@@ -1,7 +1,13 @@
+mod devices;
+mod referrals;
+
 use sqlx::Row;
 
 use super::read::query;
 use super::{Archive, Error};
+
+pub(crate) use devices::{Days, Device};
+pub(crate) use referrals::{End, WentUp};
 
 /// How a tier's cases went.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,16 +1,19 @@
+mod form;
+
 use std::collections::HashMap;
 
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use barefoot_domain::{Author, Call, Presence, Region, Shape, Side, Statement, Subject};
+use barefoot_domain::{Author, Call, Subject};
 use barefoot_wire::{StudyResult, decode_report};
-use serde_json::json;
 
+use self::form::{Form, form};
 use super::list_page::{Nav, urgency_class};
 use super::words::Words;
 use super::{
     CasePath, Room, address, allow, failed, findings, key_of, not_found, object, reader, report_page,
+    statements,
 };
 use crate::archive::{Case, CaseKey, Error, HistoryLine, StoredMessage};
 use crate::audit::Action;
@@ -77,30 +80,6 @@ struct AiFinding {
     call: &'static str,
     score: String,
     confidence: String,
-}
-
-/// The report's form.
-struct Form {
-    stage: Stage,
-    second_wanted: bool,
-    revision: u32,
-    saved: Option<String>,
-    description: String,
-    impression: String,
-    advice: String,
-    marks: String,
-    rows: Vec<FormRow>,
-    templates: &'static [findings::Template],
-}
-
-struct FormRow {
-    code: String,
-    name: String,
-    sided: bool,
-    presence: &'static str,
-    side: &'static str,
-    /// The model called it.
-    called: bool,
 }
 
 /// What a reader before said, for who decides.
@@ -308,154 +287,6 @@ fn ai(words: &'static Words, result: Option<&StudyResult>) -> Ai {
     }
 }
 
-async fn form(
-    room: &Room,
-    signed: &Signed,
-    key: &CaseKey,
-    case: &Case,
-    result: Option<&StudyResult>,
-    hidden: bool,
-) -> Result<Form, Error> {
-    let words = room.words(signed);
-    let draft = room.archive.draft(key, &signed.person.id).await?;
-    let report = draft
-        .as_ref()
-        .and_then(|draft| decode_report(&draft.content).ok());
-    let statements = report
-        .as_ref()
-        .map_or(&[][..], |report| report.statements.as_slice());
-    let called = |code: &str| {
-        !hidden
-            && result.is_some_and(|result| {
-                result
-                    .assessment
-                    .findings
-                    .iter()
-                    .any(|finding| finding.code.as_str() == code && finding.call == Call::Positive)
-            })
-    };
-    let mut rows: Vec<FormRow> = findings::of_modality(&case.modality)
-        .iter()
-        .map(|pick| FormRow {
-            code: pick.code.to_owned(),
-            name: pick.name(words.language).to_owned(),
-            sided: pick.sided,
-            presence: "",
-            side: "",
-            called: called(pick.code),
-        })
-        .collect();
-    let asked_of_model = result.map_or(&[][..], |result| result.assessment.findings.as_slice());
-    let others = asked_of_model
-        .iter()
-        .map(|finding| finding.code.as_str())
-        .chain(statements.iter().map(|statement| statement.finding.as_str()));
-    for code in others {
-        if !rows.iter().any(|row| row.code == code) {
-            rows.push(FormRow {
-                code: code.to_owned(),
-                name: findings::name(code, words.language),
-                sided: true,
-                presence: "",
-                side: "",
-                called: called(code),
-            });
-        }
-    }
-    for row in &mut rows {
-        if let Some(statement) = statements.iter().find(|one| one.finding.as_str() == row.code) {
-            row.presence = presence_word(statement.presence);
-            row.side = side_word(statement.side);
-        }
-    }
-    // What the model called stands first: it must be answered.
-    rows.sort_by_key(|row| !row.called);
-    Ok(Form {
-        stage: case.life.stage,
-        second_wanted: case.life.second_wanted,
-        revision: draft.as_ref().map_or(0, |draft| draft.revision),
-        saved: draft.map(|draft| local_time(draft.saved_at_ms, room.look.offset)),
-        description: report
-            .as_ref()
-            .map(|report| report.description.clone())
-            .unwrap_or_default(),
-        impression: report
-            .as_ref()
-            .map(|report| report.impression.clone())
-            .unwrap_or_default(),
-        advice: report
-            .as_ref()
-            .map(|report| report.advice.clone())
-            .unwrap_or_default(),
-        marks: marks_json(statements),
-        rows,
-        templates: findings::templates(&case.modality, words.language),
-    })
-}
-
-pub(super) fn presence_word(presence: Presence) -> &'static str {
-    match presence {
-        Presence::Present => "present",
-        Presence::Absent => "absent",
-        Presence::Possible => "possible",
-    }
-}
-
-pub(super) fn side_word(side: Option<Side>) -> &'static str {
-    match side {
-        None => "",
-        Some(Side::Left) => "left",
-        Some(Side::Right) => "right",
-        Some(Side::Both) => "both",
-    }
-}
-
-/// As the viewer reads and writes them.
-pub(super) fn marks(statements: &[Statement]) -> Vec<serde_json::Value> {
-    let all = statements
-        .iter()
-        .flat_map(|statement| statement.regions.iter().map(move |region| (statement, region)));
-    (1..)
-        .zip(all)
-        .map(|(number, (statement, region))| mark(number, statement.finding.as_str(), region))
-        .collect()
-}
-
-fn mark(number: u32, finding: &str, region: &Region) -> serde_json::Value {
-    json!({
-        "id": format!("m{number}"),
-        "instance": region.instance,
-        "frame": region.frame,
-        "shape": match region.shape {
-            Shape::Rectangle => "rectangle",
-            Shape::Ellipse => "ellipse",
-            Shape::Polygon => "polygon",
-        },
-        "points": region.points,
-        "finding": finding,
-    })
-}
-
-fn marks_json(statements: &[Statement]) -> String {
-    serde_json::Value::from(marks(statements)).to_string()
-}
-
-/// One line for a statement.
-pub(super) fn statement_line(words: &Words, statement: &Statement) -> String {
-    let name = findings::name(statement.finding.as_str(), words.language);
-    let presence = match statement.presence {
-        Presence::Present => words.present,
-        Presence::Absent => words.absent,
-        Presence::Possible => words.possible,
-    };
-    match statement.side {
-        None => format!("{name}: {presence}"),
-        Some(Side::Left) => format!("{name}: {presence} ({})", words.left),
-        Some(Side::Right) => format!("{name}: {presence} ({})", words.right),
-        Some(Side::Both) => format!("{name}: {presence} ({})", words.both),
-    }
-}
-
 async fn earlier(
     room: &Room,
     key: &CaseKey,
@@ -476,7 +307,7 @@ async fn earlier(
                 statements: report
                     .statements
                     .iter()
-                    .map(|statement| statement_line(words, statement))
+                    .map(|statement| statements::line(words, statement))
                     .collect(),
             })
         })

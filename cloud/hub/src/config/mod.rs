@@ -1,0 +1,147 @@
+//! The hub's settings: one TOML file, every key documented in `hub.example.toml`. Each table has a file here.
+
+mod dicomweb;
+mod grpc;
+mod images;
+mod metrics;
+mod mqtt;
+mod page;
+mod people;
+mod releases;
+mod source;
+mod storage;
+mod tls;
+mod worklist;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use barefoot_trust::TlsPaths;
+use serde::Deserialize;
+
+use self::source::Source;
+use crate::worklist::rules::{Rules, Worklist};
+
+pub use self::dicomweb::Dicomweb;
+pub use self::grpc::Grpc;
+pub use self::images::Images;
+pub use self::metrics::Metrics;
+pub use self::mqtt::{Embedded, Mqtt};
+pub use self::page::{Language, Page, PageTls};
+pub use self::people::People;
+pub use self::releases::Releases;
+
+/// A setting that cannot be used. Names file, line and key; a line is unknown only when the file cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("cannot read the configuration {file}")]
+    Read { file: String, source: std::io::Error },
+    #[error("{file}, line {line}, key `{key}`: {problem}")]
+    Setting {
+        file: String,
+        line: usize,
+        key: String,
+        problem: String,
+    },
+}
+
+/// All settings, checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Directory of the database and of what else the hub keeps.
+    pub directory: PathBuf,
+    /// Days that ids of duplicates are kept; results and their own ids stay. Default 90.
+    pub dedupe_days: u32,
+    pub mqtt: Mqtt,
+    pub tls: TlsPaths,
+    pub page: Page,
+    /// Absent: no gRPC port, so neither rounds nor releases.
+    pub grpc: Option<Grpc>,
+    /// Absent: no release can be published.
+    pub releases: Option<Releases>,
+    /// Absent: no port for metrics.
+    pub metrics: Option<Metrics>,
+    /// Absent: no port for images.
+    pub images: Option<Images>,
+    /// Absent: nobody reads cases at this hub.
+    pub worklist: Option<Rules>,
+    /// An address that is told of critical cases that were not read in time.
+    pub alarm_address: Option<String>,
+    /// Absent: nobody signs in, and the page is on loopback only.
+    pub people: Option<People>,
+    /// Absent: no DICOMweb.
+    pub dicomweb: Option<Dicomweb>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    storage: storage::Table,
+    mqtt: mqtt::Table,
+    tls: tls::Table,
+    page: Page,
+    grpc: Option<Grpc>,
+    releases: Option<Releases>,
+    metrics: Option<Metrics>,
+    images: Option<Images>,
+    worklist: Option<Worklist>,
+    people: Option<People>,
+    dicomweb: Option<Dicomweb>,
+}
+
+/// Time for the TLS handshake, milliseconds, on every port.
+fn connect_timeout() -> u64 {
+    10_000
+}
+
+impl Config {
+    /// # Errors
+    /// When the file cannot be read or a setting cannot be used.
+    pub fn load(path: &Path) -> Result<Self, Error> {
+        let file = path.display().to_string();
+        let text = fs::read_to_string(path).map_err(|source| Error::Read {
+            file: file.clone(),
+            source,
+        })?;
+        let base = path.parent().unwrap_or(Path::new(""));
+        Self::parse(&text, &file, base)
+    }
+
+    /// `file` stands in errors, relative paths are taken from `base`.
+    ///
+    /// # Errors
+    /// When a setting cannot be used.
+    pub fn parse(text: &str, file: &str, base: &Path) -> Result<Self, Error> {
+        let source = Source { text, file };
+        let read: File = toml::from_str(text).map_err(|error| source.refused(&error))?;
+        let storage = read.storage.checked(&source)?;
+        let (with_people, with_images) = (read.people.is_some(), read.images.is_some());
+        let worklist = read
+            .worklist
+            .map(|table| worklist::checked(&table, with_people, &source))
+            .transpose()?;
+        let (worklist, alarm_address) =
+            worklist.map_or((None, None), |(rules, address)| (Some(rules), address));
+        Ok(Self {
+            directory: base.join(storage.directory),
+            dedupe_days: storage.dedupe_days,
+            metrics: read.metrics,
+            mqtt: read.mqtt.checked(&source)?,
+            tls: read.tls.below(base),
+            page: read.page.checked(read.people.as_ref(), base, &source)?,
+            people: read.people.map(|table| table.checked(&source)).transpose()?,
+            grpc: read.grpc.map(|table| table.checked(&source)).transpose()?,
+            releases: read.releases.map(|table| table.below(base)),
+            images: read.images.map(|table| table.checked(&source)).transpose()?,
+            worklist,
+            alarm_address,
+            dicomweb: read
+                .dicomweb
+                .map(|table| table.checked(with_images, &source))
+                .transpose()?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;
