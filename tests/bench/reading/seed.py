@@ -37,7 +37,7 @@ findings = [dict(row) for row in db.execute("SELECT * FROM findings WHERE result
 
 for one in range(1, number + 1):
     clinic = f"clinic-{pick.randrange(200) + 100}"
-    name = f"{one:016x}"
+    name = f"2.25.{one}"
     envelope_id = f"{one:026d}"
     urgency = 2 if pick.random() < 0.02 else 1
     insert("envelopes", [envelope | {"clinic": clinic, "id": envelope_id}])
