@@ -102,7 +102,7 @@ const MOST_CHUNK_BYTES: u64 = 64 * 1024 * 1024 * 1024;
 
 /// One of the two ways clinics reach the hub.
 enum Line {
-    Embedded(Endpoint),
+    Embedded(Box<Endpoint>),
     Broker(Box<Broker>),
 }
 
@@ -458,7 +458,7 @@ async fn open_line(
 ) -> Result<Line, Error> {
     let certificate: Arc<[u8]> = identity.certificate().into();
     Ok(match config {
-        Mqtt::Embedded(embedded) => Line::Embedded(
+        Mqtt::Embedded(embedded) => Line::Embedded(Box::new(
             Endpoint::bind(
                 embedded,
                 (identity.server_config()?, certificate),
@@ -469,7 +469,7 @@ async fn open_line(
                 shutdown.clone(),
             )
             .await?,
-        ),
+        )),
         Mqtt::Broker { host, port } => Line::Broker(Box::new(Broker::new(
             (host, *port),
             (identity.client_config()?, certificate),

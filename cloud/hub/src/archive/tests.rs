@@ -96,7 +96,7 @@ async fn what_an_older_hub_kept_is_still_known_when_it_comes_again() {
     let mut whole = bare.clone();
     whole.result.made_by = MadeBy::new("DR1", "O0123ABCD");
     assert_eq!(
-        archive.commit(&[bare.clone()], 0, 1).await.unwrap(),
+        archive.commit(std::slice::from_ref(&bare), 0, 1).await.unwrap(),
         [Outcome::Stored]
     );
     assert_eq!(

@@ -105,6 +105,9 @@ pub(crate) async fn receipted(edge: &mut ClinicBox, number: u32) {
             }
             packet = edge.incoming() => {
                 let Ok(Packet::Publish(publish)) = packet else { continue };
+                if publish.topic != topics::down_receipt(&edge.clinic).as_bytes() {
+                    continue;
+                }
                 let envelope = barefoot_wire::decode_envelope(&publish.payload).unwrap();
                 let receipt = barefoot_wire::decode_receipt(&envelope.body).unwrap();
                 if receipt.envelope_id == crate::support::envelope_id(number) {

@@ -311,6 +311,8 @@ impl ClinicBox {
                         return reply;
                     }
                 }
+                // A hub at which cases are read tells of these as well.
+                Packet::Publish(publish) if publish.topic == topics::down_case(&self.clinic).as_bytes() => {}
                 Packet::Publish(publish) => {
                     assert_eq!(publish.topic, topics::down_receipt(&self.clinic).as_bytes());
                     let envelope = decode_envelope(&publish.payload).unwrap();

@@ -62,11 +62,13 @@ impl Answer {
 
     /// The value of a field of the page's forms.
     pub(crate) fn field(&self, name: &str) -> String {
-        let from = format!("name=\"{name}\" value=\"");
-        let (_, rest) = self
+        let from = format!("name=\"{name}\"");
+        let tag = self
             .body
             .split_once(&from)
-            .unwrap_or_else(|| panic!("no {name} in {}", self.body));
+            .and_then(|(_, rest)| rest.split_once('>'));
+        let value = tag.and_then(|(tag, _)| tag.split_once(" value=\""));
+        let (_, rest) = value.unwrap_or_else(|| panic!("no {name} in {}", self.body));
         rest.split('"').next().unwrap().to_owned()
     }
 

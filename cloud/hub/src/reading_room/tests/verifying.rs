@@ -141,23 +141,32 @@ async fn what_is_no_report_or_was_changed_is_said() {
     content[place..place + 9].copy_from_slice(b"Nothing..");
     let mut signature = report.signature.clone();
     signature[0] ^= 1;
-    for changed in [
-        v1::SignedReport {
-            content,
-            ..report.clone()
-        },
-        v1::SignedReport {
-            signature,
-            ..report.clone()
-        },
-        v1::SignedReport {
-            certificate: Vec::new(),
-            ..report
-        },
+    for (changed, said) in [
+        (
+            v1::SignedReport {
+                content,
+                ..report.clone()
+            },
+            "does not hold",
+        ),
+        (
+            v1::SignedReport {
+                signature,
+                ..report.clone()
+            },
+            "does not hold",
+        ),
+        (
+            v1::SignedReport {
+                certificate: Vec::new(),
+                ..report
+            },
+            "is no signed file",
+        ),
     ] {
         let answer = ask(&hospital, &STANDARD.encode(changed.encode_to_vec())).await;
         assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
-        assert!(answer.body.contains("does not hold"), "{}", answer.body);
+        assert!(answer.body.contains(said), "{said}: {}", answer.body);
     }
 }
 
