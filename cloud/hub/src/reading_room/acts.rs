@@ -7,9 +7,7 @@ use barefoot_wire::MAX_MESSAGE_CHARS;
 use serde::Deserialize;
 use ulid::Ulid;
 
-use super::{
-    CasePath, Room, address, after, allow, failed, key_of, not_found, object, reader, refused, said,
-};
+use super::{CasePath, Room, address, after, enter, failed, object, reader, refused, said};
 use crate::archive::{By, CaseKey, NotActed};
 use crate::audit::{Action, Object};
 use crate::clock::now_ms;
@@ -39,12 +37,6 @@ pub(super) struct Words {
 pub(super) struct Choice {
     #[serde(default)]
     on: String,
-}
-
-/// The case's key, for who has the right; else the answer.
-fn enter(room: &Room, signed: &Signed, path: CasePath, right: Right) -> Result<CaseKey, Box<Response>> {
-    allow(signed, right)?;
-    key_of(path).ok_or_else(|| Box::new(not_found(room.words(signed))))
 }
 
 /// Writes it down; claims and the like are written down by the list, in the same step.

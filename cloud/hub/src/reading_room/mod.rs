@@ -136,6 +136,12 @@ fn object(key: &CaseKey) -> Object {
     Object::case(&key.clinic, &key.case)
 }
 
+/// The case's key, for who has the right; else the answer.
+fn enter(room: &Room, signed: &Signed, path: CasePath, right: Right) -> Result<CaseKey, Box<Response>> {
+    allow(signed, right)?;
+    key_of(path).ok_or_else(|| Box::new(not_found(room.words(signed))))
+}
+
 fn address(key: &CaseKey) -> String {
     format!("/cases/{}/{}", key.clinic, key.case)
 }

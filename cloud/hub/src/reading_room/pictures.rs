@@ -24,6 +24,12 @@ const PRIORS: u32 = 1;
 /// The longer side of a picture the server draws.
 const DRAWN_SIDE: u32 = 1600;
 
+/// The case's key, for who may see its pictures; else the answer, without a page: scripts and viewers ask.
+fn may_see(signed: &Signed, path: CasePath) -> Result<CaseKey, Box<Response>> {
+    allow(signed, Right::SeeImages)?;
+    key_of(path).ok_or_else(|| Box::new(StatusCode::NOT_FOUND.into_response()))
+}
+
 /// The images of a case that can be shown, and its small pictures.
 #[derive(Debug, Default)]
 pub(super) struct Set {
@@ -78,11 +84,9 @@ pub(super) async fn description(
     signed: Signed,
     Path(path): Path<CasePath>,
 ) -> Response {
-    if let Err(refusal) = allow(&signed, Right::SeeImages) {
-        return *refusal;
-    }
-    let Some(key) = key_of(path) else {
-        return StatusCode::NOT_FOUND.into_response();
+    let key = match may_see(&signed, path) {
+        Ok(key) => key,
+        Err(answer) => return *answer,
     };
     match describe(&room, &signed, &key).await {
         Ok(Some(study)) => Json(study).into_response(),
@@ -283,11 +287,9 @@ pub(super) async fn instance(
     signed: Signed,
     Path((clinic, case, uid)): Path<(String, String, String)>,
 ) -> Response {
-    if let Err(refusal) = allow(&signed, Right::SeeImages) {
-        return *refusal;
-    }
-    let Some(key) = key_of((clinic, case)) else {
-        return StatusCode::NOT_FOUND.into_response();
+    let key = match may_see(&signed, (clinic, case)) {
+        Ok(key) => key,
+        Err(answer) => return *answer,
     };
     let found = async {
         let found = bytes(&room, &key, &uid).await?;
@@ -309,11 +311,9 @@ pub(super) async fn quick(
     signed: Signed,
     Path((clinic, case, place)): Path<(String, String, usize)>,
 ) -> Response {
-    if let Err(refusal) = allow(&signed, Right::SeeImages) {
-        return *refusal;
-    }
-    let Some(key) = key_of((clinic, case)) else {
-        return StatusCode::NOT_FOUND.into_response();
+    let key = match may_see(&signed, (clinic, case)) {
+        Ok(key) => key,
+        Err(answer) => return *answer,
     };
     let found = async {
         let Some(case) = room.archive.case(&key).await? else {
@@ -343,11 +343,9 @@ pub(super) async fn heat(
     signed: Signed,
     Path((clinic, case, place)): Path<(String, String, usize)>,
 ) -> Response {
-    if let Err(refusal) = allow(&signed, Right::SeeImages) {
-        return *refusal;
-    }
-    let Some(key) = key_of((clinic, case)) else {
-        return StatusCode::NOT_FOUND.into_response();
+    let key = match may_see(&signed, (clinic, case)) {
+        Ok(key) => key,
+        Err(answer) => return *answer,
     };
     let found = async {
         let Some(case) = room.archive.case(&key).await? else {
@@ -392,11 +390,9 @@ pub(super) async fn drawn(
     Path((clinic, case, uid)): Path<(String, String, String)>,
     Query(asked): Query<Drawing>,
 ) -> Response {
-    if let Err(refusal) = allow(&signed, Right::SeeImages) {
-        return *refusal;
-    }
-    let Some(key) = key_of((clinic, case)) else {
-        return StatusCode::NOT_FOUND.into_response();
+    let key = match may_see(&signed, (clinic, case)) {
+        Ok(key) => key,
+        Err(answer) => return *answer,
     };
     let found = async {
         let found = path_of(&room, &key, &uid).await?;

@@ -9,7 +9,7 @@ use ulid::Ulid;
 
 use super::drafting::{self, Mistake, Written};
 use super::words::Words;
-use super::{CasePath, Room, address, allow, failed, key_of, not_found, object, refused, said};
+use super::{CasePath, Room, address, enter, failed, object, refused, said};
 use crate::archive::{Case, CaseKey, Error, NewReport, NotActed};
 use crate::audit::Action;
 use crate::clock::now_ms;
@@ -67,11 +67,9 @@ pub(super) async fn draft(
     Verified(Form(fields)): Verified<Form<Fields>>,
 ) -> Response {
     let words = room.words(&signed);
-    if let Err(refusal) = allow(&signed, Right::SignReports) {
-        return *refusal;
-    }
-    let Some(key) = key_of(path) else {
-        return not_found(words);
+    let key = match enter(&room, &signed, path, Right::SignReports) {
+        Ok(key) => key,
+        Err(answer) => return *answer,
     };
     let by_script = field(&fields, "by") == "script";
     match save(&room, &signed, &key, &fields).await {
@@ -112,11 +110,9 @@ pub(super) async fn sign(
     Verified(Form(fields)): Verified<Form<Fields>>,
 ) -> Response {
     let words = room.words(&signed);
-    if let Err(refusal) = allow(&signed, Right::SignReports) {
-        return *refusal;
-    }
-    let Some(key) = key_of(path) else {
-        return not_found(words);
+    let key = match enter(&room, &signed, path, Right::SignReports) {
+        Ok(key) => key,
+        Err(answer) => return *answer,
     };
     // Whatever goes wrong with the signature, what was written is kept.
     let kept = save(&room, &signed, &key, &fields).await;
@@ -272,11 +268,9 @@ pub(super) async fn addendum(
     Verified(Form(fields)): Verified<Form<Fields>>,
 ) -> Response {
     let words = room.words(&signed);
-    if let Err(refusal) = allow(&signed, Right::SignReports) {
-        return *refusal;
-    }
-    let Some(key) = key_of(path) else {
-        return not_found(words);
+    let key = match enter(&room, &signed, path, Right::SignReports) {
+        Ok(key) => key,
+        Err(answer) => return *answer,
     };
     match add(&room, &signed, &key, &fields).await {
         Ok(()) => Redirect::to(&address(&key)).into_response(),
