@@ -1,5 +1,5 @@
 //! Writes every document of made reports into a folder:
-//! `cargo run -p barefoot-imaging --example report_documents -- /tmp/reports`.
+//! `cargo run -p barefoot-imaging --example report_documents -- target/reports`.
 
 #[path = "made.rs"]
 mod made;
