@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::{InvalidId, QualityVerdict};
+use crate::{InvalidId, QualityVerdict, Side};
 
 /// A calibrated probability, finite and within 0 and 1.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
@@ -123,6 +123,16 @@ pub enum Reason {
     ModelFailed,
     /// The study holds images of different patients, or different images under one identifier.
     IdentityConflict,
+    /// The picture does not look like those the model was made for.
+    PictureOutside,
+    /// The models of the panel do not make the same call.
+    Disagreement(FindingCode),
+    /// Not every model of the panel answered.
+    PanelIncomplete,
+    /// The model did not answer in time.
+    ModelTooSlow,
+    /// The model was not tried on patients like this one (age, sex).
+    SubgroupNotCovered,
 }
 
 /// The reason's code, as programs read it at both ends: `low_confidence:pneumonia`.
@@ -137,8 +147,36 @@ impl fmt::Display for Reason {
             Self::NoModel => f.write_str("no_model"),
             Self::ModelFailed => f.write_str("model_failed"),
             Self::IdentityConflict => f.write_str("identity_conflict"),
+            Self::PictureOutside => f.write_str("picture_outside"),
+            Self::Disagreement(code) => write!(f, "disagreement:{code}"),
+            Self::PanelIncomplete => f.write_str("panel_incomplete"),
+            Self::ModelTooSlow => f.write_str("model_too_slow"),
+            Self::SubgroupNotCovered => f.write_str("subgroup_not_covered"),
         }
     }
+}
+
+/// Where a model saw a finding, in fractions of the picture's width and height from its upper left corner.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FindingRegion {
+    pub finding: FindingCode,
+    pub left: f32,
+    pub top: f32,
+    pub width: f32,
+    pub height: f32,
+    /// Of the patient, not of the picture; `None` where the part is not paired or it is not known how the patient lies.
+    pub side: Option<Side>,
+    /// Share of the anatomy looked at that the finding covers, 0 to 1.
+    pub extent: f32,
+}
+
+/// What one further model said, beside the one the assessment names first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OtherAnswer {
+    pub model: ModelVersion,
+    pub engine: Option<EngineUse>,
+    /// Empty where it gave none.
+    pub findings: Vec<FindingResult>,
 }
 
 /// What the box concluded about one version of a study.
@@ -151,6 +189,10 @@ pub struct Assessment {
     pub quality: QualityVerdict,
     pub urgency: Urgency,
     pub reasons: Vec<Reason>,
+    /// Where positive findings were seen.
+    pub regions: Vec<FindingRegion>,
+    /// Further models that were asked.
+    pub others: Vec<OtherAnswer>,
 }
 
 #[cfg(test)]

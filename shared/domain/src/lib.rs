@@ -14,7 +14,8 @@ pub use quality::{QualityGrade, QualityProblem, QualityVerdict};
 
 mod assessment;
 pub use assessment::{
-    Assessment, Call, EngineUse, FindingCode, FindingResult, ModelVersion, Reason, Score, Urgency,
+    Assessment, Call, EngineUse, FindingCode, FindingRegion, FindingResult, ModelVersion, OtherAnswer,
+    Reason, Score, Urgency,
 };
 
 mod correction;

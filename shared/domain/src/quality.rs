@@ -24,6 +24,40 @@ pub enum QualityProblem {
     LowResolution,
     /// The pixels could not be decoded.
     Undecodable,
+    /// The detector got much more dose than was meant (deviation index).
+    DoseHigh,
+    /// The detector got much less dose than was meant (deviation index).
+    DoseLow,
+    /// The picture's edge cuts through what should be on it.
+    AnatomyCut,
+    /// Much of the field is open air: the beam was not narrowed to the patient.
+    NotCollimated,
+    /// The patient moved, or the picture is out of focus.
+    Blurred,
+    /// Turned on its side or tilted.
+    Rotated,
+    /// Black and white are swapped.
+    Inverted,
+    /// The view (PA, AP, lateral) is not named.
+    ViewMissing,
+    /// The side of a paired part is not named.
+    LateralityMissing,
+    /// The part of the body is not named.
+    BodyPartMissing,
+    /// The part of the body named is not the one ordered or shown.
+    BodyPartWrong,
+    /// Text is burnt into the picture where a name may stand.
+    BurnedInText,
+    /// Slices are missing within a series.
+    SlicesMissing,
+    /// Two slices lie at one place.
+    SlicesDoubled,
+    /// The slices are not equally far apart.
+    SpacingUneven,
+    /// Frames without a picture.
+    FramesBlack,
+    /// The same frame over and over.
+    FramesFrozen,
 }
 
 /// The grade and every reason for it; an A has none.
