@@ -10,6 +10,8 @@ use crate::pixels::GrayImage;
 pub enum Filter {
     /// Linear, over the whole source area of a target pixel when making smaller: what Pillow calls BILINEAR.
     Triangle,
+    /// The mean of the source area of a target pixel.
+    Box,
 }
 
 /// Resamples to exactly this size.
@@ -29,6 +31,7 @@ pub fn resize_gray(image: &GrayImage, width: u32, height: u32, filter: Filter) -
     let mut target: TypedImage<'_, F32> = TypedImage::new(width, height);
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(match filter {
         Filter::Triangle => FilterType::Bilinear,
+        Filter::Box => FilterType::Box,
     }));
     Resizer::new()
         .resize_typed(&source, &mut target, &options)

@@ -12,6 +12,7 @@ mod deidentification;
 mod files;
 mod headers;
 mod pictures;
+mod quality;
 mod reports;
 
 mod transcoding;
