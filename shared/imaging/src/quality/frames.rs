@@ -7,7 +7,7 @@ use barefoot_domain::QualityProblem;
 use ring::digest;
 
 use super::{Remark, bad, noted};
-use crate::pixels::GrayImage;
+use crate::pixels::{ColourImage, GrayImage};
 
 /// Decoding a loop of hundreds of frames to grade it would hold up the next study.
 pub const FRAMES_LOOKED_AT: u32 = 8;
@@ -32,9 +32,23 @@ impl FrameLook {
         for level in &frame.data {
             context.update(&level.to_bits().to_le_bytes());
         }
+        Self::new(lit, frame.data.len(), context)
+    }
+
+    #[must_use]
+    pub fn of_colour(frame: &ColourImage) -> Self {
+        let (pixels, _) = frame.data.as_chunks::<3>();
+        let bright = |pixel: &&[u8; 3]| pixel.iter().any(|sample| LIT * 255.0 < f32::from(*sample));
+        let lit = pixels.iter().filter(bright).count();
+        let mut context = digest::Context::new(&digest::SHA256);
+        context.update(&frame.data);
+        Self::new(lit, pixels.len(), context)
+    }
+
+    fn new(lit: usize, pixels: usize, content: digest::Context) -> Self {
         Self {
-            black: (lit as f32) < TEXT * frame.data.len() as f32,
-            digest: context.finish().as_ref().to_vec(),
+            black: (lit as f32) < TEXT * pixels as f32,
+            digest: content.finish().as_ref().to_vec(),
         }
     }
 }
