@@ -23,6 +23,8 @@ mod dicom_pdu;
 mod dicom_text;
 #[path = "checks/hl7_order.rs"]
 mod hl7_order;
+#[path = "checks/jpeg_ls.rs"]
+mod jpeg_ls;
 #[path = "checks/images.rs"]
 mod images;
 #[path = "checks/queue_segment.rs"]
@@ -136,6 +138,11 @@ fn dicom_conversations() {
 #[test]
 fn dicom_data_sets() {
     replay("dicom_data_set", dicom_data_set::check);
+}
+
+#[test]
+fn jpeg_ls_streams() {
+    replay("jpeg_ls", jpeg_ls::check);
 }
 
 #[test]

@@ -337,11 +337,15 @@ mod tests {
         let day = &before[&("2026-11-22".to_owned(), "DX1".to_owned())];
         assert_eq!((day.a, day.b, day.c, day.problems["blurred"]), (1, 3, 0, 3));
 
-        let long = std::fs::metadata(folder.path().join("quality.log")).unwrap().len();
+        let long = std::fs::metadata(folder.path().join("quality.log"))
+            .unwrap()
+            .len();
         let again = PictureQuality::open(&state).unwrap();
         assert_eq!(again.figures(), before);
         assert_eq!(again.totals(), DayFigures::default(), "counted since the start");
-        let short = std::fs::metadata(folder.path().join("quality.log")).unwrap().len();
+        let short = std::fs::metadata(folder.path().join("quality.log"))
+            .unwrap()
+            .len();
         assert!(short < long, "{short} {long}");
         assert_eq!(PictureQuality::open(&state).unwrap().figures(), before);
     }

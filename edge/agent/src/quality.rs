@@ -75,7 +75,12 @@ impl Grader {
 
     fn today(&self) -> String {
         let date = OffsetDateTime::now_utc().to_offset(self.utc_offset).date();
-        format!("{:04}-{:02}-{:02}", date.year(), u8::from(date.month()), date.day())
+        format!(
+            "{:04}-{:02}-{:02}",
+            date.year(),
+            u8::from(date.month()),
+            date.day()
+        )
     }
 }
 

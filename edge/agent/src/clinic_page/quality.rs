@@ -45,7 +45,10 @@ pub(super) async fn page(State(app): State<Arc<App>>, asked: RequestLanguage) ->
     let page = QualityPage {
         frame: Frame::of(&app, asked.language),
         t: app.library.of(asked.language),
-        scanners: by_scanner(&app.sources.picture_quality.figures(), wording(&app, asked.language)),
+        scanners: by_scanner(
+            &app.sources.picture_quality.figures(),
+            wording(&app, asked.language),
+        ),
     };
     pages::page(&page, asked)
 }
@@ -120,16 +123,14 @@ struct DayAnswer {
 /// `GET /api/quality`.
 pub(super) async fn figures(State(app): State<Arc<App>>) -> Json<Answer> {
     let figures = app.sources.picture_quality.figures();
-    let days = figures
-        .into_iter()
-        .map(|((day, scanner), figures)| DayAnswer {
-            pictures: figures.pictures(),
-            day,
-            scanner,
-            a: figures.a,
-            b: figures.b,
-            c: figures.c,
-            problems: figures.problems,
-        });
+    let days = figures.into_iter().map(|((day, scanner), figures)| DayAnswer {
+        pictures: figures.pictures(),
+        day,
+        scanner,
+        a: figures.a,
+        b: figures.b,
+        c: figures.c,
+        problems: figures.problems,
+    });
     Json(Answer { days: days.collect() })
 }

@@ -9,6 +9,7 @@ mod codestream;
 mod colour;
 mod error;
 mod frame;
+mod jpeg_ls;
 mod layout;
 mod levels;
 mod lut;
@@ -20,6 +21,8 @@ use std::fmt;
 use std::path::Path;
 
 pub use error::Error;
+#[doc(hidden)]
+pub use jpeg_ls::decode as decode_jpeg_ls;
 pub(crate) use frame::fragments_of_frame;
 pub use layout::PIXEL_LIMIT;
 pub(crate) use layout::{Layout, Photometric};

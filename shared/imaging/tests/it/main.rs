@@ -8,6 +8,7 @@
 
 mod corpus;
 mod damage;
+mod decoding;
 mod deidentification;
 mod files;
 mod headers;

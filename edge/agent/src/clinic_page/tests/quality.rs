@@ -34,9 +34,15 @@ async fn a_picture_is_judged_on_the_page_before_its_study_is_assessed() {
     let before = clinic.get("/cases/fragment?lang=en").await.body;
     assert!(!before.contains("Pictures so far"));
     note(&clinic, "1.2.3", "a", "DX1", &inverted());
-    for path in ["/cases/fragment?lang=en".to_owned(), format!("/case/{key}/fragment?lang=en")] {
+    for path in [
+        "/cases/fragment?lang=en".to_owned(),
+        format!("/case/{key}/fragment?lang=en"),
+    ] {
         let body = clinic.get(&path).await.body;
-        assert!(body.contains("Pictures so far") && body.contains("Poor (C)"), "{body}");
+        assert!(
+            body.contains("Pictures so far") && body.contains("Poor (C)"),
+            "{body}"
+        );
         assert!(body.contains("Black and white are swapped"), "{body}");
     }
     clinic.put("1.2.3", |_| {});
@@ -47,7 +53,13 @@ async fn a_picture_is_judged_on_the_page_before_its_study_is_assessed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn figures_stand_by_scanner_and_day_without_a_patient() {
     let clinic = Clinic::open().await;
-    assert!(clinic.get("/quality?lang=en").await.body.contains("No picture has been graded yet."));
+    assert!(
+        clinic
+            .get("/quality?lang=en")
+            .await
+            .body
+            .contains("No picture has been graded yet.")
+    );
     clinic.put("1.2.3", |_| {});
     note(&clinic, "1.2.3", "a", "DX1", &inverted());
     note(&clinic, "1.2.3", "b", "<US>", &inverted());
@@ -55,8 +67,17 @@ async fn figures_stand_by_scanner_and_day_without_a_patient() {
     assert_eq!(page.status, 200);
     assert!(page.body.contains("2026-11-22") && page.body.contains("DX1"));
     assert!(!page.body.contains("<US>"), "an AE title is text, never a tag");
-    assert!(page.body.contains("1 ×: Black and white are swapped"), "{}", page.body);
+    assert!(
+        page.body.contains("1 ×: Black and white are swapped"),
+        "{}",
+        page.body
+    );
     assert!(!page.body.contains("王小东") && !page.body.contains("P-0042"));
     let json = clinic.get("/api/quality").await.body;
-    assert!(json.contains(r#""day":"2026-11-22","scanner":"DX1","pictures":1,"a":0,"b":0,"c":1,"problems":{"inverted":1}"#), "{json}");
+    assert!(
+        json.contains(
+            r#""day":"2026-11-22","scanner":"DX1","pictures":1,"a":0,"b":0,"c":1,"problems":{"inverted":1}"#
+        ),
+        "{json}"
+    );
 }

@@ -83,7 +83,11 @@ impl Clinic {
     fn assessor(dir: &std::path::Path, models: ModelHandle) -> Arc<Assessor> {
         let state = StateDirectory::open(&dir.join("pictures")).unwrap();
         let grader = Grader::new(PictureQuality::open(&state).unwrap(), time::UtcOffset::UTC);
-        Arc::new(Assessor::new(&DecisionConfig::default(), models, Arc::new(grader)))
+        Arc::new(Assessor::new(
+            &DecisionConfig::default(),
+            models,
+            Arc::new(grader),
+        ))
     }
 
     fn state(&self) -> PathBuf {
