@@ -276,12 +276,18 @@ fn save_pictures(image: &GrayImage, looked: Option<&Looked>, directory: &Path) -
             Err(error) => tracing::warn!(%error, picture = name, "A picture could not be made."),
         }
     };
-    save("preview", render::preview_jpeg(image, PICTURE_SIDE));
-    if let Some(looked) = looked {
-        save(
-            "heat_map",
-            render::overlay_heat_map(image, &looked.map, PICTURE_SIDE),
-        );
+    // Made small once for both.
+    match render::fitted(image, PICTURE_SIDE) {
+        Ok(small) => {
+            save("preview", render::preview_jpeg(&small, PICTURE_SIDE));
+            if let Some(looked) = looked {
+                save(
+                    "heat_map",
+                    render::overlay_heat_map(&small, &looked.map, PICTURE_SIDE),
+                );
+            }
+        }
+        Err(error) => tracing::warn!(%error, "Pictures could not be made."),
     }
     if let Err(error) = save_layer(image, looked, directory) {
         tracing::warn!(%error, "The heat map for experts could not be kept.");
