@@ -23,10 +23,10 @@ mod dicom_pdu;
 mod dicom_text;
 #[path = "checks/hl7_order.rs"]
 mod hl7_order;
-#[path = "checks/jpeg_ls.rs"]
-mod jpeg_ls;
 #[path = "checks/images.rs"]
 mod images;
+#[path = "checks/jpeg_ls.rs"]
+mod jpeg_ls;
 #[path = "checks/queue_segment.rs"]
 mod queue_segment;
 #[path = "checks/release.rs"]

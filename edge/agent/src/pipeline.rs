@@ -241,6 +241,7 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
         &config.decision,
         models.clone(),
         Arc::new(grader.clone()),
+        status.stage_times(),
     ));
     let (ungraded_in, ungraded) = mpsc::channel(UNGRADED);
 

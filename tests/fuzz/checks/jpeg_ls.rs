@@ -11,7 +11,20 @@ pub(crate) fn check(bytes: &[u8]) {
     let near = (how >> 1 & 3) * 2;
     let interleaving = how >> 3 & 3;
     let components: u8 = if interleaving == 0 { 1 } else { 3 };
-    let mut stream = vec![0xFF, 0xD8, 0xFF, 0xF7, 0, 8 + 3 * components, precision, 0, 24, 0, 31, components];
+    let mut stream = vec![
+        0xFF,
+        0xD8,
+        0xFF,
+        0xF7,
+        0,
+        8 + 3 * components,
+        precision,
+        0,
+        24,
+        0,
+        31,
+        components,
+    ];
     for component in 1..=components {
         stream.extend([component, 0x11, 0]);
     }

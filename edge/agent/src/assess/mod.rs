@@ -24,6 +24,7 @@ use serde::Deserialize;
 use crate::handoff::{AssessedStudy, Grading, SettledStudy};
 use crate::heat_layer::{self, HeatLayer};
 use crate::model::{ActiveModel, ModelHandle, ShadowStudy};
+use crate::stage_times::{Stage, StageTimes};
 use decision::decide;
 use sum::{Looked, Place, Sum};
 
@@ -75,16 +76,28 @@ pub(crate) struct Assessor {
     models: ModelHandle,
     review_below: f32,
     grading: Arc<dyn Grading>,
+    times: StageTimes,
 }
 
 impl Assessor {
     #[must_use]
-    pub(crate) fn new(config: &Config, models: ModelHandle, grading: Arc<dyn Grading>) -> Self {
+    pub(crate) fn new(
+        config: &Config,
+        models: ModelHandle,
+        grading: Arc<dyn Grading>,
+        times: StageTimes,
+    ) -> Self {
         Self {
             models,
             review_below: config.review_below,
             grading,
+            times,
         }
+    }
+
+    /// For the stages before and after.
+    pub(crate) fn times(&self) -> &StageTimes {
+        &self.times
     }
 
     /// Until it is known which model answers.
@@ -148,10 +161,16 @@ impl Assessor {
             objects = objects.into_iter().skip(middle).take(1).collect();
         }
         for (path, header) in &objects {
-            match guarded(|| pixels::load_gray(path, header)) {
+            let decoded = self
+                .times
+                .timed(Stage::Decode, || guarded(|| pixels::load_gray(path, header)));
+            match decoded {
                 Ok(image) => match taken(header) {
                     Some(model) => {
-                        sum.graded(&self.grading.picture(path, header, &image));
+                        let graded = self
+                            .times
+                            .timed(Stage::Grade, || self.grading.picture(path, header, &image));
+                        sum.graded(&graded);
                         self.read(model, Arc::new(image), place(path, header), settled, sum);
                     }
                     None => sum.show(-1.0, Arc::new(image), None),
@@ -174,7 +193,9 @@ impl Assessor {
     ) {
         let at_work = active.at_work();
         let begun = Instant::now();
-        let said = guarded(|| active.model.assess(&image));
+        let said = self
+            .times
+            .timed(Stage::Model, || guarded(|| active.model.assess(&image)));
         drop(at_work);
         match said {
             Ok(prediction) => sum.predicted(image, place, prediction, begun.elapsed()),
@@ -213,7 +234,9 @@ impl Assessor {
             others: Vec::new(),
         };
         let made = sum.shown.map_or_else(Vec::new, |(_, image, looked)| {
-            save_pictures(&image, looked.as_ref(), pictures)
+            self.times.timed(Stage::Pictures, || {
+                save_pictures(&image, looked.as_ref(), pictures)
+            })
         });
         AssessedStudy {
             assessment,
@@ -266,12 +289,18 @@ fn save_pictures(image: &GrayImage, looked: Option<&Looked>, directory: &Path) -
             Err(error) => tracing::warn!(%error, picture = name, "A picture could not be made."),
         }
     };
-    save("preview", render::preview_jpeg(image, PICTURE_SIDE));
-    if let Some(looked) = looked {
-        save(
-            "heat_map",
-            render::overlay_heat_map(image, &looked.map, PICTURE_SIDE),
-        );
+    // Made small once for both.
+    match render::fitted(image, PICTURE_SIDE) {
+        Ok(small) => {
+            save("preview", render::preview_jpeg(&small, PICTURE_SIDE));
+            if let Some(looked) = looked {
+                save(
+                    "heat_map",
+                    render::overlay_heat_map(&small, &looked.map, PICTURE_SIDE),
+                );
+            }
+        }
+        Err(error) => tracing::warn!(%error, "Pictures could not be made."),
     }
     if let Err(error) = save_layer(image, looked, directory) {
         tracing::warn!(%error, "The heat map for experts could not be kept.");

@@ -59,8 +59,7 @@ fn jpeg(bytes: &[u8]) -> Option<Stream> {
             _ => {}
         }
         let length = usize::from(u16_at(after, 0)?);
-        let is_frame =
-            matches!(marker, 0xC0..=0xCF | 0xF7) && !matches!(marker, 0xC4 | 0xC8 | 0xCC);
+        let is_frame = matches!(marker, 0xC0..=0xCF | 0xF7) && !matches!(marker, 0xC4 | 0xC8 | 0xCC);
         if is_frame {
             return Some(Stream {
                 precision: *after.get(2)?,

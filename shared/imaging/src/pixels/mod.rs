@@ -21,9 +21,9 @@ use std::fmt;
 use std::path::Path;
 
 pub use error::Error;
+pub(crate) use frame::fragments_of_frame;
 #[doc(hidden)]
 pub use jpeg_ls::decode as decode_jpeg_ls;
-pub(crate) use frame::fragments_of_frame;
 pub use layout::PIXEL_LIMIT;
 pub(crate) use layout::{Layout, Photometric};
 pub use levels::Window;

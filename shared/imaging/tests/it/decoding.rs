@@ -55,7 +55,11 @@ fn decoding() {
         let word = if ours.is_ok() { "ok" } else { "no" };
         lines.push_str(&format!("{}\t{frame}\t{word}\t{}\n", rows.len(), path.display()));
         rows.push(Row {
-            file: path.strip_prefix(root.join("files")).unwrap_or(&path).display().to_string(),
+            file: path
+                .strip_prefix(root.join("files"))
+                .unwrap_or(&path)
+                .display()
+                .to_string(),
             transfer_syntax: header.transfer_syntax().to_owned(),
             ours,
             stored: String::new(),
@@ -76,7 +80,10 @@ fn decoding() {
     std::fs::write(target, &text).unwrap();
     let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/DECODING.md");
     let committed = std::fs::read_to_string(committed).unwrap_or_default();
-    assert!(committed == text, "docs/DECODING.md is not what was found: see target/DECODING.md");
+    assert!(
+        committed == text,
+        "docs/DECODING.md is not what was found: see target/DECODING.md"
+    );
 }
 
 fn files(root: &Path) -> Vec<PathBuf> {
@@ -150,10 +157,15 @@ fn table(rows: &[Row]) -> String {
     for row in rows {
         let count = counts.entry(&row.transfer_syntax).or_default();
         count.objects += 1;
-        let mut remark = |what: String| remarks.push(format!("| {} | {} | {what} |", row.file, row.transfer_syntax));
+        let mut remark =
+            |what: String| remarks.push(format!("| {} | {} | {what} |", row.file, row.transfer_syntax));
         if let Err(error) = &row.ours {
             count.not_ours += 1;
-            let readable = if row.stored == "readable" { "pydicom reads it" } else { "nor does pydicom read it" };
+            let readable = if row.stored == "readable" {
+                "pydicom reads it"
+            } else {
+                "nor does pydicom read it"
+            };
             remark(format!("not decoded: {error}; {readable}"));
             continue;
         }
@@ -187,7 +199,11 @@ fn table(rows: &[Row]) -> String {
          not decoded here | seen equal |\n|---|---|---|---|---|---|---|\n",
     );
     for (syntax, count) in &counts {
-        let within: Vec<String> = count.within.iter().map(|(apart, objects)| format!("{apart} ({objects})")).collect();
+        let within: Vec<String> = count
+            .within
+            .iter()
+            .map(|(apart, objects)| format!("{apart} ({objects})"))
+            .collect();
         text.push_str(&format!(
             "| {syntax} | {} | {} | {} | {} | {} | {} of {} |\n",
             count.objects,

@@ -33,6 +33,7 @@ use crate::finding_names::FindingNames;
 use crate::model::{ModelHandle, StudyCount, shadow};
 use crate::picture_quality::PictureQuality;
 use crate::quality::Grader;
+use crate::stage_times::StageTimes;
 use crate::status::Status;
 use crate::study_folder::StateDirectory;
 use bundles::Maintainers;
@@ -87,6 +88,7 @@ impl Clinic {
             &DecisionConfig::default(),
             models,
             Arc::new(grader),
+            StageTimes::default(),
         ))
     }
 

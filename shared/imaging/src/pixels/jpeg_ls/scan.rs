@@ -96,7 +96,13 @@ impl Coding {
 
 /// T.87 section C.2.4.1.1.
 fn thresholds(top: i32, near: i32) -> [i32; 3] {
-    let within = |value: i32, least: i32| if value < least || top < value { least } else { value };
+    let within = |value: i32, least: i32| {
+        if value < least || top < value {
+            least
+        } else {
+            value
+        }
+    };
     let [b1, b2, b3] = if 128 <= top {
         let factor = (top.min(4095) + 128) / 256;
         [factor + 2, factor * 4 + 3, factor * 17 + 4]
@@ -196,7 +202,12 @@ impl Scan {
     }
 
     /// One plane a component; `None` where the stream is damaged.
-    pub(super) fn decode(mut self, bits: &mut Bits<'_>, width: usize, height: usize) -> Option<Vec<Vec<u16>>> {
+    pub(super) fn decode(
+        mut self,
+        bits: &mut Bits<'_>,
+        width: usize,
+        height: usize,
+    ) -> Option<Vec<Vec<u16>>> {
         let mut lines: Vec<Lines> = (0..self.components).map(|_| Lines::new(width)).collect();
         let mut planes = vec![Vec::with_capacity(width * height); self.components];
         for _ in 0..height {
@@ -226,7 +237,9 @@ impl Scan {
             for component in lines.iter() {
                 let [left, above, above_left, above_right] = component.around(x)?;
                 let gradients = [above_right - above, above - above_left, above_left - left];
-                is_run &= gradients.iter().all(|gradient| gradient.abs() <= self.coding.near);
+                is_run &= gradients
+                    .iter()
+                    .all(|gradient| gradient.abs() <= self.coding.near);
             }
             if is_run {
                 x = self.run(bits, lines, x, width)?;
@@ -261,7 +274,11 @@ impl Scan {
         let predicted = (median + sign * context.correction).clamp(0, coding.top);
         let order = order(context.count, context.sizes)?;
         let mapped = golomb(bits, order, coding.limit, &coding)?;
-        let folded = if mapped & 1 == 0 { mapped >> 1 } else { -((mapped + 1) >> 1) };
+        let folded = if mapped & 1 == 0 {
+            mapped >> 1
+        } else {
+            -((mapped + 1) >> 1)
+        };
         // T.87 section A.5.2: without loss and with order nought a negative bias turns the code over.
         let turned = coding.near == 0 && order == 0 && 2 * context.bias <= -context.count;
         let error = if turned { -folded - 1 } else { folded };
@@ -350,9 +367,19 @@ impl Context {
     }
 
     /// T.87 section A.7.2.
-    fn interrupted(&mut self, bits: &mut Bits<'_>, coding: &Coding, alike: bool, run_order: u8) -> Option<i32> {
+    fn interrupted(
+        &mut self,
+        bits: &mut Bits<'_>,
+        coding: &Coding,
+        alike: bool,
+        run_order: u8,
+    ) -> Option<i32> {
         let kind = i32::from(alike);
-        let sizes = if alike { self.sizes + (self.count >> 1) } else { self.sizes };
+        let sizes = if alike {
+            self.sizes + (self.count >> 1)
+        } else {
+            self.sizes
+        };
         let order = order(self.count, sizes)?;
         let limit = coding.limit.checked_sub(u32::from(run_order) + 1)?;
         let mapped = golomb(bits, order, limit, coding)?;
@@ -404,5 +431,7 @@ fn golomb(bits: &mut Bits<'_>, order: u32, limit: u32, coding: &Coding) -> Optio
     } else {
         u64::from(bits.take(coding.escape_bits)?) + 1
     };
-    i32::try_from(value).ok().filter(|value| *value <= 2 * coding.range + 1)
+    i32::try_from(value)
+        .ok()
+        .filter(|value| *value <= 2 * coding.range + 1)
 }

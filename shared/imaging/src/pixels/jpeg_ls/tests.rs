@@ -43,7 +43,9 @@ fn the_standards_own_example_comes_out() {
         b"\xFF\xD9",
     ]
     .concat();
-    let expected = [0, 0, 90, 74, 68, 50, 43, 205, 64, 145, 145, 145, 100, 145, 145, 145];
+    let expected = [
+        0, 0, 90, 74, 68, 50, 43, 205, 64, 145, 145, 145, 100, 145, 145, 145,
+    ];
     assert_eq!(decode(&stream).unwrap(), expected);
 }
 
@@ -66,9 +68,15 @@ fn what_no_object_has_is_refused_by_name() {
         (b"\xFF\xE8\0\x07mrfx\x01", "a JPEG-LS colour transform"),
     ] {
         let error = decode(&with(segment)).unwrap_err();
-        assert!(matches!(error, Error::Unsupported { what: found } if found == what), "{error}");
+        assert!(
+            matches!(error, Error::Unsupported { what: found } if found == what),
+            "{error}"
+        );
     }
-    assert!(decode(&with(b"\xFF\xE0\0\x04ab")).is_ok(), "others are passed over");
+    assert!(
+        decode(&with(b"\xFF\xE0\0\x04ab")).is_ok(),
+        "others are passed over"
+    );
 }
 
 proptest! {
