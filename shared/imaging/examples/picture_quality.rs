@@ -1,4 +1,4 @@
-//! What the quality rules find in folders of frontal chests (JPEG or PNG), as they are and spoilt on purpose:
+//! What the quality rules find in folders of frontal chests (JPEG, PNG or DICOM), as they are and spoilt on purpose:
 //! `cargo run --release -p barefoot-imaging --example picture_quality -- FOLDER…`.
 //!
 //! Writes the tables of `docs/PICTURE_QUALITY.md`.
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use barefoot_domain::{QualityGrade, QualityProblem, QualityVerdict};
 use barefoot_imaging::header::{self, Header};
-use barefoot_imaging::pixels::GrayImage;
+use barefoot_imaging::pixels::{GrayImage, load_gray};
 use barefoot_imaging::quality;
 use dicom_core::{DataElement, PrimitiveValue, VR};
 use dicom_dictionary_std::{tags, uids};
@@ -147,22 +147,24 @@ fn images(folder: &Path) -> Vec<GrayImage> {
         .filter(|path| path.is_file())
         .collect();
     paths.sort();
-    let decoded = paths.iter().filter_map(|path| image::open(path).ok());
-    decoded
-        .map(|picture| {
-            let grey = picture.into_luma16();
-            GrayImage {
-                width: grey.width(),
-                height: grey.height(),
-                data: grey
-                    .into_raw()
-                    .into_iter()
-                    .map(|level| f32::from(level) / 65535.0)
-                    .collect(),
-                frame_count: 1,
-            }
-        })
-        .collect()
+    paths.iter().filter_map(|path| opened(path)).collect()
+}
+
+fn opened(path: &Path) -> Option<GrayImage> {
+    if let Ok(header) = header::read_header(path) {
+        return load_gray(path, &header).ok();
+    }
+    let grey = image::open(path).ok()?.into_luma16();
+    Some(GrayImage {
+        width: grey.width(),
+        height: grey.height(),
+        data: grey
+            .into_raw()
+            .into_iter()
+            .map(|level| f32::from(level) / 65535.0)
+            .collect(),
+        frame_count: 1,
+    })
 }
 
 /// A digital chest whose header leaves nothing to be said.

@@ -22,7 +22,9 @@ impl<'a> Bits<'a> {
     /// What follows the scan, from its marker on.
     pub(super) fn behind(&self) -> &'a [u8] {
         let rest = self.bytes.get(self.at.saturating_sub(1)..).unwrap_or_default();
-        let marker = rest.windows(2).position(|pair| matches!(pair, [0xFF, 0x80..]));
+        let marker = rest
+            .windows(2)
+            .position(|pair| matches!(pair, [0xFF, 0x80..=0xFF]));
         marker.and_then(|at| rest.get(at..)).unwrap_or_default()
     }
 
