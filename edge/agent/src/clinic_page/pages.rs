@@ -12,6 +12,7 @@ use super::card::Card;
 use super::exchange::{ImportCard, NodeCard};
 use super::learning::LearningCard;
 use super::orders::{Field, OrderCard};
+use super::priors::PriorCard;
 use super::request_language::RequestLanguage;
 use super::server::App;
 use super::sign_in::{self, Who};
@@ -112,6 +113,7 @@ pub(super) struct CasePage<'a> {
     pub(super) frame: Frame<'a>,
     pub(super) t: &'a Texts,
     pub(super) card: Card,
+    pub(super) priors: Vec<PriorCard>,
     pub(super) live: String,
     pub(super) has_paper: bool,
 }
@@ -121,6 +123,7 @@ pub(super) struct CasePage<'a> {
 pub(super) struct CaseFragment<'a> {
     pub(super) t: &'a Texts,
     pub(super) card: Card,
+    pub(super) priors: Vec<PriorCard>,
     pub(super) has_paper: bool,
 }
 
