@@ -15,14 +15,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use barefoot_domain::{Assessment, QualityVerdict, Reason, Urgency};
+use barefoot_domain::{Assessment, Reason, Urgency};
 use barefoot_imaging::header::{self, Header};
 use barefoot_imaging::pixels::{self, GrayImage};
 use barefoot_imaging::render;
-use barefoot_imaging::statistics::{PixelStatistics, statistics};
 use serde::Deserialize;
 
-use crate::handoff::{AssessedStudy, SettledStudy};
+use crate::handoff::{AssessedStudy, Grading, SettledStudy};
 use crate::heat_layer::{self, HeatLayer};
 use crate::model::{ActiveModel, ModelHandle, ShadowStudy};
 use crate::stage_times::{Stage, StageTimes};
@@ -68,25 +67,30 @@ impl Config {
     }
 }
 
-/// Grades a picture from its statistics, width and height.
-pub(crate) type Grade = fn(&PixelStatistics, u32, u32) -> QualityVerdict;
+/// Pictures without a model that are graded with their study; more are a series.
+const GRADED_BESIDE: usize = 32;
 
 /// The stage; one for the daemon.
 #[derive(Debug)]
 pub(crate) struct Assessor {
     models: ModelHandle,
     review_below: f32,
-    grade: Grade,
+    grading: Arc<dyn Grading>,
     times: StageTimes,
 }
 
 impl Assessor {
     #[must_use]
-    pub(crate) fn new(config: &Config, models: ModelHandle, grade: Grade, times: StageTimes) -> Self {
+    pub(crate) fn new(
+        config: &Config,
+        models: ModelHandle,
+        grading: Arc<dyn Grading>,
+        times: StageTimes,
+    ) -> Self {
         Self {
             models,
             review_below: config.review_below,
-            grade,
+            grading,
             times,
         }
     }
@@ -143,6 +147,14 @@ impl Assessor {
         } else if objects.is_empty() || objects.iter().any(|(_, header)| taken(header).is_none()) {
             sum.gap(Reason::OutsideIntendedUse);
         }
+        sum.graded(&self.grading.series(&mut objects.iter().map(|(_, header)| header)));
+        for (path, header) in objects
+            .iter()
+            .filter(|(_, header)| taken(header).is_none())
+            .take(GRADED_BESIDE)
+        {
+            sum.graded(&self.grading.undecoded(path, header));
+        }
         if !objects.iter().any(|(_, header)| taken(header).is_some()) {
             // Nothing for a model: still a picture for the clinic, from the middle of the study.
             let middle = objects.len() / 2;
@@ -154,7 +166,13 @@ impl Assessor {
                 .timed(Stage::Decode, || guarded(|| pixels::load_gray(path, header)));
             match decoded {
                 Ok(image) => match taken(header) {
-                    Some(model) => self.read(model, Arc::new(image), place(path, header), settled, sum),
+                    Some(model) => {
+                        let graded = self
+                            .times
+                            .timed(Stage::Grade, || self.grading.picture(path, header, &image));
+                        sum.graded(&graded);
+                        self.read(model, Arc::new(image), place(path, header), settled, sum);
+                    }
                     None => sum.show(-1.0, Arc::new(image), None),
                 },
                 Err(reason) => {
@@ -165,7 +183,6 @@ impl Assessor {
         }
     }
 
-    /// The exposure rules are for the pictures a model takes.
     fn read(
         &self,
         active: &ActiveModel,
@@ -174,10 +191,6 @@ impl Assessor {
         settled: &SettledStudy,
         sum: &mut Sum,
     ) {
-        let graded = self.times.timed(Stage::Grade, || {
-            (self.grade)(&statistics(&image), image.width, image.height)
-        });
-        sum.graded(&graded);
         let at_work = active.at_work();
         let begun = Instant::now();
         let said = self

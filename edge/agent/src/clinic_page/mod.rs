@@ -59,6 +59,8 @@ mod carried;
 
 mod orders;
 
+mod quality;
+
 mod top_bar;
 
 mod releases;

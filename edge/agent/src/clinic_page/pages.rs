@@ -13,6 +13,7 @@ use super::exchange::{ImportCard, NodeCard};
 use super::learning::LearningCard;
 use super::orders::{Field, OrderCard};
 use super::priors::PriorCard;
+use super::quality::ScannerFigures;
 use super::request_language::RequestLanguage;
 use super::server::App;
 use super::sign_in::{self, Who};
@@ -252,6 +253,14 @@ pub(super) struct OrdersPage<'a> {
     pub(super) fields: Vec<Field>,
     /// An order was just written down.
     pub(super) added: bool,
+}
+
+#[derive(Debug, Template)]
+#[template(path = "quality.html")]
+pub(super) struct QualityPage<'a> {
+    pub(super) frame: Frame<'a>,
+    pub(super) t: &'a Texts,
+    pub(super) scanners: Vec<ScannerFigures>,
 }
 
 #[derive(Debug, Template)]

@@ -23,7 +23,7 @@ use super::top_bar::TopBar;
 use super::wording::Wording;
 use super::{
     Language, api, assets, carried, changes, days, exchange, fault, guard, marks, orders, people, pictures,
-    print, saying, sign_in, talk, wall,
+    print, quality, saying, sign_in, talk, wall,
 };
 use crate::case_index::CaseView;
 use crate::clock;
@@ -73,6 +73,8 @@ pub(super) fn router(app: Arc<App>) -> Router {
             "/orders/take-back",
             post(orders::take_back).layer(DefaultBodyLimit::max(FORM_BYTES)),
         )
+        .route("/quality", get(quality::page))
+        .route("/api/quality", get(quality::figures))
         .route("/exchange", get(exchange::page))
         .route("/exchange/fragment", get(exchange::fragment))
         .route(
@@ -316,6 +318,7 @@ pub(super) fn wording(app: &App, language: Language) -> Wording<'_> {
         texts: app.library.of(language),
         language,
         names: &app.sources.finding_names,
+        pictures: &app.sources.picture_quality,
         review_below: app.sources.review_below,
         silence_allows: {
             let learning = app.sources.learning.view();

@@ -58,7 +58,7 @@ words! {
         identity_conflict, picture_outside, disagreement, panel_incomplete, model_too_slow, subgroup_not_covered,
     }
     Quality {
-        heading, a, b, c, blank, overexposed, underexposed, low_contrast, low_resolution, undecodable,
+        heading, so_far, intro, none, day, pictures, commonest, count, no_scanner, a, b, c, blank, overexposed, underexposed, low_contrast, low_resolution, undecodable,
         dose_high, dose_low, anatomy_cut, not_collimated, blurred, rotated, inverted, view_missing, laterality_missing, body_part_missing, body_part_wrong, burned_in_text, slices_missing, slices_doubled, spacing_uneven, frames_black, frames_frozen,
     }
     DeliveryTexts { heading, queued, receipted, refused }
