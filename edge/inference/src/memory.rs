@@ -23,7 +23,7 @@ pub(crate) struct Remembered {
 
 #[derive(Default, Deserialize, Serialize)]
 struct File {
-    choice: Vec<Entry>,
+    choices: Vec<Entry>,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -44,7 +44,7 @@ impl Memory {
 
     /// A file that is missing or damaged remembers nothing.
     pub(crate) fn recall(&self, key: &str) -> Option<Remembered> {
-        let entries = self.read().choice;
+        let entries = self.read().choices;
         let known = entries.into_iter().find(|entry| entry.key == key);
         known.map(|entry| entry.chosen)
     }
@@ -52,16 +52,16 @@ impl Memory {
     /// Where it cannot be written the next start measures again: the result says nothing of it.
     pub(crate) fn keep(&self, key: &str, chosen: &Remembered) {
         let mut file = self.read();
-        file.choice.retain(|entry| entry.key != key);
-        file.choice.insert(
+        file.choices.retain(|entry| entry.key != key);
+        file.choices.insert(
             0,
             Entry {
                 key: key.to_owned(),
                 chosen: chosen.clone(),
             },
         );
-        file.choice.truncate(ENTRIES);
-        if let Ok(text) = toml::to_string(&file) {
+        file.choices.truncate(ENTRIES);
+        if let Ok(text) = serde_json::to_string_pretty(&file) {
             // Whole or not at all: a torn file would only cost the memory, but a reader beside must not see half a line.
             let fresh = self.0.with_extension("new");
             let _ = fs::write(&fresh, text).and_then(|()| fs::rename(&fresh, &self.0));
@@ -71,7 +71,7 @@ impl Memory {
     fn read(&self) -> File {
         let small = fs::metadata(&self.0).is_ok_and(|file| file.len() <= FILE_LIMIT);
         let text = small.then(|| fs::read_to_string(&self.0).ok()).flatten();
-        text.and_then(|text| toml::from_str(&text).ok())
+        text.and_then(|text| serde_json::from_str(&text).ok())
             .unwrap_or_default()
     }
 }
@@ -83,7 +83,7 @@ mod tests {
     #[test]
     fn what_was_chosen_is_remembered_for_its_key_alone() {
         let dir = tempfile::tempdir().unwrap();
-        let memory = Memory::at(&dir.path().join("engines.toml"));
+        let memory = Memory::at(&dir.path().join("engines.json"));
         let chosen = |form: &str| Remembered {
             engine: EngineKind::Tract,
             precision: Precision::F32,
@@ -99,7 +99,7 @@ mod tests {
             memory.keep(&format!("n{number}"), &chosen("plain"));
         }
         assert_eq!(memory.recall("a"), None, "the oldest make room");
-        fs::write(dir.path().join("engines.toml"), "half a li").unwrap();
+        fs::write(dir.path().join("engines.json"), "half a li").unwrap();
         assert_eq!(memory.recall("n39"), None);
     }
 }
