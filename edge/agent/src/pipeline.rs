@@ -232,8 +232,13 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
         &idle,
         &learning_status,
     )?;
-    let assessor = Assessor::new(&config.decision, models.clone(), quality::grade)
-        .asking(Duration::from_secs(config.model.deadline_s), config.panel);
+    let assessor = Assessor::new(
+        &config.decision,
+        models.clone(),
+        quality::grade,
+        status.stage_times(),
+    );
+    let assessor = assessor.asking(Duration::from_secs(config.model.deadline_s), config.panel);
     let assessor = Arc::new(assessor);
 
     let storage = StorageScp::new(config.dicom.keeps_private_classes(), spool.keeper());

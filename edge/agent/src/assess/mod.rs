@@ -25,6 +25,7 @@ use serde::Deserialize;
 use crate::handoff::{AssessedStudy, SettledStudy};
 use crate::heat_layer::{self, HeatLayer};
 use crate::model::{ActiveModel, ModelHandle, Role, Seat, ShadowStudy, Silence};
+use crate::stage_times::{Stage, StageTimes};
 use decision::decide;
 use panel::together;
 pub use panel::{Config as PanelConfig, Policy};
@@ -81,17 +82,19 @@ pub(crate) struct Assessor {
     models: ModelHandle,
     review_below: f32,
     grade: Grade,
+    times: StageTimes,
     deadline: Duration,
     policy: Policy,
 }
 
 impl Assessor {
     #[must_use]
-    pub(crate) fn new(config: &Config, models: ModelHandle, grade: Grade) -> Self {
+    pub(crate) fn new(config: &Config, models: ModelHandle, grade: Grade, times: StageTimes) -> Self {
         Self {
             models,
             review_below: config.review_below,
             grade,
+            times,
             deadline: crate::config::default_deadline(),
             policy: Policy::default(),
         }
@@ -105,6 +108,11 @@ impl Assessor {
             policy: panel.policy,
             ..self
         }
+    }
+
+    /// For the stages before and after.
+    pub(crate) fn times(&self) -> &StageTimes {
+        &self.times
     }
 
     /// Until it is known which model answers.
@@ -165,7 +173,10 @@ impl Assessor {
             sum.gap(reason);
         }
         for (path, header) in &objects {
-            match guarded(|| pixels::load_gray(path, header)) {
+            let decoded = self
+                .times
+                .timed(Stage::Decode, || guarded(|| pixels::load_gray(path, header)));
+            match decoded {
                 Ok(image) if seats.iter().any(|seat| seat.active.model.takes(header).is_ok()) => {
                     self.read(seats, Arc::new(image), (path, header), settled, sum);
                 }
@@ -187,7 +198,10 @@ impl Assessor {
         settled: &SettledStudy,
         sum: &mut Sum,
     ) {
-        sum.graded(&(self.grade)(&statistics(&image), image.width, image.height));
+        let graded = self.times.timed(Stage::Grade, || {
+            (self.grade)(&statistics(&image), image.width, image.height)
+        });
+        sum.graded(&graded);
         let pose = Pose::of(header);
         let mut shown: Option<Prediction> = None;
         let mut panel_spoke = false;
@@ -197,7 +211,10 @@ impl Assessor {
                 continue;
             }
             let begun = Instant::now();
-            match self.ask(&seat.active, &image, pose) {
+            let said = self
+                .times
+                .timed(Stage::Model, || self.ask(&seat.active, &image, pose));
+            match said {
                 Ok(prediction) => {
                     sum.predicted((number, seat), &image, &prediction, begun.elapsed());
                     panel_spoke |= seat.on_panel();
@@ -271,7 +288,9 @@ impl Assessor {
             others: said.others,
         };
         let made = sum.shown.map_or_else(Vec::new, |(_, image, looked)| {
-            save_pictures(&image, looked.as_ref(), pictures)
+            self.times.timed(Stage::Pictures, || {
+                save_pictures(&image, looked.as_ref(), pictures)
+            })
         });
         AssessedStudy {
             assessment,
@@ -341,12 +360,18 @@ fn save_pictures(image: &GrayImage, looked: Option<&Looked>, directory: &Path) -
             Err(error) => tracing::warn!(%error, picture = name, "A picture could not be made."),
         }
     };
-    save("preview", render::preview_jpeg(image, PICTURE_SIDE));
-    if let Some(looked) = looked {
-        save(
-            "heat_map",
-            render::overlay_heat_map(image, &looked.map, PICTURE_SIDE),
-        );
+    // Made small once for both.
+    match render::fitted(image, PICTURE_SIDE) {
+        Ok(small) => {
+            save("preview", render::preview_jpeg(&small, PICTURE_SIDE));
+            if let Some(looked) = looked {
+                save(
+                    "heat_map",
+                    render::overlay_heat_map(&small, &looked.map, PICTURE_SIDE),
+                );
+            }
+        }
+        Err(error) => tracing::warn!(%error, "Pictures could not be made."),
     }
     if let Err(error) = save_layer(image, looked, directory) {
         tracing::warn!(%error, "The heat map for experts could not be kept.");
