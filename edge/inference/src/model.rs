@@ -403,6 +403,23 @@ impl Model {
         map.values.iter().copied().fold(0.0_f32, f32::max) * REGION_LEVEL
     }
 
+    /// How long the engine takes, so many times, for a drawn picture: for benchmarks.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    pub fn engine_times(&self, runs: usize) -> Result<Vec<Duration>, AssessError> {
+        let pixels = self.preprocessing.width * self.preprocessing.height;
+        let plane: Vec<f32> = (0..pixels).map(|pixel| (pixel as f32 * 0.01).sin()).collect();
+        let tensor = self.input.tensor(&plane);
+        let run = || {
+            let begun = Instant::now();
+            let answered = self.engine.run(&tensor);
+            answered.map_err(|source| AssessError::Engine { source })?;
+            Ok(begun.elapsed())
+        };
+        (0..runs).map(|_| run()).collect()
+    }
+
     /// The finding's name for people; `None` for a code that is not the bundle's.
     #[must_use]
     pub fn finding_name(&self, code: &FindingCode, language: Language) -> Option<&str> {

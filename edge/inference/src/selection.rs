@@ -107,6 +107,8 @@ pub struct Selection {
     pub backbone: String,
     /// It was chosen at an earlier start and gave the golden answers again; nothing else was tried.
     pub remembered: bool,
+    /// From the artefact's bytes to an engine that can run, milliseconds.
+    pub load_ms: f32,
     /// The site's first wish could not be had.
     pub fallback: bool,
     pub considered: Vec<Considered>,
@@ -155,6 +157,7 @@ pub(crate) fn select(
         },
         form: best.engine.form(),
         backbone: best.sha256,
+        load_ms: best.load_ms,
         remembered,
         fallback: loader.is_fallback(best.engine.as_ref()),
         considered,
@@ -183,6 +186,7 @@ fn key(bundle: &Bundle, choice: &EngineChoice) -> String {
 struct Runner {
     engine: Box<dyn Engine>,
     sha256: String,
+    load_ms: f32,
     rank: f32,
 }
 
@@ -236,7 +240,9 @@ impl Race<'_> {
     /// A loader or an engine that panics costs its candidate, not the daemon.
     fn try_out(&self, candidate: Candidate<'_>, questions: &Questions) -> Result<(Runner, Outcome), String> {
         let attempt = || {
+            let begun = Instant::now();
             let engine = self.loader.load(candidate)?;
+            let load_ms = begun.elapsed().as_secs_f32() * 1000.0;
             let worst_difference = questions
                 .check(engine.as_ref(), self.bundle)
                 .map_err(|error| chain(&error))?;
@@ -249,6 +255,7 @@ impl Race<'_> {
             let runner = Runner {
                 rank: rank(engine.as_ref(), at(0)),
                 sha256: candidate.artefact.sha256.clone(),
+                load_ms,
                 engine,
             };
             Ok((runner, outcome))

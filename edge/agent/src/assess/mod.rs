@@ -164,7 +164,7 @@ impl Assessor {
         } else if objects.is_empty() {
             sum.gap(Reason::OutsideIntendedUse);
         }
-        if outside.len() == objects.len() {
+        if seats.is_empty() || outside.len() == objects.len() {
             // Nothing for a model: still a picture for the clinic, from the middle of the study.
             let middle = objects.len() / 2;
             objects = objects.into_iter().skip(middle).take(1).collect();

@@ -72,24 +72,32 @@ impl Anatomy {
     }
 }
 
-/// What a flood from the edges over the very dark and the very bright does not reach.
+/// What a flood from the edges does not reach, over the very dark and, by itself, over the very bright.
 fn inside(levels: &[f32], width: usize, height: usize) -> Vec<bool> {
     let finite = || levels.iter().copied().filter(|level| level.is_finite());
     let (lowest, highest) = finite().fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), level| {
         (low.min(level), high.max(level))
     });
     let range = (highest - lowest).max(f32::EPSILON);
-    let border = |index: usize| {
-        let level = levels.get(index).map_or(0.0, |level| (level - lowest) / range);
-        // A NaN is no anatomy.
-        !(DARK..=BRIGHT).contains(&level)
-    };
+    let of_range = |level: f32| (level - lowest) / range;
     let mut shown = vec![true; levels.len()];
+    // A NaN is no anatomy: it counts as dark.
+    let dark: Vec<bool> = levels
+        .iter()
+        .map(|level| level.is_nan() || of_range(*level) < DARK)
+        .collect();
+    let bright: Vec<bool> = levels.iter().map(|level| BRIGHT < of_range(*level)).collect();
+    for border in [dark, bright] {
+        flood(&mut shown, &border, width, height);
+    }
+    shown
+}
+
+fn flood(shown: &mut [bool], border: &[bool], width: usize, height: usize) {
     let mut waiting = VecDeque::new();
     let mut reach = |index: usize, waiting: &mut VecDeque<usize>| {
-        if let Some(shown) = shown.get_mut(index)
+        if let (Some(shown), Some(true)) = (shown.get_mut(index), border.get(index))
             && *shown
-            && border(index)
         {
             *shown = false;
             waiting.push_back(index);
@@ -117,7 +125,6 @@ fn inside(levels: &[f32], width: usize, height: usize) -> Vec<bool> {
         }
         reach(index + width, &mut waiting);
     }
-    shown
 }
 
 #[cfg(test)]
