@@ -30,6 +30,7 @@ mod spool;
 
 mod study;
 
+mod priors;
 mod quality;
 
 mod assess;

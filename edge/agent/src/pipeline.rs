@@ -210,6 +210,7 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
     };
     let models_of = Models {
         site: config.model.clone(),
+        others: config.other_model.clone(),
         releases: config.releases.clone(),
         access: config
             .services
@@ -237,12 +238,14 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
     )?;
     let picture_quality = PictureQuality::open(&state).map_err(in_state)?;
     let grader = Grader::new(picture_quality.clone(), config.page.utc_offset());
-    let assessor = Arc::new(Assessor::new(
+    let assessor = Assessor::new(
         &config.decision,
         models.clone(),
         Arc::new(grader.clone()),
         status.stage_times(),
-    ));
+    );
+    let assessor = assessor.asking(Duration::from_secs(config.model.deadline_s), config.panel);
+    let assessor = Arc::new(assessor);
     let (ungraded_in, ungraded) = mpsc::channel(UNGRADED);
 
     let storage = StorageScp::new(config.dicom.keeps_private_classes(), spool.keeper());

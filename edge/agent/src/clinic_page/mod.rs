@@ -25,6 +25,7 @@ mod guard;
 mod sign_in;
 
 mod people;
+mod priors;
 
 mod request_language;
 

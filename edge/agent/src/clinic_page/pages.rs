@@ -12,6 +12,7 @@ use super::card::Card;
 use super::exchange::{ImportCard, NodeCard};
 use super::learning::LearningCard;
 use super::orders::{Field, OrderCard};
+use super::priors::PriorCard;
 use super::quality::ScannerFigures;
 use super::request_language::RequestLanguage;
 use super::server::App;
@@ -113,6 +114,7 @@ pub(super) struct CasePage<'a> {
     pub(super) frame: Frame<'a>,
     pub(super) t: &'a Texts,
     pub(super) card: Card,
+    pub(super) priors: Vec<PriorCard>,
     pub(super) live: String,
     pub(super) has_paper: bool,
 }
@@ -122,6 +124,7 @@ pub(super) struct CasePage<'a> {
 pub(super) struct CaseFragment<'a> {
     pub(super) t: &'a Texts,
     pub(super) card: Card,
+    pub(super) priors: Vec<PriorCard>,
     pub(super) has_paper: bool,
 }
 

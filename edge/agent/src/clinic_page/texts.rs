@@ -77,6 +77,7 @@ words! {
         heading, modality, unknown_modality, images, image, images_count, received, removed, assessed, version, model,
         engine, study_uid, case, case_hint,
     }
+    PriorTexts { heading, change, more, less, same, other_model }
     Picture { alt, alt_heat, none, pending, heat_map, heat_hint }
     ErrorTexts { missing_heading, missing, refused_heading, refused, failed_heading, failed, no_fonts, no_pdf }
     Expert {
@@ -141,6 +142,7 @@ pub(super) struct Texts {
     pub(super) learning: LearningTexts,
     pub(super) patient: Patient,
     pub(super) study: Study,
+    pub(super) prior: PriorTexts,
     pub(super) picture: Picture,
     pub(super) error: ErrorTexts,
     pub(super) expert: Expert,

@@ -8,5 +8,7 @@
 
 mod bundles;
 mod models;
+mod opaque;
 mod shipped;
+mod third_party;
 mod tiny;
