@@ -16,6 +16,8 @@ pub(crate) enum GoldenError {
     Picture { number: usize },
     #[error("the bundle has no golden scores for {precision}")]
     NoScores { precision: Precision },
+    #[error("golden picture {number} is not where the bundle says: inside or outside its scope")]
+    Scope { number: usize },
     #[error("golden case {number} failed")]
     Engine {
         number: usize,
@@ -38,10 +40,29 @@ pub(crate) fn inputs(bundle: &Bundle) -> Result<Vec<Vec<f32>>, GoldenError> {
     numbered
         .map(|(case, number)| {
             let picture = grey(case).ok_or(GoldenError::Picture { number })?;
+            scope_agrees(bundle, case, &picture, number)?;
             preprocess::graph_input(&picture, &bundle.preprocessing)
                 .map_err(|_| GoldenError::Picture { number })
         })
         .collect()
+}
+
+fn scope_agrees(
+    bundle: &Bundle,
+    case: &GoldenCase,
+    picture: &GrayImage,
+    number: usize,
+) -> Result<(), GoldenError> {
+    let outside = match &bundle.scope {
+        Some(scope) => scope
+            .is_outside(picture)
+            .map_err(|_| GoldenError::Picture { number })?,
+        None => false,
+    };
+    match case.outside {
+        Some(expected) if expected != outside => Err(GoldenError::Scope { number }),
+        _ => Ok(()),
+    }
 }
 
 /// The largest difference, when none is too large.

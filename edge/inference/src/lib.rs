@@ -13,6 +13,7 @@ mod golden;
 mod head;
 mod model;
 mod preprocess;
+mod scope;
 mod selection;
 
 pub use bundle::{Bundle, BundleError};

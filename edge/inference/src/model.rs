@@ -8,6 +8,7 @@ use barefoot_imaging::render::HeatMap;
 use crate::bundle::{Bundle, Finding, HeadWeights, Preprocessing, Takes};
 use crate::engine::{Engine, EngineError, FeatureMap};
 use crate::selection::{self, Considered, EngineChoice, Outcome, Selection};
+use crate::scope::Scope;
 use crate::{head, preprocess};
 
 /// A bundle on the engine that was chosen for it. Shared between threads as it is.
@@ -15,6 +16,7 @@ pub struct Model {
     version: ModelVersion,
     takes: Takes,
     preprocessing: Preprocessing,
+    scope: Option<Scope>,
     findings: Vec<Finding>,
     head: HeadWeights,
     engine: Box<dyn Engine>,
@@ -82,6 +84,8 @@ pub struct Prediction {
     pub heat_map: HeatMap,
     /// The finding `heat_map` is of: the positive one with the highest score, else the one with the highest score.
     pub heat_map_of: FindingCode,
+    /// The picture does not look like those the model was made for: no call on it is to be believed.
+    pub outside: bool,
     pub engine: EngineUse,
 }
 
@@ -113,6 +117,7 @@ impl Model {
             version: bundle.version.clone(),
             takes: bundle.takes.clone(),
             preprocessing: bundle.preprocessing.clone(),
+            scope: bundle.scope.clone(),
             findings: bundle.findings.clone(),
             head: bundle.head.clone(),
             engine,
@@ -193,6 +198,19 @@ impl Model {
         Ok(PooledFeatures { values, scores })
     }
 
+    /// Whether the picture looks unlike those the model was made for. A bundle without `[scope]` takes all.
+    ///
+    /// # Errors
+    /// When the picture is unusable.
+    pub fn is_outside(&self, image: &GrayImage) -> Result<bool, AssessError> {
+        let Some(scope) = &self.scope else {
+            return Ok(false);
+        };
+        scope
+            .is_outside(image)
+            .map_err(|source| AssessError::Prepare { source })
+    }
+
     fn features(&self, image: &GrayImage) -> Result<FeatureMap, AssessError> {
         let input = preprocess::graph_input(image, &self.preprocessing)
             .map_err(|source| AssessError::Prepare { source })?;
@@ -208,6 +226,7 @@ impl Model {
     /// # Errors
     /// When the picture, the engine or its answer is unusable.
     pub fn assess(&self, image: &GrayImage) -> Result<Prediction, AssessError> {
+        let outside = self.is_outside(image)?;
         let features = self.features(image)?;
         let scores = head::scores(&features, &self.head, &self.findings).ok_or(AssessError::NoNumber)?;
         let findings: Vec<FindingResult> = self
@@ -241,9 +260,14 @@ impl Model {
         });
         // A manifest without findings is refused, so there is a strongest.
         let (index, strongest) = strongest.ok_or(AssessError::NoNumber)?;
+        let map = head::activation_map(&features, &self.head, index);
         Ok(Prediction {
             urgent: urgent.collect(),
-            heat_map: head::activation_map(&features, &self.head, index),
+            heat_map: match self.preprocessing.crop {
+                Some(crop) => preprocess::on_whole_picture(&map, crop),
+                None => map,
+            },
+            outside,
             heat_map_of: strongest.code.clone(),
             engine: self.engine_use.clone(),
             findings,

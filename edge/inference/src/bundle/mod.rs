@@ -13,10 +13,11 @@ use barefoot_domain::{FindingCode, ModelVersion};
 pub use error::BundleError;
 
 pub(crate) use golden_file::GoldenCase;
-pub(crate) use manifest::{OutputNames, Preprocessing, Takes};
-pub(crate) use weights::HeadWeights;
+pub(crate) use manifest::{Crop, OutputNames, Preprocessing, Takes};
+pub(crate) use weights::{HeadWeights, floats};
 
 use crate::Precision;
+use crate::scope::Scope;
 
 const MANIFEST: &str = "manifest.toml";
 
@@ -46,6 +47,8 @@ pub struct Bundle {
     pub(crate) title: String,
     pub(crate) takes: Takes,
     pub(crate) preprocessing: Preprocessing,
+    /// Without it every picture is inside.
+    pub(crate) scope: Option<Scope>,
     pub(crate) output: OutputNames,
     pub(crate) findings: Vec<Finding>,
     pub(crate) head: HeadWeights,
@@ -84,6 +87,13 @@ impl Bundle {
             file: manifest.head.file.clone(),
             what,
         })?;
+        let scope = manifest.scope.as_ref().map(|record| {
+            let bytes = files::read_checked(directory, &record.file, &record.sha256)?;
+            Scope::parse(record, &bytes).map_err(|what| BundleError::Content {
+                file: record.file.clone(),
+                what,
+            })
+        });
         let artefacts = manifest
             .artefacts
             .iter()
@@ -100,6 +110,7 @@ impl Bundle {
             title: manifest.title,
             takes: manifest.takes,
             preprocessing: manifest.preprocessing,
+            scope: scope.transpose()?,
             output: manifest.output,
             findings: manifest.findings,
             head,
