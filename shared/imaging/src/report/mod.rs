@@ -28,6 +28,12 @@ pub use sheet::{Identity, Image, KeyImage, Language, Sheet, Study, Subject, Who}
 pub use sr::structured_report;
 pub use uids::{Document, series_uid, sop_instance_uid};
 
+/// What is wrong with a picture, in a few words: the same on paper and on pages.
+#[must_use]
+pub fn name_of_problem(problem: barefoot_domain::QualityProblem, language: Language) -> &'static str {
+    words::words(language).of_problem(problem)
+}
+
 /// A DICOM Part 10 file and what it says of itself.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Object {
