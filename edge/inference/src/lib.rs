@@ -8,6 +8,7 @@
 //! Only this crate knows of inference engines. It decides nothing about urgency: that is the caller's.
 
 mod bundle;
+mod calibration;
 mod engine;
 mod golden;
 mod head;
@@ -17,6 +18,7 @@ mod scope;
 mod selection;
 
 pub use bundle::{Bundle, BundleError};
+pub use calibration::{Bounds, Calibration, ConfirmedCase, Kept, Recalibration, recalibrate};
 pub use engine::{EngineError, EngineKind, Precision};
 pub use model::{AssessError, Language, Model, NotTaken, OpenError, PooledFeatures, Prediction};
 pub use selection::{Considered, EngineChoice, EngineWish, Outcome, PrecisionWish, Selection};

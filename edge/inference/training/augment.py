@@ -51,7 +51,7 @@ class Augmenter:
         """The crop, turned, zoomed, shifted and mirrored a little."""
         n = len(x)
         angle = self.uniform(n, -10, 10) * math.pi / 180
-        zoom = torch.exp(self.uniform(n, -0.16, 0.16))
+        zoom = torch.exp(self.uniform(n, -0.18, 0.20))
         aspect = torch.exp(self.uniform(n, -0.12, 0.12))
         flip = torch.where(self.chance(n, 0.5), -1.0, 1.0)
         half_x = (CROP["right"] - CROP["left"]) * zoom * aspect
@@ -77,7 +77,7 @@ class Augmenter:
         amount = torch.where(
             self.chance(len(x), 0.65),
             self.uniform(len(x), 0.0, 1.0),
-            self.uniform(len(x), -0.9, 0.0) * self.chance(len(x), 0.6),
+            self.uniform(len(x), -1.3, 0.0) * self.chance(len(x), 0.7),
         )
         return (x + column(amount) * (blurred - x)).clamp(0.0, 1.0)
 

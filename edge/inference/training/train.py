@@ -1,6 +1,7 @@
 """Trains the classifier and writes one checkpoint (averaged weights).
 
-    python train.py --data DIR --out model.pt
+    python train.py --data DIR --out first.pt
+    python train.py --data DIR --start first.pt --out model.pt
 """
 
 import argparse
@@ -23,7 +24,8 @@ from model import Classifier, load_imagenet
 from prepare import graph_inputs
 
 BATCH = 32
-EPOCHS = 7
+# Of a run from ImageNet, and of one that goes on from a checkpoint at a lower rate.
+EPOCHS, MORE_EPOCHS, LOWER = 7, 5, 0.5
 SMOOTHING = 0.06
 EMA_DECAY = 0.997
 # Stem and first blocks stay as they came from ImageNet; onnxruntime runs them.
@@ -94,16 +96,18 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", required=True, help="folder with labels.csv")
     parser.add_argument("--imagenet", help="EfficientNet-Lite0 weights (.pth)")
+    parser.add_argument("--start", help="checkpoint to go on from")
     parser.add_argument("--out", required=True)
-    parser.add_argument("--epochs", type=int, default=EPOCHS)
     parser.add_argument("--seed", type=int, default=20)
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
 
-    torch.manual_seed(args.seed)
+    epochs, rate_of_run = (MORE_EPOCHS, LOWER) if args.start else (EPOCHS, 1.0)
+    order = args.seed + bool(args.start)
+    torch.manual_seed(order)
     torch.set_num_threads(args.threads)
-    rng = np.random.default_rng(args.seed)
-    augmenter = Augmenter(args.seed)
+    rng = np.random.default_rng(order)
+    augmenter = Augmenter(order)
     parts = load_kermany(args.data, args.seed)
     train, tuning = parts["training"], parts["calibration"]
     images = torch.from_numpy(train.images)
@@ -111,7 +115,10 @@ def main():
     print({name: (len(p), len(set(p.patients))) for name, p in parts.items()}, flush=True)
 
     model = Classifier(drop=0.1)
-    load_imagenet(model, args.imagenet or imagenet_file())
+    if args.start:
+        model.load_state_dict(torch.load(args.start, weights_only=True)["state"])
+    else:
+        load_imagenet(model, args.imagenet or imagenet_file())
     model = model.to(memory_format=torch.channels_last)
     trunk = Trunk(model.backbone, FROZEN, args.threads)
     set_training(model, FROZEN)
@@ -123,15 +130,15 @@ def main():
         weight_decay=0.03,
     )
     steps = len(train) // BATCH
-    horizon, step, start = args.epochs * steps, 0, time.time()
+    horizon, step, start = epochs * steps, 0, time.time()
 
-    for epoch in range(args.epochs):
+    for epoch in range(epochs):
         set_training(model, FROZEN)
         running = 0.0
         for chosen in batches(train.labels, rng):
             rate = min(1.0, (step + 1) / 60) * 0.5 * (1 + math.cos(math.pi * step / horizon))
             for group in optimiser.param_groups:
-                group["lr"] = group["peak"] * max(rate, 0.01)
+                group["lr"] = rate_of_run * group["peak"] * max(rate, 0.01)
             x, hidden = augmenter(images[torch.from_numpy(chosen)])
             target = torch.from_numpy(train.labels[chosen]).float()
             target = target * (1 - SMOOTHING) + SMOOTHING / 2

@@ -111,6 +111,9 @@ impl Sum {
                 None => self.findings.push(one),
             }
         }
+        if prediction.outside {
+            self.gap(Reason::PictureOutside);
+        }
         self.engine = Some(prediction.engine);
         let looked = Looked {
             map: prediction.heat_map,
