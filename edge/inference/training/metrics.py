@@ -84,9 +84,8 @@ def fit_temperature(labels, logits):
     return float(np.exp((low + high) / 2))
 
 
-def middle_of_plateau(labels, scores, width=0.005):
-    """Middle (two decimals) of the thresholds whose balanced accuracy is within `width` of the best."""
+def top_of_plateau(labels, scores, width=0.01):
+    """Highest threshold (two decimals) whose balanced accuracy is within `width` of the best."""
     steps = np.arange(1, 100) / 100
     balanced = [(sensitivity(labels, scores, t) + specificity(labels, scores, t)) / 2 for t in steps]
-    good = steps[np.array(balanced) >= max(balanced) - width]
-    return round(float(good[0] + good[-1]) / 2, 2)
+    return float(steps[np.flatnonzero(np.array(balanced) >= max(balanced) - width)[-1]])

@@ -8,5 +8,6 @@
 
 mod bundles;
 mod models;
+mod parity;
 mod shipped;
 mod tiny;
