@@ -206,6 +206,7 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
     };
     let models_of = Models {
         site: config.model.clone(),
+        others: config.other_model.clone(),
         releases: config.releases.clone(),
         access: config
             .services
@@ -231,12 +232,14 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
         &idle,
         &learning_status,
     )?;
-    let assessor = Arc::new(Assessor::new(
+    let assessor = Assessor::new(
         &config.decision,
         models.clone(),
         quality::grade,
         status.stage_times(),
-    ));
+    );
+    let assessor = assessor.asking(Duration::from_secs(config.model.deadline_s), config.panel);
+    let assessor = Arc::new(assessor);
 
     let storage = StorageScp::new(config.dicom.keeps_private_classes(), spool.keeper());
     let clinic_services = ClinicServices::open(&config, &state, stored_in.clone(), find).map_err(in_state)?;

@@ -1,7 +1,7 @@
-//! From a picture to what the graph takes, and from the graph's map back to the picture.
+//! From a picture to what the graph takes.
 
 use barefoot_imaging::pixels::GrayImage;
-use barefoot_imaging::render::{Error, Filter, HeatMap, resize_gray};
+use barefoot_imaging::render::{Error, Filter, resize_gray};
 
 use crate::bundle::{Crop, Preprocessing};
 
@@ -60,61 +60,9 @@ fn edges(from: f64, to: f64, size: u32) -> (u32, u32) {
     (first, nearest(to).max(first + 1).min(size))
 }
 
-/// Cells of the whole picture's map for one of the graph's: fine enough for the crop's edge.
-const FINER: f64 = 4.0;
-
-/// The graph's map, laid where on the picture it belongs; outside the crop nothing was looked at.
-pub(crate) fn on_whole_picture(map: &HeatMap, crop: Crop) -> HeatMap {
-    let cells = |count: u32, share: f64| (f64::from(count) * FINER / share).ceil().min(1024.0) as u32;
-    let width = cells(map.width, crop.right - crop.left);
-    let height = cells(map.height, crop.bottom - crop.top);
-    let places = |count: u32, from: f64, to: f64, own: u32| -> Vec<Option<f64>> {
-        (0..count)
-            .map(|cell| {
-                let within = ((f64::from(cell) + 0.5) / f64::from(count) - from) / (to - from);
-                (0.0..1.0)
-                    .contains(&within)
-                    .then(|| (within * f64::from(own) - 0.5).clamp(0.0, f64::from(own - 1)))
-            })
-            .collect()
-    };
-    let columns = places(width, crop.left, crop.right, map.width);
-    let rows = places(height, crop.top, crop.bottom, map.height);
-    let values = rows
-        .iter()
-        .flat_map(|row| columns.iter().map(move |column| (*row).zip(*column)))
-        .map(|place| place.map_or(0.0, |(row, column)| between(map, row, column)))
-        .collect();
-    HeatMap {
-        width,
-        height,
-        values,
-    }
-}
-
-/// The map's value between its cells' centres.
-fn between(map: &HeatMap, row: f64, column: f64) -> f32 {
-    let cell = |row: f64, column: f64| {
-        let (row, column) = (row.min(f64::from(map.height - 1)), column.min(f64::from(map.width - 1)));
-        let place = row as usize * map.width as usize + column as usize;
-        map.values.get(place).copied().unwrap_or(0.0)
-    };
-    let (down, right) = (row.fract() as f32, column.fract() as f32);
-    let (row, column) = (row.floor(), column.floor());
-    let line = |row: f64| cell(row, column) * (1.0 - right) + cell(row, column + 1.0) * right;
-    line(row) * (1.0 - down) + line(row + 1.0) * down
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const MIDDLE: Crop = Crop {
-        top: 0.25,
-        bottom: 0.75,
-        left: 0.25,
-        right: 0.75,
-    };
 
     fn image(width: u32, height: u32, level: impl Fn(u32, u32) -> f32) -> GrayImage {
         GrayImage {
@@ -182,21 +130,5 @@ mod tests {
             graph_input(&empty, &preprocessing("")),
             Err(Error::Size)
         ));
-    }
-
-    #[test]
-    fn a_map_of_the_crop_lies_where_the_crop_lay() {
-        let map = HeatMap {
-            width: 2,
-            height: 2,
-            values: vec![0.0, 0.0, 0.0, 1.0],
-        };
-        let whole = on_whole_picture(&map, MIDDLE);
-        assert_eq!((whole.width, whole.height), (16, 16));
-        let at = |x: usize, y: usize| whole.values[y * 16 + x];
-        assert_eq!((at(3, 3), at(12, 12), at(3, 10), at(10, 12)), (0.0, 0.0, 0.0, 0.0));
-        assert_eq!(at(11, 11), 1.0);
-        assert!(at(8, 8) < at(9, 9) && at(9, 9) < at(11, 11));
-        assert_eq!(at(4, 4), 0.0);
     }
 }

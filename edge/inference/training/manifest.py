@@ -26,6 +26,7 @@ attribution = "{attribution}"
 [takes]
 modalities = ["DX", "CR"]
 body_parts = ["CHEST", "THORAX", "LUNG"]
+ages = [1.0, 5.99]
 min_rows = 200
 min_columns = 200
 

@@ -84,7 +84,7 @@ def fit_temperature(labels, logits):
     return float(np.exp((low + high) / 2))
 
 
-def top_of_plateau(labels, scores, width=0.01):
+def top_of_plateau(labels, scores, width=0.003):
     """Highest threshold (two decimals) whose balanced accuracy is within `width` of the best."""
     steps = np.arange(1, 100) / 100
     balanced = [(sensitivity(labels, scores, t) + specificity(labels, scores, t)) / 2 for t in steps]

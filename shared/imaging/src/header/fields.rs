@@ -92,6 +92,19 @@ impl Header {
         self.code(tags::VIEW_POSITION)
     }
 
+    /// Which of a pair it shows: `R` or `L`, of the image before the series'.
+    #[must_use]
+    pub fn laterality(&self) -> Option<String> {
+        self.code(tags::IMAGE_LATERALITY)
+            .or_else(|| self.code(tags::LATERALITY))
+    }
+
+    /// Towards which side of the patient the rows run: `L` where the picture's right is the patient's left.
+    #[must_use]
+    pub fn patient_orientation(&self) -> Option<String> {
+        self.code(tags::PATIENT_ORIENTATION)
+    }
+
     #[must_use]
     pub fn rows(&self) -> Option<u16> {
         self.number(tags::ROWS)

@@ -108,10 +108,9 @@ impl Clinic {
 
     fn model_config() -> ModelConfig {
         ModelConfig {
-            bundle: bundles::tiny(),
             engine: EngineWish::Tract,
             precision: PrecisionWish::F32,
-            onnxruntime: None,
+            ..ModelConfig::new(bundles::tiny())
         }
     }
 

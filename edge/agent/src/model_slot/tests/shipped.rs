@@ -25,10 +25,9 @@ async fn a_new_head_of_the_shipped_model_costs_kilobytes_and_passes_its_golden_t
     assert_eq!(fetched, changed("head.safetensors") + changed("manifest.toml"));
     assert!(fetched < 4096 && 4_000_000 < whole, "{fetched} of {whole} bytes");
     let config = ModelConfig {
-        bundle: bundles::shipped(),
         engine: EngineWish::Tract,
         precision: PrecisionWish::Int8,
-        onnxruntime: None,
+        ..ModelConfig::new(bundles::shipped())
     };
     let model = open_signed(&shelf, &config, &name, Some(&signed)).unwrap();
     assert_eq!(model.model.version().version, "0.3.0");
