@@ -138,7 +138,10 @@ fn folded(cases: &[ConfirmedCase]) -> impl Iterator<Item = (usize, ConfirmedCase
 
 /// The bounded pair of least cross-entropy, by a grid made finer around its best point: two numbers need no more.
 fn fit(cases: &[ConfirmedCase], old: Calibration, bounds: &Bounds) -> Calibration {
-    let (widest, furthest) = (bounds.temperature_factor.max(1.0).ln(), bounds.bias_change.max(0.0));
+    let (widest, furthest) = (
+        bounds.temperature_factor.max(1.0).ln(),
+        bounds.bias_change.max(0.0),
+    );
     let at = |stretch: f32, shift: f32| Calibration {
         temperature: old.temperature * stretch.exp(),
         bias: old.bias + shift,
@@ -237,7 +240,10 @@ mod tests {
     #[test]
     fn a_good_calibration_is_left_alone() {
         let kept = recalibrate(&cases(OLD, 100), OLD, &Bounds::default());
-        assert!(matches!(kept, Err(Kept::NotBetter { before, .. }) if before < 0.01), "{kept:?}");
+        assert!(
+            matches!(kept, Err(Kept::NotBetter { before, .. }) if before < 0.01),
+            "{kept:?}"
+        );
     }
 
     #[test]
@@ -245,7 +251,10 @@ mod tests {
         let mut few = cases(OLD, 8);
         few.retain(|case| !case.present || 3.0 < case.logit);
         let kept = recalibrate(&few, OLD, &Bounds::default());
-        assert!(matches!(kept, Err(Kept::TooFew { present, needed: 30, .. }) if present < 30), "{kept:?}");
+        assert!(
+            matches!(kept, Err(Kept::TooFew { present, needed: 30, .. }) if present < 30),
+            "{kept:?}"
+        );
     }
 
     #[test]

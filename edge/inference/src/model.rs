@@ -10,8 +10,8 @@ use crate::bundle::{Bundle, Finding, InputForm, Preprocessing, Takes};
 use crate::engine::{Engine, EngineError};
 use crate::explain::{self, Anatomy, Field, Grid, Pose};
 use crate::reader::Reader;
-use crate::selection::{self, Considered, EngineChoice, Outcome, Selection};
 use crate::scope::Scope;
+use crate::selection::{self, Considered, EngineChoice, Outcome, Selection};
 use crate::{age, head, preprocess};
 
 /// How long an opaque graph is asked where it looked, when the caller names no time.

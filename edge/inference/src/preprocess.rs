@@ -9,13 +9,7 @@ use crate::bundle::{Crop, Preprocessing};
 pub(crate) fn graph_input(image: &GrayImage, preprocessing: &Preprocessing) -> Result<Vec<f32>, Error> {
     let cut = preprocessing.crop.map(|crop| cut(image, crop));
     let seen = cut.as_ref().unwrap_or(image);
-    let mut levels = resize_gray(
-        seen,
-        preprocessing.width,
-        preprocessing.height,
-        Filter::Triangle,
-    )?
-    .data;
+    let mut levels = resize_gray(seen, preprocessing.width, preprocessing.height, Filter::Triangle)?.data;
     if let Some(floor) = preprocessing.contrast_floor {
         even_contrast(&mut levels, floor);
     }
@@ -76,7 +70,8 @@ mod tests {
     }
 
     fn preprocessing(more: &str) -> Preprocessing {
-        let text = "width = 4\nheight = 4\nresize = \"stretch\"\nfilter = \"triangle\"\nmean = 0.0\nstd = 2.0\n";
+        let text =
+            "width = 4\nheight = 4\nresize = \"stretch\"\nfilter = \"triangle\"\nmean = 0.0\nstd = 2.0\n";
         toml::from_str(&format!("{text}{more}")).unwrap()
     }
 

@@ -56,7 +56,9 @@ impl Record {
             || !(1..pixels).contains(&self.components)
             || !(1..=1024).contains(&self.hidden)
         {
-            return Err("[scope] side is within 2 and 64, components fewer than pixels, hidden within 1 and 1024");
+            return Err(
+                "[scope] side is within 2 and 64, components fewer than pixels, hidden within 1 and 1024",
+            );
         }
         Ok(())
     }
@@ -164,7 +166,9 @@ impl Scope {
         let most = self.largest_component;
         let kept: Vec<f32> = whitened.iter().map(|value| value.clamp(-most, most)).collect();
         let rows = self.hidden_weight.chunks_exact(kept.len()).zip(&self.hidden_bias);
-        let hidden: Vec<f32> = rows.map(|(row, bias)| (dot(row, &kept) + bias).max(0.0)).collect();
+        let hidden: Vec<f32> = rows
+            .map(|(row, bias)| (dot(row, &kept) + bias).max(0.0))
+            .collect();
         dot(&self.likeness_weight, &hidden) + self.likeness_bias
     }
 }
@@ -234,6 +238,9 @@ mod tests {
             likeness: 1.5,
         };
         assert_eq!(figures, expected);
-        assert_eq!(scope().figures(&[-0.5, 0.5, -0.5, 2.0]).residual, (2.25 - 0.5625) / 0.75);
+        assert_eq!(
+            scope().figures(&[-0.5, 0.5, -0.5, 2.0]).residual,
+            (2.25 - 0.5625) / 0.75
+        );
     }
 }

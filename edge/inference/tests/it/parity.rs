@@ -56,7 +56,11 @@ fn every_validation_picture_gets_the_references_score_and_call() {
         for one in &expected {
             let image = grey(&folder.join(&one.file));
             let score = model.pooled_features(&image).unwrap().scores[0].value();
-            let theirs = if wish == PrecisionWish::F32 { one.f32 } else { one.int8 };
+            let theirs = if wish == PrecisionWish::F32 {
+                one.f32
+            } else {
+                one.int8
+            };
             let difference = (score - theirs).abs();
             assert!(difference <= tolerance, "{}: {score}, not {theirs}", one.file);
             assert_eq!(model.is_outside(&image).unwrap(), one.outside, "{}", one.file);
