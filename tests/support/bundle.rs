@@ -23,11 +23,7 @@ pub fn urgent(folder: &Path) -> io::Result<PathBuf> {
 /// # Errors
 /// As [`urgent`].
 pub fn of_slices(folder: &Path) -> io::Result<PathBuf> {
-    changed(
-        folder,
-        "slices-bundle",
-        &[("modalities", "[\"CT\"]")],
-    )
+    changed(folder, "slices-bundle", &[("modalities", "[\"CT\"]")])
 }
 
 /// The shipped bundle under another manifest.
