@@ -3,10 +3,11 @@
 use std::collections::VecDeque;
 
 use barefoot_imaging::pixels::GrayImage;
-use barefoot_imaging::render::{Filter, resize_gray};
 
-/// Enough to tell a border from a patient.
+/// Cells of the longest side: enough to tell a border from a patient.
 const LONGEST_SIDE: u32 = 128;
+/// Places on each side of a cell that are looked at: a large picture is not read whole for a border.
+const PLACES: usize = 3;
 /// Of the picture's range of levels: what joins the picture's edge and is darker than this is air or a shutter.
 const DARK: f32 = 0.04;
 /// Shutters that were shown inverted are white.
@@ -28,18 +29,11 @@ impl Anatomy {
         let longest = image.width.max(image.height).max(1);
         let side = |side: u32| {
             let small = u64::from(side) * u64::from(LONGEST_SIDE.min(longest)) / u64::from(longest);
-            u32::try_from(small).unwrap_or(1).max(1)
+            usize::try_from(small).unwrap_or(1).max(1)
         };
-        let small = resize_gray(image, side(image.width), side(image.height), Filter::Triangle);
-        let Ok(small) = small else {
-            return Self {
-                width: 1,
-                height: 1,
-                shown: vec![true],
-            };
-        };
-        let (width, height) = (small.width as usize, small.height as usize);
-        let shown = inside(&small.data, width, height);
+        let (width, height) = (side(image.width), side(image.height));
+        let small = cells(image, width, height);
+        let shown = inside(&small, width, height);
         let share = shown.iter().filter(|shown| **shown).count() as f32 / shown.len() as f32;
         let shown = if share < LEAST_SHARE {
             vec![true; shown.len()]
@@ -70,6 +64,25 @@ impl Anatomy {
         }
         (first as f32 / self.width as f32, last as f32 / self.width as f32)
     }
+}
+
+/// The picture's levels in few cells.
+fn cells(image: &GrayImage, width: usize, height: usize) -> Vec<f32> {
+    let (full_width, full_height) = (image.width as usize, image.height as usize);
+    let place = |cell: usize, step: usize, cells: usize, full: usize| {
+        ((cell * PLACES + step) * full + full / 2) / (cells * PLACES)
+    };
+    let level = |row: usize, column: usize| {
+        let steps = (0..PLACES).flat_map(|down| (0..PLACES).map(move |across| (down, across)));
+        let levels = steps.map(|(down, across)| {
+            let y = place(row, down, height, full_height);
+            let x = place(column, across, width, full_width);
+            image.data.get(y * full_width + x).copied().unwrap_or(0.0)
+        });
+        levels.sum::<f32>() / (PLACES * PLACES) as f32
+    };
+    let all = (0..height).flat_map(|row| (0..width).map(move |column| (row, column)));
+    all.map(|(row, column)| level(row, column)).collect()
 }
 
 /// What a flood from the edges does not reach, over the very dark and, by itself, over the very bright.
