@@ -10,8 +10,9 @@ const LONGEST_SIDE: u32 = 128;
 const PLACES: usize = 3;
 /// Of the picture's range of levels: what joins the picture's edge and is darker than this is air or a shutter.
 const DARK: f32 = 0.04;
-/// Shutters that were shown inverted are white.
+/// Shutters that were shown inverted are white, along a whole side of the picture: bright anatomy may reach an edge too.
 const BRIGHT: f32 = 0.985;
+const WHOLE_SIDE: f32 = 0.9;
 /// With less left than this the rule has failed, and the whole picture counts.
 const LEAST_SHARE: f32 = 0.05;
 
@@ -100,13 +101,29 @@ fn inside(levels: &[f32], width: usize, height: usize) -> Vec<bool> {
         .map(|level| level.is_nan() || of_range(*level) < DARK)
         .collect();
     let bright: Vec<bool> = levels.iter().map(|level| BRIGHT < of_range(*level)).collect();
-    for border in [dark, bright] {
-        flood(&mut shown, &border, width, height);
-    }
+    let sides = sides(width, height);
+    let whole = |side: &&Vec<usize>| {
+        let white = side.iter().filter(|index| bright.get(**index) == Some(&true));
+        side.len() as f32 * WHOLE_SIDE <= white.count() as f32
+    };
+    flood(&mut shown, &dark, width, sides.iter().flatten());
+    flood(&mut shown, &bright, width, sides.iter().filter(whole).flatten());
     shown
 }
 
-fn flood(shown: &mut [bool], border: &[bool], width: usize, height: usize) {
+/// The cells along the upper, lower, left and right edge.
+fn sides(width: usize, height: usize) -> [Vec<usize>; 4] {
+    let last_row = width * height.saturating_sub(1);
+    let rows = || (0..height).map(|row| row * width);
+    [
+        (0..width).collect(),
+        (last_row..last_row + width).collect(),
+        rows().collect(),
+        rows().map(|first| first + width.saturating_sub(1)).collect(),
+    ]
+}
+
+fn flood<'a>(shown: &mut [bool], border: &[bool], width: usize, from: impl Iterator<Item = &'a usize>) {
     let mut waiting = VecDeque::new();
     let mut reach = |index: usize, waiting: &mut VecDeque<usize>| {
         if let (Some(shown), Some(true)) = (shown.get_mut(index), border.get(index))
@@ -116,14 +133,8 @@ fn flood(shown: &mut [bool], border: &[bool], width: usize, height: usize) {
             waiting.push_back(index);
         }
     };
-    let last_row = width * height.saturating_sub(1);
-    for column in 0..width {
-        reach(column, &mut waiting);
-        reach(last_row + column, &mut waiting);
-    }
-    for row in 0..height {
-        reach(row * width, &mut waiting);
-        reach(row * width + width.saturating_sub(1), &mut waiting);
+    for index in from {
+        reach(*index, &mut waiting);
     }
     while let Some(index) = waiting.pop_front() {
         let column = index % width.max(1);
@@ -188,6 +199,18 @@ mod tests {
         }
         let anatomy = Anatomy::of(&image);
         assert!(!anatomy.shows(0.05, 0.5) && anatomy.shows(0.5, 0.5));
+    }
+
+    #[test]
+    fn bright_anatomy_that_reaches_an_edge_stays() {
+        let mut image = picture(|_, _| true, |x, _| 80 < x);
+        for (index, level) in image.data.iter_mut().enumerate() {
+            if index % 100 < 40 && 3_000 < index {
+                *level = 1.0;
+            }
+        }
+        let anatomy = Anatomy::of(&image);
+        assert!(anatomy.shows(0.1, 0.95) && !anatomy.shows(0.9, 0.5));
     }
 
     #[test]
