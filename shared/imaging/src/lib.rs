@@ -14,6 +14,7 @@ pub mod deidentify;
 pub mod header;
 mod part10;
 pub mod pixels;
+pub mod quality;
 pub mod query;
 mod recompress;
 pub mod render;

@@ -1,6 +1,6 @@
 use crate::machine::{
-    BENCH_VENV, FOR_DICOM, FOR_FEDERATION, FOR_IMAGE_TO_PAGE, FOR_INFERENCE, FOR_LINE, FOR_QUEUE, FOR_READING,
-    INFERENCE_VENV, provide_dicom_storescp, provide_packages,
+    BENCH_VENV, FOR_DICOM, FOR_FEDERATION, FOR_IMAGE_TO_PAGE, FOR_INFERENCE, FOR_LINE, FOR_QUEUE,
+    FOR_READING, INFERENCE_VENV, provide_dicom_storescp, provide_packages,
 };
 use crate::step::{Failure, built, cargo, root, step};
 

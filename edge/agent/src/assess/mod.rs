@@ -16,15 +16,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use barefoot_domain::{Assessment, FindingResult, QualityVerdict, Reason, Urgency};
+use barefoot_domain::{Assessment, FindingResult, Reason, Urgency};
 use barefoot_imaging::header::{self, Header};
 use barefoot_imaging::pixels::{self, GrayImage};
 use barefoot_imaging::render;
-use barefoot_imaging::statistics::{PixelStatistics, statistics};
 use barefoot_inference::{NotTaken, Pose, Prediction, Viewing};
 use serde::Deserialize;
 
-use crate::handoff::{AssessedStudy, SettledStudy};
+use crate::handoff::{AssessedStudy, Grading, SettledStudy};
 use crate::heat_layer::{self, HeatLayer};
 use crate::model::{ActiveModel, ModelHandle, Role, Seat, ShadowStudy, Silence};
 use crate::stage_times::{Stage, StageTimes};
@@ -75,15 +74,15 @@ impl Config {
     }
 }
 
-/// Grades a picture from its statistics, width and height.
-pub(crate) type Grade = fn(&PixelStatistics, u32, u32) -> QualityVerdict;
+/// Pictures without a model that are graded with their study; more are a series.
+const GRADED_BESIDE: usize = 32;
 
 /// The stage; one for the daemon.
 #[derive(Debug)]
 pub(crate) struct Assessor {
     models: ModelHandle,
     review_below: f32,
-    grade: Grade,
+    grading: Arc<dyn Grading>,
     times: StageTimes,
     deadline: Duration,
     policy: Policy,
@@ -91,11 +90,16 @@ pub(crate) struct Assessor {
 
 impl Assessor {
     #[must_use]
-    pub(crate) fn new(config: &Config, models: ModelHandle, grade: Grade, times: StageTimes) -> Self {
+    pub(crate) fn new(
+        config: &Config,
+        models: ModelHandle,
+        grading: Arc<dyn Grading>,
+        times: StageTimes,
+    ) -> Self {
         Self {
             models,
             review_below: config.review_below,
-            grade,
+            grading,
             times,
             deadline: crate::config::default_deadline(),
             policy: Policy::default(),
@@ -166,6 +170,15 @@ impl Assessor {
         } else if objects.is_empty() {
             sum.gap(Reason::OutsideIntendedUse);
         }
+        let taken = |header: &Header| seats.iter().any(|seat| seat.active.model.takes(header).is_ok());
+        sum.graded(&self.grading.series(&mut objects.iter().map(|(_, header)| header)));
+        for (path, header) in objects
+            .iter()
+            .filter(|(_, header)| !taken(header))
+            .take(GRADED_BESIDE)
+        {
+            sum.graded(&self.grading.undecoded(path, header));
+        }
         if seats.is_empty() || outside.len() == objects.len() {
             // Nothing for a model: still a picture for the clinic, from the middle of the study.
             let middle = objects.len() / 2;
@@ -179,7 +192,7 @@ impl Assessor {
                 .times
                 .timed(Stage::Decode, || guarded(|| pixels::load_gray(path, header)));
             match decoded {
-                Ok(image) if seats.iter().any(|seat| seat.active.model.takes(header).is_ok()) => {
+                Ok(image) if taken(header) => {
                     self.read(seats, Arc::new(image), (path, header), settled, sum);
                 }
                 Ok(image) => sum.show(-1.0, Arc::new(image), None),
@@ -191,7 +204,6 @@ impl Assessor {
         }
     }
 
-    /// The exposure rules are for the pictures a model takes.
     fn read(
         &self,
         seats: &[Seat],
@@ -200,9 +212,9 @@ impl Assessor {
         settled: &SettledStudy,
         sum: &mut Sum,
     ) {
-        let graded = self.times.timed(Stage::Grade, || {
-            (self.grade)(&statistics(&image), image.width, image.height)
-        });
+        let graded = self
+            .times
+            .timed(Stage::Grade, || self.grading.picture(path, header, &image));
         sum.graded(&graded);
         let pose = Pose::of(header);
         let mut shown: Option<Prediction> = None;

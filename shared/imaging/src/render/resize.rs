@@ -9,6 +9,8 @@ use crate::pixels::GrayImage;
 pub enum Filter {
     /// Linear, over the whole source area of a target pixel when making smaller: what Pillow calls BILINEAR.
     Triangle,
+    /// The mean of the source area of a target pixel.
+    Box,
 }
 
 /// Resamples to exactly this size.
@@ -25,14 +27,13 @@ pub fn resize_gray(image: &GrayImage, width: u32, height: u32, filter: Filter) -
     }
     // A radiograph has thirty megabytes of levels: they are read where they lie.
     let source = bytemuck::cast_slice(&image.data);
-    let source =
-        ImageRef::new(image.width, image.height, source, PixelType::F32).map_err(|_| Error::Size)?;
+    let source = ImageRef::new(image.width, image.height, source, PixelType::F32).map_err(|_| Error::Size)?;
     let mut data = vec![0.0_f32; width as usize * height as usize];
     let target = bytemuck::cast_slice_mut(&mut data);
-    let mut target =
-        Image::from_slice_u8(width, height, target, PixelType::F32).map_err(|_| Error::Size)?;
+    let mut target = Image::from_slice_u8(width, height, target, PixelType::F32).map_err(|_| Error::Size)?;
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(match filter {
         Filter::Triangle => FilterType::Bilinear,
+        Filter::Box => FilterType::Box,
     }));
     Resizer::new()
         .resize(&source, &mut target, &options)

@@ -8,10 +8,12 @@
 
 mod corpus;
 mod damage;
+mod decoding;
 mod deidentification;
 mod files;
 mod headers;
 mod pictures;
+mod quality;
 mod reports;
 
 mod transcoding;
