@@ -205,10 +205,10 @@ impl Race<'_> {
             if heat.last_resort && self.best.is_some() {
                 break;
             }
+            let mut passed = false;
             for candidate in heat.candidates {
-                if self.enter(candidate) && heat.first_passing {
-                    break;
-                }
+                let needless = passed && candidate.stands_in || candidate.has_lost(&self.considered);
+                passed |= !needless && self.enter(candidate);
             }
         }
     }

@@ -7,6 +7,8 @@ mod attempts;
 mod decision;
 mod panel;
 mod sum;
+#[cfg(test)]
+mod tests;
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};

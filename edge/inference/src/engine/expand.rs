@@ -3,12 +3,16 @@
 //!
 //! A weight in front of `DequantizeLinear` becomes the float it stands for. A pair of `QuantizeLinear` and
 //! `DequantizeLinear` on the way of a picture becomes a `Clip` to what the integer could hold: quantizers leave a ReLU
-//! out where that limit does its work. Only the rounding between is lost; the golden check says whether it mattered.
+//! out where that limit does its work. Where the limits are found anew for every picture, nothing is left of the pair. Only
+//! the rounding between is lost; the golden check says whether it mattered.
 
 use std::collections::HashMap;
 
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto};
+
+/// With fixed limits, and with limits of its own for every picture.
+const QUANTIZERS: [&str; 2] = ["QuantizeLinear", "DynamicQuantizeLinear"];
 
 /// # Errors
 /// When a part of the graph is not what quantizers write.
@@ -38,7 +42,7 @@ fn expand_graph(graph: &mut GraphProto) -> Result<(), &'static str> {
     let quantizers: HashMap<String, NodeProto> = graph
         .node
         .iter()
-        .filter(|node| node.op_type == "QuantizeLinear")
+        .filter(|node| QUANTIZERS.contains(&node.op_type.as_str()))
         .filter_map(|node| Some((node.output.first()?.clone(), node.clone())))
         .collect();
     let mut made = Vec::new();
@@ -53,16 +57,21 @@ fn expand_graph(graph: &mut GraphProto) -> Result<(), &'static str> {
                 continue;
             }
             if let Some(quantizer) = quantizers.get(source) {
-                let (lowest, highest) = limits(&node, &values)?;
-                let (low, high) = (format!("{target}.lowest"), format!("{target}.highest"));
-                made.push(scalar(&low, lowest));
-                made.push(scalar(&high, highest));
-                let from = quantizer.input.first().ok_or("QuantizeLinear without input")?;
+                let from = quantizer.input.first().ok_or("a quantizer without input")?;
+                let (mut input, mut operator) = (vec![from.clone()], "Identity");
+                if quantizer.op_type == QUANTIZERS[0] {
+                    let (lowest, highest) = limits(&node, &values)?;
+                    let (low, high) = (format!("{target}.lowest"), format!("{target}.highest"));
+                    made.push(scalar(&low, lowest));
+                    made.push(scalar(&high, highest));
+                    input.extend([low, high]);
+                    operator = "Clip";
+                }
                 node = NodeProto {
-                    input: vec![from.clone(), low, high],
+                    input,
                     output: vec![target.clone()],
                     name: format!("{}.range", node.name),
-                    op_type: "Clip".to_owned(),
+                    op_type: operator.to_owned(),
                     ..NodeProto::default()
                 };
             }
@@ -79,7 +88,8 @@ fn expand_graph(graph: &mut GraphProto) -> Result<(), &'static str> {
             .collect::<Vec<_>>(),
     );
     nodes.retain(|node| {
-        node.op_type != "QuantizeLinear" || node.output.iter().any(|output| asked.contains(output))
+        !QUANTIZERS.contains(&node.op_type.as_str())
+            || node.output.iter().any(|output| asked.contains(output))
     });
     let asked = names(&nodes, &[]);
     graph.initializer.extend(made);
@@ -345,6 +355,23 @@ mod tests {
         assert_eq!(graph.node[0].input[0], "x");
         assert_eq!(read(named(&graph, "d.lowest")), [0.0]);
         assert_eq!(read(named(&graph, "d.highest")), [127.5]);
+    }
+
+    #[test]
+    fn a_pair_with_limits_of_every_picture_goes_without_trace() {
+        let mut dynamic = node("DynamicQuantizeLinear", &["x"], "q");
+        dynamic.output.extend(["s".to_owned(), "z".to_owned()]);
+        let pair = vec![
+            dynamic,
+            node("DequantizeLinear", &["q", "s", "z"], "d"),
+            node("Relu", &["d"], "y"),
+        ];
+        let mut model = model(pair, vec![]);
+        expand(&mut model).unwrap();
+        let graph = model.graph.unwrap();
+        let operators: Vec<&str> = graph.node.iter().map(|node| node.op_type.as_str()).collect();
+        assert_eq!(operators, ["Identity", "Relu"]);
+        assert_eq!(graph.node[0].input, ["x"]);
     }
 
     #[test]

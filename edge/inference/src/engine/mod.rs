@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::ort::Provider;
 pub(crate) use self::ort::{OrtLibrary, identity as ort_identity};
-pub(crate) use self::tract::{Threads, TractEngine, TractForm, is_depthwise};
+pub(crate) use self::tract::{Threads, TractEngine, TractForm, Traits};
 
 /// In which numbers a graph computes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, Serialize)]

@@ -2,7 +2,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use tract_linalg::multithread::{Executor, multithread_tract_scope};
-use tract_onnx::pb::ModelProto;
+use tract_onnx::pb::tensor_shape_proto::Dimension;
+use tract_onnx::pb::tensor_shape_proto::dimension::Value as Side;
+use tract_onnx::pb::type_proto::Value as TypeValue;
+use tract_onnx::pb::{ModelProto, ValueInfoProto};
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::transform::get_transform;
 
@@ -40,11 +43,11 @@ impl TractForm {
         }
     }
 
-    fn channels_last(self) -> bool {
+    pub(crate) fn channels_last(self) -> bool {
         matches!(self, Self::Nhwc | Self::ExpandedNhwc)
     }
 
-    fn expands(self) -> bool {
+    pub(crate) fn expands(self) -> bool {
         matches!(self, Self::Expanded | Self::ExpandedNhwc)
     }
 }
@@ -122,9 +125,23 @@ fn name_input(proto: &ModelProto, contract: &Contract) -> Result<(), EngineError
         .iter()
         .filter(|input| !given.contains(input.name.as_str()));
     match (inputs.next(), inputs.next()) {
-        (Some(only), None) if only.name == contract.input_name => Ok(()),
+        (Some(only), None) if only.name == contract.input_name && fits(only, contract.input) => Ok(()),
         _ => Err(EngineError::Shape),
     }
+}
+
+/// Sides a graph leaves open take any length.
+fn fits(input: &ValueInfoProto, wanted: [usize; 4]) -> bool {
+    let Some(TypeValue::TensorType(tensor)) = input.r#type.as_ref().and_then(|kind| kind.value.as_ref())
+    else {
+        return false;
+    };
+    let Some(shape) = &tensor.shape else { return true };
+    let fits = |(side, wanted): (&Dimension, usize)| match side.value {
+        Some(Side::DimValue(length)) => length <= 0 || usize::try_from(length) == Ok(wanted),
+        Some(Side::DimParam(_)) | None => true,
+    };
+    shape.dim.len() == wanted.len() && shape.dim.iter().zip(wanted).all(fits)
 }
 
 fn optimised(model: InferenceModel, form: TractForm) -> TractResult<TypedModel> {
@@ -140,14 +157,30 @@ fn optimised(model: InferenceModel, form: TractForm) -> TractResult<TypedModel> 
     model.into_decluttered()?.into_optimized()
 }
 
-/// Whether a graph has convolutions of single channels, which are faster with the channels last.
-pub(crate) fn is_depthwise(onnx: &[u8]) -> bool {
-    let Ok(proto) = read(onnx) else { return false };
-    let nodes = proto.graph.iter().flat_map(|graph| &graph.node);
-    nodes.filter(|node| node.op_type == "Conv").any(|node| {
-        let mut attributes = node.attribute.iter();
-        attributes.any(|attribute| attribute.name == "group" && 1 < attribute.i)
-    })
+/// What of a graph decides which ways to run it are worth a try.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Traits {
+    /// Convolutions of single channels are faster with the channels last.
+    pub(crate) depthwise: bool,
+    /// It holds integers that can be made float.
+    pub(crate) quantized: bool,
+}
+
+impl Traits {
+    pub(crate) fn of(onnx: &[u8]) -> Self {
+        let Ok(proto) = read(onnx) else {
+            return Self::default();
+        };
+        let nodes = || proto.graph.iter().flat_map(|graph| &graph.node);
+        let mut convolutions = nodes().filter(|node| node.op_type == "Conv");
+        Self {
+            depthwise: convolutions.any(|node| {
+                let mut attributes = node.attribute.iter();
+                attributes.any(|attribute| attribute.name == "group" && 1 < attribute.i)
+            }),
+            quantized: nodes().any(|node| node.op_type == "DequantizeLinear"),
+        }
+    }
 }
 
 impl Engine for TractEngine {

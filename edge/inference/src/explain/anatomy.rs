@@ -3,14 +3,16 @@
 use std::collections::VecDeque;
 
 use barefoot_imaging::pixels::GrayImage;
-use barefoot_imaging::render::{Filter, resize_gray};
 
-/// Enough to tell a border from a patient.
+/// Cells of the longest side: enough to tell a border from a patient.
 const LONGEST_SIDE: u32 = 128;
+/// Places on each side of a cell that are looked at: a large picture is not read whole for a border.
+const PLACES: usize = 3;
 /// Of the picture's range of levels: what joins the picture's edge and is darker than this is air or a shutter.
 const DARK: f32 = 0.04;
-/// Shutters that were shown inverted are white.
+/// Shutters that were shown inverted are white, along a whole side of the picture: bright anatomy may reach an edge too.
 const BRIGHT: f32 = 0.985;
+const WHOLE_SIDE: f32 = 0.9;
 /// With less left than this the rule has failed, and the whole picture counts.
 const LEAST_SHARE: f32 = 0.05;
 
@@ -28,18 +30,11 @@ impl Anatomy {
         let longest = image.width.max(image.height).max(1);
         let side = |side: u32| {
             let small = u64::from(side) * u64::from(LONGEST_SIDE.min(longest)) / u64::from(longest);
-            u32::try_from(small).unwrap_or(1).max(1)
+            usize::try_from(small).unwrap_or(1).max(1)
         };
-        let small = resize_gray(image, side(image.width), side(image.height), Filter::Triangle);
-        let Ok(small) = small else {
-            return Self {
-                width: 1,
-                height: 1,
-                shown: vec![true],
-            };
-        };
-        let (width, height) = (small.width as usize, small.height as usize);
-        let shown = inside(&small.data, width, height);
+        let (width, height) = (side(image.width), side(image.height));
+        let small = cells(image, width, height);
+        let shown = inside(&small, width, height);
         let share = shown.iter().filter(|shown| **shown).count() as f32 / shown.len() as f32;
         let shown = if share < LEAST_SHARE {
             vec![true; shown.len()]
@@ -72,6 +67,25 @@ impl Anatomy {
     }
 }
 
+/// The picture's levels in few cells.
+fn cells(image: &GrayImage, width: usize, height: usize) -> Vec<f32> {
+    let (full_width, full_height) = (image.width as usize, image.height as usize);
+    let place = |cell: usize, step: usize, cells: usize, full: usize| {
+        ((cell * PLACES + step) * full + full / 2) / (cells * PLACES)
+    };
+    let level = |row: usize, column: usize| {
+        let steps = (0..PLACES).flat_map(|down| (0..PLACES).map(move |across| (down, across)));
+        let levels = steps.map(|(down, across)| {
+            let y = place(row, down, height, full_height);
+            let x = place(column, across, width, full_width);
+            image.data.get(y * full_width + x).copied().unwrap_or(0.0)
+        });
+        levels.sum::<f32>() / (PLACES * PLACES) as f32
+    };
+    let all = (0..height).flat_map(|row| (0..width).map(move |column| (row, column)));
+    all.map(|(row, column)| level(row, column)).collect()
+}
+
 /// What a flood from the edges does not reach, over the very dark and, by itself, over the very bright.
 fn inside(levels: &[f32], width: usize, height: usize) -> Vec<bool> {
     let finite = || levels.iter().copied().filter(|level| level.is_finite());
@@ -87,13 +101,29 @@ fn inside(levels: &[f32], width: usize, height: usize) -> Vec<bool> {
         .map(|level| level.is_nan() || of_range(*level) < DARK)
         .collect();
     let bright: Vec<bool> = levels.iter().map(|level| BRIGHT < of_range(*level)).collect();
-    for border in [dark, bright] {
-        flood(&mut shown, &border, width, height);
-    }
+    let sides = sides(width, height);
+    let whole = |side: &&Vec<usize>| {
+        let white = side.iter().filter(|index| bright.get(**index) == Some(&true));
+        side.len() as f32 * WHOLE_SIDE <= white.count() as f32
+    };
+    flood(&mut shown, &dark, width, sides.iter().flatten());
+    flood(&mut shown, &bright, width, sides.iter().filter(whole).flatten());
     shown
 }
 
-fn flood(shown: &mut [bool], border: &[bool], width: usize, height: usize) {
+/// The cells along the upper, lower, left and right edge.
+fn sides(width: usize, height: usize) -> [Vec<usize>; 4] {
+    let last_row = width * height.saturating_sub(1);
+    let rows = || (0..height).map(|row| row * width);
+    [
+        (0..width).collect(),
+        (last_row..last_row + width).collect(),
+        rows().collect(),
+        rows().map(|first| first + width.saturating_sub(1)).collect(),
+    ]
+}
+
+fn flood<'a>(shown: &mut [bool], border: &[bool], width: usize, from: impl Iterator<Item = &'a usize>) {
     let mut waiting = VecDeque::new();
     let mut reach = |index: usize, waiting: &mut VecDeque<usize>| {
         if let (Some(shown), Some(true)) = (shown.get_mut(index), border.get(index))
@@ -103,14 +133,8 @@ fn flood(shown: &mut [bool], border: &[bool], width: usize, height: usize) {
             waiting.push_back(index);
         }
     };
-    let last_row = width * height.saturating_sub(1);
-    for column in 0..width {
-        reach(column, &mut waiting);
-        reach(last_row + column, &mut waiting);
-    }
-    for row in 0..height {
-        reach(row * width, &mut waiting);
-        reach(row * width + width.saturating_sub(1), &mut waiting);
+    for index in from {
+        reach(*index, &mut waiting);
     }
     while let Some(index) = waiting.pop_front() {
         let column = index % width.max(1);
@@ -175,6 +199,18 @@ mod tests {
         }
         let anatomy = Anatomy::of(&image);
         assert!(!anatomy.shows(0.05, 0.5) && anatomy.shows(0.5, 0.5));
+    }
+
+    #[test]
+    fn bright_anatomy_that_reaches_an_edge_stays() {
+        let mut image = picture(|_, _| true, |x, _| 80 < x);
+        for (index, level) in image.data.iter_mut().enumerate() {
+            if index % 100 < 40 && 3_000 < index {
+                *level = 1.0;
+            }
+        }
+        let anatomy = Anatomy::of(&image);
+        assert!(anatomy.shows(0.1, 0.95) && !anatomy.shows(0.9, 0.5));
     }
 
     #[test]

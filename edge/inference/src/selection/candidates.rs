@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use super::{EngineChoice, EngineWish, PrecisionWish, chain};
+use super::{Considered, EngineChoice, EngineWish, Outcome, PrecisionWish, chain};
 use crate::bundle::{Artefact, Bundle, Output};
 use crate::engine::{
     Contract, Engine, EngineKind, OrtLibrary, Precision, Provider, Threads, TractEngine, TractForm,
@@ -15,6 +15,8 @@ use crate::memory::Remembered;
 pub(super) struct Candidate<'a> {
     pub(super) artefact: &'a Artefact,
     how: How,
+    /// Only where none before it in its heat passed.
+    pub(super) stands_in: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -24,6 +26,30 @@ enum How {
 }
 
 impl Candidate<'_> {
+    /// Whether the float artefact has shown already that this order of axes is the slower one here.
+    pub(super) fn has_lost(self, considered: &[Considered]) -> bool {
+        let How::Tract(form) = self.how else {
+            return false;
+        };
+        let fastest = |form: TractForm| {
+            let mut tried = considered.iter();
+            tried.find_map(|one| match one.outcome {
+                Outcome::Passed { median_ms, .. }
+                    if one.engine == EngineKind::Tract
+                        && one.precision == Precision::F32
+                        && one.form == form.as_str() =>
+                {
+                    Some(median_ms)
+                }
+                Outcome::Passed { .. } | Outcome::Refused { .. } => None,
+            })
+        };
+        let (Some(plain), Some(nhwc)) = (fastest(TractForm::Plain), fastest(TractForm::Nhwc)) else {
+            return false;
+        };
+        form.expands() && form.channels_last() != (nhwc < plain)
+    }
+
     pub(super) fn kind(self) -> EngineKind {
         match self.how {
             How::Tract(_) => EngineKind::Tract,
@@ -42,8 +68,6 @@ impl Candidate<'_> {
 /// Candidates of one engine with one artefact.
 pub(super) struct Heat<'a> {
     pub(super) candidates: Vec<Candidate<'a>>,
-    /// They stand in the order of wish: the first that passes is enough.
-    pub(super) first_passing: bool,
     /// Only where nothing else passed.
     pub(super) last_resort: bool,
 }
@@ -70,14 +94,17 @@ impl<'a> Loader<'a> {
         let mut heats = Vec::new();
         for kind in self.kinds() {
             for artefact in self.artefacts() {
-                let (ways, first_passing) = match kind {
-                    EngineKind::Ort => (self.providers(), true),
+                let ways = match kind {
+                    EngineKind::Ort => self.providers(),
                     EngineKind::Tract => tract_forms(artefact),
                 };
-                let candidates = ways.into_iter().map(|how| Candidate { artefact, how });
+                let candidates = ways.into_iter().map(|(how, stands_in)| Candidate {
+                    artefact,
+                    how,
+                    stands_in,
+                });
                 heats.push(Heat {
                     candidates: candidates.collect(),
-                    first_passing,
                     last_resort: kind == EngineKind::Tract && self.choice.engine == EngineWish::Ort,
                 });
             }
@@ -126,10 +153,14 @@ impl<'a> Loader<'a> {
             .iter()
             .find(|artefact| artefact.precision == Precision::F32);
         let artefact = float.or(artefacts.first()).ok_or("the bundle has no artefact")?;
-        self.load(Candidate {
-            artefact,
-            how: How::Tract(TractForm::Plain),
-        })
+        let load = |form| {
+            self.load(Candidate {
+                artefact,
+                how: How::Tract(form),
+                stands_in: false,
+            })
+        };
+        load(TractForm::Plain).or_else(|reason| load(TractForm::Expanded).map_err(|_| reason))
     }
 
     /// Whether this is not what the site wished first.
@@ -162,28 +193,42 @@ impl<'a> Loader<'a> {
         self.bundle.artefacts.iter().filter(fits)
     }
 
-    fn providers(&self) -> Vec<How> {
+    /// In the order of wish: the first that passes is enough.
+    fn providers(&self) -> Vec<(How, bool)> {
         let mut providers = self.choice.providers.clone();
         // The processor is always there to fall back to.
         if !providers.contains(&Provider::Cpu) {
             providers.push(Provider::Cpu);
         }
-        providers.into_iter().map(How::Ort).collect()
+        let ways = providers.into_iter().map(How::Ort);
+        ways.map(|how| (how, true)).collect()
     }
 }
 
 /// Integers are made float first: tract's own integer kernels are slow, and take over only where the golden answers
-/// demand their rounding. Which order of axes is the faster, a depthwise graph has to show.
-fn tract_forms(artefact: &Artefact) -> (Vec<How>, bool) {
-    let depthwise = is_depthwise(&artefact.bytes);
-    let forms = match (artefact.precision, depthwise) {
-        (Precision::F32, false) => vec![TractForm::Plain],
-        (Precision::F32, true) => vec![TractForm::Nhwc, TractForm::Plain],
-        (Precision::Int8, false) => vec![TractForm::Expanded, TractForm::Plain],
-        (Precision::Int8, true) => vec![TractForm::ExpandedNhwc, TractForm::Plain],
+/// demand their rounding. Which order of axes is the faster, a depthwise graph has to show. Each with whether it only
+/// stands in.
+fn tract_forms(artefact: &Artefact) -> Vec<(How, bool)> {
+    let Traits { depthwise, quantized } = Traits::of(&artefact.bytes);
+    let mut forms = match artefact.precision {
+        Precision::F32 => vec![(TractForm::Plain, false)],
+        Precision::Int8 => vec![(TractForm::Expanded, false)],
     };
-    let first_passing = artefact.precision == Precision::Int8;
-    (forms.into_iter().map(How::Tract).collect(), first_passing)
+    if depthwise {
+        forms.push(match artefact.precision {
+            Precision::F32 => (TractForm::Nhwc, false),
+            Precision::Int8 => (TractForm::ExpandedNhwc, false),
+        });
+    }
+    match artefact.precision {
+        Precision::F32 if quantized => forms.push((TractForm::Expanded, true)),
+        Precision::F32 => {}
+        Precision::Int8 => forms.push((TractForm::Plain, true)),
+    }
+    let forms = forms.into_iter();
+    forms
+        .map(|(form, stands_in)| (How::Tract(form), stands_in))
+        .collect()
 }
 
 fn contract(bundle: &Bundle) -> Contract {

@@ -1,8 +1,8 @@
 """Makes the opaque bundles of the tests: python make_opaque.py FOLDER
 
 Needs numpy and onnx. `tiny-scores` takes colours with the channels last and tells how bright the upper left of a 40x24
-picture is; `tiny-mask` marks what is brighter than half. Neither brings golden cases, as bundles around somebody
-else's graph may not.
+picture is; `tiny-mask` marks what is brighter than half; `tiny-nan` has no number for a very bright picture. None brings
+golden cases, as bundles around somebody else's graph may not.
 """
 
 import hashlib
@@ -129,6 +129,27 @@ least_extent = 0.01
     write(folder, nodes, numbers, ("image", shape), ("mask", shape), head, "threshold = 0.5\n")
 
 
+def no_number(folder):
+    node = helper.make_node
+    nodes = [
+        node("ReduceMean", ["image"], ["mean"], axes=[1, 2, 3], keepdims=0),
+        node("Sub", ["limit", "mean"], ["left"]),
+        node("Sqrt", ["left"], ["root"]),
+        node("Reshape", ["root", "column"], ["score"]),
+    ]
+    numbers = [constant("limit", 0.9), constant("column", [-1, 1], np.int64)]
+    head = HEAD.format(id="tiny-nan", title="No number", width=SIDE, height=SIDE) + """
+[output]
+kind = "scores"
+input = "image"
+scores = "score"
+gives = "probabilities"
+classes = 1
+"""
+    write(folder, nodes, numbers, ("image", ["N", 1, SIDE, SIDE]), ("score", ["N", 1]), head, "")
+
+
 if __name__ == "__main__":
     scores(Path(sys.argv[1]) / "tiny-scores")
     mask(Path(sys.argv[1]) / "tiny-mask")
+    no_number(Path(sys.argv[1]) / "tiny-nan")

@@ -181,3 +181,12 @@ fn numbers_that_are_no_probabilities_give_no_answer() {
     let read = Bundle::load(bundle.path()).unwrap();
     assert!(Model::open(&read, &EngineChoice::default()).is_err());
 }
+
+#[test]
+fn a_graph_that_gives_no_number_gives_no_answer() {
+    let model = open(&bundle("tiny-nan"));
+    let mut image = picture(|_, _| false);
+    assert!(model.assess(&image).is_ok());
+    image.data.fill(1.0);
+    assert!(matches!(model.assess(&image), Err(AssessError::NoNumber)));
+}

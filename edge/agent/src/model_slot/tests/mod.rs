@@ -8,7 +8,7 @@ mod hub;
 mod keeping;
 mod shipped;
 mod starts;
-mod studies;
+pub(crate) mod studies;
 
 use std::path::PathBuf;
 use std::sync::Arc;
