@@ -28,6 +28,9 @@ in them is kept, sent on and shown by whoever can.
 
 ";
 
+/// What `decode.py` ends with then.
+const PLUGINS_MISSING: i32 = 3;
+
 struct Row {
     file: String,
     transfer_syntax: String,
@@ -134,7 +137,15 @@ fn pydicom(folder: &Path, lines: &str) -> Option<String> {
     let lines = lines.to_owned();
     let writing = std::thread::spawn(move || stdin.write_all(lines.as_bytes()));
     let output = child.wait_with_output().unwrap();
-    writing.join().unwrap().unwrap();
+    let written = writing.join().unwrap();
+    if output.status.code() == Some(PLUGINS_MISSING) {
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "pydicom's plugins must be there in CI: `cargo xtask test` installs them"
+        );
+        return None;
+    }
+    written.unwrap();
     assert!(output.status.success());
     Some(String::from_utf8(output.stdout).unwrap())
 }

@@ -5,6 +5,8 @@ Usage: decode.py FOLDER < LINES
 A line is NUMBER, FRAME (from nought), OURS (`ok` or anything else) and PATH, parted by tabs. FOLDER holds for each NUMBER
 with `ok` our samples as NUMBER.raw and the grey levels as a reader sees them, 32-bit floats from 0 to 1, as NUMBER.levels.
 
+Exit code 3: pydicom or one of its plugins is missing.
+
 Prints a line for each: NUMBER, STORED, SEEN. STORED is the largest difference of a sample, SEEN the largest difference of a
 grey level in 255ths, or a word where there is nothing to compare. Never a value.
 """
@@ -14,8 +16,14 @@ import sys
 import warnings
 from pathlib import Path
 
-import numpy as np
-import pydicom
+try:
+    import gdcm  # noqa: F401  pydicom finds its plugins by itself; without them the table would be another one
+    import libjpeg  # noqa: F401
+    import numpy as np
+    import openjpeg  # noqa: F401
+    import pydicom
+except ImportError:
+    sys.exit(3)
 from pydicom.pixels import apply_modality_lut, apply_voi_lut, pixel_array
 
 warnings.simplefilter("ignore")
