@@ -292,7 +292,11 @@ mod tests {
         for seed in 1..=12 {
             for kind in [Radiograph::Dx, Radiograph::Cr] {
                 let verdict = graded(Chest::varied(seed, Size::Small, kind));
-                assert_eq!(verdict.problems, [QualityProblem::LowResolution], "{seed} {kind:?}");
+                assert_eq!(
+                    verdict.problems,
+                    [QualityProblem::LowResolution],
+                    "{seed} {kind:?}"
+                );
             }
         }
         let full = graded(Chest::default());
