@@ -17,6 +17,8 @@ pub(crate) enum GoldenError {
     Picture { number: usize },
     #[error("the bundle has no golden scores for {precision}")]
     NoScores { precision: Precision },
+    #[error("golden picture {number} is not where the bundle says: inside or outside its scope")]
+    Scope { number: usize },
     #[error("tract, which the other engines are held against, cannot run it: {reason}")]
     NoReferee { reason: String },
     #[error("golden case {number} failed")]
@@ -60,6 +62,7 @@ impl Questions {
         if !bundle.golden.is_empty() {
             let inputs = bundle.golden.iter().zip(1..).map(|(case, number)| {
                 let picture = grey(case).ok_or(GoldenError::Picture { number })?;
+                scope_agrees(bundle, case, &picture, number)?;
                 prepared(&picture, number)
             });
             return Ok(Self {
@@ -107,6 +110,24 @@ impl Questions {
             worst = worst.max(difference);
         }
         Ok(worst)
+    }
+}
+
+fn scope_agrees(
+    bundle: &Bundle,
+    case: &GoldenCase,
+    picture: &GrayImage,
+    number: usize,
+) -> Result<(), GoldenError> {
+    let outside = match &bundle.scope {
+        Some(scope) => scope
+            .is_outside(picture)
+            .map_err(|_| GoldenError::Picture { number })?,
+        None => false,
+    };
+    match case.outside {
+        Some(expected) if expected != outside => Err(GoldenError::Scope { number }),
+        _ => Ok(()),
     }
 }
 

@@ -11,6 +11,7 @@
 
 mod age;
 mod bundle;
+mod calibration;
 mod engine;
 mod explain;
 mod golden;
@@ -19,9 +20,11 @@ mod memory;
 mod model;
 mod preprocess;
 mod reader;
+mod scope;
 mod selection;
 
 pub use bundle::{Bundle, BundleError};
+pub use calibration::{Bounds, Calibration, ConfirmedCase, Kept, Recalibration, recalibrate};
 pub use engine::{EngineError, EngineKind, Precision, Provider};
 pub use explain::Pose;
 pub use model::{AssessError, Language, Model, NotTaken, OpenError, PooledFeatures, Prediction, Viewing};

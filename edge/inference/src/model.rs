@@ -10,6 +10,7 @@ use crate::bundle::{Bundle, Finding, InputForm, Preprocessing, Takes};
 use crate::engine::{Engine, EngineError};
 use crate::explain::{self, Anatomy, Field, Grid, Pose};
 use crate::reader::Reader;
+use crate::scope::Scope;
 use crate::selection::{self, Considered, EngineChoice, Outcome, Selection};
 use crate::{age, head, preprocess};
 
@@ -23,6 +24,7 @@ pub struct Model {
     version: ModelVersion,
     takes: Takes,
     preprocessing: Preprocessing,
+    scope: Option<Scope>,
     input: InputForm,
     findings: Vec<Finding>,
     reader: Reader,
@@ -118,6 +120,8 @@ pub struct Prediction {
     pub regions: Vec<FindingRegion>,
     /// The finding `heat_map` is of: the positive one with the highest score, else the one with the highest score.
     pub heat_map_of: FindingCode,
+    /// The picture does not look like those the model was made for: no call on it is to be believed.
+    pub outside: bool,
     pub engine: EngineUse,
 }
 
@@ -152,6 +156,7 @@ impl Model {
             version: bundle.version.clone(),
             takes: bundle.takes.clone(),
             preprocessing: bundle.preprocessing.clone(),
+            scope: bundle.scope.clone(),
             input: bundle.input.clone(),
             findings: bundle.findings.clone(),
             reader,
@@ -247,6 +252,19 @@ impl Model {
         })
     }
 
+    /// Whether the picture looks unlike those the model was made for. A bundle without `[scope]` takes all.
+    ///
+    /// # Errors
+    /// When the picture is unusable.
+    pub fn is_outside(&self, image: &GrayImage) -> Result<bool, AssessError> {
+        let Some(scope) = &self.scope else {
+            return Ok(false);
+        };
+        scope
+            .is_outside(image)
+            .map_err(|source| AssessError::Prepare { source })
+    }
+
     /// The picture as one plane of the graph's size.
     fn plane(&self, image: &GrayImage) -> Result<Vec<f32>, AssessError> {
         let plane = preprocess::graph_input(image, &self.preprocessing)
@@ -273,6 +291,7 @@ impl Model {
     /// # Errors
     /// When the picture, the engine or its answer is unusable.
     pub fn assess_viewed(&self, image: &GrayImage, viewing: Viewing) -> Result<Prediction, AssessError> {
+        let outside = self.is_outside(image)?;
         let plane = self.plane(image)?;
         let raw = self.run(&plane)?;
         let scores = self
@@ -299,9 +318,10 @@ impl Model {
         }));
         let anatomy = Anatomy::of(image);
         let grids = self.grids(&raw, &plane, &findings, &explained, &anatomy, viewing.until);
+        let field = self.field();
         let mut maps = grids
             .iter()
-            .map(|grid| explain::placed(grid, Field::WHOLE, &anatomy, (image.width, image.height)));
+            .map(|grid| explain::placed(grid, field, &anatomy, (image.width, image.height)));
         let heat_map = maps.next().ok_or(AssessError::NoNumber)?;
         let mut regions = Vec::new();
         for (index, map) in explained
@@ -327,12 +347,23 @@ impl Model {
             urgent: urgent.collect(),
             heat_map,
             regions,
+            outside,
             heat_map_of: findings
                 .get(strongest)
                 .map(|result| result.code.clone())
                 .ok_or(AssessError::NoNumber)?,
             engine: self.engine_use.clone(),
             findings,
+        })
+    }
+
+    /// The part of the picture the graph sees.
+    fn field(&self) -> Field {
+        self.preprocessing.crop.map_or(Field::WHOLE, |crop| Field {
+            left: crop.left as f32,
+            top: crop.top as f32,
+            width: (crop.right - crop.left) as f32,
+            height: (crop.bottom - crop.top) as f32,
         })
     }
 
@@ -379,7 +410,7 @@ impl Model {
                     values: plane,
                     width: self.preprocessing.width as usize,
                     height: self.preprocessing.height as usize,
-                    field: Field::WHOLE,
+                    field: self.field(),
                     anatomy,
                 };
                 explain::occlusion_maps(&shown, wanted.len(), until, |plane| {

@@ -116,6 +116,9 @@ impl Sum {
                 beside.push((Arc::clone(image), prediction.findings.clone()));
             }
         }
+        if prediction.outside {
+            self.gap(Reason::PictureOutside);
+        }
         let Some(answer) = self.answers.get_mut(number) else {
             return;
         };

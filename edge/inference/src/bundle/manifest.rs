@@ -4,7 +4,7 @@ use serde::Deserialize;
 use super::input::{self, InputForm};
 use super::output::Output;
 use super::{BundleError, Finding, MANIFEST};
-use crate::Precision;
+use crate::{Precision, scope};
 
 /// What the bundle may be used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -44,10 +44,33 @@ pub(crate) struct Preprocessing {
     _resize: Resize,
     #[serde(rename = "filter")]
     _filter: Filter,
-    /// Subtracted from the grey level, which is within 0 and 1.
+    /// The part of the picture the graph sees; the whole without it.
+    pub(crate) crop: Option<Crop>,
+    /// Where given, the stretched picture is first brought to mean 0 and deviation 1; less than this much deviation is not
+    /// made more of.
+    pub(crate) contrast_floor: Option<f32>,
+    /// Subtracted from the grey level, which is within 0 and 1 unless its contrast was evened.
     pub(crate) mean: f32,
     /// Divided by afterwards.
     pub(crate) std: f32,
+}
+
+/// In fractions of the picture's sides, from its upper left corner.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Crop {
+    pub(crate) top: f64,
+    pub(crate) bottom: f64,
+    pub(crate) left: f64,
+    pub(crate) right: f64,
+}
+
+impl Crop {
+    fn is_part(&self) -> bool {
+        // A NaN is within nothing.
+        let within = |from: f64, to: f64| 0.0 <= from && from + 0.05 <= to && to <= 1.0;
+        within(self.top, self.bottom) && within(self.left, self.right)
+    }
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -116,6 +139,7 @@ struct Record {
     _attribution: String,
     takes: Takes,
     preprocessing: Preprocessing,
+    scope: Option<scope::Record>,
     #[serde(default)]
     input: input::Record,
     output: Output,
@@ -138,6 +162,7 @@ pub(super) struct Manifest {
     pub(super) title: String,
     pub(super) takes: Takes,
     pub(super) preprocessing: Preprocessing,
+    pub(super) scope: Option<scope::Record>,
     pub(super) input: InputForm,
     pub(super) output: Output,
     /// Of `features+head`.
@@ -182,6 +207,7 @@ fn checked(record: Record) -> Result<Manifest, &'static str> {
         title: record.title,
         takes: record.takes,
         preprocessing: record.preprocessing,
+        scope: record.scope,
         input: record.input.checked()?,
         output: record.output,
         head: record.head,
@@ -223,6 +249,16 @@ fn check(record: &Record) -> Result<(), &'static str> {
             "mean is a number and std a positive one",
         ),
         (
+            preprocessing.crop.is_none_or(|crop| crop.is_part()),
+            "a crop's edges are within 0 and 1, and at least 0.05 apart",
+        ),
+        (
+            preprocessing
+                .contrast_floor
+                .is_none_or(|floor| floor.is_finite() && 0.0 < floor),
+            "a contrast floor is positive",
+        ),
+        (
             record.head.is_some() == learns,
             "a [head] belongs to the output kind features+head, and only to it",
         ),
@@ -239,7 +275,7 @@ fn check(record: &Record) -> Result<(), &'static str> {
         ),
     ];
     match rules.iter().find(|(kept, _)| !kept) {
-        None => Ok(()),
+        None => record.scope.as_ref().map_or(Ok(()), scope::Record::check),
         Some((_, rule)) => Err(rule),
     }
 }

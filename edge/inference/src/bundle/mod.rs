@@ -16,11 +16,12 @@ pub use error::BundleError;
 
 pub(crate) use golden_file::GoldenCase;
 pub(crate) use input::{InputForm, Layout};
-pub(crate) use manifest::{Preprocessing, Takes};
+pub(crate) use manifest::{Crop, Preprocessing, Takes};
 pub(crate) use output::{Gives, MaskOutput, Output};
-pub(crate) use weights::HeadWeights;
+pub(crate) use weights::{HeadWeights, floats};
 
 use crate::Precision;
+use crate::scope::Scope;
 
 const MANIFEST: &str = "manifest.toml";
 
@@ -56,6 +57,8 @@ pub struct Bundle {
     pub(crate) title: String,
     pub(crate) takes: Takes,
     pub(crate) preprocessing: Preprocessing,
+    /// Without it every picture is inside.
+    pub(crate) scope: Option<Scope>,
     pub(crate) input: InputForm,
     pub(crate) output: Output,
     pub(crate) findings: Vec<Finding>,
@@ -98,6 +101,13 @@ impl Bundle {
                 }
             })
         });
+        let scope = manifest.scope.as_ref().map(|record| {
+            let bytes = files::read_checked(directory, &record.file, &record.sha256)?;
+            Scope::parse(record, &bytes).map_err(|what| BundleError::Content {
+                file: record.file.clone(),
+                what,
+            })
+        });
         let artefacts = manifest
             .artefacts
             .iter()
@@ -115,6 +125,7 @@ impl Bundle {
             title: manifest.title,
             takes: manifest.takes,
             preprocessing: manifest.preprocessing,
+            scope: scope.transpose()?,
             input: manifest.input,
             output: manifest.output,
             findings: manifest.findings,

@@ -9,6 +9,7 @@
 mod bundles;
 mod models;
 mod opaque;
+mod parity;
 mod shipped;
 mod third_party;
 mod tiny;
