@@ -22,7 +22,7 @@ use crate::status::ModelStatus;
 pub(crate) use at_work::{AtWork, Probation};
 pub(crate) use health::{Health, StudyCount};
 pub(crate) use opening::{Unusable, open, open_model};
-pub use others::{OtherModel, Role};
+pub(crate) use others::{OtherModel, Role};
 pub(crate) use others::{check as check_others, open_others};
 pub(crate) use runner::{Runner, Silence};
 pub(crate) use shadow::ShadowStudy;

@@ -52,8 +52,8 @@ class Form:
     def __init__(self, draft, head):
         self.before, self.own, self.output = draft["preprocessing"], draft.get("input", {}), draft["output"]
         self.findings, self.head = draft["finding"], head
-        if "crop" in self.before:
-            raise SystemExit("a crop in [preprocessing] is not known to this script: cut the pictures first")
+        if {"crop", "contrast_floor"} & set(self.before):
+            raise SystemExit("crop and contrast_floor are not known to this script: prepare the pictures first")
 
     def tensor(self, picture):
         """A grey picture (levels within 0 and 1) as the graph takes it, with the batch's axis."""

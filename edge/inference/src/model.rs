@@ -503,7 +503,7 @@ fn reasons(considered: &[Considered]) -> String {
     let refused = considered
         .iter()
         .filter_map(|candidate| match &candidate.outcome {
-            Outcome::Passed { .. } => None,
+            Outcome::Passed { .. } | Outcome::Slower { .. } => None,
             Outcome::Refused { reason } => {
                 Some(format!("{} {}: {reason}", candidate.engine, candidate.precision))
             }

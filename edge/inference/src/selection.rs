@@ -17,6 +17,8 @@ use candidates::{Candidate, Loader};
 
 /// Runs of the micro-benchmark.
 const RUNS: usize = 5;
+/// A way to run an artefact whose first run takes so many times as long as another way's runs is not tried to the end.
+const FAR_SLOWER: f32 = 2.0;
 /// A graph so slow that its runs take longer than this has been measured well enough.
 const MEASURE_FOR: Duration = Duration::from_secs(2);
 /// How much slower the integer form may look and still be taken. It is what the bundle is released for: boxes with and
@@ -81,6 +83,10 @@ pub enum Outcome {
         median_ms: f32,
         /// Largest difference from the golden scores.
         worst_difference: f32,
+    },
+    /// So much slower than another way to run the same artefact that it was not tried to the end.
+    Slower {
+        first_ms: f32,
     },
     Refused {
         reason: String,
@@ -221,7 +227,8 @@ impl Race<'_> {
             .and_then(|questions| self.try_out(candidate, questions));
         let (outcome, passed) = match tried {
             Err(reason) => (Outcome::Refused { reason }, false),
-            Ok((runner, outcome)) => {
+            Ok(Tried::Slower { first_ms }) => (Outcome::Slower { first_ms }, false),
+            Ok(Tried::Passed { runner, outcome }) => {
                 if self.best.as_ref().is_none_or(|best| runner.rank < best.rank) {
                     self.best = Some(runner);
                 }
@@ -237,12 +244,39 @@ impl Race<'_> {
         passed
     }
 
+    /// The time of its first run, warmed up, where another way with the same artefact is far faster.
+    fn is_far_slower(
+        &self,
+        engine: &dyn Engine,
+        candidate: Candidate<'_>,
+        questions: &Questions,
+    ) -> Result<Option<f32>, String> {
+        let rival = self
+            .best
+            .as_ref()
+            .filter(|best| best.engine.kind() == engine.kind() && best.sha256 == candidate.artefact.sha256);
+        let (Some(rival), Some(input)) = (rival, questions.inputs.first()) else {
+            return Ok(None);
+        };
+        let mut first_ms = 0.0;
+        for _ in 0..2 {
+            let begun = Instant::now();
+            engine.run(input).map_err(|error| chain(&error))?;
+            first_ms = begun.elapsed().as_secs_f32() * 1000.0;
+        }
+        let far = rival.rank * FAR_SLOWER < rank(engine, first_ms);
+        Ok(far.then_some(first_ms))
+    }
+
     /// A loader or an engine that panics costs its candidate, not the daemon.
-    fn try_out(&self, candidate: Candidate<'_>, questions: &Questions) -> Result<(Runner, Outcome), String> {
+    fn try_out(&self, candidate: Candidate<'_>, questions: &Questions) -> Result<Tried, String> {
         let attempt = || {
             let begun = Instant::now();
             let engine = self.loader.load(candidate)?;
             let load_ms = begun.elapsed().as_secs_f32() * 1000.0;
+            if let Some(first_ms) = self.is_far_slower(engine.as_ref(), candidate, questions)? {
+                return Ok(Tried::Slower { first_ms });
+            }
             let worst_difference = questions
                 .check(engine.as_ref(), self.bundle)
                 .map_err(|error| chain(&error))?;
@@ -258,10 +292,16 @@ impl Race<'_> {
                 load_ms,
                 engine,
             };
-            Ok((runner, outcome))
+            Ok(Tried::Passed { runner, outcome })
         };
         catch_unwind(AssertUnwindSafe(attempt)).unwrap_or_else(|_| Err(EngineError::Panic.to_string()))
     }
+}
+
+/// What became of a candidate, with its engine where it may be kept.
+enum Tried {
+    Passed { runner: Runner, outcome: Outcome },
+    Slower { first_ms: f32 },
 }
 
 /// By the fastest run: what else the box does only ever makes a run slower.

@@ -29,7 +29,7 @@ use crate::model::{ActiveModel, ModelHandle, Role, Seat, ShadowStudy, Silence};
 use crate::stage_times::{Stage, StageTimes};
 use decision::decide;
 use panel::together;
-pub use panel::{Config as PanelConfig, Policy};
+pub(crate) use panel::{Config as PanelConfig, Policy};
 use sum::{Looked, Place, Sum};
 
 /// The longest side of a picture on a page, pixels.

@@ -13,6 +13,9 @@ use tempfile::TempDir;
 use super::*;
 use crate::config::ModelConfig;
 use crate::model_slot::tests::studies;
+use crate::picture_quality::PictureQuality;
+use crate::quality::Grader;
+use crate::study_folder::StateDirectory;
 
 const LONG: Duration = Duration::from_secs(600);
 
@@ -58,10 +61,12 @@ impl Clinic {
     }
 
     fn assess(&self) -> Assessment {
+        let state = StateDirectory::open(&self.folder.path().join("state")).unwrap();
+        let grader = Grader::new(PictureQuality::open(&state).unwrap(), time::UtcOffset::UTC);
         let assessor = Assessor::new(
             &Config::default(),
             self.models.clone(),
-            crate::quality::grade,
+            Arc::new(grader),
             StageTimes::default(),
         )
         .asking(LONG, PanelConfig::default());

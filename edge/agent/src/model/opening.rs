@@ -79,6 +79,9 @@ fn log_selection(selection: &Selection) {
             } => {
                 tracing::info!(%engine, %precision, form, median_ms, worst_difference, "An engine passed the golden test.");
             }
+            Outcome::Slower { first_ms } => {
+                tracing::info!(%engine, %precision, form, first_ms, "Another way to run it is far faster.");
+            }
             Outcome::Refused { reason } => {
                 tracing::warn!(%engine, %precision, form, reason, "An engine is not used.");
             }

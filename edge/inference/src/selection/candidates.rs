@@ -5,8 +5,7 @@ use std::sync::OnceLock;
 use super::{Considered, EngineChoice, EngineWish, Outcome, PrecisionWish, chain};
 use crate::bundle::{Artefact, Bundle, Output};
 use crate::engine::{
-    Contract, Engine, EngineKind, OrtLibrary, Precision, Provider, Threads, TractEngine, TractForm,
-    is_depthwise,
+    Contract, Engine, EngineKind, OrtLibrary, Precision, Provider, Threads, TractEngine, TractForm, Traits,
 };
 use crate::memory::Remembered;
 
@@ -32,17 +31,14 @@ impl Candidate<'_> {
             return false;
         };
         let fastest = |form: TractForm| {
-            let mut tried = considered.iter();
-            tried.find_map(|one| match one.outcome {
-                Outcome::Passed { median_ms, .. }
-                    if one.engine == EngineKind::Tract
-                        && one.precision == Precision::F32
-                        && one.form == form.as_str() =>
-                {
-                    Some(median_ms)
-                }
-                Outcome::Passed { .. } | Outcome::Refused { .. } => None,
-            })
+            let mut float = considered
+                .iter()
+                .filter(|one| one.engine == EngineKind::Tract && one.precision == Precision::F32);
+            match float.find(|one| one.form == form.as_str())?.outcome {
+                Outcome::Passed { median_ms, .. } => Some(median_ms),
+                Outcome::Slower { first_ms } => Some(first_ms),
+                Outcome::Refused { .. } => None,
+            }
         };
         let (Some(plain), Some(nhwc)) = (fastest(TractForm::Plain), fastest(TractForm::Nhwc)) else {
             return false;

@@ -111,7 +111,7 @@ fn unanswered(bundle: &Bundle, selection: &Selection) -> Vec<String> {
         }
         faults.extend(tract.iter().filter_map(|one| match &one.outcome {
             Outcome::Refused { reason } => Some(refused(one, reason)),
-            Outcome::Passed { .. } => None,
+            Outcome::Passed { .. } | Outcome::Slower { .. } => None,
         }));
     }
     faults
@@ -142,6 +142,9 @@ fn described(bundle: &Bundle, selection: &Selection) -> String {
                 median_ms,
                 worst_difference,
             } => format!("{name}: {median_ms:.1} ms a picture, at most {worst_difference:.4} off"),
+            Outcome::Slower { first_ms } => {
+                format!("{name}: {first_ms:.1} ms a picture, far slower than another way")
+            }
             Outcome::Refused { reason } => format!("{name}: not used, {reason}"),
         });
     }

@@ -53,7 +53,7 @@ pub(super) fn of(directory: &Path) -> Vec<String> {
 fn files(manifest: &Table) -> Vec<&Table> {
     let artefacts = manifest.get("artefact").and_then(Value::as_array);
     let artefacts = artefacts.into_iter().flatten().filter_map(Value::as_table);
-    let single = ["head", "golden"]
+    let single = ["head", "scope", "golden"]
         .into_iter()
         .filter_map(|key| manifest.get(key)?.as_table());
     artefacts.chain(single).collect()
