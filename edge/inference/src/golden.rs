@@ -90,7 +90,7 @@ impl Questions {
             let released = bundle.golden.get(place);
             let (expected, tolerance) = match (&self.referee, released) {
                 (Some(answers), _) => (answers.get(place).map(Vec::as_slice), REFEREE_TOLERANCE),
-                (None, Some(case)) => (case.scores(precision), case.tolerance),
+                (None, Some(case)) => (case.scores(precision), case.tolerance(precision)),
                 (None, None) => (None, 0.0),
             };
             let expected = expected.ok_or(GoldenError::NoScores { precision })?;

@@ -9,8 +9,9 @@ from PIL import Image, ImageOps
 import phantoms
 from prepare import read_whole
 
-# Engines that run the int8 graph in float differ from integer ones by up to .004.
 TOLERANCE = 0.01
+# Engines that run the int8 graph in float round elsewhere than integer ones: by up to .020 on these pictures.
+TOLERANCE_INT8 = 0.025
 SEARCHED = 240
 
 
@@ -65,6 +66,7 @@ def write_cases(bundle, pictures, precisions):
             "sha256": sha256(path),
             "scores": {k: [round(float(bundle.scores(inputs, k)[0, 0]), 6)] for k in precisions},
             "tolerance": TOLERANCE,
+            "tolerance_int8": TOLERANCE_INT8,
         }
         if "scope" in bundle.manifest:
             case["outside"] = bool(bundle.outside([grey])[0])
