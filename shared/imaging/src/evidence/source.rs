@@ -1,0 +1,110 @@
+//! The image a model looked at: its name, its size, how it is meant to be shown and where it lies.
+
+use std::fmt;
+use std::path::Path;
+
+use super::Error;
+use crate::data_set::{self, DataSet, Element, Limits, View};
+use crate::header::Header;
+use crate::pixels::GrayImage;
+use crate::render::HeatMap;
+use crate::report::Image;
+use crate::tags::{self, Tag};
+
+/// One frame of an image.
+#[derive(Clone)]
+pub struct Source {
+    pub image: Image,
+    /// From 1.
+    pub frame: u32,
+    pub columns: u32,
+    pub rows: u32,
+    /// As it is meant to be seen.
+    pub picture: Option<GrayImage>,
+    pub heat: Option<HeatMap>,
+    /// Its attributes, pixels left out.
+    said: DataSet,
+}
+
+/// An image of a patient: says its size.
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source")
+            .field("columns", &self.columns)
+            .field("rows", &self.rows)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Source {
+    /// Reads what the image at `path` says of itself; its header was read from there. `frame` counts from 1.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or says too much.
+    pub fn read(path: &Path, header: &Header, frame: u32) -> Result<Self, Error> {
+        let said = data_set::read_before_pixels(path, header, &Limits::default())
+            .map_err(|source| Error::Image { source })?;
+        Ok(Self {
+            image: Image {
+                named: header.sop_instance_uid().to_owned(),
+                sop_instance: header.sop_instance_uid().to_owned(),
+                sop_class: header.sop_class_uid().to_owned(),
+                series: header.series_uid().unwrap_or_default().to_owned(),
+                frames: header.frames(),
+            },
+            frame,
+            columns: header.columns().unwrap_or_default().into(),
+            rows: header.rows().unwrap_or_default().into(),
+            picture: None,
+            heat: None,
+            said,
+        })
+    }
+
+    pub(super) fn view(&self) -> View<'_> {
+        self.said.view()
+    }
+
+    pub(super) fn get(&self, tag: Tag) -> Option<&Element> {
+        self.said.get(tag)
+    }
+
+    /// Takes an attribute over where the image has it with a value.
+    pub(super) fn lend(&self, tag: Tag, to: &mut DataSet) {
+        if let Some(element) = self.get(tag).filter(|_| self.view().value(tag).is_some_and(|v| !v.is_empty())) {
+            to.put(tag, element.clone());
+        }
+    }
+
+    pub(super) fn is_grey(&self) -> bool {
+        let photometric = self.view().string(tags::PHOTOMETRIC);
+        photometric.is_some_and(|said| said.trim().starts_with("MONOCHROME"))
+    }
+
+    pub(super) fn is_inverted(&self) -> bool {
+        let photometric = self.view().string(tags::PHOTOMETRIC);
+        photometric.is_some_and(|said| said.trim() == "MONOCHROME1")
+    }
+
+    /// The frame, where the image has several.
+    pub(super) fn frame_of_several(&self) -> Option<u32> {
+        (1 < self.image.frames).then_some(self.frame)
+    }
+
+    /// The first of these attributes that holds a row's and a column's distance in millimetres.
+    pub(super) fn spacing(&self) -> Option<String> {
+        [tags::PIXEL_SPACING, tags::IMAGER_PIXEL_SPACING]
+            .into_iter()
+            .filter_map(|tag| self.view().string(tag))
+            .find(|spacing| is_spacing(spacing))
+    }
+}
+
+fn is_spacing(text: &str) -> bool {
+    let parts: Vec<f64> = text
+        .split('\\')
+        .filter_map(|part| part.trim().parse().ok())
+        .filter(|part: &f64| part.is_finite() && 0.0 < *part)
+        .collect();
+    parts.len() == 2 && text.split('\\').count() == 2
+}
