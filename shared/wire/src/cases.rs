@@ -2,11 +2,14 @@
 
 use barefoot_domain::{
     Author, CaseId, CaseState, ClinicId, Message as CaseMessage, Opinion, Part, Presence, Progress, Reader,
-    Region, Report, ReportRead, Shape, Side, Statement, Subject, Tier, Urgency,
+    Region, Report, ReportRead, Shape, Statement, Subject, Tier, Urgency,
 };
 use prost::Message;
 
-use crate::convert::{assessment_from_wire, assessment_to_wire, envelope, finding_code, is_ulid};
+use crate::assessment::{
+    assessment_from_wire, assessment_to_wire, finding_code, side_from_wire, side_to_wire,
+};
+use crate::convert::{envelope, is_ulid};
 use crate::{DecodeError, v1};
 
 /// Of [`v1::ReportContent`] and [`v1::SignerStatement`].
@@ -168,13 +171,7 @@ fn statement_to_wire(statement: &Statement) -> v1::Statement {
             Presence::Possible => v1::FindingPresence::Possible,
         }
         .into(),
-        side: match statement.side {
-            None => v1::Side::Unspecified,
-            Some(Side::Left) => v1::Side::Left,
-            Some(Side::Right) => v1::Side::Right,
-            Some(Side::Both) => v1::Side::Both,
-        }
-        .into(),
+        side: side_to_wire(statement.side).into(),
         note: statement.note.clone(),
         region: statement.regions.iter().map(region_to_wire).collect(),
     }
@@ -188,12 +185,7 @@ fn statement_from_wire(statement: v1::Statement) -> Result<Statement, DecodeErro
             v1::FindingPresence::Possible => Presence::Possible,
             v1::FindingPresence::Unspecified => return Err(field("statement.presence")),
         },
-        side: match statement.side() {
-            v1::Side::Unspecified => None,
-            v1::Side::Left => Some(Side::Left),
-            v1::Side::Right => Some(Side::Right),
-            v1::Side::Both => Some(Side::Both),
-        },
+        side: side_from_wire(statement.side()),
         finding: finding_code(statement.finding)?,
         note: words(statement.note, MAX_NOTE_CHARS, "statement.note")?,
         regions: list(

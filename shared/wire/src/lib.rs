@@ -22,6 +22,8 @@ pub mod topics;
 
 pub mod images;
 
+mod assessment;
+
 mod convert;
 pub use convert::{
     DecodeError, MAX_ENVELOPE_BYTES, MadeBy, Receipt, ReceiptOutcome, SCHEMA, StudyResult, decode_envelope,

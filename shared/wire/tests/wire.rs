@@ -6,8 +6,8 @@ use std::fs;
 use std::path::Path;
 
 use barefoot_domain::{
-    Assessment, Call, CaseId, ClinicId, EngineUse, FindingCode, FindingResult, ModelVersion, QualityGrade,
-    QualityProblem, QualityVerdict, Reason, Score, Urgency,
+    Assessment, Call, CaseId, ClinicId, EngineUse, FindingCode, FindingRegion, FindingResult, ModelVersion,
+    OtherAnswer, QualityGrade, QualityProblem, QualityVerdict, Reason, Score, Side, Urgency,
 };
 use barefoot_wire::images::{
     self, ContentRange, Failed, HeatMapPicture, ImageSet, ImageSetResult, Instance, ObjectId, ObjectRef,
@@ -83,6 +83,11 @@ fn reason() -> impl Strategy<Value = Reason> {
         Just(Reason::NoModel),
         Just(Reason::ModelFailed),
         Just(Reason::IdentityConflict),
+        Just(Reason::PictureOutside),
+        code().prop_map(Reason::Disagreement),
+        Just(Reason::PanelIncomplete),
+        Just(Reason::ModelTooSlow),
+        Just(Reason::SubgroupNotCovered),
     ]
 }
 
@@ -94,10 +99,27 @@ fn assessment() -> impl Strategy<Value = Assessment> {
         Just(QualityProblem::LowContrast),
         Just(QualityProblem::LowResolution),
         Just(QualityProblem::Undecodable),
+        Just(QualityProblem::DoseHigh),
+        Just(QualityProblem::DoseLow),
+        Just(QualityProblem::AnatomyCut),
+        Just(QualityProblem::NotCollimated),
+        Just(QualityProblem::Blurred),
+        Just(QualityProblem::Rotated),
+        Just(QualityProblem::Inverted),
+        Just(QualityProblem::ViewMissing),
+        Just(QualityProblem::LateralityMissing),
+        Just(QualityProblem::BodyPartMissing),
+        Just(QualityProblem::BodyPartWrong),
+        Just(QualityProblem::BurnedInText),
+        Just(QualityProblem::SlicesMissing),
+        Just(QualityProblem::SlicesDoubled),
+        Just(QualityProblem::SpacingUneven),
+        Just(QualityProblem::FramesBlack),
+        Just(QualityProblem::FramesFrozen),
     ];
     (
-        proptest::option::of(("[!-~]{1,64}", "[!-~]{1,64}", any::<bool>())),
-        proptest::option::of(("[!-~]{1,64}", "[!-~]{1,64}")),
+        proptest::option::of(model()),
+        proptest::option::of(engine()),
         proptest::collection::vec(finding(), 0..5),
         prop_oneof![
             Just(QualityGrade::A),
@@ -111,21 +133,63 @@ fn assessment() -> impl Strategy<Value = Assessment> {
             Just(Urgency::Critical)
         ],
         proptest::collection::vec(reason(), 0..4),
+        proptest::collection::vec(region(), 0..3),
+        proptest::collection::vec(other_answer(), 0..3),
     )
         .prop_map(
-            |(model, engine, findings, grade, problems, urgency, reasons)| Assessment {
-                model: model.map(|(id, version, demonstration)| ModelVersion {
-                    id,
-                    version,
-                    demonstration,
-                }),
-                engine: engine.map(|(engine, precision)| EngineUse { engine, precision }),
+            |(model, engine, findings, grade, problems, urgency, reasons, regions, others)| Assessment {
+                model,
+                engine,
                 findings,
                 quality: QualityVerdict { grade, problems },
                 urgency,
                 reasons,
+                regions,
+                others,
             },
         )
+}
+
+fn model() -> impl Strategy<Value = ModelVersion> {
+    ("[!-~]{1,64}", "[!-~]{1,64}", any::<bool>()).prop_map(|(id, version, demonstration)| ModelVersion {
+        id,
+        version,
+        demonstration,
+    })
+}
+
+fn engine() -> impl Strategy<Value = EngineUse> {
+    ("[!-~]{1,64}", "[!-~]{1,64}").prop_map(|(engine, precision)| EngineUse { engine, precision })
+}
+
+fn region() -> impl Strategy<Value = FindingRegion> {
+    let side = prop_oneof![
+        Just(None),
+        Just(Some(Side::Left)),
+        Just(Some(Side::Right)),
+        Just(Some(Side::Both))
+    ];
+    let within = (0.0f32..=0.5, 0.0f32..=0.5, 0.0f32..=0.5, 0.0f32..=0.5);
+    (code(), within, side, 0.0f32..=1.0).prop_map(|(finding, (left, top, width, height), side, extent)| {
+        FindingRegion {
+            finding,
+            left,
+            top,
+            width,
+            height,
+            side,
+            extent,
+        }
+    })
+}
+
+fn other_answer() -> impl Strategy<Value = OtherAnswer> {
+    let findings = proptest::collection::vec(finding(), 0..3);
+    (model(), proptest::option::of(engine()), findings).prop_map(|(model, engine, findings)| OtherAnswer {
+        model,
+        engine,
+        findings,
+    })
 }
 
 proptest! {
@@ -316,6 +380,8 @@ fn unknown_schema_oversize_and_bad_fields_are_named() {
             },
             urgency: Urgency::Review,
             reasons: vec![Reason::NoModel],
+            regions: Vec::new(),
+            others: Vec::new(),
         },
     };
     let good = result_envelope("01ARZ3NDEKTSV4RRFFQ69G5FAV".into(), &clinic, &result);
@@ -360,6 +426,23 @@ fn unknown_schema_oversize_and_bad_fields_are_named() {
     };
     let read = decode_result(&prost::Message::encode_to_vec(&named)).unwrap();
     assert_eq!(read, result);
+
+    for (left, width) in [(0.5, 0.6), (-0.1, 0.2), (f32::NAN, 0.1)] {
+        let mut beyond: v1::StudyResult = prost::Message::decode(&*encode_result(&result)).unwrap();
+        beyond
+            .assessment
+            .as_mut()
+            .unwrap()
+            .regions
+            .push(v1::FindingRegion {
+                finding: "pneumonia".into(),
+                left,
+                width,
+                ..Default::default()
+            });
+        let refused = decode_result(&prost::Message::encode_to_vec(&beyond)).unwrap_err();
+        assert!(refused.to_string().contains("region"), "{refused}");
+    }
 
     let nan = v1::StudyResult {
         assessment: Some(v1::Assessment {

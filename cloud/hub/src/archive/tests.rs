@@ -47,6 +47,8 @@ fn arrival(id: u32, case: u32, version: u32, score: f32) -> Arrival {
                 },
                 urgency: Urgency::Critical,
                 reasons: vec![Reason::Confident],
+                regions: Vec::new(),
+                others: Vec::new(),
             },
         },
     }

@@ -42,6 +42,8 @@ fn envelope() -> v1::Envelope {
             },
             urgency: Urgency::Review,
             reasons: vec![Reason::NoModel],
+            regions: Vec::new(),
+            others: Vec::new(),
         },
     };
     result_envelope(ID.into(), &clinic(), &result)

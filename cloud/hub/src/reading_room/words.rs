@@ -259,6 +259,17 @@ impl Words {
             "no_model" => self.say("没有适用模型", "no model").to_owned(),
             "model_failed" => self.say("模型未能运行", "the model failed").to_owned(),
             "identity_conflict" => self.say("身份存疑", "doubtful identity").to_owned(),
+            "picture_outside" => self
+                .say("图像不属模型适用范围", "not a picture the model was made for")
+                .to_owned(),
+            "disagreement" => format!("{}{name}", self.say("模型意见不一：", "models disagree: ")),
+            "panel_incomplete" => self
+                .say("部分模型未给出结论", "not every model answered")
+                .to_owned(),
+            "model_too_slow" => self.say("模型超时", "the model was too slow").to_owned(),
+            "subgroup_not_covered" => self
+                .say("模型未在此类患者中验证", "not tried on such patients")
+                .to_owned(),
             other => other.to_owned(),
         }
     }

@@ -3,7 +3,7 @@
 use barefoot_domain::{Call, QualityProblem, Reason, Urgency};
 
 use crate::config::Language;
-use crate::web::finding_name;
+use crate::web::{finding_name, problem_name};
 
 #[derive(Debug)]
 pub(super) struct Words {
@@ -191,6 +191,13 @@ impl Words {
                     Language::En => format!("Low confidence in the call on {finding}"),
                 };
             }
+            Reason::Disagreement(code) => {
+                let finding = self.finding(code.as_str());
+                return match self.language {
+                    Language::Zh => format!("各模型对“{finding}”的判断不一致"),
+                    Language::En => format!("The models do not agree on {finding}"),
+                };
+            }
             Reason::Confident if zh => "判断把握充分，影像合格",
             Reason::Confident => "Confident calls on a usable image",
             Reason::PoorQuality if zh => "影像质量差",
@@ -201,6 +208,14 @@ impl Words {
             Reason::NoModel => "No usable model",
             Reason::ModelFailed if zh => "模型运行失败",
             Reason::ModelFailed => "The model failed",
+            Reason::PictureOutside if zh => "图像与模型适用的影像不符",
+            Reason::PictureOutside => "The picture is not of the kind the model was made for",
+            Reason::PanelIncomplete if zh => "并非所有模型都给出结论",
+            Reason::PanelIncomplete => "Not every model answered",
+            Reason::ModelTooSlow if zh => "模型未在规定时间内给出结论",
+            Reason::ModelTooSlow => "The model did not answer in time",
+            Reason::SubgroupNotCovered if zh => "模型未在此类患者中验证",
+            Reason::SubgroupNotCovered => "The model was not tried on patients like this one",
             Reason::IdentityConflict if zh => "患者身份或影像编号不一致",
             Reason::IdentityConflict => "Conflicting patients or identifiers",
         };
@@ -208,18 +223,7 @@ impl Words {
     }
 
     pub(super) fn quality_problem(&self, problem: QualityProblem) -> &'static str {
-        let (zh, en) = match problem {
-            QualityProblem::Blank => ("近乎空白", "nearly blank"),
-            QualityProblem::Overexposed => ("曝光过度", "overexposed"),
-            QualityProblem::Underexposed => ("曝光不足", "underexposed"),
-            QualityProblem::LowContrast => ("对比度低", "low contrast"),
-            QualityProblem::LowResolution => ("分辨率低", "low resolution"),
-            QualityProblem::Undecodable => ("无法解码", "cannot be decoded"),
-        };
-        match self.language {
-            Language::Zh => zh,
-            Language::En => en,
-        }
+        problem_name(problem, self.language)
     }
 
     pub(super) fn since(&self, time: &str) -> String {

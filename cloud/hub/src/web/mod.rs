@@ -35,7 +35,7 @@ use crate::people::{People, guard};
 use self::lines::TlsLines;
 use crate::viewer_assets;
 
-pub(crate) use findings::finding_name;
+pub(crate) use findings::{finding_name, problem_name};
 pub(crate) use language::Chosen;
 pub(crate) use lines::Remote;
 pub(crate) use times::{iso_time, local_time};

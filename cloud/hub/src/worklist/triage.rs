@@ -49,6 +49,8 @@ mod tests {
             },
             urgency,
             reasons: vec![],
+            regions: Vec::new(),
+            others: Vec::new(),
         }
     }
 

@@ -196,6 +196,8 @@ impl Region {
                     },
                     urgency,
                     reasons: vec![],
+                    regions: Vec::new(),
+                    others: Vec::new(),
                 },
             },
         };

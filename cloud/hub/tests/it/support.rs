@@ -376,6 +376,8 @@ pub(crate) fn result(case: u32) -> StudyResult {
             },
             urgency: Urgency::Critical,
             reasons: vec![Reason::UrgentFinding(FindingCode::new("pneumonia").unwrap())],
+            regions: Vec::new(),
+            others: Vec::new(),
         },
     }
 }

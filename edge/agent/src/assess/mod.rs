@@ -201,6 +201,8 @@ impl Assessor {
             quality: sum.quality,
             urgency,
             reasons,
+            regions: Vec::new(),
+            others: Vec::new(),
         };
         let made = sum.shown.map_or_else(Vec::new, |(_, image, looked)| {
             save_pictures(&image, looked.as_ref(), pictures)

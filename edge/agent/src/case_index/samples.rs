@@ -68,6 +68,8 @@ pub(crate) fn assessed(study_uid: &str) -> CaseView {
             },
             urgency: Urgency::Routine,
             reasons: vec![Reason::Confident],
+            regions: Vec::new(),
+            others: Vec::new(),
         }),
         has_preview: true,
         has_heat_map: true,

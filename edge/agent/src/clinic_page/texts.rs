@@ -55,10 +55,11 @@ words! {
     ResultTexts { heading, not_assessed, earlier, why }
     ReasonTexts {
         confident, urgent_finding, low_confidence, poor_quality, outside_intended_use, no_model, model_failed,
-        identity_conflict,
+        identity_conflict, picture_outside, disagreement, panel_incomplete, model_too_slow, subgroup_not_covered,
     }
     Quality {
         heading, a, b, c, blank, overexposed, underexposed, low_contrast, low_resolution, undecodable,
+        dose_high, dose_low, anatomy_cut, not_collimated, blurred, rotated, inverted, view_missing, laterality_missing, body_part_missing, body_part_wrong, burned_in_text, slices_missing, slices_doubled, spacing_uneven, frames_black, frames_frozen,
     }
     DeliveryTexts { heading, queued, receipted, refused }
     Conflict { heading, text }

@@ -136,6 +136,11 @@ impl Wording<'_> {
             Reason::NoModel => t.no_model.clone(),
             Reason::ModelFailed => t.model_failed.clone(),
             Reason::IdentityConflict => t.identity_conflict.clone(),
+            Reason::PictureOutside => t.picture_outside.clone(),
+            Reason::Disagreement(code) => fill(&t.disagreement, &[("finding", &self.name(code))]),
+            Reason::PanelIncomplete => t.panel_incomplete.clone(),
+            Reason::ModelTooSlow => t.model_too_slow.clone(),
+            Reason::SubgroupNotCovered => t.subgroup_not_covered.clone(),
         }
     }
 
@@ -157,6 +162,23 @@ impl Wording<'_> {
             QualityProblem::LowContrast => &t.low_contrast,
             QualityProblem::LowResolution => &t.low_resolution,
             QualityProblem::Undecodable => &t.undecodable,
+            QualityProblem::DoseHigh => &t.dose_high,
+            QualityProblem::DoseLow => &t.dose_low,
+            QualityProblem::AnatomyCut => &t.anatomy_cut,
+            QualityProblem::NotCollimated => &t.not_collimated,
+            QualityProblem::Blurred => &t.blurred,
+            QualityProblem::Rotated => &t.rotated,
+            QualityProblem::Inverted => &t.inverted,
+            QualityProblem::ViewMissing => &t.view_missing,
+            QualityProblem::LateralityMissing => &t.laterality_missing,
+            QualityProblem::BodyPartMissing => &t.body_part_missing,
+            QualityProblem::BodyPartWrong => &t.body_part_wrong,
+            QualityProblem::BurnedInText => &t.burned_in_text,
+            QualityProblem::SlicesMissing => &t.slices_missing,
+            QualityProblem::SlicesDoubled => &t.slices_doubled,
+            QualityProblem::SpacingUneven => &t.spacing_uneven,
+            QualityProblem::FramesBlack => &t.frames_black,
+            QualityProblem::FramesFrozen => &t.frames_frozen,
         }
         .clone()
     }

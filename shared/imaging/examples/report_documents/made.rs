@@ -90,6 +90,8 @@ fn assessment() -> Assessment {
         },
         urgency: Urgency::Review,
         reasons: vec![Reason::LowConfidence(finding("pneumothorax"))],
+        regions: Vec::new(),
+        others: Vec::new(),
     }
 }
 

@@ -256,7 +256,7 @@ fn evaluations(evidence: &Evidence<'_>) -> Item {
     section.add(Contains, coded(&own("QUALITY", "Image quality grade"), &grade));
     for problem in &assessment.quality.problems {
         let said =
-            [Language::En, Language::Zh].map(|language| report::of_problem(*problem, language));
+            [Language::En, Language::Zh].map(|language| report::name_of_problem(*problem, language));
         section.add(
             Contains,
             text(&own("PROBLEM", "Image quality problem"), &said.join(" / ")),

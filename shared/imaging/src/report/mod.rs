@@ -39,10 +39,6 @@ pub(crate) fn of_reason(
     words::words(language).of_reason(reason, names)
 }
 
-pub(crate) fn of_problem(problem: QualityProblem, language: Language) -> &'static str {
-    words::words(language).of_problem(problem)
-}
-
 pub(crate) fn of_grade(grade: QualityGrade, language: Language) -> &'static str {
     words::words(language).of_grade(grade)
 }
@@ -53,6 +49,12 @@ pub(crate) fn of_call(call: Call, language: Language) -> &'static str {
 
 pub(crate) fn of_urgency(urgency: Urgency, language: Language) -> &'static str {
     words::words(language).of_urgency(urgency)
+}
+
+/// What is wrong with a picture, in a few words: the same on paper and on pages.
+#[must_use]
+pub fn name_of_problem(problem: QualityProblem, language: Language) -> &'static str {
+    words::words(language).of_problem(problem)
 }
 
 /// A DICOM Part 10 file and what it says of itself.

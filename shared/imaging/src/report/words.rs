@@ -309,6 +309,23 @@ impl Words {
             QualityProblem::LowContrast => self.pick("对比度低", "low contrast"),
             QualityProblem::LowResolution => self.pick("分辨率低", "low resolution"),
             QualityProblem::Undecodable => self.pick("无法解码", "cannot be decoded"),
+            QualityProblem::DoseHigh => self.pick("剂量偏高", "more dose than meant"),
+            QualityProblem::DoseLow => self.pick("剂量偏低", "less dose than meant"),
+            QualityProblem::AnatomyCut => self.pick("部位未拍全", "part cut off at the edge"),
+            QualityProblem::NotCollimated => self.pick("照射野过大", "field left open"),
+            QualityProblem::Blurred => self.pick("模糊", "blurred"),
+            QualityProblem::Rotated => self.pick("方向不正", "turned or tilted"),
+            QualityProblem::Inverted => self.pick("黑白反转", "black and white swapped"),
+            QualityProblem::ViewMissing => self.pick("未标体位", "view not named"),
+            QualityProblem::LateralityMissing => self.pick("未标左右", "side not named"),
+            QualityProblem::BodyPartMissing => self.pick("未标部位", "part of the body not named"),
+            QualityProblem::BodyPartWrong => self.pick("部位不符", "another part of the body than named"),
+            QualityProblem::BurnedInText => self.pick("图像内有文字", "text in the picture"),
+            QualityProblem::SlicesMissing => self.pick("缺层", "slices missing"),
+            QualityProblem::SlicesDoubled => self.pick("重复层面", "slices doubled"),
+            QualityProblem::SpacingUneven => self.pick("层距不均", "uneven slice spacing"),
+            QualityProblem::FramesBlack => self.pick("黑帧", "black frames"),
+            QualityProblem::FramesFrozen => self.pick("画面冻结", "frozen frames"),
         }
     }
 
@@ -336,6 +353,27 @@ impl Words {
             Reason::ModelFailed => self.pick("模型运行失败", "the model failed").to_owned(),
             Reason::IdentityConflict => self
                 .pick("患者身份或影像编号不一致", "conflicting patients or identifiers")
+                .to_owned(),
+            Reason::PictureOutside => self
+                .pick(
+                    "图像与模型适用的影像不符",
+                    "the picture is not of the kind the model was made for",
+                )
+                .to_owned(),
+            Reason::Disagreement(code) => {
+                named("各模型对“{}”的判断不一致", "the models do not agree on {}", code)
+            }
+            Reason::PanelIncomplete => self
+                .pick("并非所有模型都给出结论", "not every model answered")
+                .to_owned(),
+            Reason::ModelTooSlow => self
+                .pick("模型未在规定时间内给出结论", "the model did not answer in time")
+                .to_owned(),
+            Reason::SubgroupNotCovered => self
+                .pick(
+                    "模型未在此类患者中验证",
+                    "the model was not tried on patients like this one",
+                )
                 .to_owned(),
         }
     }

@@ -1,4 +1,4 @@
-use barefoot_domain::{FindingCode, QualityGrade, QualityVerdict};
+use barefoot_domain::{FindingCode, QualityGrade, QualityVerdict, Side};
 use proptest::prelude::*;
 
 use super::*;
@@ -49,6 +49,8 @@ fn report() -> Report {
             },
             urgency: Urgency::Review,
             reasons: vec![],
+            regions: Vec::new(),
+            others: Vec::new(),
         }),
         readers: vec![Reader {
             person: ULID.into(),

@@ -77,6 +77,43 @@ pub struct Assessment {
     pub urgency: i32,
     #[prost(message, repeated, tag = "7")]
     pub reasons: ::prost::alloc::vec::Vec<Reason>,
+    /// Where positive findings were seen.
+    #[prost(message, repeated, tag = "8")]
+    pub regions: ::prost::alloc::vec::Vec<FindingRegion>,
+    /// Further models that were asked.
+    #[prost(message, repeated, tag = "9")]
+    pub others: ::prost::alloc::vec::Vec<OtherAnswer>,
+}
+/// Where a model saw a finding, in fractions of the picture's width and height from its upper left corner.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct FindingRegion {
+    #[prost(string, tag = "1")]
+    pub finding: ::prost::alloc::string::String,
+    #[prost(float, tag = "2")]
+    pub left: f32,
+    #[prost(float, tag = "3")]
+    pub top: f32,
+    #[prost(float, tag = "4")]
+    pub width: f32,
+    #[prost(float, tag = "5")]
+    pub height: f32,
+    /// Of the patient, not of the picture; unspecified where it is not known.
+    #[prost(enumeration = "Side", tag = "6")]
+    pub side: i32,
+    /// Share of the anatomy looked at that the finding covers, 0 to 1.
+    #[prost(float, tag = "7")]
+    pub extent: f32,
+}
+/// What one further model said, beside the one the assessment names first.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct OtherAnswer {
+    #[prost(message, optional, tag = "1")]
+    pub model: ::core::option::Option<Model>,
+    #[prost(message, optional, tag = "2")]
+    pub engine: ::core::option::Option<Engine>,
+    /// Empty where it gave none.
+    #[prost(message, repeated, tag = "3")]
+    pub findings: ::prost::alloc::vec::Vec<FindingResult>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Model {
@@ -358,6 +395,38 @@ impl Kind {
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
+pub enum Side {
+    Unspecified = 0,
+    Left = 1,
+    Right = 2,
+    Both = 3,
+}
+impl Side {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "SIDE_UNSPECIFIED",
+            Self::Left => "SIDE_LEFT",
+            Self::Right => "SIDE_RIGHT",
+            Self::Both => "SIDE_BOTH",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "SIDE_UNSPECIFIED" => Some(Self::Unspecified),
+            "SIDE_LEFT" => Some(Self::Left),
+            "SIDE_RIGHT" => Some(Self::Right),
+            "SIDE_BOTH" => Some(Self::Both),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
 pub enum Call {
     Unspecified = 0,
     Positive = 1,
@@ -427,6 +496,23 @@ pub enum QualityProblem {
     LowContrast = 4,
     LowResolution = 5,
     Undecodable = 6,
+    DoseHigh = 7,
+    DoseLow = 8,
+    AnatomyCut = 9,
+    NotCollimated = 10,
+    Blurred = 11,
+    Rotated = 12,
+    Inverted = 13,
+    ViewMissing = 14,
+    LateralityMissing = 15,
+    BodyPartMissing = 16,
+    BodyPartWrong = 17,
+    BurnedInText = 18,
+    SlicesMissing = 19,
+    SlicesDoubled = 20,
+    SpacingUneven = 21,
+    FramesBlack = 22,
+    FramesFrozen = 23,
 }
 impl QualityProblem {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -442,6 +528,23 @@ impl QualityProblem {
             Self::LowContrast => "QUALITY_PROBLEM_LOW_CONTRAST",
             Self::LowResolution => "QUALITY_PROBLEM_LOW_RESOLUTION",
             Self::Undecodable => "QUALITY_PROBLEM_UNDECODABLE",
+            Self::DoseHigh => "QUALITY_PROBLEM_DOSE_HIGH",
+            Self::DoseLow => "QUALITY_PROBLEM_DOSE_LOW",
+            Self::AnatomyCut => "QUALITY_PROBLEM_ANATOMY_CUT",
+            Self::NotCollimated => "QUALITY_PROBLEM_NOT_COLLIMATED",
+            Self::Blurred => "QUALITY_PROBLEM_BLURRED",
+            Self::Rotated => "QUALITY_PROBLEM_ROTATED",
+            Self::Inverted => "QUALITY_PROBLEM_INVERTED",
+            Self::ViewMissing => "QUALITY_PROBLEM_VIEW_MISSING",
+            Self::LateralityMissing => "QUALITY_PROBLEM_LATERALITY_MISSING",
+            Self::BodyPartMissing => "QUALITY_PROBLEM_BODY_PART_MISSING",
+            Self::BodyPartWrong => "QUALITY_PROBLEM_BODY_PART_WRONG",
+            Self::BurnedInText => "QUALITY_PROBLEM_BURNED_IN_TEXT",
+            Self::SlicesMissing => "QUALITY_PROBLEM_SLICES_MISSING",
+            Self::SlicesDoubled => "QUALITY_PROBLEM_SLICES_DOUBLED",
+            Self::SpacingUneven => "QUALITY_PROBLEM_SPACING_UNEVEN",
+            Self::FramesBlack => "QUALITY_PROBLEM_FRAMES_BLACK",
+            Self::FramesFrozen => "QUALITY_PROBLEM_FRAMES_FROZEN",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -454,6 +557,23 @@ impl QualityProblem {
             "QUALITY_PROBLEM_LOW_CONTRAST" => Some(Self::LowContrast),
             "QUALITY_PROBLEM_LOW_RESOLUTION" => Some(Self::LowResolution),
             "QUALITY_PROBLEM_UNDECODABLE" => Some(Self::Undecodable),
+            "QUALITY_PROBLEM_DOSE_HIGH" => Some(Self::DoseHigh),
+            "QUALITY_PROBLEM_DOSE_LOW" => Some(Self::DoseLow),
+            "QUALITY_PROBLEM_ANATOMY_CUT" => Some(Self::AnatomyCut),
+            "QUALITY_PROBLEM_NOT_COLLIMATED" => Some(Self::NotCollimated),
+            "QUALITY_PROBLEM_BLURRED" => Some(Self::Blurred),
+            "QUALITY_PROBLEM_ROTATED" => Some(Self::Rotated),
+            "QUALITY_PROBLEM_INVERTED" => Some(Self::Inverted),
+            "QUALITY_PROBLEM_VIEW_MISSING" => Some(Self::ViewMissing),
+            "QUALITY_PROBLEM_LATERALITY_MISSING" => Some(Self::LateralityMissing),
+            "QUALITY_PROBLEM_BODY_PART_MISSING" => Some(Self::BodyPartMissing),
+            "QUALITY_PROBLEM_BODY_PART_WRONG" => Some(Self::BodyPartWrong),
+            "QUALITY_PROBLEM_BURNED_IN_TEXT" => Some(Self::BurnedInText),
+            "QUALITY_PROBLEM_SLICES_MISSING" => Some(Self::SlicesMissing),
+            "QUALITY_PROBLEM_SLICES_DOUBLED" => Some(Self::SlicesDoubled),
+            "QUALITY_PROBLEM_SPACING_UNEVEN" => Some(Self::SpacingUneven),
+            "QUALITY_PROBLEM_FRAMES_BLACK" => Some(Self::FramesBlack),
+            "QUALITY_PROBLEM_FRAMES_FROZEN" => Some(Self::FramesFrozen),
             _ => None,
         }
     }
@@ -502,6 +622,11 @@ pub enum ReasonCode {
     NoModel = 6,
     ModelFailed = 7,
     IdentityConflict = 8,
+    PictureOutside = 9,
+    Disagreement = 10,
+    PanelIncomplete = 11,
+    ModelTooSlow = 12,
+    SubgroupNotCovered = 13,
 }
 impl ReasonCode {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -519,6 +644,11 @@ impl ReasonCode {
             Self::NoModel => "REASON_CODE_NO_MODEL",
             Self::ModelFailed => "REASON_CODE_MODEL_FAILED",
             Self::IdentityConflict => "REASON_CODE_IDENTITY_CONFLICT",
+            Self::PictureOutside => "REASON_CODE_PICTURE_OUTSIDE",
+            Self::Disagreement => "REASON_CODE_DISAGREEMENT",
+            Self::PanelIncomplete => "REASON_CODE_PANEL_INCOMPLETE",
+            Self::ModelTooSlow => "REASON_CODE_MODEL_TOO_SLOW",
+            Self::SubgroupNotCovered => "REASON_CODE_SUBGROUP_NOT_COVERED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -533,6 +663,11 @@ impl ReasonCode {
             "REASON_CODE_NO_MODEL" => Some(Self::NoModel),
             "REASON_CODE_MODEL_FAILED" => Some(Self::ModelFailed),
             "REASON_CODE_IDENTITY_CONFLICT" => Some(Self::IdentityConflict),
+            "REASON_CODE_PICTURE_OUTSIDE" => Some(Self::PictureOutside),
+            "REASON_CODE_DISAGREEMENT" => Some(Self::Disagreement),
+            "REASON_CODE_PANEL_INCOMPLETE" => Some(Self::PanelIncomplete),
+            "REASON_CODE_MODEL_TOO_SLOW" => Some(Self::ModelTooSlow),
+            "REASON_CODE_SUBGROUP_NOT_COVERED" => Some(Self::SubgroupNotCovered),
             _ => None,
         }
     }
@@ -2757,38 +2892,6 @@ impl FindingPresence {
             "FINDING_PRESENCE_PRESENT" => Some(Self::Present),
             "FINDING_PRESENCE_ABSENT" => Some(Self::Absent),
             "FINDING_PRESENCE_POSSIBLE" => Some(Self::Possible),
-            _ => None,
-        }
-    }
-}
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
-#[repr(i32)]
-pub enum Side {
-    Unspecified = 0,
-    Left = 1,
-    Right = 2,
-    Both = 3,
-}
-impl Side {
-    /// String value of the enum field names used in the ProtoBuf definition.
-    ///
-    /// The values are not transformed in any way and thus are considered stable
-    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
-    pub fn as_str_name(&self) -> &'static str {
-        match self {
-            Self::Unspecified => "SIDE_UNSPECIFIED",
-            Self::Left => "SIDE_LEFT",
-            Self::Right => "SIDE_RIGHT",
-            Self::Both => "SIDE_BOTH",
-        }
-    }
-    /// Creates an enum from field names used in the ProtoBuf definition.
-    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
-        match value {
-            "SIDE_UNSPECIFIED" => Some(Self::Unspecified),
-            "SIDE_LEFT" => Some(Self::Left),
-            "SIDE_RIGHT" => Some(Self::Right),
-            "SIDE_BOTH" => Some(Self::Both),
             _ => None,
         }
     }

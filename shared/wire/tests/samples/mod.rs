@@ -137,6 +137,8 @@ fn result(
             },
             urgency,
             reasons,
+            regions: Vec::new(),
+            others: Vec::new(),
         },
     }
 }

@@ -81,6 +81,11 @@ fn in_words(reason: &str) -> String {
         "outside_intended_use" => "no model is meant for this kind of study".to_owned(),
         "no_model" => "no model is installed".to_owned(),
         "model_failed" => "the model failed on it".to_owned(),
+        "picture_outside" => "it is no picture of the kind the model was made for".to_owned(),
+        "disagreement" => format!("the models disagree about {finding}"),
+        "panel_incomplete" => "not every model answered".to_owned(),
+        "model_too_slow" => "the model did not answer in time".to_owned(),
+        "subgroup_not_covered" => "the model was not tried on such patients".to_owned(),
         "identity_conflict" => "its images name different patients or share an identifier".to_owned(),
         other => other.to_owned(),
     }

@@ -64,6 +64,8 @@ impl Desk {
                     },
                     urgency,
                     reasons: vec![Reason::PoorQuality, Reason::NoModel],
+                    regions: Vec::new(),
+                    others: Vec::new(),
                 },
             },
         };

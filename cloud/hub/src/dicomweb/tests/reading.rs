@@ -56,6 +56,8 @@ impl House {
                     },
                     urgency,
                     reasons: vec![],
+                    regions: Vec::new(),
+                    others: Vec::new(),
                 },
             },
         };

@@ -264,6 +264,8 @@ fn arrival(key: &CaseKey, version: u32) -> Arrival {
                 },
                 urgency: Urgency::Review,
                 reasons: vec![Reason::LowConfidence(FindingCode::new("pneumonia").unwrap())],
+                regions: Vec::new(),
+                others: Vec::new(),
             },
         },
     }
