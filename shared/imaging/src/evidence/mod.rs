@@ -84,7 +84,7 @@ impl<'a> Evidence<'a> {
             modality,
             series_number: kind.series_number(),
             description,
-            sop_instance_uid: names::sop_instance_uid(kind, study, self.version),
+            sop_instance_uid: sop_instance_uid(kind, study, self.version),
             series_uid: names::series_uid(kind, study, self.version),
         }
     }
