@@ -94,7 +94,10 @@ pub(crate) fn cases(folder: &Path) -> Result<Vec<Case>, Box<dyn Error>> {
         class: "1.2.840.10008.5.1.4.1.1.2",
         modality: "CT",
         extra: vec![
-            (Tag(0x0020, 0x0052), "1.2.156.112605.14038010222575.20261122013015.9"),
+            (
+                Tag(0x0020, 0x0052),
+                "1.2.156.112605.14038010222575.20261122013015.9",
+            ),
             (Tag(0x0020, 0x0032), "-128\\-128\\40"),
             (Tag(0x0020, 0x0037), "1\\0\\0\\0\\1\\0"),
             (tags::PIXEL_SPACING, "0.5\\0.5"),
@@ -272,7 +275,11 @@ pub(crate) fn patient() -> Subject {
 fn heat_map() -> HeatMap {
     let cell = |at: u32| {
         let (column, row) = (at % 8, at / 8);
-        if (5..7).contains(&column) && (4..6).contains(&row) { 1.0 } else { 0.0 }
+        if (5..7).contains(&column) && (4..6).contains(&row) {
+            1.0
+        } else {
+            0.0
+        }
     };
     HeatMap {
         width: 8,

@@ -30,7 +30,10 @@ fn main() -> Result<(), Box<dyn Error>> {
                 std::fs::write(folder.join(format!("{}.{kind}.dcm", case.name)), object.file)?;
             }
         }
-        std::fs::write(folder.join(format!("{}.fhir.json", case.name)), fhir_bundle(&evidence)?)?;
+        std::fs::write(
+            folder.join(format!("{}.fhir.json", case.name)),
+            fhir_bundle(&evidence)?,
+        )?;
     }
     Ok(())
 }

@@ -11,14 +11,11 @@ use super::{DERIVATION, Error, Evidence, Kind, Mask, Source};
 use crate::data_set::{DataSet, Vr};
 use crate::pixels::GrayImage;
 use crate::render::{Filter, resize_gray};
-use crate::report::codes::{Scheme, code};
-use crate::report::modules::{bytes, checked, code_item, put, reference};
+use crate::report::modules::{bytes, put};
 use crate::report::{Fonts, Object};
 use crate::tags::{self, Tag};
 
 const SOURCE_IMAGES: Tag = Tag(0x0008, 0x2112);
-const FRAME: Tag = Tag(0x0008, 0x1160);
-const PURPOSE: Tag = Tag(0x0040, 0xA170);
 const PATIENT_ORIENTATION: Tag = Tag(0x0020, 0x0020);
 const LOSSY_RATIO: Tag = Tag(0x0028, 0x2112);
 const LOSSY_METHOD: Tag = Tag(0x0028, 0x2114);
@@ -42,7 +39,11 @@ pub fn secondary_capture(evidence: &Evidence<'_>, fonts: &Fonts) -> Result<Optio
     let Some(source) = evidence.looked_at else {
         return Ok(None);
     };
-    let Some(picture) = source.picture.as_ref().filter(|_| !evidence.assessment.findings.is_empty()) else {
+    let Some(picture) = source
+        .picture
+        .as_ref()
+        .filter(|_| !evidence.assessment.findings.is_empty())
+    else {
         return Ok(None);
     };
     let canvas = drawn(evidence, source, picture, fonts)?;
@@ -52,11 +53,15 @@ pub fn secondary_capture(evidence: &Evidence<'_>, fonts: &Fonts) -> Result<Optio
     set.put_code(tags::IMAGE_TYPE, "DERIVED\\SECONDARY");
     set.put_code(tags::CONVERSION_TYPE, "WSD");
     put(&mut set, DERIVATION, &derivation(evidence));
-    set.put_items(SOURCE_IMAGES, vec![origin(source)?]);
+    set.put_items(SOURCE_IMAGES, vec![source.reference_as_source(false)?]);
     set.put_empty(PATIENT_ORIENTATION);
-    set.put_empty(tags::LATERALITY);
+    source.lend_place_in_body(&mut set);
     burned_in(&mut set, evidence, source);
-    if source.view().string(tags::LOSSY_COMPRESSION).is_some_and(|said| said.trim() == "01") {
+    if source
+        .view()
+        .string(tags::LOSSY_COMPRESSION)
+        .is_some_and(|said| said.trim() == "01")
+    {
         for tag in [tags::LOSSY_COMPRESSION, LOSSY_RATIO, LOSSY_METHOD] {
             source.lend(tag, &mut set);
         }
@@ -82,22 +87,9 @@ pub fn secondary_capture(evidence: &Evidence<'_>, fonts: &Fonts) -> Result<Optio
 fn derivation(evidence: &Evidence<'_>) -> String {
     let model = evidence.assessment.model.as_ref();
     let model = model.map(ToString::to_string).unwrap_or_default();
-    format!("{NOTICE}. Outline of the heat map and boxes of {model}, drawn on the image as it is meant to be shown.")
-}
-
-fn origin(source: &Source) -> Result<DataSet, Error> {
-    let class = checked(&source.image.sop_class, "image's class")?;
-    let mut item = reference(class, checked(&source.image.sop_instance, "image")?);
-    if let Some(frame) = source.frame_of_several() {
-        item.put_code(FRAME, &frame.to_string());
-    }
-    let purpose = code(
-        Scheme::Dicom,
-        "121322",
-        "Source image for image processing operation",
-    );
-    item.put_items(PURPOSE, vec![code_item(&purpose)]);
-    Ok(item)
+    format!(
+        "{NOTICE}. Outline of the heat map and boxes of {model}, drawn on the image as it is meant to be shown."
+    )
 }
 
 /// What is drawn here names nobody; what the image itself shows it says, or nobody knows.
@@ -180,7 +172,10 @@ fn drawn(
                 let at = at * to as f32 / (of.max(1)) as f32;
                 (at as u32).min(to.saturating_sub(stroke))
             };
-            (along(column, source.columns, width), along(row, source.rows, height))
+            (
+                along(column, source.columns, width),
+                along(row, source.rows, height),
+            )
         };
         let [first, _, opposite, ..] = corners.map(scaled);
         for column in first.0..=opposite.0 {

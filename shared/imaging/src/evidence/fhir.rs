@@ -25,7 +25,11 @@ pub fn fhir_bundle(evidence: &Evidence<'_>) -> Result<Vec<u8>, Error> {
     let study = imaging_study(subject, evidence.modality, evidence.utc_offset, patient)?;
     let observations = observations(evidence);
     let mut entries = vec![
-        entry(evidence, "DiagnosticReport", diagnostic_report(evidence, &observations)),
+        entry(
+            evidence,
+            "DiagnosticReport",
+            diagnostic_report(evidence, &observations),
+        ),
         entry(evidence, "Patient", people::patient(&subject.who, "")),
         entry(evidence, "ImagingStudy", study),
     ];
@@ -99,9 +103,16 @@ fn diagnostic_report(evidence: &Evidence<'_>, observations: &[(String, Value)]) 
         "imagingStudy": [reference(evidence, "ImagingStudy")],
         "text": narrative(evidence),
     });
-    put(&mut resource, "effectiveDateTime", &study_time(study, evidence.utc_offset));
+    put(
+        &mut resource,
+        "effectiveDateTime",
+        &study_time(study, evidence.utc_offset),
+    );
     put(&mut resource, "conclusion", &lines(evidence).join("\n"));
-    let results: Vec<Value> = observations.iter().map(|(name, _)| reference(evidence, name)).collect();
+    let results: Vec<Value> = observations
+        .iter()
+        .map(|(name, _)| reference(evidence, name))
+        .collect();
     if let (false, Some(fields)) = (results.is_empty(), resource.as_object_mut()) {
         fields.insert("result".into(), results.into());
     }
@@ -118,13 +129,23 @@ fn lines(evidence: &Evidence<'_>) -> Vec<String> {
     if assessment.findings.is_empty() {
         lines.push(wording::both(NO_ANSWER, NO_ANSWER_ZH));
     }
-    lines.extend(assessment.findings.iter().map(|result| wording::score(evidence, result)));
+    lines.extend(
+        assessment
+            .findings
+            .iter()
+            .map(|result| wording::score(evidence, result)),
+    );
     for language in [Language::En, Language::Zh] {
         let urgency = report::of_urgency(assessment.urgency, language);
-        lines.push(format!("{urgency}: {}", wording::reasons(evidence, language).join("; ")));
+        lines.push(format!(
+            "{urgency}: {}",
+            wording::reasons(evidence, language).join("; ")
+        ));
     }
     if let Some(before) = evidence.replaces {
-        lines.push(format!("Takes the place of the result of study version {before}."));
+        lines.push(format!(
+            "Takes the place of the result of study version {before}."
+        ));
     }
     lines
 }

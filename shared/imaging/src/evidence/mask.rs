@@ -66,7 +66,10 @@ mod tests {
         Mask {
             width: rows[0].len() as u32,
             height: rows.len() as u32,
-            covered: rows.iter().flat_map(|row| row.bytes().map(|b| b == b'#')).collect(),
+            covered: rows
+                .iter()
+                .flat_map(|row| row.bytes().map(|b| b == b'#'))
+                .collect(),
         }
     }
 

@@ -21,7 +21,11 @@ pub fn structured_report(evidence: &Evidence<'_>) -> Result<Object, Error> {
     set.put_items(PERFORMED_CODES, Vec::new());
     // Partial: what was to be looked for was not all answered.
     let is_whole = !evidence.assessment.findings.is_empty()
-        && evidence.assessment.others.iter().all(|other| !other.findings.is_empty());
+        && evidence
+            .assessment
+            .others
+            .iter()
+            .all(|other| !other.findings.is_empty());
     set.put_code(COMPLETION, if is_whole { "COMPLETE" } else { "PARTIAL" });
     set.put_code(PRELIMINARY, "PRELIMINARY");
     set.put_code(VERIFICATION, "UNVERIFIED");

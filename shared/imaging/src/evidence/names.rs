@@ -73,7 +73,10 @@ mod tests {
         assert_eq!(of(Kind::Segmentation, 1), of(Kind::Segmentation, 1));
         assert_ne!(of(Kind::Segmentation, 1), of(Kind::Segmentation, 2));
         assert_ne!(of(Kind::Segmentation, 1), of(Kind::SecondaryCapture, 1));
-        assert_ne!(of(Kind::Segmentation, 1), series_uid(Kind::Segmentation, "1.2.3", 1));
+        assert_ne!(
+            of(Kind::Segmentation, 1),
+            series_uid(Kind::Segmentation, "1.2.3", 1)
+        );
         assert_ne!(
             of(Kind::Segmentation, 1),
             sop_instance_uid(Kind::Segmentation, "1.2.4", 1)

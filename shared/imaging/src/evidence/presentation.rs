@@ -8,7 +8,7 @@ use super::wording::{self, NOTICE};
 use super::{Error, Evidence, Kind, Source};
 use crate::data_set::{Coding, Content, DataSet, Element, Vr};
 use crate::report::Object;
-use crate::report::modules::{bytes, checked, put, reference};
+use crate::report::modules::{bytes, checked, put};
 use crate::report::moment;
 use crate::tags::{self, Tag};
 
@@ -41,7 +41,6 @@ const SIZE_MODE: Tag = Tag(0x0070, 0x0100);
 const PRESENTATION_SPACING: Tag = Tag(0x0070, 0x0101);
 const PRESENTATION_ASPECT: Tag = Tag(0x0070, 0x0102);
 const LAYER_COLOUR: Tag = Tag(0x0070, 0x0401);
-const FRAME: Tag = Tag(0x0008, 0x1160);
 const PIXEL_ASPECT: Tag = Tag(0x0028, 0x0034);
 const RESCALE_TYPE: Tag = Tag(0x0028, 0x1054);
 const SOFTCOPY_VOI: Tag = Tag(0x0028, 0x3110);
@@ -65,13 +64,18 @@ pub fn presentation_state(evidence: &Evidence<'_>) -> Result<Option<Object>, Err
     let description = evidence.series_description("AI result (marks)");
     let making = evidence.making(Kind::PresentationState, "PR", &description);
     let mut set = making.data_set()?;
+    // A presentation state has its creation's time instead.
+    for tag in [tags::CONTENT_DATE, tags::CONTENT_TIME] {
+        set.remove(tag);
+    }
+    source.lend_place_in_body(&mut set);
     set.put_code(LABEL, "AI_RESULT");
     put(&mut set, CONTENT_DESCRIPTION, NOTICE);
     set.put_code(CREATION_DATE, &moment::da(evidence.at()));
     set.put_code(CREATION_TIME, &moment::tm(evidence.at()));
-    put(&mut set, CREATOR, "Barefoot");
+    put(&mut set, CREATOR, "Barefoot^");
 
-    let image = image(source)?;
+    let image = source.reference()?;
     let mut series = DataSet::default();
     series.put_code(tags::SERIES_UID, checked(&source.image.series, "image's series")?);
     series.put_items(tags::REFERENCED_IMAGES, vec![image.clone()]);
@@ -94,15 +98,6 @@ pub fn presentation_state(evidence: &Evidence<'_>) -> Result<Option<Object>, Err
     annotation.put_items(GRAPHIC_OBJECTS, outlines.collect());
     set.put_items(GRAPHIC_ANNOTATIONS, vec![annotation]);
     Ok(Some(making.finish(&set)?))
-}
-
-fn image(source: &Source) -> Result<DataSet, Error> {
-    let class = checked(&source.image.sop_class, "image's class")?;
-    let mut item = reference(class, checked(&source.image.sop_instance, "image")?);
-    if let Some(frame) = source.frame_of_several() {
-        item.put_code(FRAME, &frame.to_string());
-    }
-    Ok(item)
 }
 
 /// The whole image with its own rescaling and its own window: what a presentation state leaves out would be an identity
@@ -134,7 +129,11 @@ fn shown_as_it_is(set: &mut DataSet, source: &Source) {
     if !voi.is_empty() {
         set.put_items(SOFTCOPY_VOI, vec![voi]);
     }
-    let shape = if source.is_inverted() { "INVERSE" } else { "IDENTITY" };
+    let shape = if source.is_inverted() {
+        "INVERSE"
+    } else {
+        "IDENTITY"
+    };
     set.put_code(tags::PRESENTATION_SHAPE, shape);
 
     let mut area = DataSet::default();
@@ -181,11 +180,17 @@ fn outline(region: &FindingRegion, source: &Source) -> DataSet {
 }
 
 fn floats(values: &[f32]) -> Element {
-    bytes(Vr::FL, values.iter().flat_map(|value| value.to_le_bytes()).collect())
+    bytes(
+        Vr::FL,
+        values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+    )
 }
 
 fn shorts(values: &[u16]) -> Element {
-    bytes(Vr::US, values.iter().flat_map(|value| value.to_le_bytes()).collect())
+    bytes(
+        Vr::US,
+        values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+    )
 }
 
 /// Sides of images, which are never negative.

@@ -29,7 +29,10 @@ pub(super) fn document(evidence: &Evidence<'_>) -> Item {
     observer(&mut root);
     root.add(
         HasConceptMod,
-        coded(&dcm("121058", "Procedure reported"), &procedure(evidence.modality)),
+        coded(
+            &dcm("121058", "Procedure reported"),
+            &procedure(evidence.modality),
+        ),
     );
     if let Some(library) = library(evidence) {
         root.add(Contains, library);
@@ -46,7 +49,10 @@ fn observer(root: &mut Item) {
     let kind = dcm("121005", "Observer Type");
     root.add(HasObsContext, coded(&kind, &dcm("121007", "Device")));
     let program = uids::program_uid();
-    root.add(HasObsContext, uid(&dcm("121012", "Device Observer UID"), &program));
+    root.add(
+        HasObsContext,
+        uid(&dcm("121012", "Device Observer UID"), &program),
+    );
     for (value, meaning, said) in [
         ("121013", "Device Observer Name", "Barefoot"),
         ("121014", "Device Observer Manufacturer", "Barefoot"),
@@ -148,7 +154,10 @@ fn group(evidence: &Evidence<'_>, answer: &Answer<'_>, region: Option<(usize, &F
     let number_of = region.map_or(String::new(), |(index, _)| format!(" {}", index + 1));
     let tracked = format!("{}{number_of}", result.code);
     let tracking = format!("{tracked} ({})", model.id);
-    group.add(HasObsContext, text(&dcm("112039", "Tracking Identifier"), &tracking));
+    group.add(
+        HasObsContext,
+        text(&dcm("112039", "Tracking Identifier"), &tracking),
+    );
     let tracking_uid = names::tracking_uid(&evidence.subject.study.uid, &model.id, &tracked);
     group.add(
         HasObsContext,
@@ -214,7 +223,13 @@ pub(super) fn corners(region: &FindingRegion, source: &Source) -> [(f32, f32); 5
     let (left, top) = (along(region.left, source.columns), along(region.top, source.rows));
     let right = along(region.left + region.width, source.columns);
     let bottom = along(region.top + region.height, source.rows);
-    [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]
+    [
+        (left, top),
+        (right, top),
+        (right, bottom),
+        (left, bottom),
+        (left, top),
+    ]
 }
 
 /// What holds of the whole: that a machine says it, how good the picture is, how soon a person must look and why.
@@ -231,7 +246,9 @@ fn evaluations(evidence: &Evidence<'_>) -> Item {
         say(wording::both(DEMONSTRATION, DEMONSTRATION_ZH));
     }
     if let Some(before) = evidence.replaces {
-        say(format!("Takes the place of the result of study version {before}."));
+        say(format!(
+            "Takes the place of the result of study version {before}."
+        ));
     }
     for other in assessment.others.iter().filter(|other| other.findings.is_empty()) {
         say(format!("{} gave no answer.", other.model));
@@ -243,8 +260,8 @@ fn evaluations(evidence: &Evidence<'_>) -> Item {
     };
     section.add(Contains, coded(&own("URGENCY", "Urgency"), &urgency));
     for reason in &assessment.reasons {
-        let in_words = [Language::En, Language::Zh]
-            .map(|language| report::of_reason(reason, evidence.names, language));
+        let in_words =
+            [Language::En, Language::Zh].map(|language| report::of_reason(reason, evidence.names, language));
         let said = format!("{reason}: {}", in_words.join(" / "));
         section.add(Contains, text(&own("REASON", "Reason for the urgency"), &said));
     }
@@ -255,8 +272,7 @@ fn evaluations(evidence: &Evidence<'_>) -> Item {
     };
     section.add(Contains, coded(&own("QUALITY", "Image quality grade"), &grade));
     for problem in &assessment.quality.problems {
-        let said =
-            [Language::En, Language::Zh].map(|language| report::name_of_problem(*problem, language));
+        let said = [Language::En, Language::Zh].map(|language| report::name_of_problem(*problem, language));
         section.add(
             Contains,
             text(&own("PROBLEM", "Image quality problem"), &said.join(" / ")),

@@ -16,8 +16,7 @@ const REFERENCED_INSTANCES: Tag = Tag(0x0008, 0x114A);
 const SOURCE_IMAGES: Tag = Tag(0x0008, 0x2112);
 const DERIVATION_IMAGES: Tag = Tag(0x0008, 0x9124);
 const DERIVATION_CODES: Tag = Tag(0x0008, 0x9215);
-const PURPOSE: Tag = Tag(0x0040, 0xA170);
-const FRAME: Tag = Tag(0x0008, 0x1160);
+const PATIENT_ORIENTATION: Tag = Tag(0x0020, 0x0020);
 const FRAME_OF_REFERENCE: Tag = Tag(0x0020, 0x0052);
 const POSITION_INDICATOR: Tag = Tag(0x0020, 0x1040);
 const POSITION: Tag = Tag(0x0020, 0x0032);
@@ -67,7 +66,10 @@ pub struct Segment {
 /// # Errors
 /// When a mask is not as large as its image, a UID is none, or something is too long for an element.
 pub fn segmentation(evidence: &Evidence<'_>, segments: &[Segment]) -> Result<Option<Object>, Error> {
-    let segments: Vec<&Segment> = segments.iter().filter(|segment| !segment.mask.is_empty()).collect();
+    let segments: Vec<&Segment> = segments
+        .iter()
+        .filter(|segment| !segment.mask.is_empty())
+        .collect();
     let (Some(source), Some(model)) = (evidence.looked_at, &evidence.assessment.model) else {
         return Ok(None);
     };
@@ -91,7 +93,7 @@ pub fn segmentation(evidence: &Evidence<'_>, segments: &[Segment]) -> Result<Opt
     picture(&mut set, source, segments.len())?;
     set.put_code(CONTENT_LABEL, "AI_RESULT");
     put(&mut set, CONTENT_DESCRIPTION, NOTICE);
-    put(&mut set, CREATOR, "Barefoot");
+    put(&mut set, CREATOR, "Barefoot^");
     set.put_code(SEGMENTATION_TYPE, "BINARY");
     set.put_code(OVERLAP, "UNDEFINED");
     let item = |(index, segment): (usize, &&Segment)| {
@@ -106,16 +108,20 @@ pub fn segmentation(evidence: &Evidence<'_>, segments: &[Segment]) -> Result<Opt
         let engine = evidence.assessment.engine.as_ref();
         item.put_items(ALGORITHM, vec![identification(model, engine)]);
         let finding = segment.finding.as_str();
-        put(&mut item, TRACKING_ID, &long_line(&format!("{finding} ({})", model.id)));
+        put(
+            &mut item,
+            TRACKING_ID,
+            &long_line(&format!("{finding} ({})", model.id)),
+        );
         let study = &evidence.subject.study.uid;
         item.put_code(TRACKING_UID, &names::tracking_uid(study, &model.id, finding));
         item
     };
     set.put_items(SEGMENTS, segments.iter().enumerate().map(item).collect());
     dimensions(&mut set, evidence);
-    set.put_items(tags::SHARED_GROUPS, vec![shared(source)?]);
-    let frames = (0..segments.len()).map(frame);
-    set.put_items(tags::PER_FRAME_GROUPS, frames.collect());
+    set.put_items(tags::SHARED_GROUPS, vec![shared(source)]);
+    let frames: Result<Vec<DataSet>, Error> = (0..segments.len()).map(|index| frame(source, index)).collect();
+    set.put_items(tags::PER_FRAME_GROUPS, frames?);
 
     let object = (
         checked(&source.image.series, "image's series")?,
@@ -164,6 +170,8 @@ fn picture(set: &mut DataSet, source: &Source, frames: usize) -> Result<(), Erro
     if has_place(source) {
         source.lend(FRAME_OF_REFERENCE, set);
         set.put_empty(POSITION_INDICATOR);
+    } else {
+        set.put_empty(PATIENT_ORIENTATION);
     }
     Ok(())
 }
@@ -195,26 +203,12 @@ fn attribute(tag: Tag) -> crate::data_set::Element {
     bytes(Vr::of(INDEX_POINTER), value)
 }
 
-/// What holds of every frame: which image they were made of, how large its pixels are, where it lies.
-fn shared(source: &Source) -> Result<DataSet, Error> {
+/// What holds of every frame: how large its pixels are and how it lies. Pixel measures are whole or not there: some readers
+/// refuse them without a thickness, and a radiograph has none.
+fn shared(source: &Source) -> DataSet {
     let mut group = DataSet::default();
-    let class = checked(&source.image.sop_class, "image's class")?;
-    let mut image = reference(class, checked(&source.image.sop_instance, "image")?);
-    if let Some(frame) = source.frame_of_several() {
-        image.put_code(FRAME, &frame.to_string());
-    }
-    let purpose = code(
-        Scheme::Dicom,
-        "121322",
-        "Source image for image processing operation",
-    );
-    image.put_items(PURPOSE, vec![code_item(&purpose)]);
-    let mut derivation = DataSet::default();
-    derivation.put_items(SOURCE_IMAGES, vec![image]);
-    let derived = code(Scheme::Dicom, "113076", "Segmentation");
-    derivation.put_items(DERIVATION_CODES, vec![code_item(&derived)]);
-    group.put_items(DERIVATION_IMAGES, vec![derivation]);
-    if let Some(spacing) = source.spacing() {
+    let view = source.view();
+    if let (Some(spacing), Some(_)) = (source.spacing(), view.string(SLICE_THICKNESS)) {
         let mut measures = DataSet::default();
         measures.put_code(tags::PIXEL_SPACING, &spacing);
         source.lend(SLICE_THICKNESS, &mut measures);
@@ -222,16 +216,15 @@ fn shared(source: &Source) -> Result<DataSet, Error> {
         group.put_items(MEASURES, vec![measures]);
     }
     if has_place(source) {
-        for (sequence, tag) in [(POSITIONS, POSITION), (ORIENTATIONS, ORIENTATION)] {
-            let mut item = DataSet::default();
-            source.lend(tag, &mut item);
-            group.put_items(sequence, vec![item]);
-        }
+        let mut orientation = DataSet::default();
+        source.lend(ORIENTATION, &mut orientation);
+        group.put_items(ORIENTATIONS, vec![orientation]);
     }
-    Ok(group)
+    group
 }
 
-fn frame(index: usize) -> DataSet {
+/// A segment's frame: which it is, of which image, and where that lies.
+fn frame(source: &Source, index: usize) -> Result<DataSet, Error> {
     let mut content = DataSet::default();
     let value = u32::from(number(index)).to_le_bytes().to_vec();
     content.put(INDEX_VALUES, bytes(Vr::UL, value));
@@ -240,5 +233,19 @@ fn frame(index: usize) -> DataSet {
     let mut group = DataSet::default();
     group.put_items(FRAME_CONTENT, vec![content]);
     group.put_items(IDENTIFICATION, vec![segment]);
-    group
+    group.put_items(DERIVATION_IMAGES, vec![derivation(source)?]);
+    if has_place(source) {
+        let mut position = DataSet::default();
+        source.lend(POSITION, &mut position);
+        group.put_items(POSITIONS, vec![position]);
+    }
+    Ok(group)
+}
+
+fn derivation(source: &Source) -> Result<DataSet, Error> {
+    let mut derivation = DataSet::default();
+    derivation.put_items(SOURCE_IMAGES, vec![source.reference_as_source(true)?]);
+    let derived = code(Scheme::Dicom, "113076", "Segmentation");
+    derivation.put_items(DERIVATION_CODES, vec![code_item(&derived)]);
+    Ok(derivation)
 }

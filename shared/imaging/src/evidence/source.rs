@@ -9,7 +9,13 @@ use crate::header::Header;
 use crate::pixels::GrayImage;
 use crate::render::HeatMap;
 use crate::report::Image;
+use crate::report::codes::{Scheme, code};
+use crate::report::modules::{checked, code_item, reference};
 use crate::tags::{self, Tag};
+
+const REFERENCED_FRAME: Tag = Tag(0x0008, 0x1160);
+const LOCATIONS_PRESERVED: Tag = Tag(0x0028, 0x135A);
+const PURPOSE: Tag = Tag(0x0040, 0xA170);
 
 /// One frame of an image.
 #[derive(Clone)]
@@ -71,9 +77,42 @@ impl Source {
 
     /// Takes an attribute over where the image has it with a value.
     pub(super) fn lend(&self, tag: Tag, to: &mut DataSet) {
-        if let Some(element) = self.get(tag).filter(|_| self.view().value(tag).is_some_and(|v| !v.is_empty())) {
+        if let Some(element) = self
+            .get(tag)
+            .filter(|_| self.view().value(tag).is_some_and(|v| !v.is_empty()))
+        {
             to.put(tag, element.clone());
         }
+    }
+
+    /// The part of the body, and which side of a paired one: empty where the image does not say.
+    pub(super) fn lend_place_in_body(&self, to: &mut DataSet) {
+        to.put_empty(tags::LATERALITY);
+        self.lend(tags::BODY_PART, to);
+        self.lend(tags::LATERALITY, to);
+    }
+
+    /// One item that names the frame.
+    pub(super) fn reference(&self) -> Result<DataSet, Error> {
+        let class = checked(&self.image.sop_class, "image's class")?;
+        let mut item = reference(class, checked(&self.image.sop_instance, "image")?);
+        if let Some(frame) = self.frame_of_several() {
+            item.put_code(REFERENCED_FRAME, &frame.to_string());
+        }
+        Ok(item)
+    }
+
+    /// The same as that of which something was made: pixel upon pixel, or not.
+    pub(super) fn reference_as_source(&self, aligned: bool) -> Result<DataSet, Error> {
+        let mut item = self.reference()?;
+        let purpose = code(
+            Scheme::Dicom,
+            "121322",
+            "Source image for image processing operation",
+        );
+        item.put_items(PURPOSE, vec![code_item(&purpose)]);
+        item.put_code(LOCATIONS_PRESERVED, if aligned { "YES" } else { "NO" });
+        Ok(item)
     }
 
     pub(super) fn is_grey(&self) -> bool {

@@ -59,7 +59,8 @@ pub(super) fn band(evidence: &Evidence<'_>) -> Vec<String> {
         let reasons = reasons(evidence, language).join(semicolon);
         lines.push(format!("{urgency}{colon}{reasons}"));
     }
-    let grade = [Language::En, Language::Zh].map(|language| report::of_grade(assessment.quality.grade, language));
+    let grade =
+        [Language::En, Language::Zh].map(|language| report::of_grade(assessment.quality.grade, language));
     lines.push(format!("Image quality 影像质量: {}", grade.join(" ")));
     if let Some(model) = &assessment.model {
         let engine = assessment.engine.as_ref();
@@ -69,7 +70,9 @@ pub(super) fn band(evidence: &Evidence<'_>) -> Vec<String> {
             lines.push(both(DEMONSTRATION, DEMONSTRATION_ZH));
         }
     }
-    let replaced = evidence.replaces.map(|before| format!(", replaces 取代 {before}"));
+    let replaced = evidence
+        .replaces
+        .map(|before| format!(", replaces 取代 {before}"));
     lines.push(format!(
         "Study version 检查版本 {}{}",
         evidence.version,

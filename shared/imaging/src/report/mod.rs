@@ -31,11 +31,7 @@ pub use sr::structured_report;
 pub use uids::{Document, series_uid, sop_instance_uid};
 
 /// Words that stand beside a result too, in the language asked for.
-pub(crate) fn of_reason(
-    reason: &Reason,
-    names: &[(FindingCode, FindingName)],
-    language: Language,
-) -> String {
+pub(crate) fn of_reason(reason: &Reason, names: &[(FindingCode, FindingName)], language: Language) -> String {
     words::words(language).of_reason(reason, names)
 }
 

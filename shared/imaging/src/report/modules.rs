@@ -88,7 +88,11 @@ impl<'a> Making<'a> {
         put(&mut set, tags::SERIES_DESCRIPTION, &line(self.description, LO));
         set.put_code(tags::INSTANCE_NUMBER, "1");
         let (day, clock) = (moment::da(self.at), moment::tm(self.at));
-        for tag in [tags::INSTANCE_CREATION_DATE, tags::SERIES_DATE, tags::CONTENT_DATE] {
+        for tag in [
+            tags::INSTANCE_CREATION_DATE,
+            tags::SERIES_DATE,
+            tags::CONTENT_DATE,
+        ] {
             set.put_code(tag, &day);
         }
         for tag in [INSTANCE_CREATION_TIME, tags::SERIES_TIME, tags::CONTENT_TIME] {

@@ -9,6 +9,7 @@
 mod corpus;
 mod damage;
 mod deidentification;
+mod evidence;
 mod files;
 mod headers;
 mod pictures;

@@ -23,8 +23,21 @@ pub fn fhir_bundle(sheet: &Sheet<'_>, pdf: Option<&[u8]>) -> Result<Vec<u8>, Err
     super::modules::checked(&sheet.subject.study.uid, "study")?;
     let mut entries = vec![
         entry(sheet, "DiagnosticReport", diagnostic_report(sheet, pdf)),
-        entry(sheet, "Patient", people::patient(&sheet.subject.who, sheet.report.case.as_str())),
-        entry(sheet, "ImagingStudy", imaging_study(sheet.subject, &sheet.report.modality, sheet.utc_offset, reference(sheet, "Patient"))?),
+        entry(
+            sheet,
+            "Patient",
+            people::patient(&sheet.subject.who, sheet.report.case.as_str()),
+        ),
+        entry(
+            sheet,
+            "ImagingStudy",
+            imaging_study(
+                sheet.subject,
+                &sheet.report.modality,
+                sheet.utc_offset,
+                reference(sheet, "Patient"),
+            )?,
+        ),
         entry(sheet, "Provenance", people::provenance(sheet)),
     ];
     for (index, reader) in sheet.report.readers.iter().enumerate() {
@@ -143,7 +156,11 @@ fn diagnostic_report(sheet: &Sheet<'_>, pdf: Option<&[u8]>) -> Value {
     });
     put(&mut resource, "language", language(&report.language));
     put(&mut resource, "conclusion", &report.impression);
-    put(&mut resource, "effectiveDateTime", &study_time(&sheet.subject.study, sheet.utc_offset));
+    put(
+        &mut resource,
+        "effectiveDateTime",
+        &study_time(&sheet.subject.study, sheet.utc_offset),
+    );
     let Some(fields) = resource.as_object_mut() else {
         return resource;
     };
