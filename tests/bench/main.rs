@@ -10,6 +10,7 @@ mod images;
 mod line;
 mod queue;
 mod reading;
+mod study;
 
 mod orthanc;
 
@@ -22,7 +23,7 @@ use report::Report;
 type Run = fn() -> Pin<Box<dyn Future<Output = anyhow::Result<Report>>>>;
 
 /// Name, what it measures, and how.
-const ALL: [(&str, &str, Run); 7] = [
+const ALL: [(&str, &str, Run); 8] = [
     (
         dicom::NAME,
         "C-STORE beside Orthanc, dcmtk, dicom-rs and the bare disk: pace, processor time, memory",
@@ -57,6 +58,11 @@ const ALL: [(&str, &str, Run); 7] = [
         reading::NAME,
         "an expert's waits: a list of 100,000 cases, a case's first picture over 2 Mbit/s beside Orthanc, a signature",
         || Box::pin(reading::run()),
+    ),
+    (
+        study::NAME,
+        "a clinic's waits: a radiograph and a CT of 300 slices to the result on the page, stage by stage, beside Orthanc",
+        || Box::pin(study::run()),
     ),
 ];
 

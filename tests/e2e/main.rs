@@ -38,6 +38,8 @@ mod queue_in_power_cuts;
 
 mod bad_input_is_answered;
 
+mod strange_studies;
+
 mod hostile_peers;
 
 mod large_studies;

@@ -11,14 +11,35 @@ use crate::daemons::workspace;
 /// # Errors
 /// When it cannot be copied into `folder`, or its manifest has changed.
 pub fn urgent(folder: &Path) -> io::Result<PathBuf> {
-    let bundle = folder.join("urgent-bundle");
+    changed(
+        folder,
+        "urgent-bundle",
+        &[
+            ("urgent = false", "urgent = true"),
+            ("operating_point = 0.68", "operating_point = 0.0001"),
+        ],
+    )
+}
+
+/// It takes CT slices, whatever it makes of them: for the work of reading a whole scan.
+///
+/// # Errors
+/// As [`urgent`].
+pub fn of_slices(folder: &Path) -> io::Result<PathBuf> {
+    changed(
+        folder,
+        "slices-bundle",
+        &[("modalities = [\"DX\", \"CR\"]", "modalities = [\"CT\"]")],
+    )
+}
+
+/// The shipped bundle under another manifest.
+fn changed(folder: &Path, name: &str, changes: &[(&str, &str)]) -> io::Result<PathBuf> {
+    let bundle = folder.join(name);
     copy(&workspace().join("edge/inference/bundles/cxr-pneumonia"), &bundle)?;
     let manifest = bundle.join("manifest.toml");
     let mut text = fs::read_to_string(&manifest)?;
-    for (ours, wanted) in [
-        ("urgent = false", "urgent = true"),
-        ("operating_point = 0.68", "operating_point = 0.0001"),
-    ] {
+    for (ours, wanted) in changes {
         if !text.contains(ours) {
             return Err(io::Error::other(format!("the manifest does not say `{ours}`")));
         }

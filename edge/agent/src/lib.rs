@@ -101,6 +101,7 @@ mod retention;
 mod scanners;
 mod site_redaction;
 mod speech;
+mod stage_times;
 mod status;
 mod study_folder;
 mod upper_layer;

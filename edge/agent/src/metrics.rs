@@ -4,6 +4,7 @@
 use std::future::IntoFuture;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use axum::Router;
@@ -21,6 +22,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::now_ms;
+use crate::stage_times::STAGES;
 use crate::status::{LANES, Space, Status};
 use crate::study_folder::StateDirectory;
 
@@ -144,6 +146,7 @@ pub(crate) fn text(status: &Status, state: &StateDirectory, now_ms: i64) -> Resu
         "How long the oldest record of a lane has been waiting",
         oldest,
     );
+    register_stages(&mut registry, status);
     let disk = rustix::fs::statvfs(state.root());
     let (free, total) = disk.map_or((0, 0), |disk| {
         (
@@ -208,6 +211,20 @@ pub(crate) fn text(status: &Status, state: &StateDirectory, now_ms: i64) -> Resu
     Ok(text)
 }
 
+fn register_stages(registry: &mut Registry, status: &Status) {
+    let seconds = Family::<Vec<(&'static str, &'static str)>, Counter<f64, AtomicU64>>::default();
+    let runs = Family::<Vec<(&'static str, &'static str)>, Counter>::default();
+    for (stage, name) in STAGES {
+        let (times, took) = status.stage_times().of(stage);
+        let label = vec![("stage", name)];
+        seconds.get_or_create(&label).inc_by(took.as_secs_f64());
+        runs.get_or_create(&label).inc_by(times);
+    }
+    let help = "Time spent in a stage between an image and its answer";
+    registry.register("stage_seconds", help, seconds);
+    registry.register("stage_runs", "How often a stage ran", runs);
+}
+
 fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
@@ -233,6 +250,8 @@ mod tests {
             "barefoot_edge_queue_oldest_seconds{lane=\"critical\"} 60",
             "barefoot_edge_line_up 0",
             "barefoot_edge_receipts_total 0",
+            "barefoot_edge_stage_runs_total{stage=\"model\"} 0",
+            "barefoot_edge_stage_seconds_total{stage=\"decode\"} 0.0",
             "# EOF",
         ] {
             assert!(text.contains(line), "{line} in\n{text}");

@@ -231,7 +231,12 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
         &idle,
         &learning_status,
     )?;
-    let assessor = Arc::new(Assessor::new(&config.decision, models.clone(), quality::grade));
+    let assessor = Arc::new(Assessor::new(
+        &config.decision,
+        models.clone(),
+        quality::grade,
+        status.stage_times(),
+    ));
 
     let storage = StorageScp::new(config.dicom.keeps_private_classes(), spool.keeper());
     let clinic_services = ClinicServices::open(&config, &state, stored_in.clone(), find).map_err(in_state)?;

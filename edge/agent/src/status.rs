@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 
 use crate::clock::now_ms;
 use crate::hub_clock::HubClock;
+use crate::stage_times::StageTimes;
 
 /// How full the disk is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -63,6 +64,7 @@ struct Inner {
     model: RwLock<ModelStatus>,
     releases: RwLock<ReleaseStatus>,
     stick_asked: Arc<Notify>,
+    stage_times: StageTimes,
 }
 
 /// Which model answers, or why none does.
@@ -225,6 +227,11 @@ impl Status {
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    #[must_use]
+    pub(crate) fn stage_times(&self) -> StageTimes {
+        self.inner.stage_times.clone()
     }
 
     /// The hub's time, as the link learns it.

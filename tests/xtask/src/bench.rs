@@ -16,13 +16,13 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     let mut build = cargo();
     build.args(["build", "--release", "-p", "barefoot-tests", "-p", "barefoot-hub"]);
     build.args(["--bin", "barefoot-bench", "--bin", "barefoot-hub"]);
-    if ["image-to-page", "dicom", "line", "reading"]
+    if ["image-to-page", "dicom", "line", "reading", "study"]
         .iter()
         .any(|name| asked(name))
     {
         build.args(["-p", "barefoot-edge", "--bin", "barefoot-edge"]);
     }
-    if asked("image-to-page") {
+    if asked("image-to-page") || asked("study") {
         provide_packages(&FOR_IMAGE_TO_PAGE, agreed)?;
     }
     if asked("dicom") {

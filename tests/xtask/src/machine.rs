@@ -33,7 +33,7 @@ pub(crate) const FOR_TESTS: [Program; 14] = [
 /// What builds the viewer and tries it.
 pub(crate) const FOR_VIEWER: [Program; 3] = [("node", "nodejs"), ("npm", "npm"), ("chromium", "chromium")];
 
-/// The peer of the benchmark `image-to-page`.
+/// The peer of the benchmarks `image-to-page` and `study`.
 pub(crate) const FOR_IMAGE_TO_PAGE: [Program; 1] = [("Orthanc", "orthanc")];
 
 /// The peers of the benchmark `dicom`; one more comes from crates.io.

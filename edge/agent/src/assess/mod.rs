@@ -25,6 +25,7 @@ use serde::Deserialize;
 use crate::handoff::{AssessedStudy, SettledStudy};
 use crate::heat_layer::{self, HeatLayer};
 use crate::model::{ActiveModel, ModelHandle, ShadowStudy};
+use crate::stage_times::{Stage, StageTimes};
 use decision::decide;
 use sum::{Looked, Place, Sum};
 
@@ -76,16 +77,23 @@ pub(crate) struct Assessor {
     models: ModelHandle,
     review_below: f32,
     grade: Grade,
+    times: StageTimes,
 }
 
 impl Assessor {
     #[must_use]
-    pub(crate) fn new(config: &Config, models: ModelHandle, grade: Grade) -> Self {
+    pub(crate) fn new(config: &Config, models: ModelHandle, grade: Grade, times: StageTimes) -> Self {
         Self {
             models,
             review_below: config.review_below,
             grade,
+            times,
         }
+    }
+
+    /// For the stages before and after.
+    pub(crate) fn times(&self) -> &StageTimes {
+        &self.times
     }
 
     /// Until it is known which model answers.
@@ -141,7 +149,10 @@ impl Assessor {
             objects = objects.into_iter().skip(middle).take(1).collect();
         }
         for (path, header) in &objects {
-            match guarded(|| pixels::load_gray(path, header)) {
+            let decoded = self
+                .times
+                .timed(Stage::Decode, || guarded(|| pixels::load_gray(path, header)));
+            match decoded {
                 Ok(image) => match taken(header) {
                     Some(model) => self.read(model, Arc::new(image), place(path, header), settled, sum),
                     None => sum.show(-1.0, Arc::new(image), None),
@@ -163,10 +174,15 @@ impl Assessor {
         settled: &SettledStudy,
         sum: &mut Sum,
     ) {
-        sum.graded(&(self.grade)(&statistics(&image), image.width, image.height));
+        let graded = self.times.timed(Stage::Grade, || {
+            (self.grade)(&statistics(&image), image.width, image.height)
+        });
+        sum.graded(&graded);
         let at_work = active.at_work();
         let begun = Instant::now();
-        let said = guarded(|| active.model.assess(&image));
+        let said = self
+            .times
+            .timed(Stage::Model, || guarded(|| active.model.assess(&image)));
         drop(at_work);
         match said {
             Ok(prediction) => sum.predicted(image, place, prediction, begun.elapsed()),
@@ -205,7 +221,9 @@ impl Assessor {
             others: Vec::new(),
         };
         let made = sum.shown.map_or_else(Vec::new, |(_, image, looked)| {
-            save_pictures(&image, looked.as_ref(), pictures)
+            self.times.timed(Stage::Pictures, || {
+                save_pictures(&image, looked.as_ref(), pictures)
+            })
         });
         AssessedStudy {
             assessment,
@@ -258,12 +276,18 @@ fn save_pictures(image: &GrayImage, looked: Option<&Looked>, directory: &Path) -
             Err(error) => tracing::warn!(%error, picture = name, "A picture could not be made."),
         }
     };
-    save("preview", render::preview_jpeg(image, PICTURE_SIDE));
-    if let Some(looked) = looked {
-        save(
-            "heat_map",
-            render::overlay_heat_map(image, &looked.map, PICTURE_SIDE),
-        );
+    // Made small once for both.
+    match render::fitted(image, PICTURE_SIDE) {
+        Ok(small) => {
+            save("preview", render::preview_jpeg(&small, PICTURE_SIDE));
+            if let Some(looked) = looked {
+                save(
+                    "heat_map",
+                    render::overlay_heat_map(&small, &looked.map, PICTURE_SIDE),
+                );
+            }
+        }
+        Err(error) => tracing::warn!(%error, "Pictures could not be made."),
     }
     if let Err(error) = save_layer(image, looked, directory) {
         tracing::warn!(%error, "The heat map for experts could not be kept.");

@@ -24,6 +24,7 @@ use crate::idle::Idle;
 use crate::labels::Label;
 use crate::report_check::{ReportCheck, read_kept};
 use crate::reports_aside::ReportsAside;
+use crate::stage_times::Stage;
 use crate::study_folder::{StateDirectory, StudyKey};
 
 /// Pause before something that failed on the disk is tried again.
@@ -100,8 +101,9 @@ impl Bookkeeping {
             };
             idle.set_busy(true);
             let (book, deliveries, key) = (Arc::clone(&self.book), self.deliveries.clone(), study.clone());
+            let times = assessor.times().clone();
             let settled = move || {
-                let settled = book.settle(&key, now_ms());
+                let settled = times.timed(Stage::Settle, || book.settle(&key, now_ms()));
                 // Archives get it as it came, whatever the assessment takes.
                 deliveries.look_at(&key);
                 settled
@@ -147,6 +149,7 @@ impl Bookkeeping {
         version: SettledStudy,
         shutdown: &CancellationToken,
     ) -> bool {
+        let times = assessor.times().clone();
         let (assessor, pictures) = (
             Arc::clone(assessor),
             state.pictures(&version.study, version.version),
@@ -174,7 +177,11 @@ impl Bookkeeping {
             version.version,
             assessed.assessment.urgency,
         );
-        let record = move || book.record_assessed(&version, &assessed, &envelope_id, assessed_at);
+        let record = move || {
+            times.timed(Stage::Record, || {
+                book.record_assessed(&version, &assessed, &envelope_id, assessed_at)
+            })
+        };
         let (results, stop) = (self.outgoing.clone(), shutdown.clone());
         let handed_on = tokio::spawn(async move {
             let Some(outgoing) = until_done("record an assessment", &stop, record).await else {

@@ -63,8 +63,11 @@ pub fn preview_png(image: &GrayImage, max_side: u32) -> Result<Vec<u8>, Error> {
     png(&bytes(&small), (small.width, small.height), ExtendedColorType::L8)
 }
 
-/// Made smaller where needed, never larger; the sides keep their ratio.
-fn fitted(image: &GrayImage, max_side: u32) -> Result<GrayImage, Error> {
+/// Made smaller where needed so that no side is longer than `max_side`, never larger; the sides keep their ratio.
+///
+/// # Errors
+/// When the picture's size does not fit its data.
+pub fn fitted(image: &GrayImage, max_side: u32) -> Result<GrayImage, Error> {
     let (width, height) = fitted_size((image.width, image.height), max_side);
     resize_gray(image, width, height, Filter::Triangle)
 }

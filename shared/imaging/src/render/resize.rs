@@ -1,6 +1,5 @@
-use fast_image_resize::images::{TypedImage, TypedImageRef};
-use fast_image_resize::pixels::F32;
-use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{Image, ImageRef};
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 
 use super::Error;
 use crate::pixels::GrayImage;
@@ -24,19 +23,24 @@ pub fn resize_gray(image: &GrayImage, width: u32, height: u32, filter: Filter) -
     if (image.width, image.height) == (width, height) {
         return Ok(image.clone());
     }
-    let source: Vec<F32> = image.data.iter().map(|level| F32::new(*level)).collect();
-    let source = TypedImageRef::new(image.width, image.height, &source).map_err(|_| Error::Size)?;
-    let mut target: TypedImage<'_, F32> = TypedImage::new(width, height);
+    // A radiograph has thirty megabytes of levels: they are read where they lie.
+    let source = bytemuck::cast_slice(&image.data);
+    let source =
+        ImageRef::new(image.width, image.height, source, PixelType::F32).map_err(|_| Error::Size)?;
+    let mut data = vec![0.0_f32; width as usize * height as usize];
+    let target = bytemuck::cast_slice_mut(&mut data);
+    let mut target =
+        Image::from_slice_u8(width, height, target, PixelType::F32).map_err(|_| Error::Size)?;
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(match filter {
         Filter::Triangle => FilterType::Bilinear,
     }));
     Resizer::new()
-        .resize_typed(&source, &mut target, &options)
+        .resize(&source, &mut target, &options)
         .map_err(|source| Error::Resize { source })?;
     Ok(GrayImage {
         width,
         height,
-        data: target.pixels().iter().map(|pixel| pixel.0).collect(),
+        data,
         frame_count: image.frame_count,
     })
 }

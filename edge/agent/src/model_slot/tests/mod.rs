@@ -31,6 +31,7 @@ use crate::assess::{Assessor, Config as DecisionConfig};
 use crate::config::ModelConfig;
 use crate::finding_names::FindingNames;
 use crate::model::{ModelHandle, StudyCount, shadow};
+use crate::stage_times::StageTimes;
 use crate::status::Status;
 use bundles::Maintainers;
 use hub::Hub;
@@ -79,7 +80,12 @@ impl Clinic {
 
     fn assessor(models: ModelHandle) -> Arc<Assessor> {
         let grade = crate::quality::grade;
-        Arc::new(Assessor::new(&DecisionConfig::default(), models, grade))
+        Arc::new(Assessor::new(
+            &DecisionConfig::default(),
+            models,
+            grade,
+            StageTimes::default(),
+        ))
     }
 
     fn state(&self) -> PathBuf {
