@@ -96,6 +96,7 @@ mod paper;
 mod reading;
 mod recent_log;
 mod report_check;
+mod results;
 mod reports_aside;
 mod retention;
 mod scanners;

@@ -17,6 +17,7 @@ mod report_content;
 mod segmentation;
 mod sites;
 mod source;
+mod subject;
 mod wording;
 
 use std::fmt;
@@ -33,6 +34,7 @@ pub use names::{Kind, sop_instance_uid};
 pub use presentation::presentation_state;
 pub use segmentation::{Segment, segmentation};
 pub use source::Source;
+pub use subject::subject_of;
 
 use crate::report::modules::Making;
 use crate::report::{FindingName, Subject, moment};

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use super::Error;
+use super::subject::image_of;
 use crate::data_set::{self, DataSet, Element, Limits, View};
 use crate::header::Header;
 use crate::pixels::GrayImage;
@@ -51,13 +52,7 @@ impl Source {
         let said = data_set::read_before_pixels(path, header, &Limits::default())
             .map_err(|source| Error::Image { source })?;
         Ok(Self {
-            image: Image {
-                named: header.sop_instance_uid().to_owned(),
-                sop_instance: header.sop_instance_uid().to_owned(),
-                sop_class: header.sop_class_uid().to_owned(),
-                series: header.series_uid().unwrap_or_default().to_owned(),
-                frames: header.frames(),
-            },
+            image: image_of(header),
             frame,
             columns: header.columns().unwrap_or_default().into(),
             rows: header.rows().unwrap_or_default().into(),
