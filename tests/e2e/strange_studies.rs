@@ -78,8 +78,16 @@ async fn what_is_no_chest_goes_to_review_with_its_reason() {
     slice.instance().save(&ct).unwrap();
     let stripes = |x: f32, y: f32| 0.5 + 0.5 * (120.0 * (x + 0.3 * y)).sin();
     let strange = [
-        ("a CT slice", DicomFile::open(&ct).unwrap(), "outside_intended_use"),
-        ("a face", as_chest(folder.path(), "face", 1024, face), "picture_outside"),
+        (
+            "a CT slice",
+            DicomFile::open(&ct).unwrap(),
+            "outside_intended_use",
+        ),
+        (
+            "a face",
+            as_chest(folder.path(), "face", 1024, face),
+            "picture_outside",
+        ),
         (
             "stripes",
             as_chest(folder.path(), "stripes", 1024, stripes),

@@ -42,7 +42,9 @@ impl CaseBook {
                     ..
                 } if version == wanted => settled = Some((instances, modality, 0 < conflicts + strangers)),
                 Entry::Assessed {
-                    version, result: said, ..
+                    version,
+                    result: said,
+                    ..
                 } if version == wanted => {
                     result = from_hex(&said).and_then(|bytes| decode_result(&bytes).ok());
                 }

@@ -32,7 +32,7 @@ use crate::error_chain::chain;
 use crate::finding_names::FindingNames;
 use crate::heat_layer::HeatLayer;
 use crate::study_folder::{StateDirectory, StudyKey};
-pub use config::Config;
+pub(crate) use config::Config;
 
 /// Versions that wait to be written. When full, the next start writes what was left out.
 const WAITING: usize = 1024;
@@ -96,7 +96,9 @@ impl ResultsWriter {
         let this = Arc::new(self);
         let left_out = {
             let this = Arc::clone(&this);
-            tokio::task::spawn_blocking(move || this.left_out()).await.unwrap_or_default()
+            tokio::task::spawn_blocking(move || this.left_out())
+                .await
+                .unwrap_or_default()
         };
         let mut left_out = left_out.into_iter();
         loop {
@@ -139,7 +141,9 @@ impl ResultsWriter {
         all.retain(|case| case.assessed_at_ms.is_some_and(|at_ms| begun_ms <= at_ms));
         all.retain(|case| !files::is_complete(&self.state, &case.study, case.version));
         all.sort_by_key(|case| case.assessed_at_ms);
-        all.iter().map(|case| (case.study.clone(), case.version)).collect()
+        all.iter()
+            .map(|case| (case.study.clone(), case.version))
+            .collect()
     }
 
     /// Blocking.
@@ -181,7 +185,9 @@ impl ResultsWriter {
             utc_offset: self.utc_offset,
         };
         let mut is_whole = true;
-        let finding = looked_at.as_ref().and_then(|looked_at| looked_at.finding.as_ref());
+        let finding = looked_at
+            .as_ref()
+            .and_then(|looked_at| looked_at.finding.as_ref());
         for made in self.objects(&evidence, finding) {
             match made {
                 Ok(Some(object)) => files::keep(&self.state, study, &object)?,
@@ -241,7 +247,12 @@ impl ResultsWriter {
         } else {
             Kind::SecondaryCapture
         };
-        files::path(&self.state, study, &sop_instance_uid(kind, study_uid.as_str(), version)).exists()
+        files::path(
+            &self.state,
+            study,
+            &sop_instance_uid(kind, study_uid.as_str(), version),
+        )
+        .exists()
     }
 
     fn images(&self, study: &StudyKey, assessed: &AssessedVersion) -> Images {
@@ -307,10 +318,7 @@ impl ResultsWriter {
 }
 
 /// What the heat map covers, where what it is of was found.
-fn segments(
-    evidence: &Evidence<'_>,
-    finding: Option<&FindingCode>,
-) -> Result<Vec<Segment>, evidence::Error> {
+fn segments(evidence: &Evidence<'_>, finding: Option<&FindingCode>) -> Result<Vec<Segment>, evidence::Error> {
     let is_positive = |code: &&FindingCode| {
         let results = &evidence.assessment.findings;
         let mut of_it = results.iter().filter(|result| result.code == **code);

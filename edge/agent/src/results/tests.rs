@@ -120,7 +120,10 @@ impl Box {
             clock_offset_ms: None,
         };
         let id = format!("01JD5Z000000000000000000{number:02}");
-        self.writer.book.record_assessed(&settled, &assessed, &id, at).unwrap();
+        self.writer
+            .book
+            .record_assessed(&settled, &assessed, &id, at)
+            .unwrap();
         settled.version
     }
 

@@ -24,8 +24,14 @@ pub fn subject_of(headers: &[Header]) -> Option<Subject> {
             id: said(tags::STUDY_ID),
             date: first.study_date().unwrap_or_default(),
             time: first.study_time().unwrap_or_default(),
-            accession: first.accession_number().map(|text| text.value).unwrap_or_default(),
-            description: first.study_description().map(|text| text.value).unwrap_or_default(),
+            accession: first
+                .accession_number()
+                .map(|text| text.value)
+                .unwrap_or_default(),
+            description: first
+                .study_description()
+                .map(|text| text.value)
+                .unwrap_or_default(),
             referring: said(tags::REFERRING_PHYSICIAN),
         },
         images: headers.iter().map(image_of).collect(),

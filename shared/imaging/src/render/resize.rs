@@ -25,12 +25,10 @@ pub fn resize_gray(image: &GrayImage, width: u32, height: u32, filter: Filter) -
     }
     // A radiograph has thirty megabytes of levels: they are read where they lie.
     let source = bytemuck::cast_slice(&image.data);
-    let source =
-        ImageRef::new(image.width, image.height, source, PixelType::F32).map_err(|_| Error::Size)?;
+    let source = ImageRef::new(image.width, image.height, source, PixelType::F32).map_err(|_| Error::Size)?;
     let mut data = vec![0.0_f32; width as usize * height as usize];
     let target = bytemuck::cast_slice_mut(&mut data);
-    let mut target =
-        Image::from_slice_u8(width, height, target, PixelType::F32).map_err(|_| Error::Size)?;
+    let mut target = Image::from_slice_u8(width, height, target, PixelType::F32).map_err(|_| Error::Size)?;
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(match filter {
         Filter::Triangle => FilterType::Bilinear,
     }));
