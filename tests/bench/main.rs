@@ -7,6 +7,7 @@ mod dicom;
 mod federation;
 mod image_to_page;
 mod images;
+mod inference;
 mod line;
 mod queue;
 mod reading;
@@ -23,7 +24,7 @@ use report::Report;
 type Run = fn() -> Pin<Box<dyn Future<Output = anyhow::Result<Report>>>>;
 
 /// Name, what it measures, and how.
-const ALL: [(&str, &str, Run); 8] = [
+const ALL: [(&str, &str, Run); 9] = [
     (
         dicom::NAME,
         "C-STORE beside Orthanc, dcmtk, dicom-rs and the bare disk: pace, processor time, memory",
@@ -38,6 +39,11 @@ const ALL: [(&str, &str, Run); 8] = [
         images::NAME,
         "images as they leave the clinic: bytes and time of de-identification and lossless compression",
         || Box::pin(images::run()),
+    ),
+    (
+        inference::NAME,
+        "our engines beside onnxruntime on the same graphs: time of a run, load time, memory; float and int8, one and two threads",
+        || Box::pin(inference::run()),
     ),
     (
         line::NAME,
@@ -72,6 +78,9 @@ async fn main() -> ExitCode {
     let wanted = arguments.next();
     if wanted.as_deref() == Some(federation::CHILD) {
         return federation::child(arguments);
+    }
+    if wanted.as_deref() == Some(inference::CHILD) {
+        return inference::child(arguments);
     }
     if wanted.as_deref() == Some(queue::CHILD) {
         return queue::child(arguments);

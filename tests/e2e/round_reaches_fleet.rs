@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(240);
 const PRIVACY: &str = "[privacy]\nconsent = \"opt_out\"\nminimum_cohort = 3\nclip_norm = inf\n\
      noise_multiplier = 0.0\nsecure_aggregation = \"required\"\nminimum_examples = 2\n";
 
-const RUN: &str = "model = \"cxr-pneumonia\"\nbase = \"0.1.0\"\nrounds = 2\nplan = \"PLAN\"\n\
+const RUN: &str = "model = \"cxr-pneumonia\"\nbase = \"0.2.0\"\nrounds = 2\nplan = \"PLAN\"\n\
      [cohort]\nquorum = 3\ntarget = 3\nstage_ms = 60000\nlate = \"drop\"\n\
      [strategy]\nname = \"FedAvg\"\n\
      [fit]\nepochs = 30\nbatch_size = 32\nlearning_rate = 1.0\nl2 = 0.001\nminimum_examples = 2\n\

@@ -25,6 +25,8 @@ mod dicom_text;
 mod hl7_order;
 #[path = "checks/images.rs"]
 mod images;
+#[path = "checks/jpeg_ls.rs"]
+mod jpeg_ls;
 #[path = "checks/queue_segment.rs"]
 mod queue_segment;
 #[path = "checks/release.rs"]
@@ -136,6 +138,11 @@ fn dicom_conversations() {
 #[test]
 fn dicom_data_sets() {
     replay("dicom_data_set", dicom_data_set::check);
+}
+
+#[test]
+fn jpeg_ls_streams() {
+    replay("jpeg_ls", jpeg_ls::check);
 }
 
 #[test]

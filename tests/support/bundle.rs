@@ -14,10 +14,7 @@ pub fn urgent(folder: &Path) -> io::Result<PathBuf> {
     changed(
         folder,
         "urgent-bundle",
-        &[
-            ("urgent = false", "urgent = true"),
-            ("operating_point = 0.68", "operating_point = 0.0001"),
-        ],
+        &[("urgent", "true"), ("operating_point", "0.0001")],
     )
 }
 
@@ -26,11 +23,7 @@ pub fn urgent(folder: &Path) -> io::Result<PathBuf> {
 /// # Errors
 /// As [`urgent`].
 pub fn of_slices(folder: &Path) -> io::Result<PathBuf> {
-    changed(
-        folder,
-        "slices-bundle",
-        &[("modalities = [\"DX\", \"CR\"]", "modalities = [\"CT\"]")],
-    )
+    changed(folder, "slices-bundle", &[("modalities", "[\"CT\"]")])
 }
 
 /// The shipped bundle under another manifest.
@@ -39,14 +32,24 @@ fn changed(folder: &Path, name: &str, changes: &[(&str, &str)]) -> io::Result<Pa
     copy(&workspace().join("edge/inference/bundles/cxr-pneumonia"), &bundle)?;
     let manifest = bundle.join("manifest.toml");
     let mut text = fs::read_to_string(&manifest)?;
-    for (ours, wanted) in changes {
-        if !text.contains(ours) {
-            return Err(io::Error::other(format!("the manifest does not say `{ours}`")));
-        }
-        text = text.replace(ours, wanted);
+    for (key, wanted) in changes {
+        text = with(&text, key, wanted)
+            .ok_or_else(|| io::Error::other(format!("the manifest has no line of `{key}`")))?;
     }
     fs::write(manifest, text)?;
     Ok(bundle)
+}
+
+/// The text with another value on every line of this key.
+fn with(text: &str, key: &str, value: &str) -> Option<String> {
+    let is_of = |line: &str| line.split_once('=').is_some_and(|(name, _)| name.trim() == key);
+    text.lines().any(is_of).then(|| {
+        let lines = text.lines().map(|line| match is_of(line) {
+            true => format!("{key} = {value}\n"),
+            false => format!("{line}\n"),
+        });
+        lines.collect()
+    })
 }
 
 fn copy(from: &Path, to: &Path) -> io::Result<()> {

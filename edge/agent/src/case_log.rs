@@ -134,6 +134,9 @@ pub(crate) struct PatientText {
     pub other_names: String,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub accession: String,
+    /// The day of the study as the images say, YYYYMMDD.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub study_date: String,
 }
 
 impl std::fmt::Debug for PatientText {

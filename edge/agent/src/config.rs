@@ -2,14 +2,15 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use barefoot_domain::ClinicId;
-use barefoot_inference::{EngineWish, PrecisionWish};
+use barefoot_inference::{EngineWish, PrecisionWish, Provider};
 use serde::{Deserialize, Deserializer};
 
 use crate::{
     assess, clinic_page, front_door, hub_services, image_upload, import, link, local_training, metrics,
-    model_slot, nodes, results, retention, site_redaction, spool, study, worklist,
+    model, model_slot, nodes, results, retention, site_redaction, spool, study, worklist,
 };
 
 /// Everything a site decides.
@@ -24,6 +25,11 @@ pub struct Config {
     #[serde(default)]
     pub study: study::Config,
     pub model: ModelConfig,
+    /// Further models. Default none.
+    #[serde(default)]
+    pub other_model: Vec<model::OtherModel>,
+    #[serde(default)]
+    pub panel: assess::PanelConfig,
     #[serde(default)]
     pub decision: assess::Config,
     pub link: link::Config,
@@ -75,9 +81,69 @@ pub struct ModelConfig {
     /// `auto`, `int8` or `f32`. Default `auto`.
     #[serde(default)]
     pub precision: PrecisionWish,
-    /// The ONNX Runtime library, for `ort`. Default: the environment's `ORT_DYLIB_PATH`, or none.
+    /// The ONNX Runtime library, for `ort`. Default: the environment's `ORT_DYLIB_PATH`, else the one beside the program,
+    /// or none.
     #[serde(default)]
     pub onnxruntime: Option<PathBuf>,
+    /// What ONNX Runtime computes on, in the order of wish: `tensorrt`, `cuda`, `cpu`. Default `cpu`.
+    #[serde(default = "default_providers")]
+    pub providers: Vec<Provider>,
+    /// Threads within one picture, 1 to 64. Default: 2 where the box has as many, else 1.
+    #[serde(default = "default_threads")]
+    pub threads: usize,
+    /// Seconds a model may take for one picture, 1 to 600. Default 20. What takes longer is not waited for; the study goes
+    /// to review.
+    #[serde(default = "default_deadline_s")]
+    pub deadline_s: u64,
+    /// Where the choice of engines is kept from one start to the next.
+    #[serde(skip)]
+    pub(crate) remember: Option<PathBuf>,
+}
+
+fn default_providers() -> Vec<Provider> {
+    vec![Provider::Cpu]
+}
+
+fn default_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().min(2))
+}
+
+fn default_deadline_s() -> u64 {
+    20
+}
+
+pub(crate) fn default_deadline() -> Duration {
+    Duration::from_secs(default_deadline_s())
+}
+
+impl ModelConfig {
+    /// One bundle, and everything else as it is where the site file says nothing.
+    #[must_use]
+    pub fn new(bundle: PathBuf) -> Self {
+        Self {
+            bundle,
+            engine: EngineWish::Auto,
+            precision: PrecisionWish::Auto,
+            onnxruntime: None,
+            providers: default_providers(),
+            threads: default_threads(),
+            deadline_s: default_deadline_s(),
+            remember: None,
+        }
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if !(1..=64).contains(&self.threads) {
+            return Err("[model] threads must lie between 1 and 64".to_owned());
+        }
+        if !(1..=600).contains(&self.deadline_s) {
+            return Err("[model] deadline_s must lie between 1 and 600".to_owned());
+        }
+        if self.providers.is_empty() {
+            return Err("[model] providers names at least one of \"tensorrt\", \"cuda\", \"cpu\"".to_owned());
+        }
+        Ok(())
+    }
 }
 
 /// Why a site file cannot be used; says what to change.
@@ -109,6 +175,8 @@ impl Config {
             config.dicom.check(),
             config.retention.as_ref().map_or(Ok(()), retention::Config::check),
             config.worklist.check(),
+            config.model.check(),
+            model::check_others(&config.other_model),
             config.decision.check(),
             config.link.check(),
             config.page.check(),
@@ -170,6 +238,8 @@ mod tests {
             ("\"BAREFOOT\"", "\"A TITLE THAT IS TOO LONG\"", "AE title"),
             ("review_below = 0.80", "review_below = 80", "review_below"),
             ("clinic = \"clinic-7\"", "clinic = \"Clinic 7\"", "clinic id"),
+            ("# deadline_s = 20", "deadline_s = 0", "deadline_s"),
+            ("# threads = 2", "threads = 0", "threads"),
             (
                 "hub = \"hub.region.example:8883\"",
                 "hub = \"hub.region.example\"",

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 
-use barefoot_domain::{Assessment, Correction, StudyUid};
+use barefoot_domain::{Assessment, Correction, QualityVerdict, StudyUid};
+use barefoot_imaging::header::Header;
+use barefoot_imaging::pixels::GrayImage;
 use barefoot_wire::{Receipt, ReceiptOutcome, v1};
 
 use crate::study_folder::StudyKey;
@@ -107,6 +109,18 @@ pub(crate) struct SettledStudy {
     pub identity_conflict: bool,
     /// Every image of this version, oldest first.
     pub instances: Vec<PathBuf>,
+}
+
+/// Says how usable pictures are.
+pub(crate) trait Grading: fmt::Debug + Send + Sync {
+    /// The picture at `path`, which was decoded for other reasons.
+    fn picture(&self, path: &Path, header: &Header, image: &GrayImage) -> QualityVerdict;
+
+    /// A picture that nobody decodes. Blocking and busy.
+    fn undecoded(&self, path: &Path, header: &Header) -> QualityVerdict;
+
+    /// What only all the slices of a study show.
+    fn series(&self, headers: &mut dyn Iterator<Item = &Header>) -> QualityVerdict;
 }
 
 /// What came out of assessing a version.

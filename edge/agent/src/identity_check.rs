@@ -297,6 +297,7 @@ mod tests {
             birth_date: "19800131".into(),
             guessed: false,
             accession: "A202611".into(),
+            study_date: String::new(),
         }
     }
 

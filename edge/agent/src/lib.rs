@@ -7,7 +7,7 @@
 //! are kept; `import` takes them from a stick; `image_upload` sends those of hard cases to the hub, without identity. `pipeline` is the one screen that wires them; no stage knows another.
 //!
 //! What the stages share: `handoff` (what one gives the next), `hub_clock` (the hub's time), `study_folder` and `case_log` (the truth on disk),
-//! `case_index` (what the clinic sees), `scanners`, `status`.
+//! `case_index` (what the clinic sees), `picture_quality` (how good its pictures are), `scanners`, `status`.
 
 pub mod config;
 pub mod identify;
@@ -30,6 +30,7 @@ mod spool;
 
 mod study;
 
+mod priors;
 mod quality;
 
 mod assess;
@@ -93,6 +94,7 @@ mod node_status;
 mod nodes;
 mod orders;
 mod paper;
+mod picture_quality;
 mod reading;
 mod recent_log;
 mod report_check;

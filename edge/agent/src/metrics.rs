@@ -22,6 +22,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::now_ms;
+use crate::picture_quality::{DayFigures, PictureQuality};
 use crate::stage_times::STAGES;
 use crate::status::{LANES, Space, Status};
 use crate::study_folder::StateDirectory;
@@ -55,15 +56,25 @@ pub(crate) struct Metrics {
 struct Sources {
     status: Status,
     state: StateDirectory,
+    picture_quality: PictureQuality,
 }
 
 impl Metrics {
     /// # Errors
     /// When the address is taken or not ours.
-    pub(crate) async fn bind(config: &Config, status: Status, state: StateDirectory) -> io::Result<Self> {
+    pub(crate) async fn bind(
+        config: &Config,
+        status: Status,
+        state: StateDirectory,
+        picture_quality: PictureQuality,
+    ) -> io::Result<Self> {
         Ok(Self {
             listener: TcpListener::bind(config.listen).await?,
-            sources: Sources { status, state },
+            sources: Sources {
+                status,
+                state,
+                picture_quality,
+            },
         })
     }
 
@@ -91,7 +102,11 @@ impl Metrics {
 }
 
 async fn metrics(State(sources): State<Sources>) -> Response {
-    match tokio::task::spawn_blocking(move || text(&sources.status, &sources.state, now_ms())).await {
+    let made = move || {
+        let quality = sources.picture_quality.totals();
+        text(&sources.status, &sources.state, &quality, now_ms())
+    };
+    match tokio::task::spawn_blocking(made).await {
         Ok(Ok(text)) => ([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
         Ok(Err(_)) | Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
@@ -101,7 +116,12 @@ async fn metrics(State(sources): State<Sources>) -> Response {
 ///
 /// # Errors
 /// When a number cannot be written.
-pub(crate) fn text(status: &Status, state: &StateDirectory, now_ms: i64) -> Result<String, std::fmt::Error> {
+pub(crate) fn text(
+    status: &Status,
+    state: &StateDirectory,
+    quality: &DayFigures,
+    now_ms: i64,
+) -> Result<String, std::fmt::Error> {
     let mut registry = Registry::with_prefix("barefoot_edge");
     let counts = status.line_counts();
     for (name, help, value) in [
@@ -126,6 +146,22 @@ pub(crate) fn text(status: &Status, state: &StateDirectory, now_ms: i64) -> Resu
         counter.inc_by(value);
         registry.register(name, help, counter);
     }
+    let graded = Family::<Vec<(&'static str, &'static str)>, Counter>::default();
+    for (grade, pictures) in [("A", quality.a), ("B", quality.b), ("C", quality.c)] {
+        graded.get_or_create(&vec![("grade", grade)]).inc_by(pictures);
+    }
+    registry.register("pictures_graded", "Pictures by quality since the start", graded);
+    let problems = Family::<Vec<(&'static str, String)>, Counter>::default();
+    for (problem, pictures) in &quality.problems {
+        problems
+            .get_or_create(&vec![("problem", problem.clone())])
+            .inc_by(*pictures);
+    }
+    registry.register(
+        "picture_problems",
+        "Pictures with a problem since the start",
+        problems,
+    );
     let depth = status.queue_depth();
     let lanes = Family::<Vec<(&'static str, &'static str)>, Gauge>::default();
     for (lane, name) in LANES {
@@ -243,12 +279,19 @@ mod tests {
             .append(Lane::Critical, "a", b"secret of a patient", 1_000)
             .unwrap();
         let state = StateDirectory::open(folder.path()).unwrap();
-        let text = text(&Status::new(queue), &state, 61_000).unwrap();
+        let quality = DayFigures {
+            b: 3,
+            problems: [("blurred".to_owned(), 3)].into(),
+            ..DayFigures::default()
+        };
+        let text = text(&Status::new(queue), &state, &quality, 61_000).unwrap();
         for line in [
             "barefoot_edge_queue_pending{lane=\"critical\"} 1",
             "barefoot_edge_queue_pending{lane=\"results\"} 0",
             "barefoot_edge_queue_oldest_seconds{lane=\"critical\"} 60",
             "barefoot_edge_line_up 0",
+            "barefoot_edge_pictures_graded_total{grade=\"B\"} 3",
+            "barefoot_edge_picture_problems_total{problem=\"blurred\"} 3",
             "barefoot_edge_receipts_total 0",
             "barefoot_edge_stage_runs_total{stage=\"model\"} 0",
             "barefoot_edge_stage_seconds_total{stage=\"decode\"} 0.0",

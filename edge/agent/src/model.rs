@@ -5,6 +5,8 @@
 mod at_work;
 mod health;
 mod opening;
+mod others;
+mod runner;
 pub(crate) mod shadow;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -20,6 +22,9 @@ use crate::status::ModelStatus;
 pub(crate) use at_work::{AtWork, Probation};
 pub(crate) use health::{Health, StudyCount};
 pub(crate) use opening::{Unusable, open, open_model};
+pub(crate) use others::{OtherModel, Role};
+pub(crate) use others::{check as check_others, open_others};
+pub(crate) use runner::{Runner, Silence};
 pub(crate) use shadow::ShadowStudy;
 
 /// A model that answers, or runs beside the one that does.
@@ -28,6 +33,7 @@ pub(crate) struct ActiveModel {
     pub(crate) model: Model,
     /// What its bundle calls its findings.
     pub(crate) names: Vec<(FindingCode, FindingName)>,
+    pub(crate) runner: Runner,
     health: Mutex<Health>,
     /// It began to answer; changed while `health` is locked.
     answers: AtomicBool,
@@ -35,10 +41,26 @@ pub(crate) struct ActiveModel {
     probation: Option<Probation>,
 }
 
+/// A model and what it is asked for.
+#[derive(Debug, Clone)]
+pub(crate) struct Seat {
+    /// `None` for the one that answers first.
+    pub(crate) role: Option<Role>,
+    pub(crate) active: Arc<ActiveModel>,
+}
+
+impl Seat {
+    pub(crate) fn on_panel(&self) -> bool {
+        matches!(self.role, None | Some(Role::Panel))
+    }
+}
+
 #[derive(Debug)]
 struct Slots {
     active: RwLock<Option<Arc<ActiveModel>>>,
     shadow: RwLock<Option<Arc<ActiveModel>>>,
+    /// The site's further models: those of the panel, those for other things, then those that stand in.
+    others: RwLock<Vec<Seat>>,
     /// To the model beside.
     studies: mpsc::Sender<ShadowStudy>,
     /// Studies being assessed.
@@ -64,6 +86,7 @@ impl ActiveModel {
         Self {
             model,
             names,
+            runner: Runner::default(),
             health: Mutex::default(),
             answers: AtomicBool::new(false),
             probation: None,
@@ -141,6 +164,7 @@ impl ModelHandle {
         let slots = Slots {
             active: RwLock::default(),
             shadow: RwLock::default(),
+            others: RwLock::default(),
             studies,
             assessing: AtomicUsize::new(0),
             quiet: Notify::new(),
@@ -160,6 +184,31 @@ impl ModelHandle {
     #[must_use]
     pub(crate) fn shadow(&self) -> Option<Arc<ActiveModel>> {
         read(&self.0.shadow)
+    }
+
+    /// All models that may be asked about a study: the one that answers first before the others.
+    #[must_use]
+    pub(crate) fn seats(&self) -> Vec<Seat> {
+        let first = self.active().map(|active| Seat { role: None, active });
+        let others = self.0.others.read().unwrap_or_else(PoisonError::into_inner);
+        first.into_iter().chain(others.iter().cloned()).collect()
+    }
+
+    /// The site's further models, those that stand in last.
+    pub(crate) fn set_others(&self, models: Vec<(Role, Arc<ActiveModel>)>) {
+        let mut seats: Vec<Seat> = models
+            .into_iter()
+            .map(|(role, active)| Seat {
+                role: Some(role),
+                active,
+            })
+            .collect();
+        seats.sort_by_key(|seat| match seat.role {
+            None | Some(Role::Panel) => 0,
+            Some(Role::Also) => 1,
+            Some(Role::Fallback) => 2,
+        });
+        *self.0.others.write().unwrap_or_else(PoisonError::into_inner) = seats;
     }
 
     /// Until it is known which model answers after the start: a study that comes sooner waits for it.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! front_door ─▶ storage_scp ─▶ spool ─▶ study ─▶ assess ─▶ case_book ─▶ queue ─▶ link ─▶ hub
-//!                                             (quality)        ▲   │                 │
+//!                    └─▶ quality ─────────────────┘        ▲   │                 │
 //!                                                              │   ▼                 │
 //!                                             receipts ────────┘  clinic_page   ◀────┘
 //!
@@ -47,7 +47,7 @@ use crate::config::Config;
 use crate::deliver::Deliveries;
 use crate::finding_names::FindingNames;
 use crate::front_door::{FrontDoor, UnknownScanners};
-use crate::handoff::StudyInput;
+use crate::handoff::{StoredInstance, StudyInput};
 use crate::hub_services;
 use crate::idle::Idle;
 use crate::image_upload::{self, ImageUploads};
@@ -60,6 +60,8 @@ use crate::model::ModelHandle;
 use crate::model_slot::HubAccess;
 use crate::nodes::What;
 use crate::paper::PaperWriter;
+use crate::picture_quality::PictureQuality;
+use crate::quality::Grader;
 use crate::report_check::ReportCheck;
 use crate::reports_aside::ReportsAside;
 use crate::results::{ResultsDesk, ResultsWriter};
@@ -69,7 +71,7 @@ use crate::status::Status;
 use crate::storage_scp::StorageScp;
 use crate::study_folder::{StateDirectory, StudyKey};
 use crate::users::Users;
-use crate::{link, quality, study};
+use crate::{link, study};
 use bookkeeping::Bookkeeping;
 use clinic_services::ClinicServices;
 use learning::Learning;
@@ -79,6 +81,8 @@ use retiring::Retiring;
 
 /// Stored instances not yet seen by the study stage. When full, the answer to the scanner waits.
 const STORED: usize = 1024;
+/// Stored instances not yet graded for the technician. When full, one is left out: its study's assessment grades it.
+const UNGRADED: usize = 256;
 /// Settled studies not yet assessed. When full, studies simply settle later.
 const SETTLED: usize = 64;
 /// What came from the hub and is not yet written down. When full, the link waits, and the hub with it.
@@ -218,6 +222,7 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
     };
     let models_of = Models {
         site: config.model.clone(),
+        others: config.other_model.clone(),
         releases: config.releases.clone(),
         access: config
             .services
@@ -243,12 +248,17 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
         &idle,
         &learning_status,
     )?;
-    let assessor = Arc::new(Assessor::new(
+    let picture_quality = PictureQuality::open(&state).map_err(in_state)?;
+    let grader = Grader::new(picture_quality.clone(), config.page.utc_offset());
+    let assessor = Assessor::new(
         &config.decision,
         models.clone(),
-        quality::grade,
+        Arc::new(grader.clone()),
         status.stage_times(),
-    ));
+    );
+    let assessor = assessor.asking(Duration::from_secs(config.model.deadline_s), config.panel);
+    let assessor = Arc::new(assessor);
+    let (ungraded_in, ungraded) = mpsc::channel(UNGRADED);
 
     let storage = StorageScp::new(config.dicom.keeps_private_classes(), spool.keeper());
     let clinic_services = ClinicServices::open(&config, &state, stored_in.clone(), find).map_err(in_state)?;
@@ -320,6 +330,7 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
             NodesDesk::new(move || view.view(), move |name| again.try_again(name))
         },
         aside,
+        picture_quality: picture_quality.clone(),
         hub_names,
         paper: Some(Paper::new(move |wish| paper.pdf(wish))),
         users: Users::at(directory),
@@ -336,7 +347,7 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
     let page_address = page.local_addr().map_err(in_state)?;
     let metrics = match &config.metrics {
         Some(settings) => {
-            let bound = Metrics::bind(settings, status.clone(), state.clone()).await;
+            let bound = Metrics::bind(settings, status.clone(), state.clone(), picture_quality).await;
             Some(bound.map_err(|source| Error::Listen {
                 what: "readers of metrics",
                 address: settings.listen,
@@ -414,6 +425,7 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
         tasks.spawn(retiring.run(shutdown.clone()));
     }
     tasks.spawn(outgoing.watch(shutdown.clone()));
+    tasks.spawn(grader.watch(state.clone(), ungraded, shutdown.clone()));
     tasks.spawn(keeping.assess(
         assessor,
         state,
@@ -431,6 +443,7 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
         Arc::clone(&book),
         archive,
         stored,
+        ungraded_in,
         study_in,
         shutdown.clone(),
     ));
@@ -521,11 +534,12 @@ fn open_scanners(config: &Config) -> Result<Scanners, Error> {
     Scanners::open(file, known, accept_all).map_err(|source| Error::Scanners { path, source })
 }
 
-/// Every arrival shows at once, then goes to the study stage.
+/// Every arrival shows at once and is graded, then goes to the study stage.
 async fn show_arrivals(
     book: Arc<CaseBook>,
     archive: Archive,
     mut stored: mpsc::Receiver<StudyInput>,
+    ungraded: mpsc::Sender<StoredInstance>,
     studies: mpsc::Sender<StudyInput>,
     shutdown: CancellationToken,
 ) {
@@ -539,8 +553,9 @@ async fn show_arrivals(
         };
         if let StudyInput::Stored(instance) = &input {
             archive.note(&instance.study);
-            let (book, instance) = (Arc::clone(&book), instance.clone());
-            let _ = tokio::task::spawn_blocking(move || book.instance_stored(&instance)).await;
+            let (book, shown) = (Arc::clone(&book), instance.clone());
+            let _ = tokio::task::spawn_blocking(move || book.instance_stored(&shown)).await;
+            let _ = ungraded.try_send(instance.clone());
         }
         if studies.send(input).await.is_err() {
             return;

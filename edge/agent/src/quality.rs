@@ -1,80 +1,146 @@
-//! How usable a picture is: a few rules on its grey levels, each with a retake advice on the clinic page.
+//! Grades pictures by the rules of `barefoot_imaging::quality`: each as soon as it is stored, for the technician; and
+//! again for the assessment, where what is known of a picture already is not worked out twice.
 
-use barefoot_domain::{QualityGrade, QualityProblem, QualityVerdict};
-use barefoot_imaging::statistics::PixelStatistics;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 
-/// Fewer grey levels than this is a test pattern, a blank plate or a wrong file, not an exposure.
-const BLANK_LEVELS: u32 = 8;
-/// Between the darkest and the brightest hundredth.
-const BLANK_SPAN: f32 = 0.05;
-const LOW_CONTRAST_SPAN: f32 = 0.35;
-/// Collimated borders and air are black, markers are white: only a large share is a fault.
-const MAX_BLACK: f32 = 0.60;
-const MAX_WHITE: f32 = 0.35;
-/// The short side a reader needs to judge a chest image.
-const MIN_SHORT_SIDE: u32 = 512;
+use barefoot_domain::{QualityGrade, QualityVerdict};
+use barefoot_imaging::header::{self, Header};
+use barefoot_imaging::pixels::{self, GrayImage, Picture};
+use barefoot_imaging::quality::{self, FrameLook, Kind, Slice};
+use time::{OffsetDateTime, UtcOffset};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
-/// Grades one picture of `width` × `height`.
-#[must_use]
-pub(crate) fn grade(statistics: &PixelStatistics, width: u32, height: u32) -> QualityVerdict {
-    let span = statistics.p99 - statistics.p01;
-    if statistics.distinct_levels < BLANK_LEVELS || span < BLANK_SPAN {
-        return verdict(QualityGrade::C, vec![QualityProblem::Blank]);
-    }
-    let mut problems = Vec::new();
-    let mut grade = QualityGrade::A;
-    let mut found = |problem, worth: QualityGrade| {
-        problems.push(problem);
-        grade = grade.max(worth);
-    };
-    if MAX_WHITE < statistics.white_fraction {
-        found(QualityProblem::Overexposed, QualityGrade::C);
-    }
-    if MAX_BLACK < statistics.black_fraction {
-        found(QualityProblem::Underexposed, QualityGrade::C);
-    }
-    if span < LOW_CONTRAST_SPAN {
-        found(QualityProblem::LowContrast, QualityGrade::B);
-    }
-    if width.min(height) < MIN_SHORT_SIDE {
-        found(QualityProblem::LowResolution, QualityGrade::B);
-    }
-    verdict(grade, problems)
+use crate::handoff::{Grading, Kept, StoredInstance};
+use crate::picture_quality::{Graded, PictureQuality};
+use crate::study_folder::StateDirectory;
+
+/// The stage; one for the daemon.
+#[derive(Debug, Clone)]
+pub(crate) struct Grader {
+    known: PictureQuality,
+    /// The clinic's own time: its days are counted.
+    utc_offset: UtcOffset,
 }
 
-fn verdict(grade: QualityGrade, problems: Vec<QualityProblem>) -> QualityVerdict {
-    QualityVerdict { grade, problems }
-}
+impl Grader {
+    pub(crate) fn new(known: PictureQuality, utc_offset: UtcOffset) -> Self {
+        Self { known, utc_offset }
+    }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+    /// Grades what is stored until `shutdown`, one picture after the other.
+    pub(crate) async fn watch(
+        self,
+        state: StateDirectory,
+        mut stored: mpsc::Receiver<StoredInstance>,
+        shutdown: CancellationToken,
+    ) {
+        loop {
+            let instance = tokio::select! {
+                () = shutdown.cancelled() => return,
+                instance = stored.recv() => match instance {
+                    Some(instance) => instance,
+                    None => return,
+                },
+            };
+            if instance.kept == Kept::Duplicate {
+                continue;
+            }
+            let (grader, state) = (self.clone(), state.clone());
+            let graded = tokio::task::spawn_blocking(move || grader.grade_stored(&state, &instance)).await;
+            if graded.is_err() {
+                tracing::error!("Grading a picture panicked; its study's assessment grades it again.");
+            }
+        }
+    }
 
-    fn check(change: impl FnOnce(&mut PixelStatistics), side: u32) -> (QualityGrade, Vec<QualityProblem>) {
-        let mut statistics = PixelStatistics {
-            p01: 0.02,
-            p50: 0.5,
-            mean: 0.5,
-            p99: 0.95,
-            black_fraction: 0.1,
-            white_fraction: 0.01,
-            distinct_levels: 900,
+    fn grade_stored(&self, state: &StateDirectory, instance: &StoredInstance) {
+        let path = state.instances(&instance.study).join(&instance.file);
+        // What cannot be read is told when its study is assessed.
+        let Ok(header) = header::read_header(&path) else {
+            return;
         };
-        change(&mut statistics);
-        let verdict = grade(&statistics, side, side);
-        (verdict.grade, verdict.problems)
+        if !has_rules_of_its_own(&header) {
+            return;
+        }
+        let graded = Graded {
+            study: &instance.study,
+            path: &path,
+            scanner: header.source_ae_title().unwrap_or_default(),
+            day: self.today(),
+        };
+        self.known.note(&graded, &grade(&path, &header));
     }
 
-    #[test]
-    fn grades_follow_the_rules() {
-        use QualityGrade::{A, B, C};
-        use QualityProblem::{Blank, LowContrast, LowResolution, Overexposed, Underexposed};
-        assert_eq!(check(|_| {}, 2000), (A, vec![]));
-        assert_eq!(check(|_| {}, 224), (B, vec![LowResolution]));
-        assert_eq!(check(|s| s.p99 = 0.3, 2000), (B, vec![LowContrast]));
-        assert_eq!(check(|s| s.white_fraction = 0.5, 2000), (C, vec![Overexposed]));
-        assert_eq!(check(|s| s.black_fraction = 0.7, 2000), (C, vec![Underexposed]));
-        assert_eq!(check(|s| s.distinct_levels = 2, 2000), (C, vec![Blank]));
-        assert_eq!(check(|s| s.p99 = 0.03, 2000), (C, vec![Blank]));
+    fn today(&self) -> String {
+        let date = OffsetDateTime::now_utc().to_offset(self.utc_offset).date();
+        format!(
+            "{:04}-{:02}-{:02}",
+            date.year(),
+            u8::from(date.month()),
+            date.day()
+        )
+    }
+}
+
+impl Grading for Grader {
+    fn picture(&self, path: &Path, header: &Header, image: &GrayImage) -> QualityVerdict {
+        self.known
+            .of_picture(path)
+            .unwrap_or_else(|| quality::picture(header, image))
+    }
+
+    fn undecoded(&self, path: &Path, header: &Header) -> QualityVerdict {
+        if !has_rules_of_its_own(header) {
+            return good();
+        }
+        self.known.of_picture(path).unwrap_or_else(|| grade(path, header))
+    }
+
+    fn series(&self, headers: &mut dyn Iterator<Item = &Header>) -> QualityVerdict {
+        let slices: Vec<Slice> = headers
+            .filter(|header| Kind::of(header) == Kind::Slices)
+            .filter_map(Slice::of)
+            .collect();
+        quality::series(&slices)
+    }
+}
+
+/// A slice is judged with its series, other objects by nobody.
+fn has_rules_of_its_own(header: &Header) -> bool {
+    matches!(Kind::of(header), Kind::Projection | Kind::Ultrasound)
+}
+
+/// A codec that panics on somebody's picture must not take the daemon along.
+fn grade(path: &Path, header: &Header) -> QualityVerdict {
+    let graded = catch_unwind(AssertUnwindSafe(|| match Kind::of(header) {
+        Kind::Ultrasound => frames(path, header),
+        _ => pixels::load_gray(path, header).map(|image| quality::picture(header, &image)),
+    }));
+    match graded {
+        Ok(Ok(verdict)) => verdict,
+        Ok(Err(_)) | Err(_) => quality::undecodable(),
+    }
+}
+
+fn frames(path: &Path, header: &Header) -> Result<QualityVerdict, pixels::Error> {
+    let looks: Result<Vec<FrameLook>, pixels::Error> = quality::frames_to_look_at(header.frames())
+        .into_iter()
+        .map(|number| {
+            let picture = pixels::load_picture(path, header, number, None)?;
+            Ok(match picture {
+                Picture::Gray(image) => FrameLook::of(&image),
+                Picture::Colour(image) => FrameLook::of_colour(&image),
+            })
+        })
+        .collect();
+    Ok(quality::frames(&looks?))
+}
+
+fn good() -> QualityVerdict {
+    QualityVerdict {
+        grade: QualityGrade::A,
+        problems: Vec::new(),
     }
 }

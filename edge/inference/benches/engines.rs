@@ -44,16 +44,15 @@ fn main() {
                 engine,
                 precision,
                 onnxruntime: library.clone(),
-                threads: 1,
+                ..EngineChoice::default()
             };
             let start = Instant::now();
             match Model::open(&bundle, &choice) {
-                Ok((model, _)) => {
-                    println!(
-                        "{engine:?} {precision:?}: open {:.0} ms",
-                        start.elapsed().as_secs_f64() * 1e3
-                    );
-                    runs.push(run(format!("{engine:?} {precision:?}"), &model, &pictures));
+                Ok((model, selection)) => {
+                    let chosen = &selection.chosen;
+                    let name = format!("{} {} ({})", chosen.engine, chosen.precision, selection.form);
+                    println!("{name}: open {:.0} ms", start.elapsed().as_secs_f64() * 1e3);
+                    runs.push(run(name, &model, &pictures));
                 }
                 Err(error) => println!("{engine:?} {precision:?}: {error}"),
             }

@@ -1,14 +1,20 @@
 //! The linear head over the feature map, in our own code: it is what federated rounds train, and it makes the class
 //! activation map exact.
 
-use barefoot_domain::Score;
-use barefoot_imaging::render::HeatMap;
-
 use crate::bundle::{Finding, HeadWeights};
-use crate::engine::FeatureMap;
+use crate::explain::Grid;
+use barefoot_domain::Score;
+
+/// Channel by channel, each row by row.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FeatureMap<'a> {
+    pub(crate) height: usize,
+    pub(crate) width: usize,
+    pub(crate) data: &'a [f32],
+}
 
 /// The mean of every channel: global average pooling.
-pub(crate) fn pooled(features: &FeatureMap) -> Vec<f32> {
+pub(crate) fn pooled(features: &FeatureMap<'_>) -> Vec<f32> {
     let cells = features.height * features.width;
     features
         .data
@@ -18,7 +24,11 @@ pub(crate) fn pooled(features: &FeatureMap) -> Vec<f32> {
 }
 
 /// Calibrated scores, finding by finding; `None` where the graph gave something that is no number.
-pub(crate) fn scores(features: &FeatureMap, head: &HeadWeights, findings: &[Finding]) -> Option<Vec<Score>> {
+pub(crate) fn scores(
+    features: &FeatureMap<'_>,
+    head: &HeadWeights,
+    findings: &[Finding],
+) -> Option<Vec<Score>> {
     let pooled = pooled(features);
     let rows = head.weight.chunks_exact(head.channels).zip(&head.bias);
     rows.zip(findings)
@@ -31,7 +41,7 @@ pub(crate) fn scores(features: &FeatureMap, head: &HeadWeights, findings: &[Find
 }
 
 /// Where the evidence for one finding lies: the head's weights over the channels, negatives left out, the peak at 1.
-pub(crate) fn activation_map(features: &FeatureMap, head: &HeadWeights, finding: usize) -> HeatMap {
+pub(crate) fn activation_map(features: &FeatureMap<'_>, head: &HeadWeights, finding: usize) -> Grid {
     let cells = features.height * features.width;
     let mut values = vec![0.0_f32; cells];
     let weights = head.weight.chunks_exact(head.channels).nth(finding);
@@ -48,14 +58,14 @@ pub(crate) fn activation_map(features: &FeatureMap, head: &HeadWeights, finding:
     for value in &mut values {
         *value = if 0.0 < peak { (*value / peak).max(0.0) } else { 0.0 };
     }
-    HeatMap {
-        width: features.width as u32,
-        height: features.height as u32,
+    Grid {
+        width: features.width,
+        height: features.height,
         values,
     }
 }
 
-fn sigmoid(logit: f32) -> f32 {
+pub(crate) fn sigmoid(logit: f32) -> f32 {
     1.0 / (1.0 + (-logit).exp())
 }
 
@@ -65,14 +75,15 @@ mod tests {
 
     use super::*;
 
-    fn features() -> FeatureMap {
+    fn features(data: &[f32; 4]) -> FeatureMap<'_> {
         FeatureMap {
-            channels: 2,
             height: 1,
             width: 2,
-            data: vec![1.0, 3.0, 2.0, 0.0],
+            data,
         }
     }
+
+    const DATA: [f32; 4] = [1.0, 3.0, 2.0, 0.0];
 
     fn head() -> HeadWeights {
         HeadWeights {
@@ -88,6 +99,8 @@ mod tests {
             name_en: String::new(),
             name_zh: String::new(),
             urgent: false,
+            class: 0,
+            threshold: 0.5,
             operating_point: 0.5,
             temperature,
         }
@@ -97,26 +110,25 @@ mod tests {
     fn the_score_is_the_sigmoid_of_the_tempered_logit() {
         // Pooled 2 and 1, logit 2 - 1 + 1 = 2.
         for (temperature, expected) in [(1.0, 0.880_797), (2.0, 0.731_059)] {
-            let found = scores(&features(), &head(), &[finding(temperature)]).unwrap();
+            let found = scores(&features(&DATA), &head(), &[finding(temperature)]).unwrap();
             assert!((found[0].value() - expected).abs() < 1e-6);
         }
     }
 
     #[test]
     fn a_feature_that_is_no_number_gives_no_score() {
-        let mut broken = features();
-        broken.data[0] = f32::NAN;
-        assert!(scores(&broken, &head(), &[finding(1.0)]).is_none());
+        let broken = [f32::NAN, 3.0, 2.0, 0.0];
+        assert!(scores(&features(&broken), &head(), &[finding(1.0)]).is_none());
     }
 
     #[test]
     fn the_map_shows_only_evidence_for_the_finding() {
         // Cells: 1 - 2 = -1 and 3 - 0 = 3.
-        assert_eq!(activation_map(&features(), &head(), 0).values, [0.0, 1.0]);
+        assert_eq!(activation_map(&features(&DATA), &head(), 0).values, [0.0, 1.0]);
         let against = HeadWeights {
             weight: vec![-1.0, -1.0],
             ..head()
         };
-        assert_eq!(activation_map(&features(), &against, 0).values, [0.0, 0.0]);
+        assert_eq!(activation_map(&features(&DATA), &against, 0).values, [0.0, 0.0]);
     }
 }

@@ -1,22 +1,33 @@
 use std::fmt;
+use std::time::{Duration, Instant};
 
-use barefoot_domain::{Call, EngineUse, FindingCode, FindingResult, ModelVersion, Score};
+use barefoot_domain::{Call, EngineUse, FindingCode, FindingRegion, FindingResult, ModelVersion, Score};
 use barefoot_imaging::header::Header;
 use barefoot_imaging::pixels::GrayImage;
 use barefoot_imaging::render::HeatMap;
 
-use crate::bundle::{Bundle, Finding, HeadWeights, Preprocessing, Takes};
-use crate::engine::{Engine, EngineError, FeatureMap};
+use crate::bundle::{Bundle, Finding, InputForm, Preprocessing, Takes};
+use crate::engine::{Engine, EngineError};
+use crate::explain::{self, Anatomy, Field, Grid, Pose};
+use crate::reader::Reader;
+use crate::scope::Scope;
 use crate::selection::{self, Considered, EngineChoice, Outcome, Selection};
-use crate::{head, preprocess};
+use crate::{age, head, preprocess};
+
+/// How long an opaque graph is asked where it looked, when the caller names no time.
+const EXPLAIN_FOR: Duration = Duration::from_secs(2);
+/// A map's cells from this part of its peak on are the finding's region.
+const REGION_LEVEL: f32 = 0.5;
 
 /// A bundle on the engine that was chosen for it. Shared between threads as it is.
 pub struct Model {
     version: ModelVersion,
     takes: Takes,
     preprocessing: Preprocessing,
+    scope: Option<Scope>,
+    input: InputForm,
     findings: Vec<Finding>,
-    head: HeadWeights,
+    reader: Reader,
     engine: Box<dyn Engine>,
     engine_use: EngineUse,
     backbone: String,
@@ -45,6 +56,10 @@ pub enum NotTaken {
     Modality,
     #[error("the model does not take this part of the body")]
     BodyPart,
+    #[error("the model does not take this view")]
+    View,
+    #[error("the model was not tried on patients of this age")]
+    Age,
     #[error("the object has no pixels")]
     NoPixels,
     #[error("the object has several frames")]
@@ -70,6 +85,26 @@ pub enum AssessError {
     },
     #[error("the model gave something that is no number")]
     NoNumber,
+    #[error("the model has no head of ours to learn from")]
+    NoHead,
+}
+
+/// What is known of a picture beside its pixels.
+#[derive(Debug, Clone, Copy)]
+pub struct Viewing {
+    /// How the patient lies in it.
+    pub pose: Pose,
+    /// Until when an opaque model may be asked where it looked; what it says on the finding does not wait for that.
+    pub until: Instant,
+}
+
+impl Default for Viewing {
+    fn default() -> Self {
+        Self {
+            pose: Pose::Unknown,
+            until: Instant::now() + EXPLAIN_FOR,
+        }
+    }
 }
 
 /// The model's answer for one picture.
@@ -79,9 +114,14 @@ pub struct Prediction {
     pub findings: Vec<FindingResult>,
     /// Those of `findings` that are positive and that the bundle calls urgent.
     pub urgent: Vec<FindingCode>,
+    /// Nothing outside the anatomy shown; of an opaque model nothing at all unless the finding is positive.
     pub heat_map: HeatMap,
+    /// Where positive findings were seen.
+    pub regions: Vec<FindingRegion>,
     /// The finding `heat_map` is of: the positive one with the highest score, else the one with the highest score.
     pub heat_map_of: FindingCode,
+    /// The picture does not look like those the model was made for: no call on it is to be believed.
+    pub outside: bool,
     pub engine: EngineUse,
 }
 
@@ -109,12 +149,17 @@ impl Model {
     pub fn open(bundle: &Bundle, choice: &EngineChoice) -> Result<(Self, Selection), OpenError> {
         let (engine, selection) =
             selection::select(bundle, choice).map_err(|considered| OpenError { considered })?;
+        let reader = Reader::of(bundle).ok_or_else(|| OpenError {
+            considered: selection.considered.clone(),
+        })?;
         let model = Self {
             version: bundle.version.clone(),
             takes: bundle.takes.clone(),
             preprocessing: bundle.preprocessing.clone(),
+            scope: bundle.scope.clone(),
+            input: bundle.input.clone(),
             findings: bundle.findings.clone(),
-            head: bundle.head.clone(),
+            reader,
             engine,
             engine_use: selection.chosen.clone(),
             backbone: selection.backbone.clone(),
@@ -144,6 +189,16 @@ impl Model {
         if part.is_some_and(|part| !self.takes.body_parts.contains(&part)) {
             return Err(NotTaken::BodyPart);
         }
+        let views = &self.takes.views;
+        let view = header.view_position();
+        if !views.is_empty() && view.is_some_and(|view| !views.contains(&view)) {
+            return Err(NotTaken::View);
+        }
+        if let (Some([youngest, oldest]), Some(years)) = (self.takes.ages, age::years(header))
+            && !(youngest..=oldest).contains(&years)
+        {
+            return Err(NotTaken::Age);
+        }
         if !header.has_pixels() {
             return Err(NotTaken::NoPixels);
         }
@@ -169,64 +224,85 @@ impl Model {
         self.findings.iter().map(|finding| &finding.code)
     }
 
-    /// Values of one picture's pooled features.
+    /// Values of one picture's pooled features; none where the graph holds everything itself.
     #[must_use]
     pub fn channels(&self) -> usize {
-        self.head.channels
+        self.reader.head().map_or(0, |head| head.channels)
     }
 
-    /// The head's weights, finding by finding, and its biases.
+    /// The head's weights, finding by finding, and its biases; empty where the graph holds everything itself.
     #[must_use]
     pub fn head(&self) -> (&[f32], &[f32]) {
-        (&self.head.weight, &self.head.bias)
+        let head = self.reader.head();
+        head.map_or((&[], &[]), |head| (&head.weight, &head.bias))
     }
 
     /// # Errors
-    /// When the picture, the engine or its answer is unusable.
+    /// When the picture, the engine or its answer is unusable, or the graph holds everything itself.
     pub fn pooled_features(&self, image: &GrayImage) -> Result<PooledFeatures, AssessError> {
-        let features = self.features(image)?;
-        let scores = head::scores(&features, &self.head, &self.findings).ok_or(AssessError::NoNumber)?;
-        let values = head::pooled(&features);
-        if !values.iter().all(|value| value.is_finite()) {
-            return Err(AssessError::NoNumber);
-        }
-        Ok(PooledFeatures { values, scores })
+        let raw = self.run(&self.plane(image)?)?;
+        let scores = self
+            .reader
+            .scores(&raw, &self.findings)
+            .ok_or(AssessError::NoNumber)?;
+        let (features, _) = self.reader.features(&raw).ok_or(AssessError::NoHead)?;
+        Ok(PooledFeatures {
+            values: head::pooled(&features),
+            scores,
+        })
     }
 
-    fn features(&self, image: &GrayImage) -> Result<FeatureMap, AssessError> {
-        let input = preprocess::graph_input(image, &self.preprocessing)
+    /// Whether the picture looks unlike those the model was made for. A bundle without `[scope]` takes all.
+    ///
+    /// # Errors
+    /// When the picture is unusable.
+    pub fn is_outside(&self, image: &GrayImage) -> Result<bool, AssessError> {
+        let Some(scope) = &self.scope else {
+            return Ok(false);
+        };
+        scope
+            .is_outside(image)
+            .map_err(|source| AssessError::Prepare { source })
+    }
+
+    /// The picture as one plane of the graph's size.
+    fn plane(&self, image: &GrayImage) -> Result<Vec<f32>, AssessError> {
+        let plane = preprocess::graph_input(image, &self.preprocessing)
             .map_err(|source| AssessError::Prepare { source })?;
         // A graph may turn it into a number again, and then nobody would know.
-        if !input.iter().all(|value| value.is_finite()) {
+        if !plane.iter().all(|value| value.is_finite()) {
             return Err(AssessError::PictureNoNumber);
         }
+        Ok(plane)
+    }
+
+    fn run(&self, plane: &[f32]) -> Result<Vec<f32>, AssessError> {
         self.engine
-            .run(&input)
+            .run(&self.input.tensor(plane))
             .map_err(|source| AssessError::Engine { source })
     }
 
     /// # Errors
     /// When the picture, the engine or its answer is unusable.
     pub fn assess(&self, image: &GrayImage) -> Result<Prediction, AssessError> {
-        let features = self.features(image)?;
-        let scores = head::scores(&features, &self.head, &self.findings).ok_or(AssessError::NoNumber)?;
+        self.assess_viewed(image, Viewing::default())
+    }
+
+    /// # Errors
+    /// When the picture, the engine or its answer is unusable.
+    pub fn assess_viewed(&self, image: &GrayImage, viewing: Viewing) -> Result<Prediction, AssessError> {
+        let outside = self.is_outside(image)?;
+        let plane = self.plane(image)?;
+        let raw = self.run(&plane)?;
+        let scores = self
+            .reader
+            .scores(&raw, &self.findings)
+            .ok_or(AssessError::NoNumber)?;
         let findings: Vec<FindingResult> = self
             .findings
             .iter()
             .zip(scores)
-            .map(|(finding, score)| {
-                let (call, confidence) = if finding.operating_point <= score.value() {
-                    (Call::Positive, score)
-                } else {
-                    (Call::Negative, score.complement())
-                };
-                FindingResult {
-                    code: finding.code.clone(),
-                    score,
-                    call,
-                    confidence,
-                }
-            })
+            .map(|(finding, score)| called(finding, score))
             .collect();
         let urgent = self
             .findings
@@ -234,20 +310,145 @@ impl Model {
             .zip(&findings)
             .filter(|(finding, result)| finding.urgent && result.call == Call::Positive)
             .map(|(finding, _)| finding.code.clone());
-        let strongest = findings.iter().enumerate().max_by(|(_, a), (_, b)| {
-            let key = |result: &FindingResult| (result.call == Call::Positive, result.score.value());
-            let ((a_positive, a_score), (b_positive, b_score)) = (key(a), key(b));
-            a_positive.cmp(&b_positive).then(a_score.total_cmp(&b_score))
-        });
-        // A manifest without findings is refused, so there is a strongest.
-        let (index, strongest) = strongest.ok_or(AssessError::NoNumber)?;
+        let strongest = strongest(&findings).ok_or(AssessError::NoNumber)?;
+        // The strongest first: it leads where an opaque graph is searched.
+        let mut explained = vec![strongest];
+        explained.extend((0..findings.len()).filter(|index| {
+            *index != strongest && findings.get(*index).is_some_and(|one| one.call == Call::Positive)
+        }));
+        let anatomy = Anatomy::of(image);
+        let grids = self.grids(&raw, &plane, &findings, &explained, &anatomy, viewing.until);
+        let field = self.field();
+        let mut maps = grids
+            .iter()
+            .map(|grid| explain::placed(grid, field, &anatomy, (image.width, image.height)));
+        let heat_map = maps.next().ok_or(AssessError::NoNumber)?;
+        let mut regions = Vec::new();
+        for (index, map) in explained
+            .iter()
+            .zip(std::iter::once(heat_map.clone()).chain(maps))
+        {
+            let Some(result) = findings
+                .get(*index)
+                .filter(|result| result.call == Call::Positive)
+            else {
+                continue;
+            };
+            let level = self.region_level(*index, &map);
+            regions.extend(explain::regions(
+                &result.code,
+                &map,
+                level,
+                &anatomy,
+                viewing.pose,
+            ));
+        }
         Ok(Prediction {
             urgent: urgent.collect(),
-            heat_map: head::activation_map(&features, &self.head, index),
-            heat_map_of: strongest.code.clone(),
+            heat_map,
+            regions,
+            outside,
+            heat_map_of: findings
+                .get(strongest)
+                .map(|result| result.code.clone())
+                .ok_or(AssessError::NoNumber)?,
             engine: self.engine_use.clone(),
             findings,
         })
+    }
+
+    /// The part of the picture the graph sees.
+    fn field(&self) -> Field {
+        self.preprocessing.crop.map_or(Field::WHOLE, |crop| Field {
+            left: crop.left as f32,
+            top: crop.top as f32,
+            width: (crop.right - crop.left) as f32,
+            height: (crop.bottom - crop.top) as f32,
+        })
+    }
+
+    /// Where the evidence lies on the graph's own grid, for each finding to be explained.
+    fn grids(
+        &self,
+        raw: &[f32],
+        plane: &[f32],
+        findings: &[FindingResult],
+        explained: &[usize],
+        anatomy: &Anatomy,
+        until: Instant,
+    ) -> Vec<Grid> {
+        let finding = |index: &usize| self.findings.get(*index);
+        match &self.reader {
+            Reader::Features { head, .. } => {
+                let features = self.reader.features(raw);
+                let features = features.as_ref().map(|(features, _)| features);
+                explained
+                    .iter()
+                    .filter_map(|index| Some(head::activation_map(features?, head, *index)))
+                    .collect()
+            }
+            Reader::Mask { output, .. } => {
+                let masks = explained.iter().filter_map(finding);
+                masks
+                    .map(|finding| Grid {
+                        height: output.grid[0],
+                        width: output.grid[1],
+                        values: self.reader.mask(raw, finding).unwrap_or_default(),
+                    })
+                    .collect()
+            }
+            Reader::Scores { .. } => {
+                let wanted: Vec<usize> = explained
+                    .iter()
+                    .copied()
+                    .filter(|index| findings.get(*index).is_some_and(|one| one.call == Call::Positive))
+                    .collect();
+                if wanted.is_empty() {
+                    return vec![Grid::empty(); explained.len()];
+                }
+                let shown = explain::Plane {
+                    values: plane,
+                    width: self.preprocessing.width as usize,
+                    height: self.preprocessing.height as usize,
+                    field: self.field(),
+                    anatomy,
+                };
+                explain::occlusion_maps(&shown, wanted.len(), until, |plane| {
+                    let raw = self.run(plane).ok()?;
+                    let scores = self.reader.scores(&raw, &self.findings)?;
+                    let logits = wanted
+                        .iter()
+                        .filter_map(|index| scores.get(*index))
+                        .map(|score| bounded_logit(score.value()));
+                    Some(logits.collect())
+                })
+            }
+        }
+    }
+
+    /// A mask has its own level; a map of evidence is cut at a part of its peak.
+    fn region_level(&self, finding: usize, map: &HeatMap) -> f32 {
+        if let (Reader::Mask { .. }, Some(finding)) = (&self.reader, self.findings.get(finding)) {
+            return finding.threshold;
+        }
+        map.values.iter().copied().fold(0.0_f32, f32::max) * REGION_LEVEL
+    }
+
+    /// How long the engine takes, so many times, for a drawn picture: for benchmarks.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    pub fn engine_times(&self, runs: usize) -> Result<Vec<Duration>, AssessError> {
+        let pixels = self.preprocessing.width * self.preprocessing.height;
+        let plane: Vec<f32> = (0..pixels).map(|pixel| (pixel as f32 * 0.01).sin()).collect();
+        let tensor = self.input.tensor(&plane);
+        let run = || {
+            let begun = Instant::now();
+            let answered = self.engine.run(&tensor);
+            answered.map_err(|source| AssessError::Engine { source })?;
+            Ok(begun.elapsed())
+        };
+        (0..runs).map(|_| run()).collect()
     }
 
     /// The finding's name for people; `None` for a code that is not the bundle's.
@@ -268,11 +469,41 @@ impl Model {
     }
 }
 
+fn called(finding: &Finding, score: Score) -> FindingResult {
+    let (call, confidence) = if finding.operating_point <= score.value() {
+        (Call::Positive, score)
+    } else {
+        (Call::Negative, score.complement())
+    };
+    FindingResult {
+        code: finding.code.clone(),
+        score,
+        call,
+        confidence,
+    }
+}
+
+/// The positive one with the highest score, else the one with the highest score.
+fn strongest(findings: &[FindingResult]) -> Option<usize> {
+    let strongest = findings.iter().enumerate().max_by(|(_, one), (_, other)| {
+        let positive = |result: &FindingResult| result.call == Call::Positive;
+        let scores = one.score.value().total_cmp(&other.score.value());
+        positive(one).cmp(&positive(other)).then(scores)
+    });
+    strongest.map(|(index, _)| index)
+}
+
+/// Certainty as far as a float can tell it from near certainty, so that falls can be compared.
+fn bounded_logit(probability: f32) -> f32 {
+    let probability = probability.clamp(1e-6, 1.0 - 1e-6);
+    (probability / (1.0 - probability)).ln()
+}
+
 fn reasons(considered: &[Considered]) -> String {
     let refused = considered
         .iter()
         .filter_map(|candidate| match &candidate.outcome {
-            Outcome::Passed { .. } => None,
+            Outcome::Passed { .. } | Outcome::Slower { .. } => None,
             Outcome::Refused { reason } => {
                 Some(format!("{} {}: {reason}", candidate.engine, candidate.precision))
             }

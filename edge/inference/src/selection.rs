@@ -1,19 +1,26 @@
-//! Which engine runs which artefact on this box.
+//! Which engine runs which artefact on this box, and how.
+
+mod candidates;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use barefoot_domain::EngineUse;
 use serde::Deserialize;
 
-use crate::bundle::{Artefact, Bundle};
-use crate::engine::{Contract, Engine, EngineError, EngineKind, OrtLibrary, Precision, TractEngine};
-use crate::golden;
+use crate::bundle::Bundle;
+use crate::engine::{Engine, EngineError, EngineKind, Precision, Provider, ort_identity};
+use crate::golden::Questions;
+use crate::memory::{Memory, Remembered};
+use candidates::{Candidate, Loader};
 
 /// Runs of the micro-benchmark.
 const RUNS: usize = 5;
+/// A way to run an artefact whose first run takes so many times as long as another way's runs is not tried to the end.
+const FAR_SLOWER: f32 = 2.0;
+/// A graph so slow that its runs take longer than this has been measured well enough.
+const MEASURE_FOR: Duration = Duration::from_secs(2);
 /// How much slower the integer form may look and still be taken. It is what the bundle is released for: boxes with and
 /// without ONNX Runtime then answer from the same artefact, a third the size, and a noisy measurement at start does not
 /// change which one.
@@ -26,6 +33,7 @@ pub enum EngineWish {
     #[default]
     Auto,
     Tract,
+    /// tract only where ONNX Runtime cannot be trusted with the bundle.
     Ort,
 }
 
@@ -44,10 +52,14 @@ pub enum PrecisionWish {
 pub struct EngineChoice {
     pub engine: EngineWish,
     pub precision: PrecisionWish,
-    /// The library of ONNX Runtime; without it `ORT_DYLIB_PATH` is asked.
+    /// The library of ONNX Runtime; without it `ORT_DYLIB_PATH` is asked, then the program's own folder.
     pub onnxruntime: Option<PathBuf>,
-    /// Threads of ONNX Runtime within one picture, at least 1.
+    /// What ONNX Runtime computes on, in the order of wish; of those that work the first is taken.
+    pub providers: Vec<Provider>,
+    /// Threads within one picture, at least 1.
     pub threads: usize,
+    /// The file where the choice is kept for the next start; without it every start measures.
+    pub remember: Option<PathBuf>,
 }
 
 impl Default for EngineChoice {
@@ -56,7 +68,9 @@ impl Default for EngineChoice {
             engine: EngineWish::Auto,
             precision: PrecisionWish::Auto,
             onnxruntime: None,
+            providers: vec![Provider::Cpu],
             threads: 1,
+            remember: None,
         }
     }
 }
@@ -70,6 +84,10 @@ pub enum Outcome {
         /// Largest difference from the golden scores.
         worst_difference: f32,
     },
+    /// So much slower than another way to run the same artefact that it was not tried to the end.
+    Slower {
+        first_ms: f32,
+    },
     Refused {
         reason: String,
     },
@@ -80,6 +98,8 @@ pub enum Outcome {
 pub struct Considered {
     pub engine: EngineKind,
     pub precision: Precision,
+    /// Its way to run the graph: `nhwc`, `expanded`, `cuda` and the like.
+    pub form: &'static str,
     pub outcome: Outcome,
 }
 
@@ -87,8 +107,16 @@ pub struct Considered {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Selection {
     pub chosen: EngineUse,
+    /// The chosen engine's way to run the graph.
+    pub form: &'static str,
     /// SHA-256 of the artefact that answers, in lower-case hex: features of the same artefact may be learnt from together.
     pub backbone: String,
+    /// It was chosen at an earlier start and gave the golden answers again; nothing else was tried.
+    pub remembered: bool,
+    /// From the artefact's bytes to an engine that can run, milliseconds.
+    pub load_ms: f32,
+    /// The site's first wish could not be had.
+    pub fallback: bool,
     pub considered: Vec<Considered>,
 }
 
@@ -97,49 +125,183 @@ pub(crate) fn select(
     bundle: &Bundle,
     choice: &EngineChoice,
 ) -> Result<(Box<dyn Engine>, Selection), Vec<Considered>> {
-    let inputs = golden::inputs(bundle).map_err(|error| chain(&error));
-    let mut considered = Vec::new();
-    let mut best: Option<(Box<dyn Engine>, String, f32)> = None;
-    for candidate in load_all(bundle, choice) {
-        let tried = match (candidate.loaded, &inputs) {
-            (Err(reason), _) => Err(reason),
-            (_, Err(reason)) => Err(reason.clone()),
-            (Ok(engine), Ok(inputs)) => try_out(engine, bundle, inputs),
-        };
-        let outcome = match tried {
-            Err(reason) => Outcome::Refused { reason },
-            Ok(passed) => {
-                let rank = rank(passed.engine.as_ref(), passed.fastest_ms);
-                if best.as_ref().is_none_or(|(_, _, least)| rank < *least) {
-                    best = Some((passed.engine, candidate.sha256, rank));
-                }
-                Outcome::Passed {
-                    median_ms: passed.median_ms,
-                    worst_difference: passed.worst_difference,
-                }
-            }
-        };
-        considered.push(Considered {
-            engine: candidate.kind,
-            precision: candidate.precision,
-            outcome,
-        });
+    let loader = Loader::new(bundle, choice);
+    let questions = Questions::new(bundle, || loader.referee()).map_err(|error| chain(&error));
+    let memory = choice.remember.as_deref().map(Memory::at);
+    let key = key(bundle, choice);
+    let mut race = Race {
+        bundle,
+        questions: questions.as_ref(),
+        loader: &loader,
+        best: None,
+        considered: Vec::new(),
+    };
+    let recalled = memory.as_ref().and_then(|memory| memory.recall(&key));
+    let recalled = recalled.and_then(|known| loader.recalled(&known));
+    let remembered = recalled.is_some_and(|candidate| race.enter(candidate));
+    if !remembered {
+        race.run();
     }
-    match best {
-        None => Err(considered),
-        Some((engine, backbone, _)) => {
-            let chosen = EngineUse {
-                engine: engine.kind().as_str().to_owned(),
-                precision: engine.precision().as_str().to_owned(),
-            };
-            let selection = Selection {
-                chosen,
-                backbone,
-                considered,
-            };
-            Ok((engine, selection))
+    let Race { best, considered, .. } = race;
+    let Some(best) = best else {
+        return Err(considered);
+    };
+    if let Some(memory) = memory.filter(|_| !remembered) {
+        memory.keep(
+            &key,
+            &Remembered {
+                engine: best.engine.kind(),
+                precision: best.engine.precision(),
+                form: best.engine.form().to_owned(),
+            },
+        );
+    }
+    let selection = Selection {
+        chosen: EngineUse {
+            engine: named(best.engine.as_ref()),
+            precision: best.engine.precision().as_str().to_owned(),
+        },
+        form: best.engine.form(),
+        backbone: best.sha256,
+        load_ms: best.load_ms,
+        remembered,
+        fallback: loader.is_fallback(best.engine.as_ref()),
+        considered,
+    };
+    Ok((best.engine, selection))
+}
+
+/// `ort` alone is ONNX Runtime on the processor.
+fn named(engine: &dyn Engine) -> String {
+    let kind = engine.kind().as_str();
+    if engine.kind() == EngineKind::Ort && engine.form() != Provider::Cpu.as_str() {
+        return format!("{kind}-{}", engine.form());
+    }
+    kind.to_owned()
+}
+
+/// Everything the choice depends on, but the speed of the box, which does not change.
+fn key(bundle: &Bundle, choice: &EngineChoice) -> String {
+    let wishes = (choice.engine, choice.precision, &choice.providers, choice.threads);
+    let library = ort_identity(choice.onnxruntime.as_deref());
+    let program = env!("CARGO_PKG_VERSION");
+    format!("{} {program} {wishes:?} {library}", bundle.digest)
+}
+
+/// An engine that gave the golden answers.
+struct Runner {
+    engine: Box<dyn Engine>,
+    sha256: String,
+    load_ms: f32,
+    rank: f32,
+}
+
+/// Candidates one after the other: of those before only the best is kept in memory.
+struct Race<'a> {
+    bundle: &'a Bundle,
+    questions: Result<&'a Questions, &'a String>,
+    loader: &'a Loader<'a>,
+    best: Option<Runner>,
+    considered: Vec<Considered>,
+}
+
+impl Race<'_> {
+    fn run(&mut self) {
+        for heat in self.loader.heats() {
+            if heat.last_resort && self.best.is_some() {
+                break;
+            }
+            let mut passed = false;
+            for candidate in heat.candidates {
+                let needless = passed && candidate.stands_in || candidate.has_lost(&self.considered);
+                passed |= !needless && self.enter(candidate);
+            }
         }
     }
+
+    /// Whether it gave the golden answers.
+    fn enter(&mut self, candidate: Candidate<'_>) -> bool {
+        let tried = self
+            .questions
+            .map_err(String::clone)
+            .and_then(|questions| self.try_out(candidate, questions));
+        let (outcome, passed) = match tried {
+            Err(reason) => (Outcome::Refused { reason }, false),
+            Ok(Tried::Slower { first_ms }) => (Outcome::Slower { first_ms }, false),
+            Ok(Tried::Passed { runner, outcome }) => {
+                if self.best.as_ref().is_none_or(|best| runner.rank < best.rank) {
+                    self.best = Some(runner);
+                }
+                (outcome, true)
+            }
+        };
+        self.considered.push(Considered {
+            engine: candidate.kind(),
+            precision: candidate.artefact.precision,
+            form: candidate.form(),
+            outcome,
+        });
+        passed
+    }
+
+    /// The time of its first run, warmed up, where another way with the same artefact is far faster.
+    fn is_far_slower(
+        &self,
+        engine: &dyn Engine,
+        candidate: Candidate<'_>,
+        questions: &Questions,
+    ) -> Result<Option<f32>, String> {
+        let rival = self
+            .best
+            .as_ref()
+            .filter(|best| best.engine.kind() == engine.kind() && best.sha256 == candidate.artefact.sha256);
+        let (Some(rival), Some(input)) = (rival, questions.inputs.first()) else {
+            return Ok(None);
+        };
+        let mut first_ms = 0.0;
+        for _ in 0..2 {
+            let begun = Instant::now();
+            engine.run(input).map_err(|error| chain(&error))?;
+            first_ms = begun.elapsed().as_secs_f32() * 1000.0;
+        }
+        let far = rival.rank * FAR_SLOWER < rank(engine, first_ms);
+        Ok(far.then_some(first_ms))
+    }
+
+    /// A loader or an engine that panics costs its candidate, not the daemon.
+    fn try_out(&self, candidate: Candidate<'_>, questions: &Questions) -> Result<Tried, String> {
+        let attempt = || {
+            let begun = Instant::now();
+            let engine = self.loader.load(candidate)?;
+            let load_ms = begun.elapsed().as_secs_f32() * 1000.0;
+            if let Some(first_ms) = self.is_far_slower(engine.as_ref(), candidate, questions)? {
+                return Ok(Tried::Slower { first_ms });
+            }
+            let worst_difference = questions
+                .check(engine.as_ref(), self.bundle)
+                .map_err(|error| chain(&error))?;
+            let times = measure(engine.as_ref(), &questions.inputs).map_err(|error| chain(&error))?;
+            let at = |index: usize| times.get(index).copied().unwrap_or(f32::INFINITY);
+            let outcome = Outcome::Passed {
+                median_ms: at(times.len() / 2),
+                worst_difference,
+            };
+            let runner = Runner {
+                rank: rank(engine.as_ref(), at(0)),
+                sha256: candidate.artefact.sha256.clone(),
+                load_ms,
+                engine,
+            };
+            Ok(Tried::Passed { runner, outcome })
+        };
+        catch_unwind(AssertUnwindSafe(attempt)).unwrap_or_else(|_| Err(EngineError::Panic.to_string()))
+    }
+}
+
+/// What became of a candidate, with its engine where it may be kept.
+enum Tried {
+    Passed { runner: Runner, outcome: Outcome },
+    Slower { first_ms: f32 },
 }
 
 /// By the fastest run: what else the box does only ever makes a run slower.
@@ -150,140 +312,23 @@ fn rank(engine: &dyn Engine, fastest_ms: f32) -> f32 {
     }
 }
 
-fn kinds(wish: EngineWish) -> Vec<EngineKind> {
-    match wish {
-        EngineWish::Auto => vec![EngineKind::Ort, EngineKind::Tract],
-        EngineWish::Tract => vec![EngineKind::Tract],
-        EngineWish::Ort => vec![EngineKind::Ort],
-    }
-}
-
-fn wanted(bundle: &Bundle, wish: PrecisionWish) -> impl Iterator<Item = &Artefact> {
-    let fits = move |artefact: &&Artefact| match wish {
-        PrecisionWish::Auto => true,
-        PrecisionWish::F32 => artefact.precision == Precision::F32,
-        PrecisionWish::Int8 => artefact.precision == Precision::Int8,
-    };
-    bundle.artefacts.iter().filter(fits)
-}
-
-/// What an engine needs before it can load graphs.
-enum Prepared {
-    Tract,
-    Ort(OrtLibrary),
-}
-
-impl Prepared {
-    fn new(kind: EngineKind, choice: &EngineChoice) -> Result<Self, EngineError> {
-        match kind {
-            EngineKind::Tract => Ok(Self::Tract),
-            EngineKind::Ort => OrtLibrary::load(choice.onnxruntime.as_deref()).map(Self::Ort),
-        }
-    }
-
-    fn load(
-        &self,
-        artefact: &Artefact,
-        contract: Contract,
-        threads: usize,
-    ) -> Result<Box<dyn Engine>, EngineError> {
-        let Artefact { precision, bytes, .. } = artefact;
-        Ok(match self {
-            Self::Tract => Box::new(TractEngine::load(bytes, *precision, contract)?),
-            Self::Ort(library) => Box::new(library.engine(bytes, *precision, contract, threads)?),
-        })
-    }
-}
-
-/// One engine with one artefact, loaded or not.
-struct Candidate {
-    kind: EngineKind,
-    precision: Precision,
-    sha256: String,
-    loaded: Result<Box<dyn Engine>, String>,
-}
-
-/// Side by side: loading is the longest part of a start. A loader that panics costs its candidate, not the daemon.
-fn load_all(bundle: &Bundle, choice: &EngineChoice) -> Vec<Candidate> {
-    let mut candidates = Vec::new();
-    for kind in kinds(choice.engine) {
-        let prepared = Prepared::new(kind, choice).map_err(|error| chain(&error));
-        let load = |artefact| {
-            let prepared = prepared.as_ref().map_err(String::clone)?;
-            prepared
-                .load(artefact, contract(bundle), choice.threads)
-                .map_err(|error| chain(&error))
-        };
-        thread::scope(|scope| {
-            let load = &load;
-            let loading: Vec<_> = wanted(bundle, choice.precision)
-                .map(|artefact| (artefact, scope.spawn(move || load(artefact))))
-                .collect();
-            candidates.extend(loading.into_iter().map(|(artefact, thread)| {
-                Candidate {
-                    kind,
-                    precision: artefact.precision,
-                    sha256: artefact.sha256.clone(),
-                    loaded: thread
-                        .join()
-                        .unwrap_or_else(|_| Err(EngineError::Panic.to_string())),
-                }
-            }));
-        });
-    }
-    candidates
-}
-
-/// An engine that gave the golden answers.
-struct Passed {
-    engine: Box<dyn Engine>,
-    median_ms: f32,
-    fastest_ms: f32,
-    worst_difference: f32,
-}
-
-fn try_out(engine: Box<dyn Engine>, bundle: &Bundle, inputs: &[Vec<f32>]) -> Result<Passed, String> {
-    let attempt = || -> Result<Passed, String> {
-        let worst_difference =
-            golden::check(engine.as_ref(), bundle, inputs).map_err(|error| chain(&error))?;
-        let times = measure(engine.as_ref(), inputs).map_err(|error| chain(&error))?;
-        let at = |index: usize| times.get(index).copied().unwrap_or(f32::INFINITY);
-        Ok(Passed {
-            median_ms: at(times.len() / 2),
-            fastest_ms: at(0),
-            worst_difference,
-            engine,
-        })
-    };
-    catch_unwind(AssertUnwindSafe(attempt)).unwrap_or_else(|_| Err(EngineError::Panic.to_string()))
-}
-
-fn contract(bundle: &Bundle) -> Contract {
-    let [height, width] = bundle.output.grid;
-    Contract {
-        input_name: bundle.output.input.clone(),
-        input: [
-            bundle.preprocessing.height as usize,
-            bundle.preprocessing.width as usize,
-        ],
-        output_name: bundle.output.features.clone(),
-        output: [bundle.output.channels, height, width],
-    }
-}
-
 /// Milliseconds of a few runs, fastest first. The golden check before has warmed the engine up.
 fn measure(engine: &dyn Engine, inputs: &[Vec<f32>]) -> Result<Vec<f32>, EngineError> {
     let mut times = Vec::with_capacity(RUNS);
+    let begun = Instant::now();
     for input in inputs.iter().cycle().take(RUNS) {
         let start = Instant::now();
         engine.run(input)?;
         times.push(start.elapsed().as_secs_f32() * 1000.0);
+        if MEASURE_FOR < begun.elapsed() {
+            break;
+        }
     }
     times.sort_by(f32::total_cmp);
     Ok(times)
 }
 
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

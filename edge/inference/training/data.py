@@ -1,7 +1,7 @@
 """Reading the picture sets and the seeded split by patient."""
 
 import csv
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,8 @@ class Part:
     images: np.ndarray
     labels: np.ndarray
     patients: list
+    # Age, sex and view of each picture, where the set names them.
+    about: list = field(default_factory=list)
 
     def __len__(self):
         return len(self.labels)
@@ -78,13 +80,18 @@ def load_kermany(folder, seed):
     return parts
 
 
+def nih_pictures(folder):
+    """Every picture of the NIH sample in 0..1, whatever it shows, in the order of its names."""
+    return [read_grey(path) for path in sorted(Path(folder).glob("images512/*.jpg"))]
+
+
 PNEUMONIA_LIKE = {"Pneumonia", "Consolidation", "Infiltration"}
 
 
 def load_nih(folder):
     """The NIH sample as a domain-shift set: pneumonia-like findings against none."""
     folder = Path(folder)
-    images, labels, patients = [], [], []
+    images, labels, patients, about = [], [], [], []
     with open(folder / "labels.csv", newline="") as file:
         for row in csv.DictReader(file):
             findings = set(row["findings"].split("|"))
@@ -94,4 +101,5 @@ def load_nih(folder):
             images.append(to_bytes(read_grey(folder / row["file"])))
             labels.append(int(positive))
             patients.append(row["patient"])
-    return Part("nih", np.stack(images), np.array(labels), patients)
+            about.append({key: row[key] for key in ("age", "sex", "view")})
+    return Part("nih", np.stack(images), np.array(labels), patients, about)

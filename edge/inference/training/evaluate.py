@@ -4,51 +4,37 @@ import numpy as np
 
 import metrics
 from data import LUNG_BOX
+from prepare import graph_inputs
+from spoilt import CHANGES, spoil
 
 PRECISIONS = ("f32", "int8")
+# Fewer say nothing about a subgroup.
+LEAST_OF_A_CLASS = 10
+SMALLER_BOX = (0.18, 0.82, 0.15, 0.85)
 
 
 def run(bundle, images, precision, size=16):
-    """Logits [N] and heat maps [N,h,w] of uint8 pictures [N,H,W]."""
-    logits, maps = [], []
+    """Logits [N] of uint8 pictures [N,H,W]."""
+    logits = []
     for i in range(0, len(images), size):
-        grey = images[i : i + size].astype(np.float32) / 255.0
-        features = bundle.features(grey, precision)
+        inputs = graph_inputs(images[i : i + size], bundle.manifest["preprocessing"])
+        features = bundle.features(inputs[:, 0], precision)
         logits.append(bundle.logits(features)[:, 0])
-        maps.append(bundle.heat_map(features))
-    return np.concatenate(logits).astype(np.float64), np.concatenate(maps)
+    return np.concatenate(logits).astype(np.float64)
 
 
-def box_of(side):
-    top, bottom, left, right = (round(f * side) for f in LUNG_BOX)
+def box_of(box, side):
+    top, bottom, left, right = (round(f * side) for f in box)
     return slice(top, bottom), slice(left, right)
 
 
-def cover(images, lungs):
-    """Covers the crude lung box (or all but it) with each picture's mean."""
-    rows, columns = box_of(images.shape[-1])
+def cover(images, box, lungs):
+    """Covers a crude lung box (or all but it) with each picture's mean."""
+    rows, columns = box_of(box, images.shape[-1])
     mean = np.rint(images.mean((1, 2), keepdims=True)).astype(np.uint8)
     inside = np.zeros(images.shape[1:], dtype=bool)
     inside[rows, columns] = True
     return np.where(inside if lungs else ~inside, mean, images)
-
-
-def lung_share(maps):
-    """Share of the positive heat-map mass that lies in the lung box, per picture."""
-    side = 224
-    repeat = side // maps.shape[-1]
-    wide = np.maximum(maps, 0.0).repeat(repeat, 1).repeat(repeat, 2)
-    rows, columns = box_of(side)
-    return wide[:, rows, columns].sum((1, 2)) / np.maximum(wide.sum((1, 2)), 1e-9)
-
-
-def peak_in_lungs(maps):
-    """Whether the highest cell's centre lies in the lung box, per picture."""
-    side = maps.shape[-1]
-    place = maps.reshape(len(maps), -1).argmax(1)
-    y, x = (place // side + 0.5) / side, (place % side + 0.5) / side
-    top, bottom, left, right = LUNG_BOX
-    return (y >= top) & (y < bottom) & (x >= left) & (x < right)
 
 
 def evaluate(bundle, part, temperature, threshold, seed):
@@ -56,7 +42,7 @@ def evaluate(bundle, part, temperature, threshold, seed):
     labels = part.labels
     out, score, agreement = {}, {}, {}
     for precision in PRECISIONS:
-        logits, maps = run(bundle, part.images, precision)
+        logits = run(bundle, part.images, precision)
         raw = metrics.sigmoid(logits)
         s = score[precision] = metrics.sigmoid(logits / temperature)
         figures = {
@@ -76,9 +62,6 @@ def evaluate(bundle, part, temperature, threshold, seed):
         ):
             ranges[name] = metrics.bootstrap(statistic, labels, s, part.patients, seed)
         figures["ranges"] = ranges
-        called = (labels == 1) & (s >= threshold)
-        figures["heat_in_lungs"] = float(lung_share(maps[called]).mean())
-        figures["peak_in_lungs"] = float(peak_in_lungs(maps[called]).mean())
         out[precision] = figures
     gap = np.abs(score["f32"] - score["int8"])
     agreement["p99"] = float(np.percentile(gap, 99))
@@ -87,8 +70,10 @@ def evaluate(bundle, part, temperature, threshold, seed):
     agreement["label"] = float(
         ((score["f32"] >= threshold) == (score["int8"] >= threshold)).mean()
     )
-    hidden, _ = run(bundle, cover(part.images, lungs=True), "f32")
-    alone, _ = run(bundle, cover(part.images, lungs=False), "f32")
+    hidden = run(bundle, cover(part.images, LUNG_BOX, lungs=True), "f32")
+    # A smaller box leaves the crop's borders to be seen.
+    mostly = run(bundle, cover(part.images, SMALLER_BOX, lungs=True), "f32")
+    alone = run(bundle, cover(part.images, LUNG_BOX, lungs=False), "f32")
     return {
         "images": len(part),
         "patients": len(set(part.patients)),
@@ -96,46 +81,51 @@ def evaluate(bundle, part, temperature, threshold, seed):
         "precision": out,
         "agreement": agreement,
         "auc_lungs_hidden": metrics.auc(labels, hidden),
+        "auc_smaller_box_hidden": metrics.auc(labels, mostly),
         "auc_lungs_only": metrics.auc(labels, alone),
     }
 
 
-def stress(bundle, part, threshold):
-    """AUC, sensitivity and specificity of the float artefact on spoilt pictures."""
-    from PIL import Image, ImageFilter
-
-    def each(change):
-        return np.stack([np.asarray(change(Image.fromarray(i))) for i in part.images])
-
-    def gamma(value):
-        table = [round(255 * (i / 255) ** value) for i in range(256)]
-        return lambda picture: picture.point(table)
-
-    spoilt = {
-        "blurred (sigma 1.5)": each(lambda p: p.filter(ImageFilter.GaussianBlur(1.5))),
-        "sharpened": each(lambda p: p.filter(ImageFilter.UnsharpMask(2, 120, 0))),
-        "darker (gamma 1.4)": each(gamma(1.4)),
-        "lighter (gamma 0.7)": each(gamma(0.7)),
-        "contrast x 0.7": each(lambda p: p.point([round(38 + 0.7 * i) for i in range(256)])),
-        "cropped 8 % a side": each(lambda p: p.resize((224, 224), Image.BILINEAR, box=(18, 18, 206, 206))),
-        "10 % frame added": each(lambda p: framed(p)),
-    }
+def stress(bundle, part, temperature, threshold):
+    """AUC, sensitivity, specificity and ECE of the float artefact on spoilt pictures."""
     rows = {}
-    for name, images in spoilt.items():
-        logits, _ = run(bundle, images, "f32")
-        s = metrics.sigmoid(logits / bundle.temperature[0])
+    for name in CHANGES:
+        logits = run(bundle, spoil(part.images, name), "f32")
+        s = metrics.sigmoid(logits / temperature)
         rows[name] = (
             metrics.auc(part.labels, logits),
             metrics.sensitivity(part.labels, s, threshold),
             metrics.specificity(part.labels, s, threshold),
+            metrics.ece(part.labels, s),
         )
     return rows
 
 
-def framed(picture):
-    from PIL import Image
+def bands(part):
+    """Boolean rows of each subgroup that the set names."""
+    sex, view = (np.array([about[key] for about in part.about]) for key in ("sex", "view"))
+    age = np.array([int(about["age"]) for about in part.about])
+    return {
+        "women": sex == "F", "men": sex == "M",
+        "under 18": age < 18, "18 to 64": (18 <= age) & (age < 65), "65 and older": 65 <= age,
+        "PA": view == "PA", "AP": view == "AP",
+    }
 
-    out = Image.new("L", picture.size)
-    small = picture.resize((180, 180), Image.BILINEAR)
-    out.paste(small, (22, 22))
-    return out
+
+def subgroups(bundle, part, temperature, threshold, seed):
+    """Figures of the float artefact in each subgroup with enough pictures of both classes."""
+    logits = run(bundle, part.images, "f32")
+    s = metrics.sigmoid(logits / temperature)
+    rows = {}
+    for name, own in bands(part).items():
+        labels, scores = part.labels[own], s[own]
+        few = min((labels == 1).sum(), (labels == 0).sum()) < LEAST_OF_A_CLASS
+        patients = [p for p, keep in zip(part.patients, own) if keep]
+        rows[name] = {
+            "present": int((labels == 1).sum()), "absent": int((labels == 0).sum()),
+            "auc": None if few else metrics.auc(labels, scores),
+            "range": None if few else metrics.bootstrap(metrics.auc, labels, scores, patients, seed),
+            "sensitivity": None if few else metrics.sensitivity(labels, scores, threshold),
+            "specificity": None if few else metrics.specificity(labels, scores, threshold),
+        }
+    return rows

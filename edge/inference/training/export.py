@@ -8,8 +8,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from data import SIDE
 from model import CHANNELS, GRID
+from prepare import PREPROCESSING
 
 OPSET = 13
 
@@ -85,7 +85,7 @@ def write_backbone(backbone, path):
     writer = GraphWriter()
     x = write_blocks(writer, backbone, len(backbone.blocks))
     writer.conv(x, backbone.neck, "neck", output="features")
-    write_graph(writer, ["N", CHANNELS, GRID, GRID], SIDE, path)
+    write_graph(writer, ["N", CHANNELS, GRID, GRID], PREPROCESSING["width"], path)
 
 
 def write_trunk(backbone, count, path):

@@ -22,16 +22,18 @@ from safetensors.numpy import save_file
 import metrics
 import phantoms
 from correct import correct_bias
-from data import SIDE, load_kermany
+from data import load_kermany
 from export import GraphWriter, write_blocks, write_graph
 from golden import sha256, write_cases
-from model import BLOCKS, GRID, MEAN, STD, Classifier, load_imagenet
+from model import BLOCKS, Classifier, load_imagenet
 from quantise import CORRECTION_PICTURES, describe, float_layers, quantise, run_features
 from score_onnx import Bundle
 from train import imagenet_file
 
 VERSION = "0.1.0"
 CHANNELS = BLOCKS[-1][-1]
+# The whole picture goes in.
+SIDE, GRID, MEAN, STD = 224, 14, 0.5, 0.5
 # Drawn pictures that fix scale and ranges, and the seed of the first.
 DRAWN, FIRST_DRAWN = 256, 500_000
 # Seeds and sizes of the golden pictures.
@@ -213,8 +215,11 @@ def main():
         head=sha256(head), int8=sha256(int8),
     )
     (folder / "manifest.toml").write_text(text, encoding="utf-8")
-    chosen = [(phantoms.parameters(seed), size) for seed, size in GOLDEN]
-    write_cases(Bundle(folder), chosen, ["int8"])
+    pictures = {
+        f"phantom-{number}-{w}x{h}": phantoms.draw(phantoms.parameters(seed), w, h)
+        for number, (seed, (w, h)) in enumerate(GOLDEN, 1)
+    }
+    write_cases(Bundle(folder), pictures, ["int8"])
     text += GOLDEN_AND_TRAINING.format(golden=sha256(folder / "golden/golden.json"), drawn=DRAWN)
     (folder / "manifest.toml").write_text(text, encoding="utf-8")
     card = CARD.format(

@@ -1,8 +1,9 @@
 """Renders manifest.toml, in the shape the loader expects."""
 
-from data import SIDE
 from golden import sha256
-from model import CHANNELS, GRID, MEAN, STD
+from model import CHANNELS, GRID
+from prepare import PREPROCESSING
+from scope import COMPONENTS, CONTRAST_FLOOR, HIDDEN, LARGEST_COMPONENT, SIDE
 
 ATTRIBUTION = (
     "Weights trained on the chest X-ray set of Kermany, Zhang and Goldbaum, 'Labeled "
@@ -18,23 +19,39 @@ id = "cxr-pneumonia"
 version = "{version}"
 title = "Chest X-ray: pneumonia (demonstration)"
 status = "demonstration"
-intended_use = "Shows the path from picture to report with a real network: frontal chest X-rays, pneumonia against normal. Trained on children of one hospital; not for clinical use."
+intended_use = "Shows the path from picture to report with a real network: frontal chest X-rays, pneumonia against normal. Trained on children of one to five years of one hospital; not for clinical use."
 licence = "CC-BY-4.0 AND Apache-2.0"
 attribution = "{attribution}"
 
 [takes]
 modalities = ["DX", "CR"]
 body_parts = ["CHEST", "THORAX", "LUNG"]
+ages = [1.0, 5.99]
 min_rows = 200
 min_columns = 200
 
 [preprocessing]
-width = {side}
-height = {side}
-resize = "stretch"
-filter = "triangle"
-mean = {mean}
-std = {std}
+width = {prep[width]}
+height = {prep[height]}
+resize = "{prep[resize]}"
+filter = "{prep[filter]}"
+crop = {{ top = {crop[top]}, bottom = {crop[bottom]}, left = {crop[left]}, right = {crop[right]} }}
+contrast_floor = {prep[contrast_floor]}
+mean = {prep[mean]}
+std = {prep[std]}
+
+[scope]
+file = "scope.safetensors"
+sha256 = "{scope_sha}"
+side = {side}
+components = {components}
+hidden = {hidden}
+contrast_floor = {scope_floor}
+largest_component = {largest_component}
+largest_distance = {largest_distance}
+largest_residual = {largest_residual}
+least_likeness = {least_likeness}
+fitted_on = "{scope_set}"
 
 [output]
 kind = "features+head"
@@ -94,12 +111,16 @@ def figures_table(name, figures):
     lines.append(f"score_gap_p99 = {figures['agreement']['p99']:.4f}")
     lines.append(f"score_gap_max = {figures['agreement']['max']:.4f}")
     lines.append(f"auc_lungs_hidden = {figures['auc_lungs_hidden']:.4f}")
+    lines.append(f"ece_balanced = {figures['precision']['f32']['ece_balanced']:.4f}")
     return "\n".join(lines) + "\n"
 
 
 def write_manifest(folder, values, golden=False, evaluation=None, seed=0):
     text = TEMPLATE.format(
-        attribution=ATTRIBUTION, side=SIDE, mean=MEAN, std=STD, channels=CHANNELS, grid=GRID,
+        attribution=ATTRIBUTION, prep=PREPROCESSING, crop=PREPROCESSING["crop"],
+        channels=CHANNELS, grid=GRID, side=SIDE, components=COMPONENTS, hidden=HIDDEN,
+        scope_floor=CONTRAST_FLOOR, largest_component=LARGEST_COMPONENT,
+        scope_sha=sha256(folder / "scope.safetensors"),
         head_sha=sha256(folder / "head.safetensors"),
         f32_sha=sha256(folder / "backbone.f32.onnx"),
         int8_sha=sha256(folder / "backbone.int8.onnx"),

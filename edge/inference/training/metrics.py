@@ -84,9 +84,8 @@ def fit_temperature(labels, logits):
     return float(np.exp((low + high) / 2))
 
 
-def threshold_for_sensitivity(labels, scores, wanted):
-    """Highest threshold (two decimals) that keeps the wanted sensitivity."""
-    for step in range(99, 0, -1):
-        if sensitivity(labels, scores, step / 100) >= wanted:
-            return step / 100
-    return 0.01
+def top_of_plateau(labels, scores, width=0.003):
+    """Highest threshold (two decimals) whose balanced accuracy is within `width` of the best."""
+    steps = np.arange(1, 100) / 100
+    balanced = [(sensitivity(labels, scores, t) + specificity(labels, scores, t)) / 2 for t in steps]
+    return float(steps[np.flatnonzero(np.array(balanced) >= max(balanced) - width)[-1]])

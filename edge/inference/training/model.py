@@ -1,7 +1,7 @@
 """The network: a truncated EfficientNet-Lite0 that ends in a feature map.
 
-Only the first 11 of 16 blocks are kept (up to the 14x14 stage), followed by a
-1x1 bottleneck. The result is F [N, 128, 14, 14], bounded by ReLU6; global
+Only the first 11 of 16 blocks are kept (a sixteenth of the input's side), followed
+by a 1x1 bottleneck. The result is F [N, 128, 10, 10], bounded by ReLU6; global
 average pooling and the linear head are applied outside the exported graph.
 """
 
@@ -10,9 +10,8 @@ import torch.nn.functional as F
 from torch import nn
 
 CHANNELS = 128
-GRID = 14
-MEAN = 0.5
-STD = 0.5
+# Side of the feature map, for an input of side 160.
+GRID = 10
 
 # (expansion, kernel, stride, in, out) of the kept blocks of EfficientNet-Lite0.
 BLOCKS = [
@@ -83,7 +82,7 @@ class Block(nn.Module):
 
 
 class Backbone(nn.Module):
-    """Grey image [N,1,H,W] (already normalised) to feature map [N,C,H/16,W/16]."""
+    """Graph input [N,1,H,W] to feature map [N,C,H/16,W/16]."""
 
     def __init__(self, drop=0.0):
         super().__init__()

@@ -2,8 +2,9 @@
 
     python score_onnx.py BUNDLE_DIR PICTURE... [--precision f32|int8|both]
 
-Prints one JSON line per picture and precision: {"file", "precision", "score"}.
-`score` is the calibrated probability sigmoid((W.GAP(F) + b) / temperature).
+Prints one JSON line per picture and precision: {"file", "precision", "score", "outside"}.
+`score` is the calibrated probability sigmoid((W.GAP(F) + b) / temperature); `outside`
+says whether the picture lies outside the bundle's scope.
 """
 
 import argparse
@@ -13,27 +14,14 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime as ort
-from PIL import Image
 from safetensors.numpy import load_file
 
-
-def read_grey(path, width, height):
-    """Luma in 0..1, squeezed to width x height with Pillow's antialiased BILINEAR."""
-    with Image.open(path) as picture:
-        if picture.mode.startswith("I"):
-            grey = np.asarray(picture, dtype=np.float32) / 65535.0
-        else:
-            grey = np.asarray(picture.convert("L"), dtype=np.float32) / 255.0
-    if grey.shape != (height, width):
-        grey = np.asarray(
-            Image.fromarray(grey, mode="F").resize((width, height), Image.BILINEAR),
-            dtype=np.float32,
-        )
-    return grey
+from prepare import graph_input, read_whole
+from scope import Scope, outside
 
 
 class Bundle:
-    """An opened bundle: sessions per precision, head and temperature."""
+    """An opened bundle: sessions per precision, head, temperature and scope."""
 
     def __init__(self, folder, threads=1):
         self.folder = Path(folder)
@@ -50,15 +38,22 @@ class Bundle:
             for artefact in self.manifest["artefact"]
         }
 
-    def read(self, path):
-        prep = self.manifest["preprocessing"]
-        return read_grey(path, prep["width"], prep["height"])
+    def input(self, grey):
+        """A grey picture in 0..1 of any size to the graph's input [h,w]."""
+        return graph_input(grey, self.manifest["preprocessing"])
 
-    def features(self, grey, precision):
-        """Grey pictures in 0..1 [N,H,W] to feature maps [N,C,h,w]."""
-        prep, output = self.manifest["preprocessing"], self.manifest["output"]
-        x = ((grey[:, None] - prep["mean"]) / prep["std"]).astype(np.float32)
-        return self.sessions[precision].run([output["features"]], {output["input"]: x})[0]
+    def outside(self, pictures):
+        """Whether each grey picture in 0..1 lies outside the scope [N]."""
+        record = self.manifest.get("scope")
+        if record is None:
+            return np.zeros(len(pictures), dtype=bool)
+        limits = [record[k] for k in ("largest_distance", "largest_residual", "least_likeness")]
+        return outside(Scope.load(self.folder / record["file"]), limits, pictures)
+
+    def features(self, inputs, precision):
+        """Graph inputs [N,h,w] to feature maps [N,C,h,w]."""
+        output = self.manifest["output"]
+        return self.sessions[precision].run([output["features"]], {output["input"]: inputs[:, None]})[0]
 
     def logits(self, features):
         return features.mean((2, 3), dtype=np.float32) @ self.weight.T + self.bias
@@ -67,9 +62,9 @@ class Bundle:
         """Class activation map [N,h,w]; its mean plus the bias is the logit."""
         return np.einsum("c,nchw->nhw", self.weight[finding], features)
 
-    def scores(self, grey, precision):
+    def scores(self, inputs, precision):
         """Calibrated scores [N, findings]."""
-        logits = self.logits(self.features(grey, precision)).astype(np.float64)
+        logits = self.logits(self.features(inputs, precision)).astype(np.float64)
         return 1.0 / (1.0 + np.exp(-logits / self.temperature))
 
 
@@ -83,10 +78,12 @@ def main():
     bundle = Bundle(args.bundle, args.threads)
     wanted = ["f32", "int8"] if args.precision == "both" else [args.precision]
     for path in args.pictures:
-        grey = bundle.read(path)[None]
+        grey = read_whole(path)
+        outside_scope = bool(bundle.outside([grey])[0])
         for precision in wanted:
-            score = float(bundle.scores(grey, precision)[0, 0])
-            print(json.dumps({"file": path, "precision": precision, "score": round(score, 6)}))
+            score = float(bundle.scores(bundle.input(grey)[None], precision)[0, 0])
+            line = {"file": path, "precision": precision, "score": round(score, 6), "outside": outside_scope}
+            print(json.dumps(line))
 
 
 if __name__ == "__main__":

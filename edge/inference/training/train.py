@@ -1,7 +1,7 @@
 """Trains the classifier and writes one checkpoint (averaged weights).
 
-    python train.py --stage low --data DIR --out low.pt
-    python train.py --stage high --data DIR --start low.pt --out model.pt
+    python train.py --data DIR --out first.pt
+    python train.py --data DIR --start first.pt --out model.pt
 """
 
 import argparse
@@ -9,48 +9,28 @@ import copy
 import math
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import onnxruntime as ort
 import torch
 import torch.nn.functional as F
-from onnxruntime.quantization import CalibrationMethod
 
 from augment import Augmenter
 from data import load_kermany
 from export import write_trunk
 from metrics import auc
-from model import MEAN, STD, Classifier, load_imagenet
-from quantise import quantise
+from model import Classifier, load_imagenet
+from prepare import graph_inputs
 
 BATCH = 32
-SMOOTHING = 0.05
-OUTSIDE_WEIGHT = 0.10
-EMA_DECAY = 0.995
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One pass of training; `horizon` is the length of the cosine, in epochs."""
-
-    side: int
-    epochs: int
-    horizon: int
-    frozen: int
-    peak_old: float
-    peak_new: float
-    int8_trunk: bool
-
-
-# "low": from ImageNet, on small pictures (half the cost). "high": at full size,
-# on a trunk that is float for one half of the batches and int8 for the other, so
-# that the tuned part learns to answer alike on both.
-STAGES = {
-    "low": Stage(160, 3, 8, 3, 6e-4, 2e-3, False),
-    "high": Stage(224, 2, 2, 5, 3e-4, 6e-4, True),
-}
+# Of a run from ImageNet, and of one that goes on from a checkpoint at a lower rate.
+EPOCHS, MORE_EPOCHS, LOWER = 7, 5, 0.5
+SMOOTHING = 0.06
+EMA_DECAY = 0.997
+# Stem and first blocks stay as they came from ImageNet; onnxruntime runs them.
+FROZEN = 3
+PEAK_OLD, PEAK_NEW = 6e-4, 2e-3
 
 
 def imagenet_file():
@@ -81,42 +61,28 @@ def batches(labels, rng):
     return np.concatenate(orders, axis=1)
 
 
-def loss_of(logit, cam, target, mask):
-    """Cross-entropy, and a price on evidence found outside the lung box."""
-    outside = 1.0 - F.adaptive_max_pool2d(mask, cam.shape[-2:])[:, 0]
-    return (
-        F.binary_cross_entropy_with_logits(logit, target)
-        + OUTSIDE_WEIGHT * (cam.abs() * outside).mean()
-    )
-
-
 class Trunk:
-    """The frozen part of the network: stem and first blocks, by onnxruntime."""
+    """The frozen part of the network, by onnxruntime: several times faster than torch."""
 
-    def __init__(self, backbone, blocks, threads, int8_inputs=None):
+    def __init__(self, backbone, blocks, threads):
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "trunk.onnx"
             write_trunk(backbone, blocks, path)
-            if int8_inputs is not None:
-                plain, path = path, Path(folder) / "trunk.int8.onnx"
-                quantise(plain, path, int8_inputs, CalibrationMethod.MinMax, {}, [])
             self.session = ort.InferenceSession(str(path), options, ["CPUExecutionProvider"])
 
     def __call__(self, x):
-        """Picture in 0..1 to what the first blocks give."""
-        out = self.session.run(None, {"image": ((x - MEAN) / STD).numpy()})[0]
+        """Graph input to what the first blocks give."""
+        out = self.session.run(None, {"image": x.numpy()})[0]
         return torch.from_numpy(out).contiguous(memory_format=torch.channels_last)
 
 
 @torch.no_grad()
-def logits_of(model, trunk, blocks, images, size=32):
+def logits_of(model, trunk, inputs, size=32):
     model.eval()
-    out = []
-    for chunk in torch.from_numpy(images).split(size):
-        out.append(model(trunk(chunk[:, None].float() / 255.0), blocks)[0])
-    return torch.cat(out).numpy()
+    chunks = torch.from_numpy(inputs).split(size)
+    return torch.cat([model(trunk(chunk), FROZEN)[0] for chunk in chunks]).numpy()
 
 
 @torch.no_grad()
@@ -129,22 +95,23 @@ def update_average(average, model, decay):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", required=True, help="folder with labels.csv")
-    parser.add_argument("--stage", required=True, choices=STAGES)
-    parser.add_argument("--imagenet", help="EfficientNet-Lite0 weights (.pth), for stage low")
-    parser.add_argument("--start", help="checkpoint of stage low, for stage high")
+    parser.add_argument("--imagenet", help="EfficientNet-Lite0 weights (.pth)")
+    parser.add_argument("--start", help="checkpoint to go on from")
     parser.add_argument("--out", required=True)
     parser.add_argument("--seed", type=int, default=20)
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
 
-    torch.manual_seed(args.seed)
+    epochs, rate_of_run = (MORE_EPOCHS, LOWER) if args.start else (EPOCHS, 1.0)
+    order = args.seed + bool(args.start)
+    torch.manual_seed(order)
     torch.set_num_threads(args.threads)
-    stage = STAGES[args.stage]
-    rng = np.random.default_rng(args.seed)
-    augmenter = Augmenter(args.seed)
+    rng = np.random.default_rng(order)
+    augmenter = Augmenter(order)
     parts = load_kermany(args.data, args.seed)
     train, tuning = parts["training"], parts["calibration"]
     images = torch.from_numpy(train.images)
+    tuning_inputs = graph_inputs(tuning.images)
     print({name: (len(p), len(set(p.patients))) for name, p in parts.items()}, flush=True)
 
     model = Classifier(drop=0.1)
@@ -153,36 +120,31 @@ def main():
     else:
         load_imagenet(model, args.imagenet or imagenet_file())
     model = model.to(memory_format=torch.channels_last)
-    trunks = [Trunk(model.backbone, stage.frozen, args.threads)]
-    if stage.int8_trunk:
-        sample = images[torch.from_numpy(rng.permutation(len(images))[:64])]
-        inputs = ((sample[:, None].float() / 255.0 - MEAN) / STD).numpy()
-        trunks.append(Trunk(model.backbone, stage.frozen, args.threads, inputs))
-    set_training(model, stage.frozen)
+    trunk = Trunk(model.backbone, FROZEN, args.threads)
+    set_training(model, FROZEN)
     average = copy.deepcopy(model)
     fresh = [*model.backbone.neck.parameters(), *model.head.parameters()]
-    old = [p for b in model.backbone.blocks[stage.frozen :] for p in b.parameters()]
+    old = [p for b in model.backbone.blocks[FROZEN:] for p in b.parameters()]
     optimiser = torch.optim.AdamW(
-        [{"params": old, "peak": stage.peak_old}, {"params": fresh, "peak": stage.peak_new}],
+        [{"params": old, "peak": PEAK_OLD}, {"params": fresh, "peak": PEAK_NEW}],
         weight_decay=0.03,
     )
     steps = len(train) // BATCH
-    horizon, step, start = stage.horizon * steps, 0, time.time()
+    horizon, step, start = epochs * steps, 0, time.time()
 
-    for epoch in range(stage.epochs):
-        set_training(model, stage.frozen)
+    for epoch in range(epochs):
+        set_training(model, FROZEN)
         running = 0.0
         for chosen in batches(train.labels, rng):
             rate = min(1.0, (step + 1) / 60) * 0.5 * (1 + math.cos(math.pi * step / horizon))
             for group in optimiser.param_groups:
-                group["lr"] = group["peak"] * max(rate, 0.01)
-            x, mask, hidden = augmenter(images[torch.from_numpy(chosen)], stage.side)
+                group["lr"] = rate_of_run * group["peak"] * max(rate, 0.01)
+            x, hidden = augmenter(images[torch.from_numpy(chosen)])
             target = torch.from_numpy(train.labels[chosen]).float()
             target = target * (1 - SMOOTHING) + SMOOTHING / 2
             target[hidden] = 0.5
-            trunk = trunks[step % len(trunks)]
-            logit, cam = model(trunk(x), stage.frozen)
-            loss = loss_of(logit, cam, target, mask)
+            logit, _ = model(trunk(x), FROZEN)
+            loss = F.binary_cross_entropy_with_logits(logit, target)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 2.0)
@@ -192,8 +154,7 @@ def main():
             running += loss.item()
             if step % 20 == 0:
                 print(f"step {step} loss {loss.item():.3f} {time.time() - start:.0f} s", flush=True)
-                torch.save({"state": average.state_dict(), "seed": args.seed}, args.out)
-        figure = auc(tuning.labels, logits_of(average, trunks[0], stage.frozen, tuning.images))
+        figure = auc(tuning.labels, logits_of(average, trunk, tuning_inputs))
         print(
             f"epoch {epoch} loss {running / steps:.3f} calibration-part AUC {figure:.4f} "
             f"{time.time() - start:.0f} s",

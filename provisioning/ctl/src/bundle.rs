@@ -3,10 +3,13 @@
 
 mod candidate;
 mod card;
+mod check;
 mod golden;
 mod head;
 mod manifest;
 mod report;
+
+pub(crate) use check::{Command, run};
 
 pub(crate) use candidate::{Candidate, CandidateFolder, Setting};
 pub(crate) use head::Head;

@@ -43,6 +43,9 @@ enum Command {
     /// The repository of signed releases, on the maintainers' own machines.
     #[command(subcommand)]
     Repository(repository::Command),
+    /// Model bundles on this machine.
+    #[command(subcommand)]
+    Bundle(bundle::Command),
     /// Locked sets of cases that judge candidates.
     #[command(subcommand)]
     TestSet(test_set::Command),
@@ -91,6 +94,7 @@ fn run(arguments: Arguments) -> anyhow::Result<String> {
     match command {
         Command::Pki(command) => pki::run(&command, now),
         Command::Repository(command) => repository::run(&command, now),
+        Command::Bundle(command) => bundle::run(&command),
         Command::TestSet(command) => runtime()?.block_on(test_set::run(&command, &hub)),
         Command::Plan(command) => runtime()?.block_on(plan::run(&command, &hub)),
         Command::Run(command) => runtime()?.block_on(run::run(command, &hub)),

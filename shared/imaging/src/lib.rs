@@ -15,6 +15,7 @@ pub mod evidence;
 pub mod header;
 mod part10;
 pub mod pixels;
+pub mod quality;
 pub mod query;
 mod recompress;
 pub mod render;

@@ -211,6 +211,11 @@ fn curve(grey: f32) -> f32 {
 
 #[cfg(test)]
 mod tests {
+    use barefoot_domain::{QualityGrade, QualityProblem, QualityVerdict};
+    use barefoot_imaging::header::read_header;
+    use barefoot_imaging::pixels::load_gray;
+    use barefoot_imaging::quality;
+
     use super::*;
 
     fn samples(chest: Chest) -> Vec<u16> {
@@ -271,6 +276,39 @@ mod tests {
             lung + 600 < spine && lung + 600 < abdomen,
             "{lung} {spine} {abdomen}"
         );
+    }
+
+    fn graded(chest: Chest) -> QualityVerdict {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("chest.dcm");
+        chest.instance().save(&path).unwrap();
+        let header = read_header(&path).unwrap();
+        quality::picture(&header, &load_gray(&path, &header).unwrap())
+    }
+
+    /// What many end-to-end tests expect of a study rests on it.
+    #[test]
+    fn drawn_chests_that_are_good_stay_good() {
+        for seed in 1..=12 {
+            for kind in [Radiograph::Dx, Radiograph::Cr] {
+                let verdict = graded(Chest::varied(seed, Size::Small, kind));
+                assert_eq!(
+                    verdict.problems,
+                    [QualityProblem::LowResolution],
+                    "{seed} {kind:?}"
+                );
+            }
+        }
+        let full = graded(Chest::default());
+        assert_eq!((full.grade, full.problems), (QualityGrade::A, vec![]));
+        for defect in [Defect::Overexposed, Defect::Underexposed, Defect::Blank] {
+            let spoilt = graded(Chest {
+                size: Size::Small,
+                defect,
+                ..Chest::default()
+            });
+            assert_eq!(spoilt.grade, QualityGrade::C, "{defect:?}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 use crate::machine::{
-    BENCH_VENV, FOR_DICOM, FOR_FEDERATION, FOR_IMAGE_TO_PAGE, FOR_LINE, FOR_QUEUE, FOR_READING,
-    provide_dicom_storescp, provide_packages,
+    BENCH_VENV, FOR_DICOM, FOR_FEDERATION, FOR_IMAGE_TO_PAGE, FOR_INFERENCE, FOR_LINE, FOR_QUEUE,
+    FOR_READING, INFERENCE_VENV, provide_dicom_storescp, provide_packages,
 };
 use crate::step::{Failure, built, cargo, root, step};
 
@@ -43,6 +43,10 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     if asked("federation") {
         provide_packages(&FOR_FEDERATION, agreed)?;
         BENCH_VENV.provide()?;
+    }
+    if asked("inference") {
+        provide_packages(&FOR_INFERENCE, agreed)?;
+        INFERENCE_VENV.provide()?;
     }
     step("build for the benchmarks", &mut build)?;
     let program = built("release", "barefoot-bench");

@@ -60,6 +60,9 @@ pub(crate) const FOR_QUEUE: [Program; 2] = [("mosquitto", "mosquitto"), ("python
 /// The peer of the benchmark `federation` comes from PyPI.
 pub(crate) const FOR_FEDERATION: [Program; 1] = [("python3", "python3")];
 
+/// The peer of the benchmark `inference` comes from PyPI.
+pub(crate) const FOR_INFERENCE: [Program; 1] = [("python3", "python3")];
+
 /// Debian keeps daemons in here; it is not on every user's path.
 const SYSTEM_FOLDERS: [&str; 2] = ["/usr/sbin", "/sbin"];
 
@@ -163,6 +166,12 @@ pub(crate) const TEST_VENV: Venv = Venv {
 pub(crate) const BENCH_VENV: Venv = Venv {
     folder: "target/bench-venv",
     requirements: "tests/bench/requirements.txt",
+};
+
+/// onnxruntime, the peer of the benchmark `inference`, and what makes its graphs.
+pub(crate) const INFERENCE_VENV: Venv = Venv {
+    folder: "target/inference-venv",
+    requirements: "tests/bench/inference/requirements.txt",
 };
 
 impl Venv {

@@ -4,29 +4,32 @@
 //! the study to review. It never ends in no assessment.
 
 mod attempts;
-
-mod sum;
-
 mod decision;
+mod panel;
+mod sum;
+#[cfg(test)]
+mod tests;
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use barefoot_domain::{Assessment, QualityVerdict, Reason, Urgency};
+use barefoot_domain::{Assessment, FindingResult, Reason, Urgency};
 use barefoot_imaging::header::{self, Header};
 use barefoot_imaging::pixels::{self, GrayImage};
 use barefoot_imaging::render;
-use barefoot_imaging::statistics::{PixelStatistics, statistics};
+use barefoot_inference::{NotTaken, Pose, Prediction, Viewing};
 use serde::Deserialize;
 
-use crate::handoff::{AssessedStudy, SettledStudy};
+use crate::handoff::{AssessedStudy, Grading, SettledStudy};
 use crate::heat_layer::{self, HeatLayer};
-use crate::model::{ActiveModel, ModelHandle, ShadowStudy};
+use crate::model::{ActiveModel, ModelHandle, Role, Seat, ShadowStudy, Silence};
 use crate::stage_times::{Stage, StageTimes};
 use decision::decide;
+use panel::together;
+pub(crate) use panel::{Config as PanelConfig, Policy};
 use sum::{Looked, Place, Sum};
 
 /// The longest side of a picture on a page, pixels.
@@ -35,6 +38,9 @@ const PICTURE_SIDE: u32 = 1024;
 /// Begun but never ended this often, a study has taken the whole daemon along (memory, an abort in a codec): it is then
 /// sent to review without being read.
 const MAX_ATTEMPTS: u32 = 3;
+
+/// A model that has answered may be asked for so long where it looked.
+const EXPLAIN_FOR: Duration = Duration::from_secs(2);
 
 /// When a person must look.
 #[derive(Debug, Clone, Deserialize)]
@@ -68,26 +74,45 @@ impl Config {
     }
 }
 
-/// Grades a picture from its statistics, width and height.
-pub(crate) type Grade = fn(&PixelStatistics, u32, u32) -> QualityVerdict;
+/// Pictures without a model that are graded with their study; more are a series.
+const GRADED_BESIDE: usize = 32;
 
 /// The stage; one for the daemon.
 #[derive(Debug)]
 pub(crate) struct Assessor {
     models: ModelHandle,
     review_below: f32,
-    grade: Grade,
+    grading: Arc<dyn Grading>,
     times: StageTimes,
+    deadline: Duration,
+    policy: Policy,
 }
 
 impl Assessor {
     #[must_use]
-    pub(crate) fn new(config: &Config, models: ModelHandle, grade: Grade, times: StageTimes) -> Self {
+    pub(crate) fn new(
+        config: &Config,
+        models: ModelHandle,
+        grading: Arc<dyn Grading>,
+        times: StageTimes,
+    ) -> Self {
         Self {
             models,
             review_below: config.review_below,
-            grade,
+            grading,
             times,
+            deadline: crate::config::default_deadline(),
+            policy: Policy::default(),
+        }
+    }
+
+    /// How long a model may take for a picture, and how several make one call.
+    #[must_use]
+    pub(crate) fn asking(self, deadline: Duration, panel: PanelConfig) -> Self {
+        Self {
+            deadline,
+            policy: panel.policy,
+            ..self
         }
     }
 
@@ -107,9 +132,8 @@ impl Assessor {
         let attempt = attempts::begin(pictures);
         // Once a study: a model that comes in between answers from the next one on.
         let _assessing = self.models.assessing();
-        let model = self.models.active();
-        let model = model.as_deref();
-        let mut sum = Sum::new(self.models.shadow().is_some());
+        let seats = self.models.seats();
+        let mut sum = Sum::new(&seats, self.models.shadow().is_some());
         if settled.identity_conflict {
             sum.gaps.push(Reason::IdentityConflict);
         }
@@ -117,14 +141,14 @@ impl Assessor {
             tracing::error!(study = %settled.study, attempt, "Assessing this study ended the daemon before; it goes to review unread.");
             sum.gap(Reason::ModelFailed);
         } else {
-            self.read_all(model, settled, &mut sum);
+            self.read_all(&seats, settled, &mut sum);
         }
-        let assessed = self.conclude(model, sum, pictures);
+        let assessed = self.conclude(&seats, sum, pictures);
         attempts::end(pictures);
         assessed
     }
 
-    fn read_all(&self, model: Option<&ActiveModel>, settled: &SettledStudy, sum: &mut Sum) {
+    fn read_all(&self, seats: &[Seat], settled: &SettledStudy, sum: &mut Sum) {
         let mut objects: Vec<(&PathBuf, Header)> = Vec::new();
         for path in &settled.instances {
             match header::read_header(path) {
@@ -137,26 +161,41 @@ impl Assessor {
             }
         }
         objects.retain(|(_, header)| header.has_pixels());
-        let taken = |header: &Header| model.filter(|active| active.model.takes(header).is_ok());
-        if model.is_none() {
+        let outside: Vec<Reason> = objects
+            .iter()
+            .filter_map(|(_, header)| outside(seats, header))
+            .collect();
+        if seats.is_empty() {
             sum.gap(Reason::NoModel);
-        } else if objects.is_empty() || objects.iter().any(|(_, header)| taken(header).is_none()) {
+        } else if objects.is_empty() {
             sum.gap(Reason::OutsideIntendedUse);
         }
-        if !objects.iter().any(|(_, header)| taken(header).is_some()) {
+        let taken = |header: &Header| seats.iter().any(|seat| seat.active.model.takes(header).is_ok());
+        sum.graded(&self.grading.series(&mut objects.iter().map(|(_, header)| header)));
+        for (path, header) in objects
+            .iter()
+            .filter(|(_, header)| !taken(header))
+            .take(GRADED_BESIDE)
+        {
+            sum.graded(&self.grading.undecoded(path, header));
+        }
+        if seats.is_empty() || outside.len() == objects.len() {
             // Nothing for a model: still a picture for the clinic, from the middle of the study.
             let middle = objects.len() / 2;
             objects = objects.into_iter().skip(middle).take(1).collect();
+        }
+        for reason in outside {
+            sum.gap(reason);
         }
         for (path, header) in &objects {
             let decoded = self
                 .times
                 .timed(Stage::Decode, || guarded(|| pixels::load_gray(path, header)));
             match decoded {
-                Ok(image) => match taken(header) {
-                    Some(model) => self.read(model, Arc::new(image), place(path, header), settled, sum),
-                    None => sum.show(-1.0, Arc::new(image), None),
-                },
+                Ok(image) if taken(header) => {
+                    self.read(seats, Arc::new(image), (path, header), settled, sum);
+                }
+                Ok(image) => sum.show(-1.0, Arc::new(image), None),
                 Err(reason) => {
                     tracing::warn!(study = %settled.study, reason, "A picture could not be decoded; the study goes to review.");
                     sum.undecodable();
@@ -165,60 +204,102 @@ impl Assessor {
         }
     }
 
-    /// The exposure rules are for the pictures a model takes.
     fn read(
         &self,
-        active: &ActiveModel,
+        seats: &[Seat],
         image: Arc<GrayImage>,
-        place: Place,
+        (path, header): (&Path, &Header),
         settled: &SettledStudy,
         sum: &mut Sum,
     ) {
-        let graded = self.times.timed(Stage::Grade, || {
-            (self.grade)(&statistics(&image), image.width, image.height)
-        });
-        sum.graded(&graded);
-        let at_work = active.at_work();
-        let begun = Instant::now();
-        let said = self
+        let graded = self
             .times
-            .timed(Stage::Model, || guarded(|| active.model.assess(&image)));
-        drop(at_work);
-        match said {
-            Ok(prediction) => sum.predicted(image, place, prediction, begun.elapsed()),
-            Err(reason) => {
-                sum.failed();
-                tracing::error!(study = %settled.study, reason, "The model failed on a picture; the study goes to review.");
-                sum.gap(Reason::ModelFailed);
-                sum.show(-1.0, image, None);
+            .timed(Stage::Grade, || self.grading.picture(path, header, &image));
+        sum.graded(&graded);
+        let pose = Pose::of(header);
+        let mut shown: Option<Prediction> = None;
+        let mut panel_spoke = false;
+        for (number, seat) in seats.iter().enumerate() {
+            let needed = seat.role != Some(Role::Fallback) || !panel_spoke;
+            if !needed || seat.active.model.takes(header).is_err() || sum.was_too_slow(number) {
+                continue;
             }
+            let begun = Instant::now();
+            let said = self
+                .times
+                .timed(Stage::Model, || self.ask(&seat.active, &image, pose));
+            match said {
+                Ok(prediction) => {
+                    sum.predicted((number, seat), &image, &prediction, begun.elapsed());
+                    panel_spoke |= seat.on_panel();
+                    shown.get_or_insert(prediction);
+                }
+                Err(silence) => {
+                    let reason = match silence {
+                        Silence::TooSlow => {
+                            tracing::error!(study = %settled.study, model = %seat.active.model.version(), "A model did not answer in time; the study goes to review.");
+                            Reason::ModelTooSlow
+                        }
+                        Silence::Failed(reason) => {
+                            tracing::error!(study = %settled.study, model = %seat.active.model.version(), reason, "A model failed on a picture; the study goes to review.");
+                            Reason::ModelFailed
+                        }
+                    };
+                    sum.failed(number, reason);
+                }
+            }
+        }
+        match shown {
+            Some(prediction) => sum.looked(image, place(path, header), prediction),
+            None => sum.show(-1.0, image, None),
         }
     }
 
-    fn conclude(&self, model: Option<&ActiveModel>, mut sum: Sum, pictures: &Path) -> AssessedStudy {
+    /// A model that does not end costs its answer, not this study's time and not the next one's.
+    fn ask(
+        &self,
+        active: &Arc<ActiveModel>,
+        image: &Arc<GrayImage>,
+        pose: Pose,
+    ) -> Result<Prediction, Silence> {
+        let (model, image) = (Arc::clone(active), Arc::clone(image));
+        let until = Instant::now() + EXPLAIN_FOR.min(self.deadline / 2);
+        active.runner.within(self.deadline, move || {
+            let _at_work = model.at_work();
+            let said = model.model.assess_viewed(&image, Viewing { pose, until });
+            said.map_err(|error| crate::error_chain::chain(&error))
+        })
+    }
+
+    fn conclude(&self, seats: &[Seat], mut sum: Sum, pictures: &Path) -> AssessedStudy {
         sum.quality.problems.sort_unstable();
         sum.quality.problems.dedup();
+        let said = together(self.policy, &sum.answers);
+        for reason in said.gaps {
+            sum.gap(reason);
+        }
         let (urgency, reasons) = decide(
             self.review_below,
             &sum.quality,
-            &sum.findings,
+            &said.findings,
             std::mem::take(&mut sum.gaps),
         );
-        let answered = !sum.findings.is_empty();
-        if let Some(active) = model {
-            self.count(active, &mut sum, urgency);
+        if let Some(first) = seats.iter().find(|seat| seat.role.is_none()) {
+            self.count(&first.active, &mut sum, urgency);
         }
+        let findings: Vec<FindingResult> = said.findings.into_iter().map(|(finding, _)| finding).collect();
+        let looked = sum.shown.as_ref().and_then(|(_, _, looked)| looked.as_ref());
+        let regions = looked.map_or_else(Vec::new, |looked| looked.regions_of(&findings));
+        let (model, engine) = said.lead.unzip();
         let assessment = Assessment {
-            model: model
-                .filter(|_| answered)
-                .map(|active| active.model.version().clone()),
-            engine: sum.engine,
-            findings: sum.findings.into_iter().map(|(finding, _)| finding).collect(),
+            model,
+            engine: engine.flatten(),
+            findings,
             quality: sum.quality,
             urgency,
             reasons,
-            regions: Vec::new(),
-            others: Vec::new(),
+            regions,
+            others: said.others,
         };
         let made = sum.shown.map_or_else(Vec::new, |(_, image, looked)| {
             self.times.timed(Stage::Pictures, || {
@@ -243,6 +324,23 @@ impl Assessor {
             self.models.offer(ShadowStudy { pictures });
         }
     }
+}
+
+/// Why no model takes an object; `None` where one does.
+fn outside(seats: &[Seat], header: &Header) -> Option<Reason> {
+    let mut reason = None;
+    for seat in seats {
+        match seat.active.model.takes(header) {
+            Ok(()) => return None,
+            // Otherwise it would have been taken: nearer than a model for something else.
+            Err(NotTaken::Age) => reason = Some(Reason::SubgroupNotCovered),
+            Err(_) => {
+                reason.get_or_insert(Reason::OutsideIntendedUse);
+            }
+        }
+    }
+    // Without any model that is the reason.
+    reason
 }
 
 /// Of several frames the middle one is read.

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use barefoot_domain::{
-    Call, EngineUse, FindingCode, FindingResult, QualityGrade, QualityProblem, QualityVerdict, Reason,
+    Call, FindingCode, FindingRegion, FindingResult, QualityGrade, QualityProblem, QualityVerdict, Reason,
 };
 use barefoot_imaging::pixels::GrayImage;
 use barefoot_imaging::render::HeatMap;
 use barefoot_inference::Prediction;
 
-use crate::model::{StudyCount, shadow};
+use super::panel::{Answer, Vote};
+use crate::model::{Seat, StudyCount, shadow};
 
 /// Where a model looked for a finding, and on what.
 #[derive(Debug)]
@@ -18,6 +19,19 @@ pub(super) struct Looked {
     pub(super) map: HeatMap,
     pub(super) finding: FindingCode,
     pub(super) place: Place,
+    /// Where positive findings were seen on it.
+    pub(super) regions: Vec<FindingRegion>,
+}
+
+impl Looked {
+    /// Those of findings that stayed positive when all models had spoken.
+    pub(super) fn regions_of(&self, findings: &[FindingResult]) -> Vec<FindingRegion> {
+        let positive = |region: &&FindingRegion| {
+            let mut calls = findings.iter().filter(|finding| finding.call == Call::Positive);
+            calls.any(|finding| finding.code == region.finding)
+        };
+        self.regions.iter().filter(positive).cloned().collect()
+    }
 }
 
 /// The frame of an image that was read.
@@ -32,32 +46,29 @@ pub(super) struct Place {
 /// Of the pictures only the one to show is kept: a study may have hundreds.
 pub(super) struct Sum {
     pub(super) quality: QualityVerdict,
-    /// Each finding where it stands out most (a finding on one view is a finding of the study), and whether its bundle
-    /// calls it urgent there.
-    pub(super) findings: Vec<(FindingResult, bool)>,
+    /// Of each model, in the order of seats; each finding where it stands out most: a finding on one view
+    /// is a finding of the study.
+    pub(super) answers: Vec<Answer>,
     pub(super) gaps: Vec<Reason>,
-    pub(super) engine: Option<EngineUse>,
     /// The picture to show, the highest score of any finding on it, and where the model looked.
     pub(super) shown: Option<(f32, Arc<GrayImage>, Option<Looked>)>,
-    failed: bool,
+    /// Of the model that answers first.
     times_ms: Vec<f32>,
     /// Pictures the model answered for, as many as the model beside is shown; `None` where there is none.
     beside: Option<Vec<(Arc<GrayImage>, Vec<FindingResult>)>>,
 }
 
 impl Sum {
-    pub(super) fn new(beside: bool) -> Self {
+    pub(super) fn new(seats: &[Seat], beside: bool) -> Self {
         let quality = QualityVerdict {
             grade: QualityGrade::A,
             problems: Vec::new(),
         };
         Self {
             quality,
-            findings: Vec::new(),
+            answers: seats.iter().map(Answer::none_of).collect(),
             gaps: Vec::new(),
-            engine: None,
             shown: None,
-            failed: false,
             times_ms: Vec::new(),
             beside: beside.then(Vec::new),
         }
@@ -82,39 +93,62 @@ impl Sum {
         });
     }
 
+    /// Whether the model in this seat was too slow for a picture before: for this study it is not asked again.
+    pub(super) fn was_too_slow(&self, seat: usize) -> bool {
+        let answer = self.answers.get(seat);
+        answer.is_some_and(|answer| answer.failed == Some(Reason::ModelTooSlow))
+    }
+
     pub(super) fn predicted(
         &mut self,
-        image: Arc<GrayImage>,
-        place: Place,
-        prediction: Prediction,
+        (number, seat): (usize, &Seat),
+        image: &Arc<GrayImage>,
+        prediction: &Prediction,
         took: Duration,
     ) {
-        self.times_ms.push(took.as_secs_f32() * 1000.0);
-        if let Some(beside) = self
-            .beside
-            .as_mut()
-            .filter(|beside| beside.len() < shadow::PICTURES)
-        {
-            beside.push((Arc::clone(&image), prediction.findings.clone()));
-        }
-        let mut highest = 0.0f32;
-        for finding in &prediction.findings {
-            highest = highest.max(finding.score.value());
-            let one = (finding.clone(), prediction.urgent.contains(&finding.code));
-            match self
-                .findings
-                .iter_mut()
-                .find(|(known, _)| known.code == finding.code)
+        if seat.role.is_none() {
+            self.times_ms.push(took.as_secs_f32() * 1000.0);
+            if let Some(beside) = self
+                .beside
+                .as_mut()
+                .filter(|beside| beside.len() < shadow::PICTURES)
             {
-                Some(known) if known.0.score < finding.score => *known = one,
-                Some(_) => {}
-                None => self.findings.push(one),
+                beside.push((Arc::clone(image), prediction.findings.clone()));
             }
         }
-        self.engine = Some(prediction.engine);
+        if prediction.outside {
+            self.gap(Reason::PictureOutside);
+        }
+        let Some(answer) = self.answers.get_mut(number) else {
+            return;
+        };
+        answer.engine = Some(prediction.engine.clone());
+        for finding in &prediction.findings {
+            let vote = Vote {
+                finding: finding.clone(),
+                urgent: prediction.urgent.contains(&finding.code),
+                operating_point: seat.active.model.operating_point(&finding.code).unwrap_or(0.5),
+            };
+            let known = answer
+                .votes
+                .iter_mut()
+                .find(|known| known.finding.code == finding.code);
+            match known {
+                Some(known) if known.finding.score < finding.score => *known = vote,
+                Some(_) => {}
+                None => answer.votes.push(vote),
+            }
+        }
+    }
+
+    /// Shows the picture if no other one shows more, with where the model looked.
+    pub(super) fn looked(&mut self, image: Arc<GrayImage>, place: Place, prediction: Prediction) {
+        let scores = prediction.findings.iter().map(|finding| finding.score.value());
+        let highest = scores.fold(0.0, f32::max);
         let looked = Looked {
             map: prediction.heat_map,
             finding: prediction.heat_map_of,
+            regions: prediction.regions,
             place,
         };
         self.show(highest, image, Some(looked));
@@ -127,25 +161,25 @@ impl Sum {
     }
 
     /// The model gave no answer for a picture it took.
-    pub(super) fn failed(&mut self) {
-        self.failed = true;
+    pub(super) fn failed(&mut self, seat: usize, reason: Reason) {
+        if let Some(answer) = self.answers.get_mut(seat) {
+            answer.failed = Some(reason);
+        }
     }
 
-    /// What the study showed of the model; `None` when the model was asked about no picture.
+    /// What the study showed of the model that answers first; `None` when it was asked about no picture.
     pub(super) fn count(&self, reviewed: bool) -> Option<StudyCount> {
-        if self.times_ms.is_empty() && !self.failed {
+        let own = self.answers.iter().find(|answer| answer.role.is_none())?;
+        if !own.was_asked() {
             return None;
         }
-        let scores = self.findings.iter().map(|(finding, _)| finding.score.value());
+        let findings = || own.votes.iter().map(|vote| &vote.finding);
         Some(StudyCount {
-            failed: self.failed,
+            failed: own.failed.is_some(),
             reviewed,
-            positive: self
-                .findings
-                .iter()
-                .any(|(finding, _)| finding.call == Call::Positive),
+            positive: findings().any(|finding| finding.call == Call::Positive),
             disagreed: false,
-            scores: scores.collect(),
+            scores: findings().map(|finding| finding.score.value()).collect(),
             times_ms: self.times_ms.clone(),
         })
     }

@@ -32,6 +32,7 @@ pub(super) fn patient_of(header: &Header) -> PatientText {
             .accession_number()
             .map(|text| text.value)
             .unwrap_or_default(),
+        study_date: header.study_date().unwrap_or_default(),
         name,
         id: patient.id.map(|text| text.value).unwrap_or_default(),
         sex: patient.sex.unwrap_or_default(),

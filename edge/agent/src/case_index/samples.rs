@@ -47,6 +47,7 @@ pub(crate) fn assessed(study_uid: &str) -> CaseView {
             guessed: false,
             other_names: String::new(),
             accession: String::new(),
+            study_date: String::new(),
         },
         state: CaseState::Assessed,
         received_at_ms: 1_764_000_000_000,

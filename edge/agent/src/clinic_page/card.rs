@@ -21,6 +21,8 @@ pub(super) struct Card {
     pub(super) received: Option<Moment>,
     pub(super) assessed: Option<Moment>,
     pub(super) light: Light,
+    /// What is known of the pictures while the assessment is not there yet.
+    pub(super) arrival: Option<QualityCard>,
     pub(super) result: Option<ResultCard>,
     /// More images came after the result that is shown.
     pub(super) superseded: bool,
@@ -62,15 +64,33 @@ pub(super) struct PictureCard {
     pub(super) pending: bool,
 }
 
+/// How good pictures are, and what to do about it.
+#[derive(Debug)]
+pub(super) struct QualityCard {
+    pub(super) class: &'static str,
+    pub(super) grade: String,
+    pub(super) advice: Vec<String>,
+}
+
+impl QualityCard {
+    fn of(verdict: &QualityVerdict, wording: Wording<'_>) -> Self {
+        let (class, grade) = wording.grade(verdict.grade);
+        let advice = verdict.problems.iter().map(|problem| wording.advice(*problem));
+        Self {
+            class,
+            grade,
+            advice: advice.collect(),
+        }
+    }
+}
+
 /// What the box concluded.
 #[derive(Debug)]
 pub(super) struct ResultCard {
     /// Empty when no model answered; the reasons say why.
     pub(super) findings: Vec<FindingLine>,
     pub(super) reasons: Vec<String>,
-    pub(super) quality_class: &'static str,
-    pub(super) quality: String,
-    pub(super) advice: Vec<String>,
+    pub(super) quality: QualityCard,
     /// Name and version.
     pub(super) model: Option<String>,
     pub(super) demonstration: bool,
@@ -96,6 +116,10 @@ impl Card {
             received: Moment::of(case.received_at_ms),
             assessed: case.assessed_at_ms.and_then(Moment::of),
             light: wording.light(case.state, urgency),
+            arrival: (!settled)
+                .then(|| wording.pictures.of_study(&case.study))
+                .flatten()
+                .map(|so_far| QualityCard::of(&so_far.verdict, wording)),
             result: case
                 .assessment
                 .as_ref()
@@ -126,8 +150,6 @@ impl Card {
 }
 
 fn result(assessment: &Assessment, wording: Wording<'_>) -> ResultCard {
-    let QualityVerdict { grade, problems } = &assessment.quality;
-    let (quality_class, quality) = wording.grade(*grade);
     ResultCard {
         findings: assessment
             .findings
@@ -139,9 +161,7 @@ fn result(assessment: &Assessment, wording: Wording<'_>) -> ResultCard {
             .iter()
             .map(|reason| wording.reason(reason))
             .collect(),
-        quality_class,
-        quality,
-        advice: problems.iter().map(|problem| wording.advice(*problem)).collect(),
+        quality: QualityCard::of(&assessment.quality, wording),
         model: assessment.model.as_ref().map(ToString::to_string),
         demonstration: assessment.model.as_ref().is_some_and(|model| model.demonstration),
         engine: assessment

@@ -73,6 +73,7 @@ pub(super) async fn follow(sources: &Sources, pulse: &watch::Sender<u64>, shutdo
     let mut cases = sources.cases.watch();
     let mut scanners = sources.scanners.watch();
     let mut aside = sources.aside.watch();
+    let mut pictures = sources.picture_quality.watch();
     let mut clock = interval(STATUS_PERIOD);
     clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut seen = Glance::at(sources);
@@ -82,6 +83,7 @@ pub(super) async fn follow(sources: &Sources, pulse: &watch::Sender<u64>, shutdo
             Ok(()) = cases.changed() => {}
             Ok(()) = scanners.changed() => {}
             Ok(()) = aside.changed() => {}
+            Ok(()) = pictures.changed() => {}
             _ = clock.tick() => {
                 let now = Glance::at(sources);
                 if now == seen {

@@ -143,7 +143,13 @@ fn write(app: &App, note: &str, voice: Option<Voice>) -> std::io::Result<Result<
     }
     let now_ms = clock::now_ms();
     let status = serde_json::to_string_pretty(&api::status_of(app))?;
-    let numbers = metrics::text(&sources.status, &sources.state, now_ms).map_err(std::io::Error::other)?;
+    let numbers = metrics::text(
+        &sources.status,
+        &sources.state,
+        &sources.picture_quality.totals(),
+        now_ms,
+    )
+    .map_err(std::io::Error::other)?;
     let disk = rustix::fs::statvfs(sources.state.root())?;
     let about = serde_json::json!({
         "made_by": concat!("barefoot-edge ", env!("CARGO_PKG_VERSION")),

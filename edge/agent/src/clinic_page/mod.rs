@@ -25,6 +25,7 @@ mod guard;
 mod sign_in;
 
 mod people;
+mod priors;
 
 mod request_language;
 
@@ -57,6 +58,8 @@ mod exchange;
 mod carried;
 
 mod orders;
+
+mod quality;
 
 mod top_bar;
 

@@ -12,6 +12,8 @@ use super::card::Card;
 use super::exchange::{ImportCard, NodeCard};
 use super::learning::LearningCard;
 use super::orders::{Field, OrderCard};
+use super::priors::PriorCard;
+use super::quality::ScannerFigures;
 use super::request_language::RequestLanguage;
 use super::server::App;
 use super::sign_in::{self, Who};
@@ -112,6 +114,7 @@ pub(super) struct CasePage<'a> {
     pub(super) frame: Frame<'a>,
     pub(super) t: &'a Texts,
     pub(super) card: Card,
+    pub(super) priors: Vec<PriorCard>,
     pub(super) live: String,
     pub(super) has_paper: bool,
 }
@@ -121,6 +124,7 @@ pub(super) struct CasePage<'a> {
 pub(super) struct CaseFragment<'a> {
     pub(super) t: &'a Texts,
     pub(super) card: Card,
+    pub(super) priors: Vec<PriorCard>,
     pub(super) has_paper: bool,
 }
 
@@ -249,6 +253,14 @@ pub(super) struct OrdersPage<'a> {
     pub(super) fields: Vec<Field>,
     /// An order was just written down.
     pub(super) added: bool,
+}
+
+#[derive(Debug, Template)]
+#[template(path = "quality.html")]
+pub(super) struct QualityPage<'a> {
+    pub(super) frame: Frame<'a>,
+    pub(super) t: &'a Texts,
+    pub(super) scanners: Vec<ScannerFigures>,
 }
 
 #[derive(Debug, Template)]

@@ -15,6 +15,7 @@ use serde::Deserialize;
 use super::card::Card;
 use super::learning::LearningCard;
 use super::pages::{self, CaseFragment, CasePage, Choice, Frame, List, ListFragment, ListPage, More};
+use super::priors::PriorCard;
 use super::request_language::RequestLanguage;
 use super::server::App;
 use super::texts::{Texts, fill};
@@ -22,10 +23,11 @@ use super::top_bar::TopBar;
 use super::wording::Wording;
 use super::{
     Language, api, assets, carried, changes, days, exchange, fault, guard, marks, orders, people, pictures,
-    print, saying, sign_in, talk, wall,
+    print, quality, saying, sign_in, talk, wall,
 };
 use crate::case_index::CaseView;
 use crate::clock;
+use crate::priors::priors_of;
 use crate::study_folder::StudyKey;
 
 /// Cards on the list before "show more" is pressed, and after.
@@ -71,6 +73,8 @@ pub(super) fn router(app: Arc<App>) -> Router {
             "/orders/take-back",
             post(orders::take_back).layer(DefaultBodyLimit::max(FORM_BYTES)),
         )
+        .route("/quality", get(quality::page))
+        .route("/api/quality", get(quality::figures))
         .route("/exchange", get(exchange::page))
         .route("/exchange/fragment", get(exchange::fragment))
         .route(
@@ -314,6 +318,7 @@ pub(super) fn wording(app: &App, language: Language) -> Wording<'_> {
         texts: app.library.of(language),
         language,
         names: &app.sources.finding_names,
+        pictures: &app.sources.picture_quality,
         review_below: app.sources.review_below,
         silence_allows: {
             let learning = app.sources.learning.view();
@@ -322,13 +327,17 @@ pub(super) fn wording(app: &App, language: Language) -> Wording<'_> {
     }
 }
 
-fn find_card(app: &App, key: &str, language: Language) -> Option<Card> {
+/// A case and what is known of the patient from before.
+fn find_case(app: &App, key: &str, language: Language) -> Option<(Card, Vec<PriorCard>)> {
     let case = app.sources.cases.get(&StudyKey::parse(key)?)?;
-    Some(Card::of(&case, wording(app, language)))
+    let wording = wording(app, language);
+    let priors = priors_of(&case, &app.sources.cases.all());
+    let priors = priors.iter().map(|prior| PriorCard::of(prior, wording));
+    Some((Card::of(&case, wording), priors.collect()))
 }
 
 async fn case(State(app): State<Arc<App>>, asked: RequestLanguage, Path(key): Path<String>) -> Response {
-    let Some(card) = find_card(&app, &key, asked.language) else {
+    let Some((card, priors)) = find_case(&app, &key, asked.language) else {
         return missing(State(app), asked).await;
     };
     let page = CasePage {
@@ -337,6 +346,7 @@ async fn case(State(app): State<Arc<App>>, asked: RequestLanguage, Path(key): Pa
         live: format!("/case/{}/fragment?lang={}", card.key, asked.language.code()),
         has_paper: app.sources.paper.is_some(),
         card,
+        priors,
     };
     pages::page(&page, asked)
 }
@@ -346,11 +356,12 @@ async fn case_fragment(
     asked: RequestLanguage,
     Path(key): Path<String>,
 ) -> Response {
-    match find_card(&app, &key, asked.language) {
-        Some(card) => pages::render(&CaseFragment {
+    match find_case(&app, &key, asked.language) {
+        Some((card, priors)) => pages::render(&CaseFragment {
             t: app.library.of(asked.language),
             has_paper: app.sources.paper.is_some(),
             card,
+            priors,
         }),
         None => StatusCode::NOT_FOUND.into_response(),
     }

@@ -12,6 +12,7 @@ use crate::import_desk::ImportDesk;
 use crate::learning_status::LearningStatus;
 use crate::node_status::NodeView;
 use crate::orders::Order;
+use crate::picture_quality::PictureQuality;
 use crate::reports_aside::ReportsAside;
 use crate::scanners::Scanners;
 use crate::speech::{NotKept, Speech};
@@ -43,6 +44,8 @@ pub(crate) struct Sources {
     pub orders: OrdersDesk,
     /// Reports that cannot stand beside a patient.
     pub aside: ReportsAside,
+    /// How good pictures are as they come.
+    pub picture_quality: PictureQuality,
     /// Turns the images' names into what they are called at the hub.
     pub hub_names: HubNames,
     /// Writes a report as PDF; `None` where this box cannot.

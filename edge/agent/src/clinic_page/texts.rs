@@ -58,7 +58,7 @@ words! {
         identity_conflict, picture_outside, disagreement, panel_incomplete, model_too_slow, subgroup_not_covered,
     }
     Quality {
-        heading, a, b, c, blank, overexposed, underexposed, low_contrast, low_resolution, undecodable,
+        heading, so_far, intro, none, day, pictures, commonest, count, no_scanner, a, b, c, blank, overexposed, underexposed, low_contrast, low_resolution, undecodable,
         dose_high, dose_low, anatomy_cut, not_collimated, blurred, rotated, inverted, view_missing, laterality_missing, body_part_missing, body_part_wrong, burned_in_text, slices_missing, slices_doubled, spacing_uneven, frames_black, frames_frozen,
     }
     DeliveryTexts { heading, queued, receipted, refused }
@@ -77,6 +77,7 @@ words! {
         heading, modality, unknown_modality, images, image, images_count, received, removed, assessed, version, model,
         engine, study_uid, case, case_hint,
     }
+    PriorTexts { heading, change, more, less, same, other_model }
     Picture { alt, alt_heat, none, pending, heat_map, heat_hint }
     ErrorTexts { missing_heading, missing, refused_heading, refused, failed_heading, failed, no_fonts, no_pdf }
     Expert {
@@ -141,6 +142,7 @@ pub(super) struct Texts {
     pub(super) learning: LearningTexts,
     pub(super) patient: Patient,
     pub(super) study: Study,
+    pub(super) prior: PriorTexts,
     pub(super) picture: Picture,
     pub(super) error: ErrorTexts,
     pub(super) expert: Expert,

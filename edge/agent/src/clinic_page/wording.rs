@@ -9,6 +9,7 @@ use super::Language;
 use super::texts::{Texts, fill};
 use crate::case_index::{CaseState, Delivery};
 use crate::finding_names::FindingNames;
+use crate::picture_quality::PictureQuality;
 use crate::users::Roles;
 
 /// Everything the words depend on beside the case itself.
@@ -17,6 +18,7 @@ pub(super) struct Wording<'a> {
     pub(super) texts: &'a Texts,
     pub(super) language: Language,
     pub(super) names: &'a FindingNames,
+    pub(super) pictures: &'a PictureQuality,
     pub(super) review_below: f32,
     /// Whether a patient who said nothing is learnt from; `None` where the box learns from nobody.
     pub(super) silence_allows: Option<bool>,
@@ -247,6 +249,7 @@ mod tests {
     use super::super::texts::Library;
     use super::*;
     use crate::finding_names::FindingName;
+    use crate::study_folder::StateDirectory;
 
     fn line(language: Language, call: Call, confidence: f32) -> (String, String) {
         let library = Library::load().unwrap();
@@ -256,10 +259,13 @@ mod tests {
             zh: "肺炎".into(),
         };
         let names = [(code.clone(), name)].into_iter().collect();
+        let folder = tempfile::tempdir().unwrap();
+        let pictures = PictureQuality::open(&StateDirectory::open(folder.path()).unwrap()).unwrap();
         let wording = Wording {
             texts: library.of(language),
             language,
             names: &names,
+            pictures: &pictures,
             review_below: 0.8,
             silence_allows: None,
             may: Roles::default(),

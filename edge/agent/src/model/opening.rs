@@ -53,7 +53,9 @@ pub(crate) fn open(directory: &Path, config: &ModelConfig) -> Result<ActiveModel
         engine: config.engine,
         precision: config.precision,
         onnxruntime: config.onnxruntime.clone(),
-        ..EngineChoice::default()
+        providers: config.providers.clone(),
+        threads: config.threads,
+        remember: config.remember.clone(),
     };
     let (model, selection) = Model::open(&bundle, &choice).map_err(|source| Unusable::Engine { source })?;
     log_selection(&selection);
@@ -69,22 +71,33 @@ pub(crate) fn open(directory: &Path, config: &ModelConfig) -> Result<ActiveModel
 
 fn log_selection(selection: &Selection) {
     for candidate in &selection.considered {
-        let (engine, precision) = (&candidate.engine, &candidate.precision);
+        let (engine, precision, form) = (&candidate.engine, &candidate.precision, candidate.form);
         match &candidate.outcome {
             Outcome::Passed {
                 median_ms,
                 worst_difference,
             } => {
-                tracing::info!(%engine, %precision, median_ms, worst_difference, "An engine passed the golden test.");
+                tracing::info!(%engine, %precision, form, median_ms, worst_difference, "An engine passed the golden test.");
+            }
+            Outcome::Slower { first_ms } => {
+                tracing::info!(%engine, %precision, form, first_ms, "Another way to run it is far faster.");
             }
             Outcome::Refused { reason } => {
-                tracing::warn!(%engine, %precision, reason, "An engine is not used.");
+                tracing::warn!(%engine, %precision, form, reason, "An engine is not used.");
             }
         }
+    }
+    if selection.fallback {
+        tracing::warn!(
+            engine = selection.chosen.engine,
+            "The engine the site file wishes for cannot be used; another one answers."
+        );
     }
     tracing::info!(
         engine = selection.chosen.engine,
         precision = selection.chosen.precision,
+        form = selection.form,
+        remembered = selection.remembered,
         "The model is ready."
     );
 }

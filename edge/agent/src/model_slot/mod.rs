@@ -40,4 +40,4 @@ pub(crate) use config::Config;
 pub(crate) use slot::{HubAccess, ModelSlot};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -7,12 +7,16 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::ModelConfig;
 use crate::finding_names::FindingNames;
-use crate::model::{ModelHandle, ShadowStudy, open_model, shadow};
+use crate::model::{ModelHandle, OtherModel, ShadowStudy, open_model, open_others, shadow};
 use crate::model_slot::{self, HubAccess, ModelSlot};
 use crate::status::{ModelStatus, ReleaseStatus, Status};
 
+/// What was chosen for which bundle, below the state directory.
+const ENGINES: &str = "engines.json";
+
 pub(super) struct Models {
     pub(super) site: ModelConfig,
+    pub(super) others: Vec<OtherModel>,
     pub(super) releases: Option<model_slot::Config>,
     pub(super) access: Option<HubAccess>,
     pub(super) directory: PathBuf,
@@ -29,7 +33,9 @@ impl Models {
             opening: true,
             ..ModelStatus::default()
         });
+        self.site.remember = Some(self.directory.join(ENGINES));
         let slot = self.open().await;
+        self.open_others().await;
         self.models.set_opened();
         match slot {
             Some(slot) => {
@@ -53,6 +59,22 @@ impl Models {
             self.models.set_active(model);
         }
         slot
+    }
+
+    async fn open_others(&mut self) {
+        let others = std::mem::take(&mut self.others);
+        if others.is_empty() {
+            return;
+        }
+        let site = self.site.clone();
+        let opened = tokio::task::spawn_blocking(move || open_others(&others, &site)).await;
+        let opened = opened.unwrap_or_else(|_| {
+            tracing::error!("Opening the further models panicked; studies are assessed without them.");
+            Vec::new()
+        });
+        self.names
+            .learn(opened.iter().flat_map(|(_, model)| model.names.clone()));
+        self.models.set_others(opened);
     }
 
     async fn open_slot(&mut self, releases: model_slot::Config) -> Option<ModelSlot> {

@@ -28,17 +28,22 @@ pub(super) fn read_checked(directory: &Path, file: &str, sha256: &str) -> Result
         return Err(BundleError::OutsideBundle);
     }
     let bytes = read(directory, file, FILE_LIMIT)?;
-    let mut found = String::with_capacity(64);
-    for byte in digest(&SHA256, &bytes).as_ref() {
-        // Writing to a string cannot fail.
-        let _ = write!(found, "{byte:02x}");
-    }
-    if !found.eq_ignore_ascii_case(sha256) {
+    if !self::sha256(&bytes).eq_ignore_ascii_case(sha256) {
         return Err(BundleError::Hash {
             file: file.to_owned(),
         });
     }
     Ok(bytes)
+}
+
+/// In lower-case hex.
+pub(super) fn sha256(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(64);
+    for byte in digest(&SHA256, bytes).as_ref() {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }
 
 fn read(directory: &Path, file: &str, limit: u64) -> Result<Vec<u8>, BundleError> {

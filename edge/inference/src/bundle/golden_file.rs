@@ -11,6 +11,8 @@ pub(crate) struct GoldenCase {
     /// PNG.
     pub(crate) picture: Vec<u8>,
     scores: ScoresRecord,
+    /// Whether it is a picture outside the bundle's scope; `None` where nothing is said.
+    pub(crate) outside: Option<bool>,
     pub(crate) tolerance: f32,
 }
 
@@ -36,6 +38,7 @@ struct CaseRecord {
     file: String,
     sha256: String,
     scores: ScoresRecord,
+    outside: Option<bool>,
     tolerance: f32,
 }
 
@@ -85,6 +88,7 @@ pub(super) fn parse(
             Ok(GoldenCase {
                 picture: read(&case.file, &case.sha256).map_err(Fault::Named)?,
                 scores: case.scores,
+                outside: case.outside,
                 tolerance: case.tolerance,
             })
         })

@@ -1,8 +1,10 @@
 use barefoot_domain::{FindingCode, ModelVersion};
 use serde::Deserialize;
 
+use super::input::{self, InputForm};
+use super::output::Output;
 use super::{BundleError, Finding, MANIFEST};
-use crate::Precision;
+use crate::{Precision, scope};
 
 /// What the bundle may be used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -21,6 +23,12 @@ pub(crate) struct Takes {
     pub(crate) modalities: Vec<String>,
     /// Body parts, in upper case. An object that names none is taken: most scanners leave it out.
     pub(crate) body_parts: Vec<String>,
+    /// View positions, in upper case; any where none is named. An object that names none is taken.
+    #[serde(default)]
+    pub(crate) views: Vec<String>,
+    /// The youngest and the oldest patient, in years. An object without an age is taken.
+    #[serde(default)]
+    pub(crate) ages: Option<[f32; 2]>,
     pub(crate) min_rows: u16,
     pub(crate) min_columns: u16,
 }
@@ -36,10 +44,33 @@ pub(crate) struct Preprocessing {
     _resize: Resize,
     #[serde(rename = "filter")]
     _filter: Filter,
-    /// Subtracted from the grey level, which is within 0 and 1.
+    /// The part of the picture the graph sees; the whole without it.
+    pub(crate) crop: Option<Crop>,
+    /// Where given, the stretched picture is first brought to mean 0 and deviation 1; less than this much deviation is not
+    /// made more of.
+    pub(crate) contrast_floor: Option<f32>,
+    /// Subtracted from the grey level, which is within 0 and 1 unless its contrast was evened.
     pub(crate) mean: f32,
     /// Divided by afterwards.
     pub(crate) std: f32,
+}
+
+/// In fractions of the picture's sides, from its upper left corner.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Crop {
+    pub(crate) top: f64,
+    pub(crate) bottom: f64,
+    pub(crate) left: f64,
+    pub(crate) right: f64,
+}
+
+impl Crop {
+    fn is_part(&self) -> bool {
+        // A NaN is within nothing.
+        let within = |from: f64, to: f64| 0.0 <= from && from + 0.05 <= to && to <= 1.0;
+        within(self.top, self.bottom) && within(self.left, self.right)
+    }
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -53,26 +84,6 @@ enum Resize {
 #[serde(rename_all = "lowercase")]
 enum Filter {
     Triangle,
-}
-
-/// What the graph gives.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct OutputNames {
-    /// The only kind so far: reading it refuses any other.
-    #[serde(rename = "kind")]
-    _kind: OutputKind,
-    pub(crate) input: String,
-    pub(crate) features: String,
-    pub(crate) channels: usize,
-    /// Height and width of the feature map.
-    pub(crate) grid: [usize; 2],
-}
-
-#[derive(Debug, Clone, Copy, Deserialize)]
-enum OutputKind {
-    #[serde(rename = "features+head")]
-    FeaturesAndHead,
 }
 
 #[derive(Debug, Deserialize)]
@@ -98,6 +109,10 @@ struct FindingRecord {
     name_en: String,
     name_zh: String,
     urgent: bool,
+    /// Which of the graph's classes it is; without it, the finding's place in the manifest.
+    class: Option<usize>,
+    /// Of a mask: the probability from which a pixel belongs to the finding.
+    threshold: Option<f32>,
     operating_point: f32,
     /// Which data the operating point was chosen on.
     #[serde(rename = "operating_set")]
@@ -124,11 +139,14 @@ struct Record {
     _attribution: String,
     takes: Takes,
     preprocessing: Preprocessing,
-    output: OutputNames,
-    head: NamedFile,
+    scope: Option<scope::Record>,
+    #[serde(default)]
+    input: input::Record,
+    output: Output,
+    head: Option<NamedFile>,
     artefact: Vec<ArtefactRecord>,
     finding: Vec<FindingRecord>,
-    golden: NamedFile,
+    golden: Option<NamedFile>,
     /// Free: the figures in the card.
     #[serde(rename = "evaluation")]
     _evaluation: Option<toml::Table>,
@@ -144,30 +162,35 @@ pub(super) struct Manifest {
     pub(super) title: String,
     pub(super) takes: Takes,
     pub(super) preprocessing: Preprocessing,
-    pub(super) output: OutputNames,
-    pub(super) head: NamedFile,
+    pub(super) scope: Option<scope::Record>,
+    pub(super) input: InputForm,
+    pub(super) output: Output,
+    /// Of `features+head`.
+    pub(super) head: Option<NamedFile>,
     pub(super) artefacts: Vec<(Precision, NamedFile)>,
     pub(super) findings: Vec<Finding>,
-    pub(super) golden: NamedFile,
+    /// Only graphs that hold everything may do without: the engines are then held against the one every box has.
+    pub(super) golden: Option<NamedFile>,
 }
 
 pub(super) fn parse(text: &str) -> Result<Manifest, BundleError> {
     let record: Record = toml::from_str(text).map_err(|source| BundleError::Manifest {
         source: Box::new(source),
     })?;
-    check(&record).map_err(|what| BundleError::Content {
+    checked(record).map_err(|what| BundleError::Content {
         file: MANIFEST.to_owned(),
         what,
-    })?;
-    let findings = record
-        .finding
-        .into_iter()
-        .map(finding)
-        .collect::<Result<_, _>>()
-        .map_err(|what| BundleError::Content {
-            file: MANIFEST.to_owned(),
-            what,
-        })?;
+    })
+}
+
+fn checked(record: Record) -> Result<Manifest, &'static str> {
+    check(&record)?;
+    record.output.check()?;
+    let classes = record.output.classes();
+    let findings = record.finding.into_iter().enumerate();
+    let findings = findings
+        .map(|(place, record)| finding(record, place, classes))
+        .collect::<Result<_, _>>()?;
     let artefacts = record.artefact.into_iter().map(|artefact| {
         let named = NamedFile {
             file: artefact.file,
@@ -184,6 +207,8 @@ pub(super) fn parse(text: &str) -> Result<Manifest, BundleError> {
         title: record.title,
         takes: record.takes,
         preprocessing: record.preprocessing,
+        scope: record.scope,
+        input: record.input.checked()?,
         output: record.output,
         head: record.head,
         artefacts: artefacts.collect(),
@@ -194,7 +219,7 @@ pub(super) fn parse(text: &str) -> Result<Manifest, BundleError> {
 
 fn check(record: &Record) -> Result<(), &'static str> {
     let preprocessing = &record.preprocessing;
-    let [height, width] = record.output.grid;
+    let learns = matches!(record.output, Output::Features(_));
     let sizes = 1..=4096_u32;
     let rules = [
         (record.schema == 1, "this program reads schema 1"),
@@ -224,19 +249,38 @@ fn check(record: &Record) -> Result<(), &'static str> {
             "mean is a number and std a positive one",
         ),
         (
-            (1..=65_536).contains(&record.output.channels)
-                && (1..=1024).contains(&height)
-                && (1..=1024).contains(&width),
-            "channels are within 1 and 65536, grid sides within 1 and 1024",
+            preprocessing.crop.is_none_or(|crop| crop.is_part()),
+            "a crop's edges are within 0 and 1, and at least 0.05 apart",
+        ),
+        (
+            preprocessing
+                .contrast_floor
+                .is_none_or(|floor| floor.is_finite() && 0.0 < floor),
+            "a contrast floor is positive",
+        ),
+        (
+            record.head.is_some() == learns,
+            "a [head] belongs to the output kind features+head, and only to it",
+        ),
+        (
+            record.golden.is_some() || !learns,
+            "the output kind features+head needs [golden] cases",
+        ),
+        (
+            record
+                .takes
+                .ages
+                .is_none_or(|[youngest, oldest]| 0.0 <= youngest && youngest <= oldest),
+            "ages: the youngest and the oldest, in years",
         ),
     ];
     match rules.iter().find(|(kept, _)| !kept) {
-        None => Ok(()),
+        None => record.scope.as_ref().map_or(Ok(()), scope::Record::check),
         Some((_, rule)) => Err(rule),
     }
 }
 
-fn finding(record: FindingRecord) -> Result<Finding, &'static str> {
+fn finding(record: FindingRecord, place: usize, classes: usize) -> Result<Finding, &'static str> {
     let code = FindingCode::new(record.code).map_err(|_| "finding code: 1 to 64 of a-z, 0-9, '_' and '-'")?;
     if !(0.0..=1.0).contains(&record.operating_point) {
         return Err("an operating point is within 0 and 1");
@@ -244,8 +288,18 @@ fn finding(record: FindingRecord) -> Result<Finding, &'static str> {
     if !record.temperature.is_finite() || record.temperature <= 0.0 {
         return Err("a temperature is positive");
     }
+    let class = record.class.unwrap_or(place);
+    if classes <= class {
+        return Err("a finding's class is one of the graph's: 0 is the first");
+    }
+    let threshold = record.threshold.unwrap_or(0.5);
+    if !(0.0..=1.0).contains(&threshold) {
+        return Err("a pixel threshold is within 0 and 1");
+    }
     Ok(Finding {
         code,
+        class,
+        threshold,
         name_en: record.name_en,
         name_zh: record.name_zh,
         urgent: record.urgent,

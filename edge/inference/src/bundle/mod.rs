@@ -3,7 +3,9 @@
 mod error;
 mod files;
 mod golden_file;
+mod input;
 mod manifest;
+mod output;
 mod weights;
 
 use std::path::Path;
@@ -13,10 +15,13 @@ use barefoot_domain::{FindingCode, ModelVersion};
 pub use error::BundleError;
 
 pub(crate) use golden_file::GoldenCase;
-pub(crate) use manifest::{OutputNames, Preprocessing, Takes};
-pub(crate) use weights::HeadWeights;
+pub(crate) use input::{InputForm, Layout};
+pub(crate) use manifest::{Crop, Preprocessing, Takes};
+pub(crate) use output::{Gives, MaskOutput, Output};
+pub(crate) use weights::{HeadWeights, floats};
 
 use crate::Precision;
+use crate::scope::Scope;
 
 const MANIFEST: &str = "manifest.toml";
 
@@ -35,6 +40,10 @@ pub(crate) struct Finding {
     pub(crate) name_en: String,
     pub(crate) name_zh: String,
     pub(crate) urgent: bool,
+    /// Which of the graph's classes it is, where the graph has classes.
+    pub(crate) class: usize,
+    /// Of a mask: the probability from which a pixel belongs to the finding.
+    pub(crate) threshold: f32,
     /// Calibrated score from which the call is positive.
     pub(crate) operating_point: f32,
     pub(crate) temperature: f32,
@@ -42,14 +51,21 @@ pub(crate) struct Finding {
 
 /// A bundle that was read whole, with every hash right.
 pub struct Bundle {
+    /// SHA-256 of the manifest, and by it of everything the manifest hashes.
+    pub(crate) digest: String,
     pub(crate) version: ModelVersion,
     pub(crate) title: String,
     pub(crate) takes: Takes,
     pub(crate) preprocessing: Preprocessing,
-    pub(crate) output: OutputNames,
+    /// Without it every picture is inside.
+    pub(crate) scope: Option<Scope>,
+    pub(crate) input: InputForm,
+    pub(crate) output: Output,
     pub(crate) findings: Vec<Finding>,
-    pub(crate) head: HeadWeights,
+    /// Of `features+head`.
+    pub(crate) head: Option<HeadWeights>,
     pub(crate) artefacts: Vec<Artefact>,
+    /// Empty where the engines are held against the one every box has.
     pub(crate) golden: Vec<GoldenCase>,
 }
 
@@ -70,20 +86,28 @@ impl Bundle {
         let text = files::read_text(directory, MANIFEST)?;
         let manifest = manifest::parse(&text)?;
         let read = |named: &manifest::NamedFile| files::read_checked(directory, &named.file, &named.sha256);
-        let golden_text = read(&manifest.golden)?;
-        let golden = golden_file::parse(&golden_text, manifest.findings.len(), |file, sha256| {
-            files::read_checked(directory, file, sha256)
-        })
-        .map_err(|fault| fault.in_file(&manifest.golden.file))?;
-        let head = HeadWeights::parse(
-            &read(&manifest.head)?,
-            manifest.findings.len(),
-            manifest.output.channels,
-        )
-        .map_err(|what| BundleError::Content {
-            file: manifest.head.file.clone(),
-            what,
-        })?;
+        let golden = manifest.golden.as_ref().map(|named| {
+            golden_file::parse(&read(named)?, manifest.findings.len(), |file, sha256| {
+                files::read_checked(directory, file, sha256)
+            })
+            .map_err(|fault| fault.in_file(&named.file))
+        });
+        let head = manifest.head.as_ref().zip(manifest.output.features());
+        let head = head.map(|(named, features)| {
+            HeadWeights::parse(&read(named)?, manifest.findings.len(), features.channels).map_err(|what| {
+                BundleError::Content {
+                    file: named.file.clone(),
+                    what,
+                }
+            })
+        });
+        let scope = manifest.scope.as_ref().map(|record| {
+            let bytes = files::read_checked(directory, &record.file, &record.sha256)?;
+            Scope::parse(record, &bytes).map_err(|what| BundleError::Content {
+                file: record.file.clone(),
+                what,
+            })
+        });
         let artefacts = manifest
             .artefacts
             .iter()
@@ -96,15 +120,18 @@ impl Bundle {
             })
             .collect::<Result<_, BundleError>>()?;
         Ok(Self {
+            digest: files::sha256(text.as_bytes()),
             version: manifest.version,
             title: manifest.title,
             takes: manifest.takes,
             preprocessing: manifest.preprocessing,
+            scope: scope.transpose()?,
+            input: manifest.input,
             output: manifest.output,
             findings: manifest.findings,
-            head,
+            head: head.transpose()?,
             artefacts,
-            golden,
+            golden: golden.transpose()?.unwrap_or_default(),
         })
     }
 
@@ -116,6 +143,23 @@ impl Bundle {
     #[must_use]
     pub fn title(&self) -> &str {
         &self.title
+    }
+
+    /// `features+head`, `scores` or `mask`.
+    #[must_use]
+    pub fn output_kind(&self) -> &'static str {
+        self.output.kind()
+    }
+
+    /// The precisions it brings, in the manifest's order.
+    pub fn precisions(&self) -> impl Iterator<Item = Precision> {
+        self.artefacts.iter().map(|artefact| artefact.precision)
+    }
+
+    /// How many golden cases it brings. Without any, engines are held against tract.
+    #[must_use]
+    pub fn golden_cases(&self) -> usize {
+        self.golden.len()
     }
 
     /// Every finding's code with its English and its Chinese name.

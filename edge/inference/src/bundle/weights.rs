@@ -22,7 +22,7 @@ impl HeadWeights {
     }
 }
 
-fn floats(tensors: &SafeTensors<'_>, name: &str, shape: &[usize]) -> Option<Vec<f32>> {
+pub(crate) fn floats(tensors: &SafeTensors<'_>, name: &str, shape: &[usize]) -> Option<Vec<f32>> {
     let tensor = tensors.tensor(name).ok()?;
     if tensor.dtype() != Dtype::F32 || tensor.shape() != shape {
         return None;

@@ -1,18 +1,20 @@
-//! What runs a graph. Engines know nothing of findings: they turn an input into a feature map.
+//! What runs a graph. Engines know nothing of findings: they turn numbers into numbers.
 
+mod expand;
 mod ort;
 mod tract;
 
 use std::fmt;
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-pub(crate) use self::ort::OrtLibrary;
-pub(crate) use self::tract::TractEngine;
+pub use self::ort::Provider;
+pub(crate) use self::ort::{OrtLibrary, identity as ort_identity};
+pub(crate) use self::tract::{Threads, TractEngine, TractForm, Traits};
 
 /// In which numbers a graph computes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
     F32,
@@ -36,7 +38,8 @@ impl fmt::Display for Precision {
 }
 
 /// Which program runs it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum EngineKind {
     /// In this program, everywhere.
     Tract,
@@ -64,20 +67,32 @@ impl fmt::Display for EngineKind {
 #[derive(Debug, Clone)]
 pub(crate) struct Contract {
     pub(crate) input_name: String,
-    /// Height and width; one channel.
-    pub(crate) input: [usize; 2],
+    pub(crate) input: [usize; 4],
     pub(crate) output_name: String,
-    /// Channels, height and width.
-    pub(crate) output: [usize; 3],
+    /// Sides of one do not count: graphs leave them out or put them in as they like.
+    pub(crate) output: Vec<usize>,
 }
 
-/// Channel by channel, each row by row.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct FeatureMap {
-    pub(crate) channels: usize,
-    pub(crate) height: usize,
-    pub(crate) width: usize,
-    pub(crate) data: Vec<f32>,
+impl Contract {
+    fn takes(&self, input: &[f32]) -> Result<(), EngineError> {
+        if input.len() == self.input.iter().product::<usize>() {
+            Ok(())
+        } else {
+            Err(EngineError::Shape)
+        }
+    }
+
+    /// Takes the graph's answer if it has the promised shape.
+    fn gives(&self, shape: &[usize], data: &[f32]) -> Result<Vec<f32>, EngineError> {
+        let sides = |shape: &[usize]| {
+            let sides = shape.iter().copied().filter(|side| *side != 1);
+            sides.collect::<Vec<_>>()
+        };
+        if sides(shape) != sides(&self.output) || data.len() != self.output.iter().product::<usize>() {
+            return Err(EngineError::Shape);
+        }
+        Ok(data.to_vec())
+    }
 }
 
 /// Runs one graph in one precision.
@@ -86,8 +101,11 @@ pub(crate) trait Engine: Send + Sync {
 
     fn precision(&self) -> Precision;
 
-    /// `input` is one picture, row by row, of the contract's size.
-    fn run(&self, input: &[f32]) -> Result<FeatureMap, EngineError>;
+    /// Which of its ways to run the graph: the order of axes of tract, the provider of ONNX Runtime.
+    fn form(&self) -> &'static str;
+
+    /// `input` is one picture in the contract's shape; so is what comes back.
+    fn run(&self, input: &[f32]) -> Result<Vec<f32>, EngineError>;
 }
 
 /// Why an engine gives no answer.
@@ -99,6 +117,8 @@ pub enum EngineError {
     LibraryNotNamed,
     #[error("the library of ONNX Runtime cannot be used: {reason}")]
     Library { reason: String },
+    #[error("this ONNX Runtime has no provider {provider}")]
+    Provider { provider: &'static str },
     #[error("the graph cannot be loaded: {reason}")]
     Load { reason: String },
     #[error("the graph failed: {reason}")]
@@ -108,20 +128,4 @@ pub enum EngineError {
     /// A fault in the engine, stopped here.
     #[error("the engine failed on this graph")]
     Panic,
-}
-
-impl FeatureMap {
-    /// Takes the engine's answer if it has the promised shape.
-    fn checked(contract: &Contract, shape: &[usize], data: Vec<f32>) -> Result<Self, EngineError> {
-        let [channels, height, width] = contract.output;
-        if shape != [1, channels, height, width] || data.len() != channels * height * width {
-            return Err(EngineError::Shape);
-        }
-        Ok(Self {
-            channels,
-            height,
-            width,
-            data,
-        })
-    }
 }

@@ -2,11 +2,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use ort::environment::Environment;
+use ort::ep::{self, ExecutionProvider, ExecutionProviderDispatch};
 use ort::session::Session;
 use ort::session::builder::GraphOptimizationLevel;
-use ort::value::{Outlet, TensorRef};
+use ort::value::TensorRef;
+use serde::{Deserialize, Serialize};
 
-use super::{Contract, Engine, EngineError, EngineKind, FeatureMap, Precision};
+use super::{Contract, Engine, EngineError, EngineKind, Precision};
 
 /// ONNX Runtime, loaded from a library at run time.
 pub(crate) struct OrtEngine {
@@ -14,6 +16,54 @@ pub(crate) struct OrtEngine {
     session: Mutex<Session>,
     contract: Contract,
     precision: Precision,
+    provider: Provider,
+}
+
+/// What ONNX Runtime computes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Provider {
+    /// Any processor.
+    Cpu,
+    /// A graphics card.
+    Cuda,
+    /// A graphics card or a Jetson, with kernels built for the graph.
+    TensorRt,
+}
+
+impl Provider {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Cuda => "cuda",
+            Self::TensorRt => "tensorrt",
+        }
+    }
+
+    /// `None` for the processor, which needs no registration.
+    fn registration(self, precision: Precision) -> Result<Option<ExecutionProviderDispatch>, EngineError> {
+        let there = |available: ort::Result<bool>| match available {
+            Ok(true) => Ok(()),
+            Ok(false) | Err(_) => Err(EngineError::Provider {
+                provider: self.as_str(),
+            }),
+        };
+        Ok(match self {
+            Self::Cpu => None,
+            Self::Cuda => {
+                there(ep::CUDA::is_available())?;
+                // Rounded products would not be the golden ones.
+                Some(ep::CUDA::default().with_tf32(false).build().error_on_failure())
+            }
+            Self::TensorRt => {
+                there(ep::TensorRT::is_available())?;
+                let integers = precision == Precision::Int8;
+                let provider = ep::TensorRT::default().with_fp16(false).with_int8(integers);
+                Some(provider.build().error_on_failure())
+            }
+        })
+    }
 }
 
 /// The library and what its sessions share. A process may have one environment and has it to its end.
@@ -52,16 +102,19 @@ impl OrtLibrary {
         &self,
         onnx: &[u8],
         precision: Precision,
+        provider: Provider,
         contract: Contract,
         threads: usize,
     ) -> Result<OrtEngine, EngineError> {
+        let registration = provider.registration(precision)?;
         let session = self
-            .session(onnx, threads)
+            .session(onnx, threads, registration)
             .map_err(|reason| EngineError::Load { reason })?;
-        let named = |outlets: &[Outlet], name: &str| {
-            outlets.len() == 1 && outlets.iter().any(|outlet| outlet.name() == name)
+        let [input] = session.inputs() else {
+            return Err(EngineError::Shape);
         };
-        if !named(session.inputs(), &contract.input_name) || !named(session.outputs(), &contract.output_name)
+        let mut outputs = session.outputs().iter();
+        if input.name() != contract.input_name || !outputs.any(|output| output.name() == contract.output_name)
         {
             return Err(EngineError::Shape);
         }
@@ -69,11 +122,19 @@ impl OrtLibrary {
             session: Mutex::new(session),
             contract,
             precision,
+            provider,
         })
     }
 
-    fn session(&self, onnx: &[u8], threads: usize) -> Result<Session, String> {
+    fn session(
+        &self,
+        onnx: &[u8],
+        threads: usize,
+        provider: Option<ExecutionProviderDispatch>,
+    ) -> Result<Session, String> {
         Session::builder(&self.environment)
+            .map_err(|error| error.to_string())?
+            .with_execution_providers(provider.as_slice())
             .map_err(|error| error.to_string())?
             .with_intra_threads(threads.max(1))
             .map_err(|error| error.to_string())?
@@ -86,12 +147,21 @@ impl OrtLibrary {
     }
 }
 
+/// Tells one library from another: its path, its length and when it was written. Empty where there is none.
+pub(crate) fn identity(configured: Option<&Path>) -> String {
+    let Ok(path) = find(configured) else {
+        return String::new();
+    };
+    let written = path.metadata().map(|file| (file.len(), file.modified().ok()));
+    format!("{} {written:?}", path.display())
+}
+
 fn find(configured: Option<&Path>) -> Result<PathBuf, EngineError> {
     let path = match configured {
         Some(path) => path.to_path_buf(),
         None => match std::env::var_os("ORT_DYLIB_PATH") {
             Some(path) if !path.is_empty() => PathBuf::from(path),
-            _ => return Err(EngineError::LibraryNotNamed),
+            _ => beside_the_program().ok_or(EngineError::LibraryNotNamed)?,
         },
     };
     // The loader would say no more than "not found", and look in other places first.
@@ -103,6 +173,17 @@ fn find(configured: Option<&Path>) -> Result<PathBuf, EngineError> {
     })
 }
 
+/// Where packages that bring the library put it.
+fn beside_the_program() -> Option<PathBuf> {
+    let program = std::env::current_exe().ok()?;
+    let folder = program.parent()?;
+    let places = ["libonnxruntime.so", "../lib/barefoot/libonnxruntime.so"];
+    places
+        .map(|place| folder.join(place))
+        .into_iter()
+        .find(|path| path.is_file())
+}
+
 impl Engine for OrtEngine {
     fn kind(&self) -> EngineKind {
         EngineKind::Ort
@@ -112,15 +193,16 @@ impl Engine for OrtEngine {
         self.precision
     }
 
-    fn run(&self, input: &[f32]) -> Result<FeatureMap, EngineError> {
+    fn form(&self) -> &'static str {
+        self.provider.as_str()
+    }
+
+    fn run(&self, input: &[f32]) -> Result<Vec<f32>, EngineError> {
         let failed = |error: ort::Error| EngineError::Run {
             reason: error.to_string(),
         };
-        let [height, width] = self.contract.input;
-        if input.len() != height * width {
-            return Err(EngineError::Shape);
-        }
-        let tensor = TensorRef::from_array_view(([1, 1, height, width], input)).map_err(failed)?;
+        self.contract.takes(input)?;
+        let tensor = TensorRef::from_array_view((self.contract.input, input)).map_err(failed)?;
         // A panic in another run leaves the session as it was.
         let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
         let outputs = session
@@ -134,6 +216,6 @@ impl Engine for OrtEngine {
             .iter()
             .map(|side| usize::try_from(*side).unwrap_or(0))
             .collect();
-        FeatureMap::checked(&self.contract, &shape, data.to_vec())
+        self.contract.gives(&shape, data)
     }
 }

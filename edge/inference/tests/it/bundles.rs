@@ -86,6 +86,15 @@ fn a_manifest_that_breaks_a_rule_is_refused() {
         ("status = \"demonstration\"", "status = \"proven\""),
         ("std = 0.25", "std = 0.0"),
         ("std = 0.25", "std = nan"),
+        ("std = 0.25", "std = 0.25\ncontrast_floor = 0.0"),
+        (
+            "std = 0.25",
+            "std = 0.25\ncrop = { top = 0.5, bottom = 0.4, left = 0.0, right = 1.0 }",
+        ),
+        (
+            "std = 0.25",
+            "std = 0.25\ncrop = { top = 0.0, bottom = nan, left = 0.0, right = 1.0 }",
+        ),
         ("filter = \"triangle\"", "filter = \"box\""),
         ("kind = \"features+head\"", "kind = \"mask\""),
         ("channels = 4", "channels = 5"),

@@ -8,5 +8,8 @@
 
 mod bundles;
 mod models;
+mod opaque;
+mod parity;
 mod shipped;
+mod third_party;
 mod tiny;

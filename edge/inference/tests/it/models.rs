@@ -87,6 +87,42 @@ fn an_engine_that_disagrees_is_refused_with_its_difference() {
 }
 
 #[test]
+fn the_choice_is_remembered_and_checked_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let bundle = copy();
+    let choice = EngineChoice {
+        remember: Some(folder.path().join("engines.json")),
+        ..tract(PrecisionWish::Auto)
+    };
+    let open = |choice| {
+        Model::open(&Bundle::load(bundle.path()).unwrap(), choice)
+            .unwrap()
+            .1
+    };
+    let first = open(&choice);
+    assert!(!first.remembered && 1 < first.considered.len());
+    let second = open(&choice);
+    assert!(second.remembered);
+    assert_eq!(second.considered.len(), 1, "nothing else is loaded");
+    assert_eq!((second.chosen, second.form), (first.chosen, first.form));
+    // Another wish is another choice.
+    let threads = EngineChoice {
+        threads: 2,
+        ..choice.clone()
+    };
+    assert!(!open(&threads).remembered);
+    // Another bundle too, and what was remembered for it must still give its golden answers.
+    let json = fs::read_to_string(original().join("golden/golden.json")).unwrap();
+    replace(
+        &bundle,
+        "golden/golden.json",
+        json.replace("0.005", "0.004").as_bytes(),
+        "manifest.toml",
+    );
+    assert!(!open(&choice).remembered);
+}
+
+#[test]
 fn a_graph_that_is_none_is_refused() {
     let bundle = copy();
     replace(&bundle, "f32.onnx", b"not a graph", "manifest.toml");
@@ -123,11 +159,14 @@ fn without_its_library_onnx_runtime_is_passed_over_or_named() {
             .find(|c| c.engine == EngineKind::Ort)
             .unwrap();
         assert!(matches!(ort.outcome, Outcome::Refused { .. }), "{ort:?}");
-        let only = EngineChoice {
+        assert!(!selection.fallback, "nothing else was wished for");
+        let wished = EngineChoice {
             engine: EngineWish::Ort,
             ..choice
         };
-        assert!(Model::open(&bundle, &only).is_err());
+        let (_, selection) = Model::open(&bundle, &wished).unwrap();
+        assert_eq!(selection.chosen.engine, "tract");
+        assert!(selection.fallback);
     }
 }
 
@@ -161,7 +200,7 @@ fn a_picture_gets_scores_calls_and_a_map() {
         usize::from(stripes.call == Call::Positive)
     );
     let map = &prediction.heat_map;
-    assert_eq!((map.width, map.height, map.values.len()), (8, 8, 64));
+    assert_eq!((map.width, map.height, map.values.len()), (64, 64, 4096));
     assert!(map.values.iter().all(|value| (0.0..=1.0).contains(value)));
     assert_eq!(prediction.engine.engine, "tract");
 }
@@ -259,6 +298,41 @@ fn a_model_takes_what_its_manifest_says() {
         Err(NotTaken::TooSmall),
     );
     check(&[dx, rows], true, Err(NotTaken::TooSmall));
+}
+
+#[test]
+fn a_model_takes_the_views_and_ages_it_names() {
+    let bundle = copy();
+    edit(
+        &bundle,
+        "manifest.toml",
+        "min_rows",
+        "views = [\"PA\"]\nages = [16, 80]\nmin_rows",
+    );
+    let bundle = Bundle::load(bundle.path()).unwrap();
+    let model = Model::open(&bundle, &tract(PrecisionWish::F32)).unwrap().0;
+    for (view, age, expected) in [
+        (&b"PA"[..], &b"045Y"[..], Ok(())),
+        (b"", b"", Ok(())),
+        (b"LL", b"045Y", Err(NotTaken::View)),
+        (b"PA", b"006M", Err(NotTaken::Age)),
+        (b"PA", b"081Y", Err(NotTaken::Age)),
+    ] {
+        let mut elements: Vec<(u16, u16, &[u8; 2], &[u8])> = vec![(8, 0x60, b"CS", b"DX")];
+        if !age.is_empty() {
+            elements.push((0x10, 0x1010, b"AS", age));
+        }
+        if !view.is_empty() {
+            elements.push((0x18, 0x5101, b"CS", view));
+        }
+        elements.extend([(0x28, 0x10, b"US", &[32, 0][..]), (0x28, 0x11, b"US", &[32, 0])]
+            as [(u16, u16, &[u8; 2], &[u8]); 2]);
+        assert_eq!(
+            model.takes(&header(&elements, true)),
+            expected,
+            "{view:?} {age:?}"
+        );
+    }
 }
 
 #[test]

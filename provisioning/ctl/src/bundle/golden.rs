@@ -24,6 +24,9 @@ struct Case {
     sha256: String,
     scores: Scores,
     tolerance: f64,
+    /// No matter of the head: it stays as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    outside: Option<bool>,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]

@@ -10,6 +10,7 @@
 
 mod bundling;
 mod candidate;
+mod checking;
 mod releasing;
 mod test_sets;
 

@@ -92,6 +92,19 @@ impl Header {
         self.code(tags::VIEW_POSITION)
     }
 
+    /// Which of a pair it shows: `R` or `L`, of the image before the series'.
+    #[must_use]
+    pub fn laterality(&self) -> Option<String> {
+        self.code(tags::IMAGE_LATERALITY)
+            .or_else(|| self.code(tags::LATERALITY))
+    }
+
+    /// Towards which side of the patient the rows run: `L` where the picture's right is the patient's left.
+    #[must_use]
+    pub fn patient_orientation(&self) -> Option<String> {
+        self.code(tags::PATIENT_ORIENTATION)
+    }
+
     #[must_use]
     pub fn rows(&self) -> Option<u16> {
         self.number(tags::ROWS)
@@ -168,6 +181,11 @@ impl Header {
     }
 
     #[must_use]
+    pub fn protocol_name(&self) -> Option<Text> {
+        self.text(tags::PROTOCOL_NAME)
+    }
+
+    #[must_use]
     pub fn accession_number(&self) -> Option<Text> {
         self.text(tags::ACCESSION)
     }
@@ -230,6 +248,22 @@ impl Header {
         first.parse().ok().filter(|number: &f64| number.is_finite())
     }
 
+    /// A decimal string's values; `sequence` is asked where the data set itself has none. Empty where one is no number.
+    pub(crate) fn decimals(&self, tag: Tag, sequence: Tag) -> Vec<f64> {
+        either(&self.kept, tag, sequence).map_or_else(Vec::new, decimals)
+    }
+
+    /// Where each frame lies that says its own place.
+    pub(crate) fn frame_positions(&self) -> impl Iterator<Item = Vec<f64>> {
+        self.kept.frame_positions.iter().map(decimals)
+    }
+
+    /// Whether the sequence's items have this element with a value.
+    pub(crate) fn has_nested(&self, sequence: Tag, tag: Tag) -> bool {
+        let value = self.kept.nested.get(&(sequence, tag));
+        value.is_some_and(|value| ascii(&value.bytes).is_some())
+    }
+
     /// The first of a code string's values in upper case.
     pub(crate) fn code_or_nested(&self, tag: Tag, sequence: Tag) -> Option<String> {
         first_code(either(&self.kept, tag, sequence)?)
@@ -283,6 +317,15 @@ impl Value {
 fn either(kept: &Kept, tag: Tag, sequence: Tag) -> Option<&Value> {
     let in_top = kept.top.get(&tag).filter(|value| !value.bytes.is_empty());
     in_top.or_else(|| kept.nested.get(&(sequence, tag)))
+}
+
+fn decimals(value: &Value) -> Vec<f64> {
+    let text = ascii(&value.bytes).unwrap_or_default();
+    let numbers: Option<Vec<f64>> = text
+        .split('\\')
+        .map(|part| part.trim().parse().ok().filter(|number: &f64| number.is_finite()))
+        .collect();
+    numbers.unwrap_or_default()
 }
 
 fn first_code(value: &Value) -> Option<String> {

@@ -23,6 +23,8 @@ pub(crate) struct Kept {
     pub(crate) top: BTreeMap<Tag, Value>,
     /// By sequence and element, of the first item that has it.
     pub(crate) nested: BTreeMap<(Tag, Tag), Value>,
+    /// Image Position (Patient) of each frame that says its own.
+    pub(crate) frame_positions: Vec<Value>,
     pub(crate) pixels: Option<PixelLocation>,
 }
 
@@ -142,7 +144,7 @@ impl<R: Read + Seek> Walk<'_, R> {
         let limit = match parent {
             None if depth == 0 => limits::kept_at_top(tag, header.length),
             None => None,
-            Some(parent) => limits::kept_within(parent, tag),
+            Some(parent) => limits::kept_within(parent, tag, header.length),
         };
         self.value(header, limit, encoding, parent)
     }
@@ -171,9 +173,14 @@ impl<R: Read + Seek> Walk<'_, R> {
             big_endian: encoding.big_endian,
         };
         match parent {
-            None => self.kept.top.entry(header.tag).or_insert(value),
-            Some(parent) => self.kept.nested.entry((parent, header.tag)).or_insert(value),
-        };
+            Some(tags::PLANE_POSITIONS) => self.kept.frame_positions.push(value),
+            None => {
+                self.kept.top.entry(header.tag).or_insert(value);
+            }
+            Some(parent) => {
+                self.kept.nested.entry((parent, header.tag)).or_insert(value);
+            }
+        }
         Ok(())
     }
 

@@ -8,26 +8,24 @@ use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
 
 use super::codestream::{self, Stream};
 use super::frame::Samples;
+use super::jpeg_ls;
 use super::layout::Layout;
 use super::{Error, Photometric};
 
 pub(super) fn is_known(transfer_syntax: &str) -> bool {
-    let known = TransferSyntaxRegistry.get(transfer_syntax);
-    let decodes =
-        known.is_some_and(|known| matches!(known.codec(), Codec::EncapsulatedPixelData(Some(_), _)));
-    decodes && codestream::kind(transfer_syntax).is_some()
+    match codestream::kind(transfer_syntax) {
+        None => false,
+        Some(codestream::Kind::JpegLs) => true,
+        Some(_) => TransferSyntaxRegistry
+            .get(transfer_syntax)
+            .is_some_and(|known| matches!(known.codec(), Codec::EncapsulatedPixelData(Some(_), _))),
+    }
 }
 
 /// Decodes one frame's compressed bytes.
 pub(super) fn decode(transfer_syntax: &str, bytes: Vec<u8>, layout: &Layout) -> Result<Samples, Error> {
     let no_decoder = || Error::NoDecoder {
         uid: transfer_syntax.to_owned(),
-    };
-    let known = TransferSyntaxRegistry
-        .get(transfer_syntax)
-        .ok_or_else(no_decoder)?;
-    let Codec::EncapsulatedPixelData(Some(decoder), _) = known.codec() else {
-        return Err(no_decoder());
     };
     let kind = codestream::kind(transfer_syntax).ok_or_else(no_decoder)?;
     let bits = match codestream::read(kind, &bytes)? {
@@ -39,17 +37,18 @@ pub(super) fn decode(transfer_syntax: &str, bytes: Vec<u8>, layout: &Layout) -> 
             what: "compressed single-bit pixel data",
         });
     }
-    let frame = Frame {
-        transfer_syntax,
-        layout,
-        bits,
-        bytes,
+    let decoded = match kind {
+        codestream::Kind::JpegLs => jpeg_ls::decode(&bytes)?,
+        _ => by_library(
+            Frame {
+                transfer_syntax,
+                layout,
+                bits,
+                bytes,
+            },
+            no_decoder,
+        )?,
     };
-    let mut decoded = Vec::new();
-    // Codecs index as the stream tells them; a hostile stream must cost one picture, not the daemon.
-    catch_unwind(AssertUnwindSafe(|| decoder.decode_frame(&frame, 0, &mut decoded)))
-        .map_err(|_| Error::CodecPanic)?
-        .map_err(|source| Error::Codec { source })?;
     let wanted = layout.pixels() * usize::from(layout.samples) * usize::from(bits / 8);
     if decoded.len() < wanted {
         return Err(Error::SizeMismatch {
@@ -64,6 +63,21 @@ pub(super) fn decode(transfer_syntax: &str, bytes: Vec<u8>, layout: &Layout) -> 
         photometric: after_decoding(kind, layout.photometric),
         first_bit: 0,
     })
+}
+
+fn by_library(frame: Frame<'_>, no_decoder: impl Fn() -> Error) -> Result<Vec<u8>, Error> {
+    let known = TransferSyntaxRegistry
+        .get(frame.transfer_syntax)
+        .ok_or_else(&no_decoder)?;
+    let Codec::EncapsulatedPixelData(Some(decoder), _) = known.codec() else {
+        return Err(no_decoder());
+    };
+    let mut decoded = Vec::new();
+    // Codecs index as the stream tells them; a hostile stream must cost one picture, not the daemon.
+    catch_unwind(AssertUnwindSafe(|| decoder.decode_frame(&frame, 0, &mut decoded)))
+        .map_err(|_| Error::CodecPanic)?
+        .map_err(|source| Error::Codec { source })?;
+    Ok(decoded)
 }
 
 /// The codecs of JPEG and JPEG 2000 give back RGB; run lengths leave the colours as they were.

@@ -5,6 +5,7 @@ use super::Error;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Jpeg,
+    JpegLs,
     Jpeg2000,
     RunLength,
 }
@@ -19,10 +20,11 @@ pub(super) struct Stream {
     pub(super) bytes_by_precision: bool,
 }
 
-/// `None` for everything that cannot be checked here and so is not decoded: JPEG-LS, JPEG XL, video.
+/// `None` for everything that cannot be checked here and so is not decoded: JPEG XL, video.
 pub(super) fn kind(transfer_syntax: &str) -> Option<Kind> {
     match transfer_syntax.strip_prefix("1.2.840.10008.1.2.")? {
         "4.50" | "4.51" | "4.57" | "4.70" => Some(Kind::Jpeg),
+        "4.80" | "4.81" => Some(Kind::JpegLs),
         "4.90" | "4.91" | "4.92" | "4.93" | "4.201" | "4.202" | "4.203" => Some(Kind::Jpeg2000),
         "5" => Some(Kind::RunLength),
         _ => None,
@@ -33,12 +35,12 @@ pub(super) fn kind(transfer_syntax: &str) -> Option<Kind> {
 pub(super) fn read(kind: Kind, bytes: &[u8]) -> Result<Option<Stream>, Error> {
     match kind {
         Kind::RunLength => Ok(None),
-        Kind::Jpeg => jpeg(bytes).map(Some).ok_or(Error::Damaged),
+        Kind::Jpeg | Kind::JpegLs => jpeg(bytes).map(Some).ok_or(Error::Damaged),
         Kind::Jpeg2000 => jpeg_2000(bytes).map(Some).ok_or(Error::Damaged),
     }
 }
 
-/// ITU-T T.81 annex B: marker segments up to the frame header.
+/// ITU-T T.81 annex B and T.87 annex C: marker segments up to the frame header.
 fn jpeg(bytes: &[u8]) -> Option<Stream> {
     let mut rest = bytes.strip_prefix(&[0xFF, 0xD8])?;
     loop {
@@ -57,7 +59,7 @@ fn jpeg(bytes: &[u8]) -> Option<Stream> {
             _ => {}
         }
         let length = usize::from(u16_at(after, 0)?);
-        let is_frame = matches!(marker, 0xC0..=0xCF) && !matches!(marker, 0xC4 | 0xC8 | 0xCC);
+        let is_frame = matches!(marker, 0xC0..=0xCF | 0xF7) && !matches!(marker, 0xC4 | 0xC8 | 0xCC);
         if is_frame {
             return Some(Stream {
                 precision: *after.get(2)?,

@@ -9,6 +9,8 @@ use crate::pixels::GrayImage;
 pub enum Filter {
     /// Linear, over the whole source area of a target pixel when making smaller: what Pillow calls BILINEAR.
     Triangle,
+    /// The mean of the source area of a target pixel.
+    Box,
 }
 
 /// Resamples to exactly this size.
@@ -31,6 +33,7 @@ pub fn resize_gray(image: &GrayImage, width: u32, height: u32, filter: Filter) -
     let mut target = Image::from_slice_u8(width, height, target, PixelType::F32).map_err(|_| Error::Size)?;
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(match filter {
         Filter::Triangle => FilterType::Bilinear,
+        Filter::Box => FilterType::Box,
     }));
     Resizer::new()
         .resize(&source, &mut target, &options)

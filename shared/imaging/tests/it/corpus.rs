@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use barefoot_imaging::header::read_header;
 use barefoot_imaging::pixels::load_gray;
 
-fn corpus() -> Option<PathBuf> {
+pub(crate) fn corpus() -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/dicom-core");
     root.join("manifest.tsv").exists().then_some(root)
 }

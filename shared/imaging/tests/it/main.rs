@@ -8,11 +8,13 @@
 
 mod corpus;
 mod damage;
+mod decoding;
 mod deidentification;
 mod evidence;
 mod files;
 mod headers;
 mod pictures;
+mod quality;
 mod reports;
 
 mod transcoding;

@@ -201,9 +201,9 @@ mod tests {
         assert_eq!(of("*/*", J2K, 1), Some((true, true)));
         assert_eq!(of("application/octet-stream", J2K, 1), Some((false, true)));
         assert_eq!(of("application/octet-stream", J2K, 2), None);
-        // No decoder for JPEG-LS here: only as it is.
-        const JLS: &str = "1.2.840.10008.1.2.4.80";
-        assert_eq!(of(plain, JLS, 1), None);
-        assert_eq!(of(ohif, JLS, 1), Some((true, false)));
+        // No decoder for video here: only as it is.
+        const HEVC: &str = "1.2.840.10008.1.2.4.107";
+        assert_eq!(of(plain, HEVC, 1), None);
+        assert_eq!(of(ohif, HEVC, 1), Some((true, false)));
     }
 }

@@ -22,6 +22,7 @@ use crate::case_index::{CaseIndex, CaseView};
 use crate::finding_names::FindingName;
 use crate::labels::{Label, LabelSource};
 use crate::learning_status::LearningStatus;
+use crate::picture_quality::PictureQuality;
 use crate::reading::tests::message;
 use crate::reading::{Said, Sent};
 use crate::reports_aside::ReportsAside;
@@ -39,6 +40,7 @@ mod fault;
 mod guarding;
 mod one_case;
 mod orders;
+mod quality;
 mod saying;
 mod signing_in;
 mod state;
@@ -94,6 +96,7 @@ impl Clinic {
             deliveries: NodesDesk::new(Vec::new, |_| None),
             orders: orders::desk(),
             aside: ReportsAside::open(&StateDirectory::open(root).unwrap()).unwrap(),
+            picture_quality: PictureQuality::open(&StateDirectory::open(root).unwrap()).unwrap(),
             hub_names: HubNames::new(|uid| format!("2.25.{}", uid.len())),
             paper: Some(Paper::new(|wish| {
                 let (patient, report) = (&wish.patient.name, &wish.report.id);

@@ -1,5 +1,7 @@
 //! The page of one case and its pictures.
 
+use barefoot_domain::Score;
+
 use super::{Clinic, assess};
 
 #[tokio::test]
@@ -30,6 +32,37 @@ async fn one_case_shows_every_field_and_both_pictures() {
         "{}",
         en.body
     );
+    clinic.close().await;
+}
+
+#[tokio::test]
+async fn an_earlier_study_of_the_patient_stands_beside() {
+    let clinic = Clinic::open().await;
+    let earlier = clinic.put("1.2.2", |case| {
+        case.patient.study_date = "20251224".into();
+        assess(case, |it| it.findings[0].score = Score::new(0.75).unwrap());
+    });
+    let stranger = clinic.put("1.2.4", |case| {
+        case.patient.study_date = "20251225".into();
+        case.patient.id = "P-0043".into();
+    });
+    let key = clinic.put("1.2.3", |case| {
+        case.patient.study_date = "20260301".into();
+        assess(case, |it| it.findings[0].score = Score::new(0.25).unwrap());
+    });
+    let zh = clinic.get(&format!("/case/{key}?lang=zh")).await.body;
+    for text in [
+        "该患者的既往检查",
+        "2025-12-24",
+        "肺炎：当时 75%，现在 25%",
+        "▼ 下降 50 个百分点",
+        &format!("/case/{earlier}"),
+    ] {
+        assert!(zh.contains(text), "{text} in {zh}");
+    }
+    assert!(!zh.contains(&stranger.to_string()), "another patient's study");
+    let first = clinic.get(&format!("/case/{earlier}?lang=en")).await.body;
+    assert!(!first.contains("Earlier studies"), "nothing came before it");
     clinic.close().await;
 }
 

@@ -47,11 +47,11 @@ impl Clinic {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let state = StateDirectory::open(folder.path()).unwrap();
+        let bundle = Path::new(env!("CARGO_MANIFEST_DIR")).join("../inference/tests/data/tiny");
         let config = ModelConfig {
-            bundle: Path::new(env!("CARGO_MANIFEST_DIR")).join("../inference/tests/data/tiny"),
             engine: EngineWish::Tract,
             precision: PrecisionWish::F32,
-            onnxruntime: None,
+            ..ModelConfig::new(bundle)
         };
         let (models, _) = ModelHandle::new();
         models.set_active(Some(Arc::new(

@@ -89,7 +89,7 @@ impl Maintainers {
         let bundle = self.folder.join(format!("shipped-{version}"));
         copy(&shipped(), &bundle);
         shift_head(&bundle, 0.001);
-        rename(&bundle, "0.1.0", version);
+        rename(&bundle, "0.2.0", version);
         self.sign_release(&bundle, "cxr-pneumonia", version);
         bundle
     }

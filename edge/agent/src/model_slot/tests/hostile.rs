@@ -65,8 +65,8 @@ async fn what_is_older_than_the_site_files_bundle_or_another_model_is_refused() 
         assert_eq!(clinic.hub().sent(), 0);
     }
     let clinic = Clinic::open(true).await;
-    clinic.maintainers.release_shipped("0.2.0");
-    clinic.hub().say_of("cxr-pneumonia", Action::Install, "0.2.0");
+    clinic.maintainers.release_shipped("0.3.0");
+    clinic.hub().say_of("cxr-pneumonia", Action::Install, "0.3.0");
     assert_eq!(refused(&clinic).await, "other_model");
     assert_eq!(clinic.hub().sent(), 0);
 }

@@ -8,7 +8,7 @@ mod hub;
 mod keeping;
 mod shipped;
 mod starts;
-mod studies;
+pub(crate) mod studies;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -31,8 +31,11 @@ use crate::assess::{Assessor, Config as DecisionConfig};
 use crate::config::ModelConfig;
 use crate::finding_names::FindingNames;
 use crate::model::{ModelHandle, StudyCount, shadow};
+use crate::picture_quality::PictureQuality;
+use crate::quality::Grader;
 use crate::stage_times::StageTimes;
 use crate::status::Status;
+use crate::study_folder::StateDirectory;
 use bundles::Maintainers;
 use hub::Hub;
 
@@ -64,7 +67,7 @@ impl Clinic {
             hub,
             models: ModelHandle::new().0,
             status: Self::status(dir.path()),
-            assessor: Self::assessor(ModelHandle::new().0),
+            assessor: Self::assessor(dir.path(), ModelHandle::new().0),
             maintainers,
             dir,
             running: None,
@@ -78,12 +81,13 @@ impl Clinic {
         Status::new(queue)
     }
 
-    fn assessor(models: ModelHandle) -> Arc<Assessor> {
-        let grade = crate::quality::grade;
+    fn assessor(dir: &std::path::Path, models: ModelHandle) -> Arc<Assessor> {
+        let state = StateDirectory::open(&dir.join("pictures")).unwrap();
+        let grader = Grader::new(PictureQuality::open(&state).unwrap(), time::UtcOffset::UTC);
         Arc::new(Assessor::new(
             &DecisionConfig::default(),
             models,
-            grade,
+            Arc::new(grader),
             StageTimes::default(),
         ))
     }
@@ -108,10 +112,9 @@ impl Clinic {
 
     fn model_config() -> ModelConfig {
         ModelConfig {
-            bundle: bundles::tiny(),
             engine: EngineWish::Tract,
             precision: PrecisionWish::F32,
-            onnxruntime: None,
+            ..ModelConfig::new(bundles::tiny())
         }
     }
 
@@ -138,7 +141,7 @@ impl Clinic {
             tokio::spawn(slot.run(shutdown.clone())),
             tokio::spawn(shadow::run(models.clone(), studies, shutdown.clone())),
         ];
-        self.assessor = Self::assessor(models.clone());
+        self.assessor = Self::assessor(self.dir.path(), models.clone());
         self.models = models;
         self.running = Some((shutdown, tasks));
     }

@@ -9,7 +9,7 @@ use crate::study_folder::StudyKey;
 
 const SIDE: u16 = 64;
 
-pub(super) fn write(directory: &Path) -> SettledStudy {
+pub(crate) fn write(directory: &Path) -> SettledStudy {
     let path = directory.join("picture.dcm");
     if !path.exists() {
         std::fs::write(&path, part_10()).unwrap();
