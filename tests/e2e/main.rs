@@ -47,6 +47,8 @@ mod large_studies;
 mod other_peoples_tools;
 
 mod archive_answers_peers;
+mod results_reach_archives;
+
 mod corpus;
 
 mod calls_equal_onnxruntime;

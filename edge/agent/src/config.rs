@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::{
     assess, clinic_page, front_door, hub_services, image_upload, import, link, local_training, metrics,
-    model, model_slot, nodes, retention, site_redaction, spool, study, worklist,
+    model, model_slot, nodes, results, retention, site_redaction, spool, study, worklist,
 };
 
 /// Everything a site decides.
@@ -36,6 +36,9 @@ pub struct Config {
     /// The clinic's own nodes: archives, workstations. Default none.
     #[serde(default)]
     pub deliver: Vec<nodes::Node>,
+    /// What assessments become for those nodes.
+    #[serde(default)]
+    pub results: results::Config,
     /// Without it: nothing is imported from sticks.
     #[serde(default)]
     pub import: Option<import::Config>,

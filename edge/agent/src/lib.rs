@@ -99,6 +99,7 @@ mod reading;
 mod recent_log;
 mod report_check;
 mod reports_aside;
+mod results;
 mod retention;
 mod scanners;
 mod site_redaction;

@@ -8,6 +8,8 @@
 //!
 //! case_book ─▶ queue ─▶ image_upload ─▶ hub: images of hard cases, without identity
 //!
+//! case_book ─▶ results ─▶ deliver: what assessments become for the clinic's own archives
+//!
 //! archive ◀─ query_retrieve, worklist ◀─ mpps: what else scanners ask of the door
 //!
 //! labels ─▶ case_book ─▶ local_training ◀─▶ federation ◀─▶ hub
@@ -56,16 +58,18 @@ use crate::link::Link;
 use crate::metrics::Metrics;
 use crate::model::ModelHandle;
 use crate::model_slot::HubAccess;
+use crate::nodes::What;
 use crate::paper::PaperWriter;
 use crate::picture_quality::PictureQuality;
 use crate::quality::Grader;
 use crate::report_check::ReportCheck;
 use crate::reports_aside::ReportsAside;
+use crate::results::{ResultsDesk, ResultsWriter};
 use crate::scanners::Scanners;
 use crate::spool::Spool;
 use crate::status::Status;
 use crate::storage_scp::StorageScp;
-use crate::study_folder::StateDirectory;
+use crate::study_folder::{StateDirectory, StudyKey};
 use crate::users::Users;
 use crate::{link, study};
 use bookkeeping::Bookkeeping;
@@ -195,6 +199,14 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
         check,
         aside.clone(),
     );
+    let wants_results =
+        config.results.fhir.is_some() || config.deliver.iter().any(|node| node.gets(What::Results));
+    let (results_desk, assessed_versions) = ResultsDesk::open();
+    let keeping = if wants_results {
+        keeping.with_results(results_desk)
+    } else {
+        keeping
+    };
     outgoing
         .resume(&recovery)
         .map_err(|source| Error::Queue { source })?;
@@ -269,6 +281,17 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
         let names = pseudonym_key(&state)?;
         HubNames::new(move |uid| names.uid_of(uid))
     };
+    let results = wants_results.then(|| ResultsWriter {
+        config: config.results.clone(),
+        state: state.clone(),
+        book: Arc::clone(&book),
+        cases: cases.clone(),
+        character_sets: character_sets.clone(),
+        finding_names: finding_names.clone(),
+        utc_offset: config.page.utc_offset(),
+        font_files: config.page.font_files(),
+        fonts: Mutex::default(),
+    });
     let paper = PaperWriter {
         state: state.clone(),
         book: Arc::clone(&book),
@@ -368,6 +391,11 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
     tasks.spawn(link.run(shutdown.clone()));
     tasks.spawn(deliveries.clone().run(shutdown.clone()));
     tasks.spawn(commitment.run(shutdown.clone()));
+    if let Some(results) = results {
+        let nodes = deliveries.clone();
+        let written = move |study: &StudyKey| nodes.look_at(study);
+        tasks.spawn(results.run(assessed_versions, written, shutdown.clone()));
+    }
     tasks.spawn(page.run(shutdown.clone()));
     if let Some(metrics) = metrics {
         tasks.spawn(metrics.run(shutdown.clone()));

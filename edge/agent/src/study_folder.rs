@@ -12,6 +12,8 @@
 //! worklist/<ulid>.order           what was ordered
 //! mpps/<h>.step                   what a scanner says of its work
 //! studies/<key>/results/<h>.dcm   objects made from the study, for archives
+//! studies/<key>/results/v<n>.complete   all that version n becomes is there
+//! results.begun                   since when studies become objects for archives
 //! deliver/<node>.log              what each node was sent
 //! images/sent.log                 whose images the hub has
 //! images/<key>-<n>/               what was made ready of version n's images; can be made again
@@ -162,6 +164,11 @@ impl StateDirectory {
     #[must_use]
     pub(crate) fn results(&self, key: &StudyKey) -> PathBuf {
         self.study(key).join("results")
+    }
+
+    #[must_use]
+    pub(crate) fn results_begun(&self) -> PathBuf {
+        self.0.join("results.begun")
     }
 
     #[must_use]

@@ -2,6 +2,7 @@
 //!
 //! The only writer of case logs. At start it reads every study's folder and says what was left undone.
 
+mod assessed;
 mod conversing;
 mod folder;
 mod identity;
@@ -27,6 +28,7 @@ use crate::handoff::{AssessedStudy, HubReceipt, Kept, SettledStudy, StoredInstan
 use crate::labels::Labels;
 use crate::reading::Reading;
 use crate::study_folder::{StateDirectory, StudyKey, hex, sync_directory};
+pub(crate) use assessed::AssessedVersion;
 pub(crate) use conversing::{Heard, Spoken};
 use folder::Folder;
 use identity::{made_by, modality_of, patient_of, same_patient};

@@ -24,6 +24,7 @@ use crate::idle::Idle;
 use crate::labels::Label;
 use crate::report_check::{ReportCheck, read_kept};
 use crate::reports_aside::ReportsAside;
+use crate::results::ResultsDesk;
 use crate::stage_times::Stage;
 use crate::study_folder::{StateDirectory, StudyKey};
 
@@ -46,6 +47,7 @@ pub(crate) struct Bookkeeping {
     hub_clock: HubClock,
     check: ReportCheck,
     aside: ReportsAside,
+    results: ResultsDesk,
 }
 
 impl Bookkeeping {
@@ -67,6 +69,15 @@ impl Bookkeeping {
             hub_clock,
             check,
             aside,
+            results: ResultsDesk::default(),
+        }
+    }
+
+    /// Assessed versions are handed in at `desk`, to become objects for archives.
+    pub(crate) fn with_results(self, desk: ResultsDesk) -> Self {
+        Self {
+            results: desk,
+            ..self
         }
     }
 
@@ -182,11 +193,12 @@ impl Bookkeeping {
                 book.record_assessed(&version, &assessed, &envelope_id, assessed_at)
             })
         };
-        let (results, stop) = (self.outgoing.clone(), shutdown.clone());
+        let (results, desk, stop) = (self.outgoing.clone(), self.results.clone(), shutdown.clone());
         let handed_on = tokio::spawn(async move {
             let Some(outgoing) = until_done("record an assessment", &stop, record).await else {
                 return true;
             };
+            desk.hand_in(&study, number);
             let queue = move || {
                 // The result first: it is what is waited for.
                 results.enqueue(&outgoing)?;

@@ -28,6 +28,7 @@ impl Vr {
     pub const OW: Self = Self(*b"OW");
     pub const PN: Self = Self(*b"PN");
     pub const SH: Self = Self(*b"SH");
+    pub const SL: Self = Self(*b"SL");
     pub const SQ: Self = Self(*b"SQ");
     pub const SS: Self = Self(*b"SS");
     pub const TM: Self = Self(*b"TM");

@@ -1,3 +1,5 @@
+use std::io::Cursor;
+
 use image::ExtendedColorType;
 
 use super::{Error, JPEG_QUALITY, fitted, fitted_size, jpeg, png, to_byte};
@@ -73,6 +75,54 @@ pub fn heat_layer(size: (u32, u32), map: &HeatMap, max_side: u32) -> Result<Vec<
 }
 
 const LAYER_STEPS: f32 = 32.0;
+
+/// Larger than any layer that was ever made.
+const LAYER_SIDE: u32 = 4096;
+
+/// The map that [`heat_layer`] drew; what it left out as too weak is nothing.
+///
+/// # Errors
+/// When the bytes are no such layer.
+pub fn map_of_layer(png: &[u8]) -> Result<HeatMap, Error> {
+    let mut reader = image::ImageReader::with_format(Cursor::new(png), image::ImageFormat::Png);
+    let mut limits = image::Limits::default();
+    (limits.max_image_width, limits.max_image_height) = (Some(LAYER_SIDE), Some(LAYER_SIDE));
+    reader.limits(limits);
+    let layer = reader
+        .decode()
+        .map_err(|source| Error::Decode { source })?
+        .into_rgba8();
+    let heat = |alpha: u8| match f32::from(alpha) / 255.0 / STRONGEST {
+        0.0 => 0.0,
+        strength => VISIBLE_FROM + strength.min(1.0) * (1.0 - VISIBLE_FROM),
+    };
+    let values = layer.pixels().map(|pixel| {
+        let [.., alpha] = pixel.0;
+        heat(alpha)
+    });
+    Ok(HeatMap {
+        width: layer.width(),
+        height: layer.height(),
+        values: values.collect(),
+    })
+}
+
+impl HeatMap {
+    /// The map at a picture's size, row by row.
+    ///
+    /// # Errors
+    /// When its size is zero or does not fit its data.
+    pub fn stretched(&self, width: u32, height: u32) -> Result<Vec<f32>, Error> {
+        whole(self)?;
+        let columns = samples(width, self.width);
+        let rows = samples(height, self.height);
+        let row = |row: &Between| {
+            let row = *row;
+            columns.iter().map(move |column| at(self, row, *column))
+        };
+        Ok(rows.iter().flat_map(row).collect())
+    }
+}
 
 fn whole(map: &HeatMap) -> Result<(), Error> {
     let cells = u64::from(map.width) * u64::from(map.height);

@@ -10,7 +10,7 @@ use image::{ExtendedColorType, ImageEncoder};
 
 use crate::pixels::GrayImage;
 
-pub use heat::{HeatMap, heat_layer, overlay_heat_map};
+pub use heat::{HeatMap, heat_layer, map_of_layer, overlay_heat_map};
 pub use resize::{Filter, resize_gray};
 pub use shown::{Area, Format, Shown, show};
 
@@ -27,6 +27,11 @@ pub enum Error {
     Resize {
         #[source]
         source: fast_image_resize::ResizeError,
+    },
+    #[error("the picture cannot be read back")]
+    Decode {
+        #[source]
+        source: image::ImageError,
     },
     #[error("the picture cannot be encoded")]
     Encode {

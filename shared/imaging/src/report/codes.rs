@@ -14,18 +14,19 @@ pub struct FindingName {
 
 /// A code of a scheme; the meaning is its name there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Code {
-    pub(super) value: String,
-    pub(super) scheme: Scheme,
-    pub(super) meaning: String,
+pub(crate) struct Code {
+    pub(crate) value: String,
+    pub(crate) scheme: Scheme,
+    pub(crate) meaning: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Scheme {
+pub(crate) enum Scheme {
     Snomed,
     Loinc,
     Dicom,
     Ucum,
+    Umls,
     /// Language tags (RFC 5646).
     Language,
     /// Ours: `99BAREFOOT`.
@@ -34,23 +35,25 @@ pub(super) enum Scheme {
 
 impl Scheme {
     /// PS3.16 section 8.
-    pub(super) fn designator(self) -> &'static str {
+    pub(crate) fn designator(self) -> &'static str {
         match self {
             Self::Snomed => "SCT",
             Self::Loinc => "LN",
             Self::Dicom => "DCM",
             Self::Ucum => "UCUM",
+            Self::Umls => "UMLS",
             Self::Language => "RFC5646",
             Self::Own => "99BAREFOOT",
         }
     }
 
-    pub(super) fn fhir(self) -> &'static str {
+    pub(crate) fn fhir(self) -> &'static str {
         match self {
             Self::Snomed => "http://snomed.info/sct",
             Self::Loinc => "http://loinc.org",
             Self::Dicom => "http://dicom.nema.org/resources/ontology/DCM",
             Self::Ucum => "http://unitsofmeasure.org",
+            Self::Umls => "http://www.nlm.nih.gov/research/umls",
             Self::Language => "urn:ietf:bcp:47",
             Self::Own => OWN_SYSTEM,
         }
@@ -58,9 +61,9 @@ impl Scheme {
 }
 
 /// Our code system's name in FHIR.
-pub(super) const OWN_SYSTEM: &str = "urn:oid:2.25.4653291329967564828560827053873516160";
+pub(crate) const OWN_SYSTEM: &str = "urn:oid:2.25.4653291329967564828560827053873516160";
 
-pub(super) fn code(scheme: Scheme, value: &str, meaning: &str) -> Code {
+pub(crate) fn code(scheme: Scheme, value: &str, meaning: &str) -> Code {
     Code {
         value: value.to_owned(),
         scheme,
@@ -163,7 +166,7 @@ pub fn name_of(finding: &str, language: Language) -> Option<&'static str> {
 }
 
 /// The name in a bundle's words, else in ours, else the code as it is.
-pub(super) fn finding_name(
+pub(crate) fn finding_name(
     finding: &FindingCode,
     names: &[(FindingCode, FindingName)],
     language: Language,
@@ -180,7 +183,7 @@ pub(super) fn finding_name(
 }
 
 /// In SNOMED CT where our table has it, else ours. `name` stands as the meaning of a code of ours.
-pub(super) fn finding_code(finding: &FindingCode, name: &str) -> Code {
+pub(crate) fn finding_code(finding: &FindingCode, name: &str) -> Code {
     match FINDINGS.iter().find(|(code, ..)| *code == finding.as_str()) {
         Some((_, _, _, value, meaning)) => code(Scheme::Snomed, value, meaning),
         None => code(Scheme::Own, finding.as_str(), name),
@@ -188,7 +191,7 @@ pub(super) fn finding_code(finding: &FindingCode, name: &str) -> Code {
 }
 
 /// PS3.16 CID 244.
-pub(super) fn side(side: Side) -> Code {
+pub(crate) fn side(side: Side) -> Code {
     let (value, meaning) = match side {
         Side::Left => ("7771000", "Left"),
         Side::Right => ("24028007", "Right"),
@@ -198,7 +201,7 @@ pub(super) fn side(side: Side) -> Code {
 }
 
 /// The document's title by the images' modality: LOINC, of PS3.16 CID 7000.
-pub(super) fn title(modality: &str) -> Code {
+pub(crate) fn title(modality: &str) -> Code {
     let (value, meaning) = match modality {
         "CR" | "DX" | "RG" => ("43468-8", "X-Ray Report"),
         "CT" => ("25045-6", "CT Report"),

@@ -52,8 +52,8 @@ impl Default for FontFiles {
 /// Fonts in memory, some 35 MB for the usual ones: who prints seldom loads them for each page. Clones share them.
 #[derive(Clone)]
 pub struct Fonts {
-    pub(super) regular: Vec<Face>,
-    pub(super) bold: Vec<Face>,
+    pub(crate) regular: Vec<Face>,
+    pub(crate) bold: Vec<Face>,
 }
 
 impl fmt::Debug for Fonts {
@@ -68,14 +68,14 @@ impl fmt::Debug for Fonts {
 }
 
 #[derive(Clone)]
-pub(super) struct Face {
+pub(crate) struct Face {
     data: Arc<Vec<u8>>,
     index: u32,
-    pub(super) font: Font,
+    pub(crate) font: Font,
 }
 
 impl Face {
-    pub(super) fn tables(&self) -> Option<FontRef<'_>> {
+    pub(crate) fn tables(&self) -> Option<FontRef<'_>> {
         FontRef::from_index(self.data.as_slice(), self.index).ok()
     }
 }

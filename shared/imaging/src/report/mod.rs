@@ -5,18 +5,20 @@
 //! same sheet. The clinic's box passes its patient; the hub, which knows none, a case. Fonts are read by [`Fonts::load`].
 //! `docs/REPORTS.md` says what each form holds and which codes it uses.
 
-mod codes;
+pub(crate) mod codes;
 mod encapsulated;
 mod error;
-mod fhir;
-mod fonts;
-mod modules;
-mod moment;
-mod pdf;
+pub(crate) mod fhir;
+pub(crate) mod fonts;
+pub(crate) mod modules;
+pub(crate) mod moment;
+pub(crate) mod pdf;
 mod sheet;
-mod sr;
-mod uids;
+pub(crate) mod sr;
+pub(crate) mod uids;
 mod words;
+
+use barefoot_domain::{Call, FindingCode, QualityGrade, QualityProblem, Reason, Urgency};
 
 pub use codes::{FindingName, name_of};
 pub use encapsulated::encapsulated_pdf;
@@ -28,9 +30,26 @@ pub use sheet::{Identity, Image, KeyImage, Language, Sheet, Study, Subject, Who}
 pub use sr::structured_report;
 pub use uids::{Document, series_uid, sop_instance_uid};
 
+/// Words that stand beside a result too, in the language asked for.
+pub(crate) fn of_reason(reason: &Reason, names: &[(FindingCode, FindingName)], language: Language) -> String {
+    words::words(language).of_reason(reason, names)
+}
+
+pub(crate) fn of_grade(grade: QualityGrade, language: Language) -> &'static str {
+    words::words(language).of_grade(grade)
+}
+
+pub(crate) fn of_call(call: Call, language: Language) -> &'static str {
+    words::words(language).of_call(call)
+}
+
+pub(crate) fn of_urgency(urgency: Urgency, language: Language) -> &'static str {
+    words::words(language).of_urgency(urgency)
+}
+
 /// What is wrong with a picture, in a few words: the same on paper and on pages.
 #[must_use]
-pub fn name_of_problem(problem: barefoot_domain::QualityProblem, language: Language) -> &'static str {
+pub fn name_of_problem(problem: QualityProblem, language: Language) -> &'static str {
     words::words(language).of_problem(problem)
 }
 

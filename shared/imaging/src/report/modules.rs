@@ -1,15 +1,17 @@
-//! The parts every DICOM object of a report has: patient, study, equipment, SOP common (PS3.3 section C).
+//! The parts every DICOM object of a report or a result has: patient, study, equipment, SOP common (PS3.3 section C).
 
 use barefoot_domain::StudyUid;
+use time::OffsetDateTime;
 
 use super::codes::{Code, OWN_SYSTEM, Scheme};
-use super::{Document, Error, Object, Sheet, Who, moment, series_uid, sop_instance_uid};
+use super::{Document, Error, Object, Sheet, Subject, Who, moment, series_uid, sop_instance_uid};
 use crate::data_set::{Coding, Content, DataSet, Element, Vr};
 use crate::part10;
 use crate::tags::{self, Tag};
 
 const EXPLICIT: &str = "1.2.840.10008.1.2.1";
 
+const INSTANCE_CREATION_TIME: Tag = Tag(0x0008, 0x0013);
 const CODING_SCHEME_UID: Tag = Tag(0x0008, 0x010C);
 const CODING_SCHEMES: Tag = Tag(0x0008, 0x0110);
 const CODING_SCHEME_NAME: Tag = Tag(0x0008, 0x0115);
@@ -20,64 +22,118 @@ const SOFTWARE_VERSIONS: Tag = Tag(0x0018, 0x1020);
 const LO: usize = 64;
 const SH: usize = 16;
 
-pub(super) struct Kind {
-    pub(super) document: Document,
-    pub(super) sop_class: &'static str,
-    pub(super) modality: &'static str,
+pub(crate) struct Kind {
+    pub(crate) document: Document,
+    pub(crate) sop_class: &'static str,
+    pub(crate) modality: &'static str,
     /// Series of one study are told apart by people too.
-    pub(super) series_number: &'static str,
-    pub(super) description: &'static str,
+    pub(crate) series_number: &'static str,
+    pub(crate) description: &'static str,
+}
+
+/// What an object is and whose.
+pub(crate) struct Making<'a> {
+    pub(crate) subject: &'a Subject,
+    /// Stands for a patient whose pseudonym is not known.
+    pub(crate) unnamed: &'a str,
+    pub(crate) institution: &'a str,
+    /// When what it says was said.
+    pub(crate) at: OffsetDateTime,
+    pub(crate) sop_class: &'static str,
+    pub(crate) modality: &'a str,
+    pub(crate) series_number: &'a str,
+    pub(crate) description: &'a str,
+    pub(crate) sop_instance_uid: String,
+    pub(crate) series_uid: String,
+}
+
+impl<'a> Making<'a> {
+    fn of(sheet: &Sheet<'a>, kind: &'a Kind) -> Self {
+        let (report, study) = (&sheet.report.id, &sheet.subject.study.uid);
+        Self {
+            subject: sheet.subject,
+            unnamed: sheet.report.case.as_str(),
+            institution: sheet.institution,
+            at: moment::local(sheet.report.signed_at_ms, sheet.utc_offset),
+            sop_class: kind.sop_class,
+            modality: kind.modality,
+            series_number: kind.series_number,
+            description: kind.description,
+            sop_instance_uid: sop_instance_uid(kind.document, report, study),
+            series_uid: series_uid(kind.document, report, study),
+        }
+    }
+
+    /// A data set that says whose it is, of which study, by what it was made and when.
+    pub(crate) fn data_set(&self) -> Result<DataSet, Error> {
+        let study = &self.subject.study;
+        let mut set = DataSet::default();
+        set.put_code(tags::CHARACTER_SET, "ISO_IR 192");
+        patient(&mut set, &self.subject.who, self.unnamed);
+        set.put_code(tags::STUDY_UID, checked(&study.uid, "study")?);
+        put_date(&mut set, tags::STUDY_DATE, &study.date);
+        put_time(&mut set, tags::STUDY_TIME, &study.time);
+        put(&mut set, tags::REFERRING_PHYSICIAN, &name(&study.referring));
+        put(&mut set, tags::STUDY_ID, &line(&study.id, SH));
+        put(&mut set, tags::ACCESSION, &line(&study.accession, SH));
+        if !study.description.is_empty() {
+            put(&mut set, tags::STUDY_DESCRIPTION, &line(&study.description, LO));
+        }
+
+        set.put_code(tags::SOP_CLASS, self.sop_class);
+        set.put_code(tags::SOP_INSTANCE, &self.sop_instance_uid);
+        set.put_code(tags::SERIES_UID, &self.series_uid);
+        set.put_code(tags::MODALITY, self.modality);
+        set.put_code(tags::SERIES_NUMBER, self.series_number);
+        put(&mut set, tags::SERIES_DESCRIPTION, &line(self.description, LO));
+        set.put_code(tags::INSTANCE_NUMBER, "1");
+        let (day, clock) = (moment::da(self.at), moment::tm(self.at));
+        for tag in [
+            tags::INSTANCE_CREATION_DATE,
+            tags::SERIES_DATE,
+            tags::CONTENT_DATE,
+        ] {
+            set.put_code(tag, &day);
+        }
+        for tag in [INSTANCE_CREATION_TIME, tags::SERIES_TIME, tags::CONTENT_TIME] {
+            set.put_code(tag, &clock);
+        }
+        set.put_code(tags::UTC_OFFSET, &moment::dicom_offset(self.at.offset()));
+
+        let mut scheme = DataSet::default();
+        scheme.put_code(tags::CODING_SCHEME, Scheme::Own.designator());
+        scheme.put_code(CODING_SCHEME_UID, OWN_SYSTEM.trim_start_matches("urn:oid:"));
+        scheme.put_code(CODING_SCHEME_NAME, "Barefoot");
+        set.put_items(CODING_SCHEMES, vec![scheme]);
+        set.put_code(tags::MANUFACTURER, "Barefoot");
+        set.put_code(tags::MODEL_NAME, "Barefoot");
+        set.put_code(SOFTWARE_VERSIONS, env!("CARGO_PKG_VERSION"));
+        if !self.institution.trim().is_empty() {
+            put(&mut set, tags::INSTITUTION, &line(self.institution, LO));
+        }
+        Ok(set)
+    }
+
+    /// The finished file.
+    pub(crate) fn finish(self, set: &DataSet) -> Result<Object, Error> {
+        let file = part10::write(set, self.sop_class, &self.sop_instance_uid, EXPLICIT)
+            .map_err(|source| Error::Write { source })?;
+        Ok(Object {
+            file,
+            sop_class_uid: self.sop_class,
+            sop_instance_uid: self.sop_instance_uid,
+            series_uid: self.series_uid,
+        })
+    }
 }
 
 /// A data set that says whose it is, of which study, and by what it was made, at the time of the signature.
-pub(super) fn common(sheet: &Sheet<'_>, kind: &Kind) -> Result<DataSet, Error> {
-    let study = &sheet.subject.study;
-    let mut set = DataSet::default();
-    set.put_code(tags::CHARACTER_SET, "ISO_IR 192");
-    patient(&mut set, sheet);
-    set.put_code(tags::STUDY_UID, checked(&study.uid, "study")?);
-    put_date(&mut set, tags::STUDY_DATE, &study.date);
-    put_time(&mut set, tags::STUDY_TIME, &study.time);
-    put(&mut set, tags::REFERRING_PHYSICIAN, &name(&study.referring));
-    put(&mut set, tags::STUDY_ID, &line(&study.id, SH));
-    put(&mut set, tags::ACCESSION, &line(&study.accession, SH));
-    if !study.description.is_empty() {
-        put(&mut set, tags::STUDY_DESCRIPTION, &line(&study.description, LO));
-    }
-
-    let at = moment::local(sheet.report.signed_at_ms, sheet.utc_offset);
-    let (report, uid) = (&sheet.report.id, &study.uid);
-    set.put_code(tags::SOP_CLASS, kind.sop_class);
-    set.put_code(tags::SOP_INSTANCE, &sop_instance_uid(kind.document, report, uid));
-    set.put_code(tags::SERIES_UID, &series_uid(kind.document, report, uid));
-    set.put_code(tags::MODALITY, kind.modality);
-    set.put_code(tags::SERIES_NUMBER, kind.series_number);
-    set.put_code(tags::SERIES_DESCRIPTION, kind.description);
-    set.put_code(tags::INSTANCE_NUMBER, "1");
-    set.put_code(tags::INSTANCE_CREATION_DATE, &moment::da(at));
-    set.put_code(Tag(0x0008, 0x0013), &moment::tm(at));
-    set.put_code(tags::SERIES_DATE, &moment::da(at));
-    set.put_code(tags::SERIES_TIME, &moment::tm(at));
-    set.put_code(tags::CONTENT_DATE, &moment::da(at));
-    set.put_code(tags::CONTENT_TIME, &moment::tm(at));
-    set.put_code(tags::UTC_OFFSET, &moment::dicom_offset(at.offset()));
-
-    let mut scheme = DataSet::default();
-    scheme.put_code(tags::CODING_SCHEME, Scheme::Own.designator());
-    scheme.put_code(CODING_SCHEME_UID, OWN_SYSTEM.trim_start_matches("urn:oid:"));
-    scheme.put_code(CODING_SCHEME_NAME, "Barefoot");
-    set.put_items(CODING_SCHEMES, vec![scheme]);
-    set.put_code(tags::MANUFACTURER, "Barefoot");
-    set.put_code(tags::MODEL_NAME, "Barefoot");
-    set.put_code(SOFTWARE_VERSIONS, env!("CARGO_PKG_VERSION"));
-    if !sheet.institution.trim().is_empty() {
-        put(&mut set, tags::INSTITUTION, &line(sheet.institution, LO));
-    }
-    Ok(set)
+pub(crate) fn common(sheet: &Sheet<'_>, kind: &Kind) -> Result<DataSet, Error> {
+    Making::of(sheet, kind).data_set()
 }
 
-fn patient(set: &mut DataSet, sheet: &Sheet<'_>) {
-    match &sheet.subject.who {
+fn patient(set: &mut DataSet, who: &Who, unnamed: &str) {
+    match who {
         Who::Patient(identity) => {
             put(set, tags::PATIENT_NAME, &name(&identity.name));
             put(set, tags::PATIENT_ID, &line(&identity.id, LO));
@@ -97,7 +153,7 @@ fn patient(set: &mut DataSet, sheet: &Sheet<'_>) {
         Who::Case { pseudonym } => {
             // As the case's images have it; a case without images stands for itself.
             let pseudonym = match line(pseudonym, LO) {
-                pseudonym if pseudonym.is_empty() => sheet.report.case.as_str().to_owned(),
+                pseudonym if pseudonym.is_empty() => unnamed.to_owned(),
                 pseudonym => pseudonym,
             };
             put(set, tags::PATIENT_NAME, &pseudonym);
@@ -111,25 +167,16 @@ fn patient(set: &mut DataSet, sheet: &Sheet<'_>) {
 }
 
 /// The finished file.
-pub(super) fn object(set: &DataSet, sheet: &Sheet<'_>, kind: &Kind) -> Result<Object, Error> {
-    let (report, study) = (&sheet.report.id, &sheet.subject.study.uid);
-    let sop_instance_uid = sop_instance_uid(kind.document, report, study);
-    let file = part10::write(set, kind.sop_class, &sop_instance_uid, EXPLICIT)
-        .map_err(|source| Error::Write { source })?;
-    Ok(Object {
-        file,
-        sop_class_uid: kind.sop_class,
-        sop_instance_uid,
-        series_uid: series_uid(kind.document, report, study),
-    })
+pub(crate) fn object(set: &DataSet, sheet: &Sheet<'_>, kind: &Kind) -> Result<Object, Error> {
+    Making::of(sheet, kind).finish(set)
 }
 
-pub(super) fn checked<'a>(uid: &'a str, which: &'static str) -> Result<&'a str, Error> {
+pub(crate) fn checked<'a>(uid: &'a str, which: &'static str) -> Result<&'a str, Error> {
     StudyUid::new(uid).map_err(|_| Error::Uid { which })?;
     Ok(uid)
 }
 
-pub(super) fn put(set: &mut DataSet, tag: Tag, value: &str) {
+pub(crate) fn put(set: &mut DataSet, tag: Tag, value: &str) {
     set.put_text(tag, value, Coding::Utf8);
 }
 
@@ -157,7 +204,7 @@ fn is_age(age: &str) -> bool {
 }
 
 /// A value on one line, no longer than the value representation takes: what does not fit ends in an ellipsis.
-pub(super) fn line(text: &str, longest: usize) -> String {
+pub(crate) fn line(text: &str, longest: usize) -> String {
     let clean: String = text
         .trim()
         .chars()
@@ -174,7 +221,7 @@ pub(super) fn line(text: &str, longest: usize) -> String {
     format!("{}…", kept.trim_end())
 }
 
-pub(super) fn long_line(text: &str) -> String {
+pub(crate) fn long_line(text: &str) -> String {
     line(text, LO)
 }
 
@@ -192,7 +239,7 @@ fn name(name: &str) -> String {
 
 /// A name that a person typed in one field. Names that are not in Latin letters belong in the second group; they stand in
 /// the first too, since many workstations show only that.
-pub(super) fn observer(typed: &str) -> String {
+pub(crate) fn observer(typed: &str) -> String {
     let plain: String = line(typed, LO)
         .chars()
         .map(|character| {
@@ -211,7 +258,7 @@ pub(super) fn observer(typed: &str) -> String {
 }
 
 /// Prose as UT takes it: lines end with CR LF, other controls are seen.
-pub(super) fn prose(text: &str) -> String {
+pub(crate) fn prose(text: &str) -> String {
     let text = text.trim_end().replace("\r\n", "\n").replace('\r', "\n");
     text.chars()
         .map(|character| match character {
@@ -225,7 +272,7 @@ pub(super) fn prose(text: &str) -> String {
 }
 
 /// One item of a code sequence (PS3.3 section 8.8).
-pub(super) fn code_item(code: &Code) -> DataSet {
+pub(crate) fn code_item(code: &Code) -> DataSet {
     let mut item = DataSet::default();
     let value = long_line(&code.value);
     if value.len() <= SH {
@@ -239,7 +286,7 @@ pub(super) fn code_item(code: &Code) -> DataSet {
 }
 
 /// One item that names an object.
-pub(super) fn reference(sop_class: &str, sop_instance: &str) -> DataSet {
+pub(crate) fn reference(sop_class: &str, sop_instance: &str) -> DataSet {
     let mut item = DataSet::default();
     item.put_code(tags::REFERENCED_SOP_CLASS, sop_class);
     item.put_code(tags::REFERENCED_SOP_INSTANCE, sop_instance);
@@ -247,7 +294,7 @@ pub(super) fn reference(sop_class: &str, sop_instance: &str) -> DataSet {
 }
 
 /// Objects by study and series (PS3.3 table C.17-3).
-pub(super) fn hierarchy(study: &str, objects: &[(&str, &str, &str)]) -> DataSet {
+pub(crate) fn hierarchy(study: &str, objects: &[(&str, &str, &str)]) -> DataSet {
     let mut series: Vec<(&str, Vec<DataSet>)> = Vec::new();
     for (series_uid, sop_class, sop_instance) in objects {
         let item = reference(sop_class, sop_instance);
@@ -271,7 +318,7 @@ pub(super) fn hierarchy(study: &str, objects: &[(&str, &str, &str)]) -> DataSet 
     item
 }
 
-pub(super) fn bytes(vr: Vr, value: Vec<u8>) -> Element {
+pub(crate) fn bytes(vr: Vr, value: Vec<u8>) -> Element {
     Element {
         vr,
         content: Content::Value(value),

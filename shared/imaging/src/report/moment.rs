@@ -3,7 +3,7 @@
 use time::{Date, Month, OffsetDateTime, UtcOffset};
 
 /// A time the hub's clock said, where the page is read.
-pub(super) fn local(ms: i64, offset: UtcOffset) -> OffsetDateTime {
+pub(crate) fn local(ms: i64, offset: UtcOffset) -> OffsetDateTime {
     OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000)
         .ok()
         .and_then(|at| at.checked_to_offset(offset))
@@ -11,12 +11,12 @@ pub(super) fn local(ms: i64, offset: UtcOffset) -> OffsetDateTime {
 }
 
 /// `2026-11-22 17:05`.
-pub(super) fn printed(at: OffsetDateTime) -> String {
+pub(crate) fn printed(at: OffsetDateTime) -> String {
     format!("{} {:02}:{:02}", day(at.date()), at.hour(), at.minute())
 }
 
 /// `UTC+08:00`.
-pub(super) fn zone(offset: UtcOffset) -> String {
+pub(crate) fn zone(offset: UtcOffset) -> String {
     format!("UTC{}", hours(offset, ":"))
 }
 
@@ -26,7 +26,7 @@ fn hours(offset: UtcOffset, between: &str) -> String {
     format!("{sign}{:02}{between}{:02}", hours.abs(), minutes.abs())
 }
 
-pub(super) fn day(date: Date) -> String {
+pub(crate) fn day(date: Date) -> String {
     format!(
         "{:04}-{:02}-{:02}",
         date.year(),
@@ -36,27 +36,27 @@ pub(super) fn day(date: Date) -> String {
 }
 
 /// DICOM DA.
-pub(super) fn da(at: OffsetDateTime) -> String {
+pub(crate) fn da(at: OffsetDateTime) -> String {
     format!("{:04}{:02}{:02}", at.year(), u8::from(at.month()), at.day())
 }
 
 /// DICOM TM.
-pub(super) fn tm(at: OffsetDateTime) -> String {
+pub(crate) fn tm(at: OffsetDateTime) -> String {
     format!("{:02}{:02}{:02}", at.hour(), at.minute(), at.second())
 }
 
 /// DICOM DT, with its offset.
-pub(super) fn dt(at: OffsetDateTime) -> String {
+pub(crate) fn dt(at: OffsetDateTime) -> String {
     format!("{}{}{}", da(at), tm(at), dicom_offset(at.offset()))
 }
 
 /// `+0800`, as Timezone Offset From UTC wants it.
-pub(super) fn dicom_offset(offset: UtcOffset) -> String {
+pub(crate) fn dicom_offset(offset: UtcOffset) -> String {
     hours(offset, "")
 }
 
 /// FHIR instant.
-pub(super) fn instant(at: OffsetDateTime) -> String {
+pub(crate) fn instant(at: OffsetDateTime) -> String {
     format!(
         "{}T{:02}:{:02}:{:02}.{:03}{}",
         day(at.date()),
@@ -69,7 +69,7 @@ pub(super) fn instant(at: OffsetDateTime) -> String {
 }
 
 /// A DICOM DA, if it is one.
-pub(super) fn date_of(da: &str) -> Option<Date> {
+pub(crate) fn date_of(da: &str) -> Option<Date> {
     let digits = da.trim();
     if digits.len() != 8 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
@@ -80,7 +80,7 @@ pub(super) fn date_of(da: &str) -> Option<Date> {
 }
 
 /// Hour and minute of a DICOM TM, if it has them.
-pub(super) fn clock_of(tm: &str) -> Option<(u8, u8)> {
+pub(crate) fn clock_of(tm: &str) -> Option<(u8, u8)> {
     let hour = tm.get(..2)?.parse().ok().filter(|hour| *hour < 24)?;
     let minute = tm.get(2..4)?.parse().ok().filter(|minute| *minute < 60)?;
     Some((hour, minute))

@@ -32,22 +32,22 @@ pub fn series_uid(document: Document, report: &str, study_uid: &str) -> String {
 }
 
 /// The model as an observer.
-pub(super) fn device_uid(model: &str, version: &str) -> String {
+pub(crate) fn device_uid(model: &str, version: &str) -> String {
     made(&["model", model, version])
 }
 
 /// The program as an observer.
-pub(super) fn program_uid() -> String {
+pub(crate) fn program_uid() -> String {
     made(&["program", "barefoot", env!("CARGO_PKG_VERSION")])
 }
 
 /// `2.25.` and the number of a UUID of version 8 (PS3.5 annex B.2, RFC 9562 section 5.8).
-fn made(parts: &[&str]) -> String {
+pub(crate) fn made(parts: &[&str]) -> String {
     format!("2.25.{}", number(parts))
 }
 
 /// The same UUID as FHIR wants it.
-pub(super) fn uuid(parts: &[&str]) -> String {
+pub(crate) fn uuid(parts: &[&str]) -> String {
     let hex = format!("{:032x}", number(parts));
     let part = |range| hex.get(range).unwrap_or_default();
     format!(

@@ -10,6 +10,7 @@ mod corpus;
 mod damage;
 mod decoding;
 mod deidentification;
+mod evidence;
 mod files;
 mod headers;
 mod pictures;

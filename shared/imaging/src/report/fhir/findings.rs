@@ -8,7 +8,7 @@ use super::super::words::words;
 use super::super::{Sheet, moment, uids};
 use super::{concept, put, reference, role, visible};
 
-pub(super) fn device(model: &ModelVersion) -> Value {
+pub(crate) fn device(model: &ModelVersion) -> Value {
     let mut resource = json!({
         "resourceType": "Device",
         "identifier": [{
@@ -32,7 +32,7 @@ pub(super) fn device(model: &ModelVersion) -> Value {
 
 /// One a statement, with the model's word as its components where it had one on the same finding; then one for each finding
 /// that only the model spoke of, preliminary since no person took it up.
-pub(super) fn observations(sheet: &Sheet<'_>) -> Vec<(String, Value)> {
+pub(crate) fn observations(sheet: &Sheet<'_>) -> Vec<(String, Value)> {
     let results = sheet
         .report
         .assessment
@@ -74,7 +74,7 @@ fn base(sheet: &Sheet<'_>, status: &str, finding: &barefoot_domain::FindingCode,
     })
 }
 
-fn presence(presence: Presence) -> Code {
+pub(crate) fn presence(presence: Presence) -> Code {
     match presence {
         Presence::Present => code(Scheme::Snomed, "52101004", "Present"),
         Presence::Absent => code(Scheme::Snomed, "272519000", "Absent"),
@@ -145,7 +145,7 @@ fn with_device(sheet: &Sheet<'_>, fields: &mut serde_json::Map<String, Value>) {
     }
 }
 
-fn word_of_model(result: &FindingResult) -> Vec<Value> {
+pub(crate) fn word_of_model(result: &FindingResult) -> Vec<Value> {
     let component = |value: &str, meaning: &str, number: f32, unit: &str| {
         json!({
             "code": concept(&code(Scheme::Own, value, meaning), None),
@@ -182,6 +182,6 @@ fn word_of_model(result: &FindingResult) -> Vec<Value> {
 }
 
 /// Four places: what `f32` adds behind them says nothing.
-fn decimal(value: f32) -> f64 {
+pub(crate) fn decimal(value: f32) -> f64 {
     (f64::from(value) * 10_000.0).round() / 10_000.0
 }

@@ -3,14 +3,15 @@
 //! Resources are named by UUIDs made of the report's id, so a bundle that is made again is the same. What is known of nobody
 //! is left out: FHIR has no empty elements.
 
-mod findings;
-mod people;
+pub(crate) mod findings;
+pub(crate) mod people;
 
 use serde_json::{Map, Value, json};
+use time::UtcOffset;
 
 use super::codes::{Code, title};
 use super::words::words;
-use super::{Document, Error, Sheet, moment, sop_instance_uid, uids};
+use super::{Document, Error, Sheet, Study, Subject, moment, sop_instance_uid, uids};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
@@ -22,8 +23,21 @@ pub fn fhir_bundle(sheet: &Sheet<'_>, pdf: Option<&[u8]>) -> Result<Vec<u8>, Err
     super::modules::checked(&sheet.subject.study.uid, "study")?;
     let mut entries = vec![
         entry(sheet, "DiagnosticReport", diagnostic_report(sheet, pdf)),
-        entry(sheet, "Patient", people::patient(sheet)),
-        entry(sheet, "ImagingStudy", imaging_study(sheet)?),
+        entry(
+            sheet,
+            "Patient",
+            people::patient(&sheet.subject.who, sheet.report.case.as_str()),
+        ),
+        entry(
+            sheet,
+            "ImagingStudy",
+            imaging_study(
+                sheet.subject,
+                &sheet.report.modality,
+                sheet.utc_offset,
+                reference(sheet, "Patient"),
+            )?,
+        ),
         entry(sheet, "Provenance", people::provenance(sheet)),
     ];
     for (index, reader) in sheet.report.readers.iter().enumerate() {
@@ -93,7 +107,7 @@ fn entry(sheet: &Sheet<'_>, name: &str, mut resource: Value) -> Value {
     json!({"fullUrl": urn(sheet, name), "resource": resource})
 }
 
-fn concept(code: &Code, text: Option<&str>) -> Value {
+pub(crate) fn concept(code: &Code, text: Option<&str>) -> Value {
     let mut concept = json!({
         "coding": [{"system": code.scheme.fhir(), "code": code.value, "display": code.meaning}]
     });
@@ -102,7 +116,7 @@ fn concept(code: &Code, text: Option<&str>) -> Value {
 }
 
 /// Sets a field where there is something to say.
-fn put(object: &mut Value, key: &str, text: &str) {
+pub(crate) fn put(object: &mut Value, key: &str, text: &str) {
     let text = visible(text);
     if let (false, Some(object)) = (text.trim().is_empty(), object.as_object_mut()) {
         object.insert(key.to_owned(), text.into());
@@ -110,7 +124,7 @@ fn put(object: &mut Value, key: &str, text: &str) {
 }
 
 /// FHIR strings take no controls but tabs and ends of lines.
-fn visible(text: &str) -> String {
+pub(crate) fn visible(text: &str) -> String {
     text.chars()
         .map(|character| match character {
             '\n' | '\r' | '\t' => character,
@@ -142,7 +156,11 @@ fn diagnostic_report(sheet: &Sheet<'_>, pdf: Option<&[u8]>) -> Value {
     });
     put(&mut resource, "language", language(&report.language));
     put(&mut resource, "conclusion", &report.impression);
-    put(&mut resource, "effectiveDateTime", &study_time(sheet));
+    put(
+        &mut resource,
+        "effectiveDateTime",
+        &study_time(&sheet.subject.study, sheet.utc_offset),
+    );
     let Some(fields) = resource.as_object_mut() else {
         return resource;
     };
@@ -204,7 +222,7 @@ fn narrative(sheet: &Sheet<'_>) -> Value {
     json!({"status": "additional", "div": html})
 }
 
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     visible(text)
         .replace('&', "&amp;")
         .replace('<', "&lt;")
@@ -218,14 +236,13 @@ fn language(tag: &str) -> &str {
 }
 
 /// To the minute where the images say it, in the clinic's zone.
-fn study_time(sheet: &Sheet<'_>) -> String {
-    let study = &sheet.subject.study;
+pub(crate) fn study_time(study: &Study, utc_offset: UtcOffset) -> String {
     let Some(date) = moment::date_of(&study.date) else {
         return String::new();
     };
     match moment::clock_of(&study.time) {
         Some((hour, minute)) => {
-            let zone = moment::zone(sheet.utc_offset);
+            let zone = moment::zone(utc_offset);
             let zone = zone.trim_start_matches("UTC");
             format!("{}T{hour:02}:{minute:02}:00{zone}", moment::day(date))
         }
@@ -233,8 +250,13 @@ fn study_time(sheet: &Sheet<'_>) -> String {
     }
 }
 
-fn imaging_study(sheet: &Sheet<'_>) -> Result<Value, Error> {
-    let (study, report) = (&sheet.subject.study, sheet.report);
+pub(crate) fn imaging_study(
+    subject: &Subject,
+    modality: &str,
+    utc_offset: UtcOffset,
+    patient: Value,
+) -> Result<Value, Error> {
+    let study = &subject.study;
     let mut identifiers = vec![json!({"system": "urn:dicom:uid", "value": format!("urn:oid:{}", study.uid)})];
     if !study.accession.trim().is_empty() {
         identifiers.push(json!({
@@ -243,7 +265,7 @@ fn imaging_study(sheet: &Sheet<'_>) -> Result<Value, Error> {
         }));
     }
     let mut series: Vec<(&str, Vec<Value>)> = Vec::new();
-    for image in &sheet.subject.images {
+    for image in &subject.images {
         super::modules::checked(&image.sop_instance, "image")?;
         super::modules::checked(&image.sop_class, "image's class")?;
         super::modules::checked(&image.series, "image's series")?;
@@ -256,13 +278,9 @@ fn imaging_study(sheet: &Sheet<'_>) -> Result<Value, Error> {
             None => series.push((&image.series, vec![instance])),
         }
     }
-    let modality = if report.modality.is_empty() {
-        "OT"
-    } else {
-        &report.modality
-    };
+    let modality = if modality.is_empty() { "OT" } else { modality };
     let modality = json!({"system": "http://dicom.nema.org/resources/ontology/DCM", "code": modality});
-    let (count, instances) = (series.len(), sheet.subject.images.len());
+    let (count, instances) = (series.len(), subject.images.len());
     let series: Vec<Value> = series
         .into_iter()
         .map(|(uid, instances)| {
@@ -279,9 +297,9 @@ fn imaging_study(sheet: &Sheet<'_>) -> Result<Value, Error> {
         "identifier": identifiers,
         "status": "available",
         "modality": [modality],
-        "subject": reference(sheet, "Patient"),
+        "subject": patient,
     });
-    put(&mut resource, "started", &study_time(sheet));
+    put(&mut resource, "started", &study_time(study, utc_offset));
     put(&mut resource, "description", &study.description);
     if let (Some(fields), false) = (resource.as_object_mut(), series.is_empty()) {
         let counts: Map<String, Value> = [

@@ -9,12 +9,12 @@ use super::super::{Identity, Sheet, Who, moment};
 use super::{put, reference, visible};
 use crate::text::{Text, person_name_display};
 
-pub(super) fn patient(sheet: &Sheet<'_>) -> Value {
-    match &sheet.subject.who {
+pub(crate) fn patient(who: &Who, unnamed: &str) -> Value {
+    match who {
         Who::Patient(identity) => known(identity),
         Who::Case { pseudonym } => {
             let name = match pseudonym.trim() {
-                "" => sheet.report.case.as_str(),
+                "" => unnamed,
                 pseudonym => pseudonym,
             };
             json!({
@@ -92,7 +92,7 @@ fn human_name(dicom: &str) -> Option<Value> {
     Some(name)
 }
 
-pub(super) fn practitioner(reader: &Reader) -> Value {
+pub(crate) fn practitioner(reader: &Reader) -> Value {
     let mut resource = json!({
         "resourceType": "Practitioner",
         "identifier": [{"system": "urn:barefoot:person", "value": visible(&reader.person)}],
@@ -104,7 +104,7 @@ pub(super) fn practitioner(reader: &Reader) -> Value {
 }
 
 /// Where and as what somebody read.
-pub(super) fn role(sheet: &Sheet<'_>, reader: &Reader) -> Value {
+pub(crate) fn role(sheet: &Sheet<'_>, reader: &Reader) -> Value {
     let mut resource = json!({
         "resourceType": "PractitionerRole",
         "practitioner": reference(sheet, &super::practitioner(&reader.person)),
@@ -125,7 +125,7 @@ pub(super) fn role(sheet: &Sheet<'_>, reader: &Reader) -> Value {
 }
 
 /// Who made it of what, and the signature itself where the sheet has it.
-pub(super) fn provenance(sheet: &Sheet<'_>) -> Value {
+pub(crate) fn provenance(sheet: &Sheet<'_>) -> Value {
     let report = sheet.report;
     let signed = moment::instant(moment::local(report.signed_at_ms, sheet.utc_offset));
     let fingerprint: String = sheet

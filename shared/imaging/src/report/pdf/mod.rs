@@ -8,7 +8,7 @@ mod paper;
 mod picture;
 mod seal;
 mod signing;
-mod text;
+pub(crate) mod text;
 
 use std::collections::BTreeSet;
 

@@ -27,65 +27,65 @@ const BOX_MARGIN: f32 = 0.12;
 const WIDE: f32 = 0.9;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Style {
+pub(crate) struct Style {
     /// In points.
-    pub(super) size: f32,
-    pub(super) bold: bool,
-    pub(super) colour: Colour,
+    pub(crate) size: f32,
+    pub(crate) bold: bool,
+    pub(crate) colour: Colour,
     /// From baseline to baseline, in sizes.
-    pub(super) leading: f32,
+    pub(crate) leading: f32,
 }
 
 impl Style {
-    pub(super) fn line_height(self) -> f32 {
+    pub(crate) fn line_height(self) -> f32 {
         self.size * self.leading
     }
 
-    pub(super) fn bold(self) -> Self {
+    pub(crate) fn bold(self) -> Self {
         Self { bold: true, ..self }
     }
 
-    pub(super) fn coloured(self, colour: Colour) -> Self {
+    pub(crate) fn coloured(self, colour: Colour) -> Self {
         Self { colour, ..self }
     }
 
-    pub(super) fn sized(self, size: f32) -> Self {
+    pub(crate) fn sized(self, size: f32) -> Self {
         Self { size, ..self }
     }
 }
 
 /// Red, green, blue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Colour(pub(super) u8, pub(super) u8, pub(super) u8);
+pub(crate) struct Colour(pub(crate) u8, pub(crate) u8, pub(crate) u8);
 
 /// What one line shows, from its left end.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Line {
-    pub(super) runs: Vec<Run>,
+pub(crate) struct Line {
+    pub(crate) runs: Vec<Run>,
     /// In ems, blanks at the end left out.
-    pub(super) width: f32,
+    pub(crate) width: f32,
 }
 
 /// A part of a line in one font.
 #[derive(Debug, Clone)]
-pub(super) struct Run {
-    pub(super) font: Font,
-    pub(super) text: String,
-    pub(super) glyphs: Vec<KrillaGlyph>,
+pub(crate) struct Run {
+    pub(crate) font: Font,
+    pub(crate) text: String,
+    pub(crate) glyphs: Vec<KrillaGlyph>,
     /// In ems of the line.
-    pub(super) width: f32,
+    pub(crate) width: f32,
     /// The code of a character that no font has.
-    pub(super) boxed: bool,
+    pub(crate) boxed: bool,
 }
 
 impl Run {
     /// Of its letters to the line's.
-    pub(super) fn scale(&self) -> f32 {
+    pub(crate) fn scale(&self) -> f32 {
         if self.boxed { BOXED } else { 1.0 }
     }
 
     /// Where its letters begin, in ems of the line.
-    pub(super) fn indent(&self) -> f32 {
+    pub(crate) fn indent(&self) -> f32 {
         if self.boxed { BOX_MARGIN } else { 0.0 }
     }
 }
@@ -99,7 +99,7 @@ struct Metrics<'a> {
 }
 
 /// Sets text in the fonts that are there.
-pub(super) struct Setter<'a> {
+pub(crate) struct Setter<'a> {
     regular: Vec<Metrics<'a>>,
     bold: Vec<Metrics<'a>>,
     breaks: LineSegmenterBorrowed<'static>,
@@ -117,7 +117,7 @@ struct Cluster<'a> {
 }
 
 impl<'a> Setter<'a> {
-    pub(super) fn new(fonts: &'a Fonts) -> Self {
+    pub(crate) fn new(fonts: &'a Fonts) -> Self {
         let mut options = LineBreakOptions::default();
         options.strictness = Some(LineBreakStrictness::Strict);
         Self {
@@ -129,12 +129,12 @@ impl<'a> Setter<'a> {
     }
 
     /// The characters that no font had.
-    pub(super) fn missing(&self) -> BTreeSet<char> {
+    pub(crate) fn missing(&self) -> BTreeSet<char> {
         self.missing.borrow().clone()
     }
 
     /// Lines no wider than `width` points; an empty paragraph is an empty line.
-    pub(super) fn lines(&self, text: &str, style: Style, width: f32) -> Vec<Line> {
+    pub(crate) fn lines(&self, text: &str, style: Style, width: f32) -> Vec<Line> {
         let room = width / style.size;
         let mut lines = Vec::new();
         for paragraph in paragraphs(text) {
@@ -144,7 +144,7 @@ impl<'a> Setter<'a> {
     }
 
     /// One line, however wide.
-    pub(super) fn line(&self, text: &str, style: Style) -> Line {
+    pub(crate) fn line(&self, text: &str, style: Style) -> Line {
         let flat = paragraphs(text).join(" ");
         let mut lines = Vec::new();
         self.paragraph(&flat, style.bold, f32::INFINITY, &mut lines);

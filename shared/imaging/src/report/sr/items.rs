@@ -25,8 +25,9 @@ const GRAPHIC_DATA: Tag = Tag(0x0070, 0x0022);
 const GRAPHIC_TYPE: Tag = Tag(0x0070, 0x0023);
 
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Relationship {
+pub(crate) enum Relationship {
     Contains,
+    HasAcqContext,
     HasConceptMod,
     HasObsContext,
     HasProperties,
@@ -38,6 +39,7 @@ impl Relationship {
     fn term(self) -> &'static str {
         match self {
             Self::Contains => "CONTAINS",
+            Self::HasAcqContext => "HAS ACQ CONTEXT",
             Self::HasConceptMod => "HAS CONCEPT MOD",
             Self::HasObsContext => "HAS OBS CONTEXT",
             Self::HasProperties => "HAS PROPERTIES",
@@ -48,7 +50,7 @@ impl Relationship {
 }
 
 /// A content item as it is put together; its children in the order they are said.
-pub(super) struct Item {
+pub(crate) struct Item {
     set: DataSet,
     children: Vec<DataSet>,
 }
@@ -65,38 +67,38 @@ fn item(value_type: &str, name: Option<&Code>) -> Item {
     }
 }
 
-pub(super) fn container(name: &Code) -> Item {
+pub(crate) fn container(name: &Code) -> Item {
     let mut item = item("CONTAINER", Some(name));
     item.set.put_code(CONTINUITY, "SEPARATE");
     item
 }
 
-pub(super) fn text(name: &Code, value: &str) -> Item {
+pub(crate) fn text(name: &Code, value: &str) -> Item {
     let mut item = item("TEXT", Some(name));
     put(&mut item.set, TEXT_VALUE, &prose(value));
     item
 }
 
-pub(super) fn coded(name: &Code, value: &Code) -> Item {
+pub(crate) fn coded(name: &Code, value: &Code) -> Item {
     let mut item = item("CODE", Some(name));
     item.set.put_items(CONCEPT_CODE, vec![code_item(value)]);
     item
 }
 
-pub(super) fn person(name: &Code, value: &str) -> Item {
+pub(crate) fn person(name: &Code, value: &str) -> Item {
     let mut item = item("PNAME", Some(name));
     put(&mut item.set, PERSON_NAME, &observer(value));
     item
 }
 
-pub(super) fn uid(name: &Code, value: &str) -> Item {
+pub(crate) fn uid(name: &Code, value: &str) -> Item {
     let mut item = item("UIDREF", Some(name));
     item.set.put_code(UID, value);
     item
 }
 
 /// `value` is a decimal of at most sixteen characters.
-pub(super) fn number(name: &Code, value: &str, unit: &Code) -> Item {
+pub(crate) fn number(name: &Code, value: &str, unit: &Code) -> Item {
     let mut measured = DataSet::default();
     measured.put_code(NUMERIC_VALUE, value);
     measured.put_items(UNITS, vec![code_item(unit)]);
@@ -106,7 +108,7 @@ pub(super) fn number(name: &Code, value: &str, unit: &Code) -> Item {
 }
 
 /// Coordinates are columns and rows in turn.
-pub(super) fn coordinates(graphic_type: &str, points: &[(f32, f32)]) -> Item {
+pub(crate) fn coordinates(graphic_type: &str, points: &[(f32, f32)]) -> Item {
     let region = code(Scheme::Dicom, "111030", "Image Region");
     let mut item = item("SCOORD", Some(&region));
     let data = points.iter().flat_map(|(column, row)| [*column, *row]);
@@ -117,7 +119,7 @@ pub(super) fn coordinates(graphic_type: &str, points: &[(f32, f32)]) -> Item {
 }
 
 /// The frame is named only where an image has several.
-pub(super) fn image(sop_class: &str, sop_instance: &str, frame: Option<u32>) -> Item {
+pub(crate) fn image(sop_class: &str, sop_instance: &str, frame: Option<u32>) -> Item {
     let mut referenced = reference(sop_class, sop_instance);
     if let Some(frame) = frame {
         referenced.put_code(FRAME, &frame.to_string());
@@ -129,19 +131,19 @@ pub(super) fn image(sop_class: &str, sop_instance: &str, frame: Option<u32>) -> 
 }
 
 impl Item {
-    pub(super) fn with(mut self, relationship: Relationship, child: Self) -> Self {
+    pub(crate) fn with(mut self, relationship: Relationship, child: Self) -> Self {
         self.add(relationship, child);
         self
     }
 
-    pub(super) fn add(&mut self, relationship: Relationship, child: Self) {
+    pub(crate) fn add(&mut self, relationship: Relationship, child: Self) {
         let mut child = child.finish();
         child.put_code(RELATIONSHIP, relationship.term());
         self.children.push(child);
     }
 
     /// Says which template it follows (PS3.16).
-    pub(super) fn template(mut self, number: &str) -> Self {
+    pub(crate) fn template(mut self, number: &str) -> Self {
         let mut template = DataSet::default();
         template.put_code(MAPPING_RESOURCE, "DCMR");
         template.put_code(TEMPLATE_ID, number);
@@ -157,7 +159,7 @@ impl Item {
     }
 
     /// The root item's elements stand in the document itself.
-    pub(super) fn into_document(self, document: &mut DataSet) {
+    pub(crate) fn into_document(self, document: &mut DataSet) {
         let set = self.finish();
         for (tag, element) in set.iter() {
             document.put(tag, element.clone());

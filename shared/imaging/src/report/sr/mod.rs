@@ -4,13 +4,13 @@
 //! having seen it.
 
 mod content;
-mod items;
+pub(crate) mod items;
 
 use barefoot_domain::Reader;
 
 use super::codes::{Scheme, code};
 use super::modules::{Kind, checked, code_item, common, hierarchy, long_line, object, observer, put};
-use super::{Document, Error, Object, Sheet, moment, series_uid, sop_instance_uid};
+use super::{Document, Error, Object, Sheet, Study, Subject, moment, series_uid, sop_instance_uid};
 use crate::data_set::DataSet;
 use crate::tags::{self, Tag};
 
@@ -24,15 +24,15 @@ const VERIFYING_IDENTIFICATION: Tag = Tag(0x0040, 0xA088);
 const PERSON_NAME: Tag = Tag(0x0040, 0xA123);
 const PERSON_IDENTIFICATION: Tag = Tag(0x0040, 0x1101);
 const INSTITUTION_CODE: Tag = Tag(0x0008, 0x0082);
-const PREDECESSORS: Tag = Tag(0x0040, 0xA360);
+pub(crate) const PREDECESSORS: Tag = Tag(0x0040, 0xA360);
 const REQUESTS: Tag = Tag(0x0040, 0xA370);
-const PERFORMED_CODES: Tag = Tag(0x0040, 0xA372);
+pub(crate) const PERFORMED_CODES: Tag = Tag(0x0040, 0xA372);
 const EVIDENCE: Tag = Tag(0x0040, 0xA375);
-const COMPLETION: Tag = Tag(0x0040, 0xA491);
-const VERIFICATION: Tag = Tag(0x0040, 0xA493);
-const PRELIMINARY: Tag = Tag(0x0040, 0xA496);
+pub(crate) const COMPLETION: Tag = Tag(0x0040, 0xA491);
+pub(crate) const VERIFICATION: Tag = Tag(0x0040, 0xA493);
+pub(crate) const PRELIMINARY: Tag = Tag(0x0040, 0xA496);
 
-const COMPREHENSIVE: &str = "1.2.840.10008.5.1.4.1.1.88.33";
+pub(crate) const COMPREHENSIVE: &str = "1.2.840.10008.5.1.4.1.1.88.33";
 
 const KIND: Kind = Kind {
     document: Document::StructuredReport,
@@ -53,8 +53,8 @@ pub fn structured_report(sheet: &Sheet<'_>) -> Result<Object, Error> {
     set.put_code(PRELIMINARY, "FINAL");
     set.put_items(PERFORMED_CODES, Vec::new());
     people(&mut set, sheet);
-    request(&mut set, sheet);
-    evidence(&mut set, sheet)?;
+    request(&mut set, &sheet.subject.study);
+    evidence(&mut set, sheet.subject)?;
     predecessor(&mut set, sheet);
     content::document(sheet)?.into_document(&mut set);
     object(&set, sheet, &KIND)
@@ -105,8 +105,7 @@ fn account(reader: &Reader) -> Vec<DataSet> {
 }
 
 /// The order it answers, as far as the images name one.
-fn request(set: &mut DataSet, sheet: &Sheet<'_>) {
-    let study = &sheet.subject.study;
+pub(crate) fn request(set: &mut DataSet, study: &Study) {
     if study.accession.trim().is_empty() {
         return;
     }
@@ -123,9 +122,10 @@ fn request(set: &mut DataSet, sheet: &Sheet<'_>) {
     set.put_items(REQUESTS, vec![item]);
 }
 
-fn evidence(set: &mut DataSet, sheet: &Sheet<'_>) -> Result<(), Error> {
+/// The images it is about.
+pub(crate) fn evidence(set: &mut DataSet, subject: &Subject) -> Result<(), Error> {
     let mut objects = Vec::new();
-    for image in &sheet.subject.images {
+    for image in &subject.images {
         objects.push((
             checked(&image.series, "image's series")?,
             checked(&image.sop_class, "image's class")?,
@@ -133,7 +133,7 @@ fn evidence(set: &mut DataSet, sheet: &Sheet<'_>) -> Result<(), Error> {
         ));
     }
     if !objects.is_empty() {
-        set.put_items(EVIDENCE, vec![hierarchy(&sheet.subject.study.uid, &objects)]);
+        set.put_items(EVIDENCE, vec![hierarchy(&subject.study.uid, &objects)]);
     }
     Ok(())
 }
