@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 
 use barefoot_domain::{Assessment, FindingCode, Reason, Urgency};
@@ -82,8 +82,8 @@ impl Clinic {
 }
 
 /// It works on something that does not end before the sender goes.
-fn busy(model: &ActiveModel) -> Sender<()> {
-    let (end, ended) = channel::<()>();
+fn busy(model: &ActiveModel) -> SyncSender<()> {
+    let (end, ended) = sync_channel::<()>(0);
     let endless = move || {
         let _ = ended.recv();
         Ok(())

@@ -55,7 +55,6 @@ impl Runner {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::channel;
 
     use super::*;
 
@@ -72,7 +71,7 @@ mod tests {
     #[test]
     fn what_takes_too_long_keeps_nobody_waiting_and_gets_no_other_work() {
         let runner = Runner::default();
-        let (end, ended) = channel::<()>();
+        let (end, ended) = sync_channel::<()>(0);
         let slow = move || {
             let _ = ended.recv();
             Ok(1)
@@ -95,10 +94,7 @@ mod tests {
         let runner = Runner::default();
         let failed = runner.within::<()>(LONG, || Err("no number".to_owned()));
         assert_eq!(failed, Err(Silence::Failed("no number".to_owned())));
-        let panicked = runner.within::<()>(LONG, || {
-            let nothing: Option<()> = None;
-            Ok(nothing.unwrap())
-        });
+        let panicked = runner.within::<()>(LONG, || panic!("a fault in an engine"));
         assert_eq!(panicked, Err(Silence::Failed("it panicked".to_owned())));
         assert_eq!(runner.within(LONG, || Ok(4)), Ok(4));
     }

@@ -74,12 +74,12 @@ fn assessment() -> Assessment {
     }
 }
 
-struct Box {
+struct Clinic {
     writer: ResultsWriter,
     study: StudyKey,
 }
 
-impl Box {
+impl Clinic {
     fn new(root: &Path) -> Self {
         let state = StateDirectory::open(root).unwrap();
         let key = PseudonymKey::load_or_create(&root.join("pseudonym.key")).unwrap();
@@ -144,7 +144,7 @@ fn says(object: &[u8], text: &str) -> bool {
 #[test]
 fn each_version_is_written_once_and_names_the_one_before() {
     let root = tempfile::tempdir().unwrap();
-    let this = Box::new(root.path());
+    let this = Clinic::new(root.path());
     let first = this.assess(1, "Wang");
     this.writer.write(&this.study, first).unwrap();
     this.writer.write(&this.study, first).unwrap();
@@ -163,7 +163,7 @@ fn each_version_is_written_once_and_names_the_one_before() {
 #[test]
 fn what_a_crash_left_out_is_found_and_only_since_results_are_wanted() {
     let root = tempfile::tempdir().unwrap();
-    let this = Box::new(root.path());
+    let this = Clinic::new(root.path());
     assert_eq!(this.writer.left_out(), [], "nothing yet");
     let version = this.assess(1, "Wang");
     assert_eq!(this.writer.left_out(), [(this.study.clone(), version)]);
@@ -171,7 +171,7 @@ fn what_a_crash_left_out_is_found_and_only_since_results_are_wanted() {
     assert_eq!(this.writer.left_out(), []);
 
     let other = tempfile::tempdir().unwrap();
-    let this = Box::new(other.path());
+    let this = Clinic::new(other.path());
     this.assess(1, "Wang");
     std::thread::sleep(std::time::Duration::from_millis(5));
     assert_eq!(this.writer.left_out(), [], "what was before is not sent now");
@@ -180,7 +180,7 @@ fn what_a_crash_left_out_is_found_and_only_since_results_are_wanted() {
 #[test]
 fn where_two_patients_are_in_a_study_nothing_is_written() {
     let root = tempfile::tempdir().unwrap();
-    let this = Box::new(root.path());
+    let this = Clinic::new(root.path());
     this.assess(1, "Wang");
     let version = this.assess(2, "Li");
     this.writer.write(&this.study, version).unwrap();
@@ -190,7 +190,7 @@ fn where_two_patients_are_in_a_study_nothing_is_written() {
 #[test]
 fn a_bundle_lies_where_the_site_wants_it() {
     let (root, wanted) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let mut this = Box::new(root.path());
+    let mut this = Clinic::new(root.path());
     this.writer.config.fhir = Some(wanted.path().join("fhir"));
     let version = this.assess(1, "Wang");
     this.writer.write(&this.study, version).unwrap();

@@ -139,7 +139,7 @@ pub fn segmentation(evidence: &Evidence<'_>, segments: &[Segment]) -> Result<Opt
         covered: bits.collect::<Vec<_>>().concat(),
     };
     let mut pixels = all.bits();
-    if pixels.len() % 2 != 0 {
+    if !pixels.len().is_multiple_of(2) {
         pixels.push(0);
     }
     set.put(tags::PIXEL_DATA, bytes(Vr::OB, pixels));

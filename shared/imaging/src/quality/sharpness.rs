@@ -127,7 +127,7 @@ mod tests {
         let side = 512_u32;
         let level = |x: u32, y: u32| {
             let period = 3 + y / 64 * 3;
-            if x / period % 2 == 0 { 0.3 } else { 0.6 }
+            if (x / period).is_multiple_of(2) { 0.3 } else { 0.6 }
         };
         GrayImage {
             width: side,

@@ -8,7 +8,7 @@ with `ok` our samples as NUMBER.raw and the grey levels as a reader sees them, 3
 Exit code 3: pydicom or one of its plugins is missing.
 
 Prints a line for each: NUMBER, STORED, SEEN. STORED is the largest difference of a sample, SEEN the largest difference of a
-grey level in 255ths, or a word where there is nothing to compare. Never a value.
+grey level in steps of 1/255, or a word where there is nothing to compare. Never a value.
 """
 
 import logging
