@@ -1,5 +1,5 @@
 //! The pipeline's calls on pictures, wrapped and sent by dcmtk's storescu, are onnxruntime's calls on the same pictures:
-//! same label, score within 0.02.
+//! same label, score within 0.01 in float and 0.03 in integers.
 
 use std::collections::HashMap;
 use std::fs;
@@ -16,20 +16,19 @@ use serde_json::Value;
 use crate::peers::{peer, python, run, text};
 use crate::story::{Story, data};
 
-const TOLERANCE: f64 = 0.02;
 const EACH: usize = 20;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn with_the_float_artefact() {
-    calls_equal("f32").await;
+    calls_equal("f32", 0.01).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn with_the_quantized_artefact() {
-    calls_equal("int8").await;
+    calls_equal("int8", 0.03).await;
 }
 
-async fn calls_equal(precision: &'static str) {
+async fn calls_equal(precision: &'static str, tolerance: f64) {
     let folder = tempfile::tempdir().unwrap();
     let pictures = pictures(&folder);
     let options = EdgeOptions {
@@ -63,7 +62,7 @@ async fn calls_equal(precision: &'static str) {
         let name = picture.file_name().unwrap().to_string_lossy();
         worst = worst.max((ours - theirs).abs());
         assert!(
-            (ours - theirs).abs() <= TOLERANCE,
+            (ours - theirs).abs() <= tolerance,
             "{name}: {ours} here, {theirs} in onnxruntime"
         );
         let their_call = if operating_point <= theirs {

@@ -564,6 +564,8 @@ async fn show_arrivals(
 }
 
 #[cfg(test)]
+mod assess_tests;
+#[cfg(test)]
 mod door_tests;
 #[cfg(test)]
 mod tests;

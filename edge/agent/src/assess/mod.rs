@@ -7,9 +7,6 @@ mod attempts;
 mod decision;
 mod panel;
 mod sum;
-#[cfg(test)]
-mod tests;
-
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};

@@ -6,7 +6,9 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
-use barefoot_inference::{Bundle, Considered, EngineChoice, EngineKind, Model, Outcome, Selection};
+use barefoot_inference::{
+    Bundle, BundleError, Considered, EngineChoice, EngineKind, Model, Outcome, Selection,
+};
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
@@ -41,8 +43,10 @@ fn check(directory: &Path, choice: &EngineChoice) -> anyhow::Result<String> {
     let bundle = match Bundle::load(directory) {
         Ok(bundle) => bundle,
         Err(error) => {
-            // What was found before is mostly the same in more words.
-            if faults.is_empty() {
+            // A damaged or missing file was named before, in more words.
+            if faults.is_empty()
+                || matches!(error, BundleError::Manifest { .. } | BundleError::Content { .. })
+            {
                 faults.push(format!("{:#}", anyhow::Error::new(error)));
             }
             bail!("{}", listed(directory, &faults));
@@ -52,6 +56,7 @@ fn check(directory: &Path, choice: &EngineChoice) -> anyhow::Result<String> {
         Ok((_, selection)) => selection,
         Err(error) => {
             faults.extend(error.considered.iter().filter_map(fault));
+            faults.extend(error.considered.iter().filter_map(tract_fault));
             bail!("{}", listed(directory, &faults));
         }
     };
@@ -70,6 +75,15 @@ fn listed(directory: &Path, faults: &[String]) -> String {
         let _ = write!(text, "\n- {fault}");
     }
     text
+}
+
+fn tract_fault(considered: &Considered) -> Option<String> {
+    match &considered.outcome {
+        Outcome::Refused { reason } if considered.engine == EngineKind::Tract => {
+            Some(refused(considered, reason))
+        }
+        _ => None,
+    }
 }
 
 /// An engine that is not installed is no fault of the bundle; of tract's ways only one has to pass.
@@ -109,10 +123,7 @@ fn unanswered(bundle: &Bundle, selection: &Selection) -> Vec<String> {
         {
             continue;
         }
-        faults.extend(tract.iter().filter_map(|one| match &one.outcome {
-            Outcome::Refused { reason } => Some(refused(one, reason)),
-            Outcome::Passed { .. } | Outcome::Slower { .. } => None,
-        }));
+        faults.extend(tract.into_iter().filter_map(tract_fault));
     }
     faults
 }

@@ -57,7 +57,7 @@ pub(super) fn numbers(list: &str) -> Result<Vec<u32>, Box<Response>> {
     numbers.filter(|numbers| numbers.len() <= MOST).ok_or_else(wrong)
 }
 
-/// The media type of a compressed stream (PS3.18 table 8.7.3-5).
+/// The media type of a compressed stream (PS3.18 tables 8.7.3-5 and 8.7.3-6).
 pub(super) fn media_of(transfer_syntax: &str) -> &'static str {
     match transfer_syntax.strip_prefix("1.2.840.10008.1.2.") {
         Some("4.50" | "4.51" | "4.57" | "4.70") => "image/jpeg",
@@ -67,6 +67,11 @@ pub(super) fn media_of(transfer_syntax: &str) -> &'static str {
         Some("4.110" | "4.111" | "4.112") => "image/jxl",
         Some("4.201" | "4.202" | "4.203") => "image/jphc",
         Some("5") => "image/dicom-rle",
+        Some("4.100" | "4.100.1" | "4.101" | "4.101.1") => "video/mpeg",
+        Some(
+            "4.102" | "4.102.1" | "4.103" | "4.103.1" | "4.104" | "4.104.1" | "4.105" | "4.105.1" | "4.106"
+            | "4.106.1" | "4.107" | "4.108",
+        ) => "video/mp4",
         _ => OCTETS,
     }
 }

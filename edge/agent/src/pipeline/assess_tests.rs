@@ -10,11 +10,13 @@ use barefoot_domain::{Assessment, FindingCode, Reason, Urgency};
 use barefoot_inference::{EngineWish, PrecisionWish};
 use tempfile::TempDir;
 
-use super::*;
+use crate::assess::{Assessor, Config, PanelConfig};
 use crate::config::ModelConfig;
+use crate::model::{ActiveModel, ModelHandle, Role, Silence};
 use crate::model_slot::tests::studies;
 use crate::picture_quality::PictureQuality;
 use crate::quality::Grader;
+use crate::stage_times::StageTimes;
 use crate::study_folder::StateDirectory;
 
 const LONG: Duration = Duration::from_secs(600);
