@@ -9,8 +9,16 @@
     reason = "a test whose assumption breaks must stop"
 )]
 
+mod evidence;
 mod releases;
 mod reports;
+
+#[path = "../bench/orthanc.rs"]
+#[allow(dead_code, reason = "benchmarks use the rest")]
+mod orthanc;
+#[path = "../bench/process.rs"]
+#[allow(dead_code, reason = "benchmarks use the rest")]
+mod process;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
