@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use barefoot_test_support::daemons::EdgeOptions;
+use barefoot_test_support::daemons::{EdgeOptions, workspace};
 use barefoot_test_support::phantom::CtSlice;
 use barefoot_test_support::scanner::DicomFile;
 use barefoot_test_support::{Charset, Description, Instance, Pixels, Radiograph, Samples};
@@ -117,4 +117,26 @@ async fn what_is_no_chest_goes_to_review_with_its_reason() {
     let case = story.case_of(&chest).await.unwrap();
     assert!(!reasons(&case).contains(&"picture_outside"), "{case}");
     assert_ne!(case["findings"].as_array().unwrap().len(), 0, "{case}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_without_a_number_costs_its_answer_and_no_other_study() {
+    // For a picture that is white all over this graph divides nothing by nothing.
+    let story = Story::begin(&EdgeOptions {
+        bundle: workspace().join("edge/inference/tests/data/tiny-nan"),
+        ..EdgeOptions::default()
+    })
+    .await;
+    let folder = tempfile::tempdir().unwrap();
+    let white = as_chest(folder.path(), "white", 512, |_, _| 1.0);
+    let chest = chests(&folder, 1..2).remove(0);
+    story.store(&[white.clone(), chest.clone()]).await;
+    story.all_receipted(2).await;
+    let case = story.case_of(&white).await.unwrap();
+    assert_eq!(case["urgency"], "review", "{case}");
+    assert!(reasons(&case).contains(&"model_failed"), "{case}");
+    assert_eq!(case["findings"], serde_json::json!([]));
+    let case = story.case_of(&chest).await.unwrap();
+    assert!(!reasons(&case).contains(&"model_failed"), "{case}");
+    assert_eq!(case["findings"].as_array().unwrap().len(), 1, "{case}");
 }

@@ -89,6 +89,8 @@ impl QualityCard {
 pub(super) struct ResultCard {
     /// Empty when no model answered; the reasons say why.
     pub(super) findings: Vec<FindingLine>,
+    /// Where positive findings were seen.
+    pub(super) regions: Vec<String>,
     pub(super) reasons: Vec<String>,
     pub(super) quality: QualityCard,
     /// Name and version.
@@ -155,6 +157,11 @@ fn result(assessment: &Assessment, wording: Wording<'_>) -> ResultCard {
             .findings
             .iter()
             .map(|finding| wording.finding(finding))
+            .collect(),
+        regions: assessment
+            .regions
+            .iter()
+            .map(|region| wording.region(region))
             .collect(),
         reasons: assessment
             .reasons

@@ -52,7 +52,7 @@ words! {
         assessing_hint,
     }
     Finding { likely, possible, not_seen, not_seen_unsure, confidence, confidence_over }
-    ResultTexts { heading, not_assessed, earlier, why }
+    ResultTexts { heading, not_assessed, earlier, why, seen, seen_left, seen_right, seen_both }
     ReasonTexts {
         confident, urgent_finding, low_confidence, poor_quality, outside_intended_use, no_model, model_failed,
         identity_conflict, picture_outside, disagreement, panel_incomplete, model_too_slow, subgroup_not_covered,

@@ -1,7 +1,8 @@
 //! What the box concluded, in words. Pure: the domain and the texts in, sentences out.
 
 use barefoot_domain::{
-    Call, FindingCode, FindingResult, QualityGrade, QualityProblem, Reason, Score, Urgency,
+    Call, FindingCode, FindingRegion, FindingResult, QualityGrade, QualityProblem, Reason, Score, Side,
+    Urgency,
 };
 use barefoot_imaging::report;
 
@@ -119,6 +120,22 @@ impl Wording<'_> {
             _ => (&self.texts.finding.confidence, percent),
         };
         fill(text, &[("percent", &percent.to_string())])
+    }
+
+    /// On which side of the patient, and how much of what was looked at.
+    pub(super) fn region(&self, region: &FindingRegion) -> String {
+        let t = &self.texts.result;
+        let text = match region.side {
+            None => &t.seen,
+            Some(Side::Left) => &t.seen_left,
+            Some(Side::Right) => &t.seen_right,
+            Some(Side::Both) => &t.seen_both,
+        };
+        let percent = whole_percent(region.extent).max(1).to_string();
+        fill(
+            text,
+            &[("finding", &self.name(&region.finding)), ("percent", &percent)],
+        )
     }
 
     pub(super) fn reason(&self, reason: &Reason) -> String {

@@ -1,6 +1,6 @@
 //! The page of one case and its pictures.
 
-use barefoot_domain::Score;
+use barefoot_domain::{FindingRegion, Score, Side};
 
 use super::{Clinic, assess};
 
@@ -32,6 +32,27 @@ async fn one_case_shows_every_field_and_both_pictures() {
         "{}",
         en.body
     );
+    clinic.close().await;
+}
+
+#[tokio::test]
+async fn where_a_finding_was_seen_is_said_by_the_patients_side() {
+    let clinic = Clinic::open().await;
+    let key = clinic.put("1.2.3", |case| {
+        assess(case, |it| {
+            it.regions = vec![FindingRegion {
+                finding: it.findings[0].code.clone(),
+                left: 0.1,
+                top: 0.4,
+                width: 0.2,
+                height: 0.3,
+                side: Some(Side::Right),
+                extent: 0.125,
+            }];
+        });
+    });
+    let zh = clinic.get(&format!("/case/{key}?lang=zh")).await.body;
+    assert!(zh.contains("肺炎：见于患者右侧，约占观察范围的 12%"), "{zh}");
     clinic.close().await;
 }
 
