@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use barefoot_domain::FindingCode;
+
 /// How the last round went here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RoundOutcome {
@@ -36,6 +38,17 @@ pub struct PrivacySpent {
     pub delta: f64,
 }
 
+/// A finding whose confidence follows this site's confirmed cases.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SiteFit {
+    pub finding: FindingCode,
+    /// Confirmed cases it was fitted on.
+    pub cases: usize,
+    /// Expected calibration error on them with the model's own confidence, and with the site's on cases it was not fitted on.
+    pub error_before: f32,
+    pub error_after: f32,
+}
+
 /// Everything shown.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct LearningView {
@@ -51,6 +64,7 @@ pub struct LearningView {
     pub pending: usize,
     pub last_round: Option<RoundNote>,
     pub privacy: Option<PrivacySpent>,
+    pub site_fits: Vec<SiteFit>,
     /// Why learning is closed though there is a policy; a person must act.
     pub problem: Option<String>,
 }

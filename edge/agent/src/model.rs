@@ -3,6 +3,7 @@
 //! A study takes the model once and keeps it to its end, so a change of model drops no study and mixes none.
 
 mod at_work;
+mod confidence;
 mod health;
 mod opening;
 mod others;
@@ -20,6 +21,7 @@ use crate::finding_names::FindingName;
 use crate::status::ModelStatus;
 
 pub(crate) use at_work::{AtWork, Probation};
+pub(crate) use confidence::SiteConfidence;
 pub(crate) use health::{Health, StudyCount};
 pub(crate) use opening::{Unusable, open, open_model};
 pub(crate) use others::{OtherModel, Role};
@@ -34,6 +36,8 @@ pub(crate) struct ActiveModel {
     /// What its bundle calls its findings.
     pub(crate) names: Vec<(FindingCode, FindingName)>,
     pub(crate) runner: Runner,
+    /// How sure its calls are on this site.
+    pub(crate) confidence: SiteConfidence,
     health: Mutex<Health>,
     /// It began to answer; changed while `health` is locked.
     answers: AtomicBool,
@@ -87,6 +91,7 @@ impl ActiveModel {
             model,
             names,
             runner: Runner::default(),
+            confidence: SiteConfidence::default(),
             health: Mutex::default(),
             answers: AtomicBool::new(false),
             probation: None,

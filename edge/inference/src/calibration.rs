@@ -3,11 +3,25 @@
 //! Two numbers are fitted, a temperature and a bias on the logit: sigmoid((logit + bias) / temperature). Few cases may not
 //! change much, so both are bounded, and a fit that does not make the site's calibration better is not taken.
 
-/// One case of the site: what the head said before any temperature, and what a person found.
+/// One case of the site: what the model said, and what a person found.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ConfirmedCase {
     pub logit: f32,
     pub present: bool,
+    /// How many of the site's cases it speaks for, above 0: people look at hard cases more often than at easy ones.
+    pub weight: f32,
+}
+
+impl ConfirmedCase {
+    /// Of what the model says as a probability.
+    #[must_use]
+    pub fn of_score(score: f32, present: bool, weight: f32) -> Self {
+        Self {
+            logit: bounded_logit(score),
+            present,
+            weight,
+        }
+    }
 }
 
 /// What turns a logit into a calibrated score.
@@ -20,10 +34,28 @@ pub struct Calibration {
 }
 
 impl Calibration {
+    /// Leaves scores as they are.
+    pub const NONE: Self = Self {
+        temperature: 1.0,
+        bias: 0.0,
+    };
+
     #[must_use]
     pub fn score(&self, logit: f32) -> f32 {
         1.0 / (1.0 + (-(logit + self.bias) / self.temperature).exp())
     }
+
+    /// What `score`, a probability, is after this calibration.
+    #[must_use]
+    pub fn applied(&self, score: f32) -> f32 {
+        self.score(bounded_logit(score))
+    }
+}
+
+/// Certainty as far as a float can tell it from near certainty.
+pub(crate) fn bounded_logit(probability: f32) -> f32 {
+    let probability = probability.clamp(1e-6, 1.0 - 1e-6);
+    (probability / (1.0 - probability)).ln()
 }
 
 /// How many cases are needed, and how far they may move a calibration.
@@ -88,7 +120,9 @@ pub fn recalibrate(
     bounds: &Bounds,
 ) -> Result<Recalibration, Kept> {
     let usable = old.temperature.is_finite() && 0.0 < old.temperature && old.bias.is_finite();
-    if !usable || !cases.iter().all(|case| case.logit.is_finite()) {
+    let counts =
+        |case: &ConfirmedCase| case.logit.is_finite() && case.weight.is_finite() && 0.0 < case.weight;
+    if !usable || !cases.iter().all(counts) {
         return Err(Kept::NoNumber);
     }
     let present = cases.iter().filter(|case| case.present).count();
@@ -168,9 +202,13 @@ fn cross_entropy(cases: &[ConfirmedCase], calibration: Calibration) -> f64 {
         let logit = f64::from((case.logit + calibration.bias) / calibration.temperature);
         let wrong = if case.present { -logit } else { logit };
         // ln(1 + e^x) without overflow.
-        wrong.max(0.0) + (-wrong.abs()).exp().ln_1p()
+        f64::from(case.weight) * (wrong.max(0.0) + (-wrong.abs()).exp().ln_1p())
     });
-    losses.sum::<f64>() / cases.len() as f64
+    losses.sum::<f64>() / weight(cases)
+}
+
+fn weight(cases: &[ConfirmedCase]) -> f64 {
+    cases.iter().map(|case| f64::from(case.weight)).sum()
 }
 
 /// Expected calibration error over equal-width bins.
@@ -180,11 +218,11 @@ fn calibration_error(cases: &[ConfirmedCase], score: impl Fn(usize, &ConfirmedCa
         let score = f64::from(score(place, case));
         let bin = ((score * BINS as f64) as usize).min(BINS - 1);
         if let Some(gap) = gaps.get_mut(bin) {
-            *gap += score - f64::from(u8::from(case.present));
+            *gap += f64::from(case.weight) * (score - f64::from(u8::from(case.present)));
         }
     }
     let gaps: f64 = gaps.iter().map(|gap| gap.abs()).sum();
-    (gaps / cases.len() as f64) as f32
+    (gaps / weight(cases)) as f32
 }
 
 #[cfg(test)]
@@ -193,10 +231,7 @@ mod tests {
 
     use super::*;
 
-    const OLD: Calibration = Calibration {
-        temperature: 1.0,
-        bias: 0.0,
-    };
+    const OLD: Calibration = Calibration::NONE;
 
     /// Cases whose truth follows `truth`, without chance: of every hundred with one logit so many are present.
     fn cases(truth: Calibration, each: usize) -> Vec<ConfirmedCase> {
@@ -207,6 +242,7 @@ mod tests {
                 (0..each).map(move |place| ConfirmedCase {
                     logit,
                     present: place < present,
+                    weight: 1.0,
                 })
             })
             .collect()
@@ -223,6 +259,49 @@ mod tests {
         assert!((found.calibration.bias + 0.9).abs() < 0.1, "{found:?}");
         assert!(0.1 < found.error_before && found.error_after < 0.03, "{found:?}");
         assert_eq!(found.cases, 2500);
+    }
+
+    #[test]
+    fn cases_that_people_look_at_more_often_do_not_count_more() {
+        let truth = Calibration {
+            temperature: 1.0,
+            bias: -0.8,
+        };
+        // Every uncertain case is confirmed, of the certain ones a tenth.
+        let mut confirmed = cases(truth, 100);
+        let mut number = 0;
+        confirmed.retain(|case| {
+            number += 1;
+            case.logit.abs() < 1.5 || number % 10 == 0
+        });
+        for case in &mut confirmed {
+            case.weight = if case.logit.abs() < 1.5 { 1.0 } else { 10.0 };
+        }
+        let found = recalibrate(&confirmed, OLD, &Bounds::default()).unwrap();
+        let everyone = cases(truth, 100);
+        let error = calibration_error(&everyone, |_, case| found.calibration.score(case.logit));
+        assert!(error < 0.03, "{error} {found:?}");
+    }
+
+    #[test]
+    fn a_weight_that_is_none_changes_nothing() {
+        for weight in [0.0, -1.0, f32::NAN] {
+            let mut broken = cases(OLD, 10);
+            broken[7].weight = weight;
+            assert_eq!(recalibrate(&broken, OLD, &Bounds::default()), Err(Kept::NoNumber));
+        }
+    }
+
+    #[test]
+    fn no_calibration_leaves_a_score_as_it_is() {
+        for score in [0.001, 0.2, 0.5, 0.93, 0.999] {
+            assert!((Calibration::NONE.applied(score) - score).abs() < 1e-5);
+        }
+        let humbler = Calibration {
+            temperature: 2.0,
+            bias: 0.0,
+        };
+        assert!(humbler.applied(0.99) < 0.92 && 0.5 < humbler.applied(1.0));
     }
 
     #[test]
@@ -269,7 +348,7 @@ mod tests {
         fn whatever_the_cases_say_the_change_is_bounded_and_for_the_better(
             said in proptest::collection::vec((-1e3_f32..1e3, any::<bool>()), 0..300),
         ) {
-            let cases: Vec<_> = said.into_iter().map(|(logit, present)| ConfirmedCase { logit, present }).collect();
+            let cases: Vec<_> = said.into_iter().map(|(logit, present)| ConfirmedCase { logit, present, weight: 1.0 }).collect();
             let bounds = Bounds { minimum_of_each: 10, ..Bounds::default() };
             if let Ok(found) = recalibrate(&cases, OLD, &bounds) {
                 prop_assert!((0.5 - 1e-4..=2.0 + 1e-4).contains(&found.calibration.temperature));

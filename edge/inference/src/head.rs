@@ -29,11 +29,22 @@ pub(crate) fn scores(
     head: &HeadWeights,
     findings: &[Finding],
 ) -> Option<Vec<Score>> {
-    let pooled = pooled(features);
+    scores_of_pooled(&pooled(features), head, findings)
+}
+
+/// The same from features that were pooled before; `None` where they are of another width, too.
+pub(crate) fn scores_of_pooled(
+    pooled: &[f32],
+    head: &HeadWeights,
+    findings: &[Finding],
+) -> Option<Vec<Score>> {
+    if pooled.len() != head.channels {
+        return None;
+    }
     let rows = head.weight.chunks_exact(head.channels).zip(&head.bias);
     rows.zip(findings)
         .map(|((weights, bias), finding)| {
-            let products = weights.iter().zip(&pooled).map(|(weight, value)| weight * value);
+            let products = weights.iter().zip(pooled).map(|(weight, value)| weight * value);
             let logit = products.sum::<f32>() + bias;
             Score::new(sigmoid(logit / finding.temperature))
         })

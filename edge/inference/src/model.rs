@@ -7,6 +7,7 @@ use barefoot_imaging::pixels::GrayImage;
 use barefoot_imaging::render::HeatMap;
 
 use crate::bundle::{Bundle, Finding, InputForm, Preprocessing, Takes};
+use crate::calibration::bounded_logit;
 use crate::engine::{Engine, EngineError};
 use crate::explain::{self, Anatomy, Field, Grid, Pose};
 use crate::reader::Reader;
@@ -235,6 +236,13 @@ impl Model {
     pub fn head(&self) -> (&[f32], &[f32]) {
         let head = self.reader.head();
         head.map_or((&[], &[]), |head| (&head.weight, &head.bias))
+    }
+
+    /// The score of one row of the head for a picture's pooled features; `None` where they do not fit the head.
+    #[must_use]
+    pub fn score_of_pooled(&self, row: usize, pooled: &[f32]) -> Option<Score> {
+        let scores = head::scores_of_pooled(pooled, self.reader.head()?, &self.findings)?;
+        scores.get(row).copied()
     }
 
     /// # Errors
@@ -491,12 +499,6 @@ fn strongest(findings: &[FindingResult]) -> Option<usize> {
         positive(one).cmp(&positive(other)).then(scores)
     });
     strongest.map(|(index, _)| index)
-}
-
-/// Certainty as far as a float can tell it from near certainty, so that falls can be compared.
-fn bounded_logit(probability: f32) -> f32 {
-    let probability = probability.clamp(1e-6, 1.0 - 1e-6);
-    (probability / (1.0 - probability)).ln()
 }
 
 fn reasons(considered: &[Considered]) -> String {

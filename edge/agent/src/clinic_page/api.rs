@@ -117,6 +117,8 @@ struct LearningAnswer {
     /// Labelled findings whose features are kept, and those still to be computed.
     examples: usize,
     pending: usize,
+    /// Findings whose confidence follows this site's confirmed cases.
+    site_fits: Vec<SiteFitAnswer>,
     /// `taking_part`, `contributed`, `declined` or `refused`.
     last_round: Option<&'static str>,
     epsilon: Option<f64>,
@@ -218,6 +220,15 @@ pub(super) fn status_of(app: &App) -> StatusAnswer {
     }
 }
 
+#[derive(Debug, Serialize)]
+struct SiteFitAnswer {
+    finding: String,
+    cases: usize,
+    /// Expected calibration error with the model's own confidence, and with the site's on cases it was not fitted on.
+    error_before: f32,
+    error_after: f32,
+}
+
 impl LearningAnswer {
     fn of(view: &LearningView) -> Self {
         Self {
@@ -225,6 +236,16 @@ impl LearningAnswer {
             hub: view.has_hub,
             examples: view.examples,
             pending: view.pending,
+            site_fits: view
+                .site_fits
+                .iter()
+                .map(|fit| SiteFitAnswer {
+                    finding: fit.finding.as_str().to_owned(),
+                    cases: fit.cases,
+                    error_before: fit.error_before,
+                    error_after: fit.error_after,
+                })
+                .collect(),
             last_round: view.last_round.as_ref().map(|note| match note.outcome {
                 RoundOutcome::TakingPart => "taking_part",
                 RoundOutcome::Contributed => "contributed",

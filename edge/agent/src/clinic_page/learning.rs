@@ -90,7 +90,8 @@ pub(super) struct LearningCard {
 }
 
 impl LearningCard {
-    pub(super) fn of(view: &LearningView, texts: &Texts) -> Self {
+    pub(super) fn of(view: &LearningView, wording: Wording<'_>) -> Self {
+        let texts = wording.texts;
         let t = &texts.learning;
         if !view.has_policy {
             return Self {
@@ -106,6 +107,18 @@ impl LearningCard {
         if !view.has_hub {
             lines.push(t.no_hub.clone());
         }
+        lines.extend(view.site_fits.iter().map(|fit| {
+            let percent = |error: f32| format!("{:.1} %", error * 100.0);
+            let values = [
+                ("finding", wording.name(&fit.finding)),
+                ("n", fit.cases.to_string()),
+                ("before", percent(fit.error_before)),
+                ("after", percent(fit.error_after)),
+            ];
+            let values: Vec<(&str, &str)> =
+                values.iter().map(|(key, value)| (*key, value.as_str())).collect();
+            fill(&t.site_fit, &values)
+        }));
         lines.extend(view.privacy.map(|spent| privacy(spent, texts)));
         let last = view.last_round.as_ref().map(|note| {
             let values = [

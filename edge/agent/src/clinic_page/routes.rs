@@ -289,7 +289,7 @@ fn make_list<'a>(app: &'a App, language: Language, query: &ListQuery) -> List<'a
         ),
     });
     List {
-        learning: LearningCard::of(&app.sources.learning.view(), texts),
+        learning: LearningCard::of(&app.sources.learning.view(), wording(app, language)),
         total,
         cards,
         choices,

@@ -68,7 +68,7 @@ words! {
         consent_heading, consent_none, consent_yes, consent_no, consent_opt_out, consent_opt_in, allow, forbid,
     }
     LearningTexts {
-        heading, no_policy, no_hub, examples, pending, last, taking_part, contributed, declined, refused,
+        heading, no_policy, no_hub, examples, pending, site_fit, last, taking_part, contributed, declined, refused,
         reason_no_policy, reason_policy, reason_budget, reason_too_few_examples, reason_other_model, reason_failed,
         spent, spent_unbounded, closed,
     }

@@ -11,13 +11,14 @@ use tokio_util::sync::CancellationToken;
 use super::Policy;
 use super::examples::{Dataset, Examples, LabelledFeatures, Trainable, most_examples};
 use super::features::{self, Cabinet, Reference, StudyFeatures};
+use super::site_fit::{self, Confirmed};
 use super::wanted::{Wanted, wanted};
-use crate::case_index::CaseIndex;
+use crate::case_index::{CaseIndex, CaseView};
 use crate::error_chain::chain;
 use crate::idle::Idle;
-use crate::learning_status::LearningStatus;
+use crate::learning_status::{LearningStatus, SiteFit};
 use crate::model::{ActiveModel, ModelHandle};
-use crate::study_folder::StateDirectory;
+use crate::study_folder::{StateDirectory, StudyKey};
 
 /// A change of model announces itself to nobody; it is looked for this often.
 const LOOK: Duration = Duration::from_secs(5);
@@ -32,6 +33,8 @@ pub(crate) struct Parts {
     pub models: ModelHandle,
     /// `None`: nothing is kept.
     pub policy: Option<Policy>,
+    /// Whether the model's confidence follows the site's confirmed cases.
+    pub follow_site: bool,
     pub idle: Idle,
     pub status: LearningStatus,
     /// Filled by the keeper, learnt from by whoever holds it.
@@ -43,6 +46,8 @@ pub(crate) struct Keeper {
     parts: Parts,
     root: PathBuf,
     known: Known,
+    /// What the confidence of which model was fitted to.
+    fitted: Option<(Arc<ActiveModel>, Vec<Confirmed>)>,
 }
 
 /// What is in memory of one artefact's features.
@@ -72,6 +77,7 @@ impl Keeper {
             root: parts.state.training().join("features"),
             parts,
             known: Known::default(),
+            fitted: None,
         }
     }
 
@@ -125,20 +131,21 @@ impl Keeper {
         let Some(policy) = self.parts.policy.clone() else {
             features::remove_all(&self.root)?;
             let model = self.parts.models.active();
-            self.publish(model.as_deref(), &[]);
+            self.publish(model.as_ref(), &[], &[]);
             return Ok(false);
         };
-        let mut all = Vec::new();
-        for case in self.parts.cases.newest(usize::MAX) {
-            all.extend(wanted(&case, Some(&policy)));
-        }
+        let cases = self.parts.cases.newest(usize::MAX);
+        let mut all: Vec<Wanted> = cases
+            .iter()
+            .flat_map(|case| wanted(case, Some(&policy)))
+            .collect();
         let Some(active) = self.parts.models.active() else {
             let keep: HashSet<Reference> = all.iter().map(Wanted::reference).collect();
             forgotten(features::keep_only(&self.root, &keep)?);
             self.known
                 .features
                 .retain(|reference, _| keep.contains(reference));
-            self.publish(None, &[]);
+            self.publish(None, &[], &[]);
             return Ok(false);
         };
         let model = &active.model;
@@ -157,7 +164,7 @@ impl Keeper {
                 self.known.features.insert(reference.clone(), Arc::new(features));
             }
         }
-        self.publish(Some(&active), &all);
+        self.publish(Some(&active), &cases, &all);
         let next = references
             .iter()
             .find(|one| !self.known.features.contains_key(one) && !self.known.hopeless.contains(one));
@@ -213,13 +220,15 @@ impl Keeper {
         Ok(cabinet)
     }
 
-    /// Gives the examples to who learns, and their number to the page.
-    fn publish(&self, active: Option<&ActiveModel>, all: &[Wanted]) {
+    /// Gives the examples to who learns, their number to the page, and what they say of the model's confidence to the model.
+    fn publish(&mut self, active: Option<&Arc<ActiveModel>>, cases: &[Arc<CaseView>], all: &[Wanted]) {
         let Some(active) = active else {
+            self.fitted = None;
             self.parts.dataset.set(Examples::default());
-            self.parts
-                .status
-                .update(|view| (view.examples, view.pending) = (0, 0));
+            self.parts.status.update(|view| {
+                (view.examples, view.pending) = (0, 0);
+                view.site_fits.clear();
+            });
             return;
         };
         let model = &active.model;
@@ -230,7 +239,11 @@ impl Keeper {
             findings: model.findings().len(),
             channels: model.channels(),
         };
-        let (mut labelled, mut pending) = (Vec::new(), 0);
+        let sent: HashMap<&StudyKey, bool> = cases
+            .iter()
+            .map(|case| (&case.study, site_fit::was_sent(case)))
+            .collect();
+        let (mut labelled, mut confirmed, mut pending) = (Vec::new(), Vec::new(), 0);
         for one in all {
             let reference = one.reference();
             let Some(features) = self.known.features.get(&reference) else {
@@ -240,12 +253,22 @@ impl Keeper {
             for (code, present) in &one.findings {
                 let row = model.findings().position(|finding| finding == code);
                 let found = features.findings.iter().find(|found| found.code == code.as_str());
-                labelled.extend(row.zip(found).map(|(finding, found)| LabelledFeatures {
+                let Some((finding, found)) = row.zip(found) else {
+                    continue;
+                };
+                let score = model.score_of_pooled(finding, &found.features);
+                confirmed.extend(score.map(|score| Confirmed {
+                    finding,
+                    score: score.value(),
+                    present: *present,
+                    was_sent: sent.get(&one.study).copied().unwrap_or(true),
+                }));
+                labelled.push(LabelledFeatures {
                     group: one.group.clone(),
                     finding,
                     features: found.features.as_slice().into(),
                     present: *present,
-                }));
+                });
             }
         }
         let examples = Examples::new(trainable, labelled);
@@ -254,6 +277,36 @@ impl Keeper {
         self.parts
             .status
             .update(|view| (view.examples, view.pending) = (kept, pending));
+        if self.parts.follow_site {
+            self.fit(active, cases, confirmed);
+        }
+    }
+
+    /// Fits the model's confidence to what people confirmed, where that has changed.
+    fn fit(&mut self, active: &Arc<ActiveModel>, cases: &[Arc<CaseView>], confirmed: Vec<Confirmed>) {
+        let known = self.fitted.as_ref();
+        if known.is_some_and(|(model, known)| Arc::ptr_eq(model, active) && *known == confirmed) {
+            return;
+        }
+        let fits = site_fit::fits(&active.model, cases, &confirmed);
+        self.fitted = Some((Arc::clone(active), confirmed));
+        let shown = fits.iter().map(|(finding, fit)| SiteFit {
+            finding: finding.clone(),
+            cases: fit.cases,
+            error_before: fit.error_before,
+            error_after: fit.error_after,
+        });
+        let shown: Vec<SiteFit> = shown.collect();
+        for fit in &shown {
+            tracing::info!(
+                model = %active.model.version(), finding = %fit.finding, cases = fit.cases,
+                error_before = fit.error_before, error_after = fit.error_after,
+                "Confidence follows this site's confirmed cases."
+            );
+        }
+        self.parts.status.update(|view| view.site_fits = shown);
+        let calibrations = fits.into_iter().map(|(finding, fit)| (finding, fit.calibration));
+        active.confidence.set(calibrations.collect());
     }
 }
 

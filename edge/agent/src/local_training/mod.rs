@@ -1,7 +1,7 @@
 //! Learning from the clinic's own labelled studies, within the site's policy.
 //!
 //! `policy` says what is allowed, `keeper` turns labels into features (never pictures) and forgets them when a patient
-//! says no, `learner` trains and measures the head, `budget` counts what all rounds together reveal. Talking to the hub
+//! says no, `site_fit` says how sure the model's calls are here, `learner` trains and measures the head, `budget` counts what all rounds together reveal. Talking to the hub
 //! is `federation`'s.
 
 mod policy;
@@ -20,6 +20,8 @@ pub use learner::{Evaluated, FitOrder, Fitted, GoOn, HeadLearner, LearnError, Le
 mod wanted;
 
 mod features;
+
+mod site_fit;
 
 mod keeper;
 pub(crate) use keeper::{Keeper, Parts as KeeperParts};

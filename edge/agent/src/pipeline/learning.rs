@@ -44,6 +44,7 @@ impl Learning {
             state: state.clone(),
             models: models.clone(),
             policy: config.privacy.clone(),
+            follow_site: config.decision.follow_site,
             idle: idle.clone(),
             status: status.clone(),
             dataset: dataset.clone(),

@@ -132,7 +132,7 @@ async fn the_status_has_the_agreed_shape() {
             "engine": engine, "precision": precision, "model": model,
             "on_trial": false, "beside": null, "coming": null, "ended": null, "trouble": null,
             "learning": {
-                "policy": false, "hub": false, "examples": 0, "pending": 0, "last_round": null,
+                "policy": false, "hub": false, "examples": 0, "pending": 0, "site_fits": [], "last_round": null,
                 "epsilon": null, "epsilon_budget": null,
             },
             "hub_talks": null, "reports_aside": 0,

@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use barefoot_domain::{CaseId, FindingCode, StudyUid};
+use barefoot_domain::{Call, CaseId, FindingCode, FindingResult, Score, StudyUid};
 use barefoot_imaging::{header, pixels};
 use barefoot_inference::{EngineWish, PrecisionWish};
 use tempfile::TempDir;
@@ -96,26 +96,46 @@ impl Clinic {
             strangers: 0,
         };
         case_log::append(&self.state.case_log(&key()), &[settled]).unwrap();
-        self.cases.put(CaseView {
-            study: key(),
-            study_uid: UID.into(),
-            case: CaseId::new("2.25.77").unwrap(),
+        self.cases.put(assessed(UID));
+    }
+
+    /// A study of which only the features are there, and what somebody confirmed about it.
+    fn confirmed(&self, number: usize, features: &[f32], present: bool) {
+        let uid = format!("{UID}.{number}");
+        let mut view = assessed(&uid);
+        view.labels.say(Label {
+            correction_id: uid.clone(),
+            source: LabelSource::Clinic,
             version: 1,
-            modality: "DX".into(),
-            instances: 1,
-            patient: PatientText::default(),
-            state: CaseState::Assessed,
-            received_at_ms: 1,
-            assessed_at_ms: None,
-            assessment: None,
-            has_preview: false,
-            has_heat_map: false,
-            delivery: Delivery::None,
-            conflicts: 0,
-            labels: Labels::default(),
-            reading: crate::reading::Reading::default(),
-            images_removed_at_ms: None,
+            finding: self.finding(),
+            present,
         });
+        let active = self.models.active().unwrap();
+        let root = self.folder.path().join("training/features");
+        let cabinet = Cabinet::open(&root, active.model.backbone()).unwrap();
+        let kept = StudyFeatures {
+            findings: vec![features::FindingFeatures {
+                code: self.finding().as_str().to_owned(),
+                instance: String::new(),
+                score: 0.0,
+                features: features.to_vec(),
+            }],
+        };
+        cabinet.put(&(view.study.clone(), 1), &kept).unwrap();
+        self.cases.put(view);
+    }
+
+    /// How sure a call with this score is on this site.
+    fn confidence(&self, score: f32) -> f32 {
+        let score = Score::new(score).unwrap();
+        let mut said = [FindingResult {
+            code: self.finding(),
+            score,
+            call: Call::Positive,
+            confidence: score,
+        }];
+        self.models.active().unwrap().confidence.apply(&mut said);
+        said[0].confidence.value()
     }
 
     fn label(&self, id: &str, present: bool) {
@@ -141,6 +161,7 @@ impl Clinic {
             state: self.state.clone(),
             models: self.models.clone(),
             policy,
+            follow_site: true,
             idle: idle.clone(),
             status: self.status.clone(),
             dataset: self.dataset.clone(),
@@ -169,6 +190,29 @@ impl Clinic {
             .join("training/features")
             .join(backbone)
             .join(name)
+    }
+}
+
+fn assessed(uid: &str) -> CaseView {
+    CaseView {
+        study: StudyKey::of(&StudyUid::new(uid).unwrap()),
+        study_uid: uid.into(),
+        case: CaseId::new("2.25.77").unwrap(),
+        version: 1,
+        modality: "DX".into(),
+        instances: 1,
+        patient: PatientText::default(),
+        state: CaseState::Assessed,
+        received_at_ms: 1,
+        assessed_at_ms: None,
+        assessment: None,
+        has_preview: false,
+        has_heat_map: false,
+        delivery: Delivery::None,
+        conflicts: 0,
+        labels: Labels::default(),
+        reading: crate::reading::Reading::default(),
+        images_removed_at_ms: None,
     }
 }
 
@@ -381,4 +425,43 @@ fn a_no_takes_effect_without_a_model() {
         .update(&key(), |view| view.labels.set_learning(false));
     clinic.settle(&mut clinic.keeper(Some(policy(Consent::OptOut))));
     assert!(!features.exists());
+}
+
+#[test]
+fn confidence_follows_enough_confirmed_cases_while_they_may_serve() {
+    let clinic = Clinic::new();
+    let active = clinic.models.active().unwrap();
+    let channels = active.model.channels();
+    let weights = active.model.head().0[..channels].to_vec();
+    let square: f32 = weights.iter().map(|weight| weight * weight).sum();
+    let towards = |logit: f32| -> Vec<f32> { weights.iter().map(|weight| weight * logit / square).collect() };
+    let mut keeper = clinic.keeper(Some(policy(Consent::OptOut)));
+    // The model is sure of itself and right every other time.
+    let mut number = 0;
+    for (logit, cases) in [(4.0, 29), (-4.0, 29)] {
+        for _ in 0..cases {
+            number += 1;
+            clinic.confirmed(number, &towards(logit), number % 2 == 0);
+        }
+    }
+    keeper.round().unwrap();
+    assert!(clinic.confidence(0.9) == 0.9 && clinic.status.view().site_fits.is_empty());
+    for _ in 0..4 {
+        number += 1;
+        clinic.confirmed(number, &towards(4.0), number % 2 == 0);
+    }
+    keeper.round().unwrap();
+    let humble = clinic.confidence(0.9);
+    assert!((0.5..0.85).contains(&humble), "{humble}");
+    let [fit] = &clinic.status.view().site_fits[..] else {
+        panic!("one fit");
+    };
+    assert_eq!((&fit.finding, fit.cases), (&clinic.finding(), 62));
+    assert!(fit.error_after < fit.error_before, "{fit:?}");
+
+    // The site's policy goes, and with it what was learnt under it.
+    let mut closed = clinic.keeper(None);
+    closed.round().unwrap();
+    assert_eq!(clinic.confidence(0.9), 0.9);
+    assert!(clinic.status.view().site_fits.is_empty());
 }
