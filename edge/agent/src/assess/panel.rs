@@ -122,6 +122,13 @@ pub(super) fn together(policy: Policy, answers: &[Answer]) -> Together {
             together.findings.push((finding, urgent));
         }
     }
+    // One that is asked only where the panel is silent speaks of other pictures of the study than the panel did.
+    let elsewhere = answers
+        .iter()
+        .filter(|answer| panel_spoke && answer.role == Some(Role::Fallback));
+    for vote in elsewhere.flat_map(|answer| &answer.votes) {
+        together.add(vote);
+    }
     let beside = || {
         let also = |answer: &&Answer| answer.role == Some(Role::Also);
         answers.iter().copied().filter(also)
@@ -155,6 +162,22 @@ pub(super) fn together(policy: Policy, answers: &[Answer]) -> Together {
 }
 
 impl Together {
+    /// A finding on one picture is a finding of the study: a positive call is not quietened by a negative one elsewhere.
+    fn add(&mut self, vote: &Vote) {
+        let one = (vote.finding.clone(), vote.urgent);
+        let known = self
+            .findings
+            .iter_mut()
+            .find(|(finding, _)| finding.code == vote.finding.code);
+        match known {
+            None => self.findings.push(one),
+            Some(known) if vote.finding.call == Call::Positive && known.0.call == Call::Negative => {
+                *known = one
+            }
+            Some(_) => {}
+        }
+    }
+
     fn gap(&mut self, reason: Reason) {
         if !self.gaps.contains(&reason) {
             self.gaps.push(reason);
@@ -394,6 +417,27 @@ mod tests {
         );
         assert_eq!(said.others[0].findings.len(), 2);
         assert!(said.gaps.is_empty());
+    }
+
+    #[test]
+    fn a_positive_call_on_a_picture_that_only_the_fallback_takes_is_one_of_the_study() {
+        let mut urgent = vote("pneumonia", 0.9);
+        urgent.urgent = true;
+        let answers = [
+            answer("first", None, vec![vote("pneumonia", 0.2)]),
+            answer("other view", Some(Role::Fallback), vec![urgent]),
+        ];
+        let [(finding, is_urgent)] = &together(Policy::Any, &answers).findings[..] else {
+            unreachable!("one finding")
+        };
+        assert_eq!((finding.call, is_urgent), (Call::Positive, &true));
+        // A negative one there quietens nothing.
+        let answers = [
+            answer("first", None, vec![vote("pneumonia", 0.9)]),
+            answer("other view", Some(Role::Fallback), vec![vote("pneumonia", 0.1)]),
+        ];
+        let said = together(Policy::Any, &answers);
+        assert_eq!(said.findings[0].0.call, Call::Positive);
     }
 
     #[test]
