@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use barefoot_domain::{Assessment, Correction, QualityVerdict, StudyUid};
 use barefoot_imaging::header::Header;
-use barefoot_imaging::pixels::GrayImage;
 use barefoot_wire::{Receipt, ReceiptOutcome, v1};
 
+use crate::open_pictures::OpenPicture;
 use crate::study_folder::StudyKey;
 
 /// One association's number, unique while the daemon runs.
@@ -113,11 +113,14 @@ pub(crate) struct SettledStudy {
 
 /// Says how usable pictures are.
 pub(crate) trait Grading: fmt::Debug + Send + Sync {
-    /// The picture at `path`, which was decoded for other reasons.
-    fn picture(&self, path: &Path, header: &Header, image: &GrayImage) -> QualityVerdict;
+    /// The picture at `path` for who reads it: it is decoded once, here or there.
+    fn open(&self, path: &Path) -> Arc<OpenPicture>;
 
-    /// A picture that nobody decodes. Blocking and busy.
-    fn undecoded(&self, path: &Path, header: &Header) -> QualityVerdict;
+    /// The picture at `path`. Blocking and busy where nobody has judged it yet.
+    fn picture(&self, path: &Path, header: &Header) -> QualityVerdict;
+
+    /// A picture that nobody reads: only where there are rules for its kind is it decoded. Blocking and busy.
+    fn unread(&self, path: &Path, header: &Header) -> QualityVerdict;
 
     /// What only all the slices of a study show.
     fn series(&self, headers: &mut dyn Iterator<Item = &Header>) -> QualityVerdict;

@@ -92,6 +92,7 @@ mod metrics;
 mod model;
 mod node_status;
 mod nodes;
+mod open_pictures;
 mod orders;
 mod paper;
 mod picture_quality;

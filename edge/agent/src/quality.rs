@@ -1,18 +1,19 @@
 //! Grades pictures by the rules of `barefoot_imaging::quality`: each as soon as it is stored, for the technician; and
 //! again for the assessment, where what is known of a picture already is not worked out twice.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::Arc;
 
 use barefoot_domain::{QualityGrade, QualityVerdict};
 use barefoot_imaging::header::{self, Header};
-use barefoot_imaging::pixels::{self, GrayImage, Picture};
+use barefoot_imaging::pixels::{self, Picture};
 use barefoot_imaging::quality::{self, FrameLook, Kind, Slice};
 use time::{OffsetDateTime, UtcOffset};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::handoff::{Grading, Kept, StoredInstance};
+use crate::open_pictures::{OpenPicture, OpenPictures, guarded};
 use crate::picture_quality::{Graded, PictureQuality};
 use crate::study_folder::StateDirectory;
 
@@ -20,13 +21,18 @@ use crate::study_folder::StateDirectory;
 #[derive(Debug, Clone)]
 pub(crate) struct Grader {
     known: PictureQuality,
+    pictures: OpenPictures,
     /// The clinic's own time: its days are counted.
     utc_offset: UtcOffset,
 }
 
 impl Grader {
     pub(crate) fn new(known: PictureQuality, utc_offset: UtcOffset) -> Self {
-        Self { known, utc_offset }
+        Self {
+            known,
+            pictures: OpenPictures::default(),
+            utc_offset,
+        }
     }
 
     /// Grades what is stored until `shutdown`, one picture after the other.
@@ -70,7 +76,14 @@ impl Grader {
             scanner: header.source_ae_title().unwrap_or_default(),
             day: self.today(),
         };
-        self.known.note(&graded, &grade(&path, &header));
+        self.known.note(&graded, &self.grade(&path, &header));
+    }
+
+    fn grade(&self, path: &Path, header: &Header) -> QualityVerdict {
+        if Kind::of(header) == Kind::Ultrasound {
+            return guarded(|| frames(path, header)).unwrap_or_else(|_| quality::undecodable());
+        }
+        self.pictures.open(path).verdict(path, header)
     }
 
     fn today(&self) -> String {
@@ -85,17 +98,22 @@ impl Grader {
 }
 
 impl Grading for Grader {
-    fn picture(&self, path: &Path, header: &Header, image: &GrayImage) -> QualityVerdict {
-        self.known
-            .of_picture(path)
-            .unwrap_or_else(|| quality::picture(header, image))
+    fn open(&self, path: &Path) -> Arc<OpenPicture> {
+        self.pictures.open(path)
     }
 
-    fn undecoded(&self, path: &Path, header: &Header) -> QualityVerdict {
-        if !has_rules_of_its_own(header) {
-            return good();
+    fn picture(&self, path: &Path, header: &Header) -> QualityVerdict {
+        self.known
+            .of_picture(path)
+            .unwrap_or_else(|| self.grade(path, header))
+    }
+
+    fn unread(&self, path: &Path, header: &Header) -> QualityVerdict {
+        if has_rules_of_its_own(header) {
+            self.picture(path, header)
+        } else {
+            good()
         }
-        self.known.of_picture(path).unwrap_or_else(|| grade(path, header))
     }
 
     fn series(&self, headers: &mut dyn Iterator<Item = &Header>) -> QualityVerdict {
@@ -110,18 +128,6 @@ impl Grading for Grader {
 /// A slice is judged with its series, other objects by nobody.
 fn has_rules_of_its_own(header: &Header) -> bool {
     matches!(Kind::of(header), Kind::Projection | Kind::Ultrasound)
-}
-
-/// A codec that panics on somebody's picture must not take the daemon along.
-fn grade(path: &Path, header: &Header) -> QualityVerdict {
-    let graded = catch_unwind(AssertUnwindSafe(|| match Kind::of(header) {
-        Kind::Ultrasound => frames(path, header),
-        _ => pixels::load_gray(path, header).map(|image| quality::picture(header, &image)),
-    }));
-    match graded {
-        Ok(Ok(verdict)) => verdict,
-        Ok(Err(_)) | Err(_) => quality::undecodable(),
-    }
 }
 
 fn frames(path: &Path, header: &Header) -> Result<QualityVerdict, pixels::Error> {

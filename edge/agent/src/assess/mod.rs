@@ -8,14 +8,13 @@ mod decision;
 mod panel;
 mod sum;
 use std::fs;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use barefoot_domain::{Assessment, FindingResult, Reason, Urgency};
 use barefoot_imaging::header::{self, Header};
-use barefoot_imaging::pixels::{self, GrayImage};
+use barefoot_imaging::pixels::GrayImage;
 use barefoot_imaging::render;
 use barefoot_inference::{NotTaken, Pose, Prediction, Viewing};
 use serde::Deserialize;
@@ -46,6 +45,15 @@ pub struct Config {
     /// A call whose confidence (calibrated probability, 0 to 1) is below this goes to review. Default 0.80.
     #[serde(default = "default_review_below")]
     pub review_below: f32,
+    /// Whether confidence follows this site's confirmed cases once there are enough of them: 30 with and 30 without the
+    /// finding, and the fit is better on cases it was not fitted on. Scores and calls stay the model's. Needs `[privacy]`,
+    /// which says whose cases may serve. Default true.
+    #[serde(default = "default_follow_site")]
+    pub follow_site: bool,
+}
+
+fn default_follow_site() -> bool {
+    true
 }
 
 fn default_review_below() -> f32 {
@@ -56,6 +64,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             review_below: default_review_below(),
+            follow_site: default_follow_site(),
         }
     }
 }
@@ -174,7 +183,7 @@ impl Assessor {
             .filter(|(_, header)| !taken(header))
             .take(GRADED_BESIDE)
         {
-            sum.graded(&self.grading.undecoded(path, header));
+            sum.graded(&self.grading.unread(path, header));
         }
         if seats.is_empty() || outside.len() == objects.len() {
             // Nothing for a model: still a picture for the clinic, from the middle of the study.
@@ -185,14 +194,13 @@ impl Assessor {
             sum.gap(reason);
         }
         for (path, header) in &objects {
-            let decoded = self
-                .times
-                .timed(Stage::Decode, || guarded(|| pixels::load_gray(path, header)));
+            let opened = self.grading.open(path);
+            let decoded = self.times.timed(Stage::Decode, || opened.image(path, header));
             match decoded {
                 Ok(image) if taken(header) => {
-                    self.read(seats, Arc::new(image), (path, header), settled, sum);
+                    self.read(seats, image, (path, header), settled, sum);
                 }
-                Ok(image) => sum.show(-1.0, Arc::new(image), None),
+                Ok(image) => sum.show(-1.0, image, None),
                 Err(reason) => {
                     tracing::warn!(study = %settled.study, reason, "A picture could not be decoded; the study goes to review.");
                     sum.undecodable();
@@ -209,10 +217,6 @@ impl Assessor {
         settled: &SettledStudy,
         sum: &mut Sum,
     ) {
-        let graded = self
-            .times
-            .timed(Stage::Grade, || self.grading.picture(path, header, &image));
-        sum.graded(&graded);
         let pose = Pose::of(header);
         let mut shown: Option<Prediction> = None;
         let mut panel_spoke = false;
@@ -226,7 +230,8 @@ impl Assessor {
                 .times
                 .timed(Stage::Model, || self.ask(&seat.active, &image, pose));
             match said {
-                Ok(prediction) => {
+                Ok(mut prediction) => {
+                    seat.active.confidence.apply(&mut prediction.findings);
                     sum.predicted((number, seat), &image, &prediction, begun.elapsed());
                     panel_spoke |= seat.on_panel();
                     shown.get_or_insert(prediction);
@@ -246,6 +251,11 @@ impl Assessor {
                 }
             }
         }
+        // After the models: as a rule it was judged meanwhile, for the technician.
+        let graded = self
+            .times
+            .timed(Stage::Grade, || self.grading.picture(path, header));
+        sum.graded(&graded);
         match shown {
             Some(prediction) => sum.looked(image, place(path, header), prediction),
             None => sum.show(-1.0, image, None),
@@ -349,45 +359,46 @@ fn place(path: &Path, header: &Header) -> Place {
     }
 }
 
-/// A codec or an engine that panics on somebody's picture must not take the daemon along.
-fn guarded<T, E: std::fmt::Display>(work: impl FnOnce() -> Result<T, E>) -> Result<T, String> {
-    match catch_unwind(AssertUnwindSafe(work)) {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err("it panicked".to_owned()),
-    }
-}
-
 /// Pictures are a convenience that can be made again: a failure costs the picture, not the assessment.
 fn save_pictures(image: &GrayImage, looked: Option<&Looked>, directory: &Path) -> Vec<String> {
-    let mut made = Vec::new();
-    let mut save = |name: &str, picture: Result<Vec<u8>, render::Error>| {
+    let saved = |name: &str, picture: Result<Vec<u8>, render::Error>| {
         let outcome = picture.map_err(std::io::Error::other).and_then(|bytes| {
             fs::create_dir_all(directory)?;
             fs::write(directory.join(format!("{name}.jpg")), bytes)
         });
-        match outcome {
-            Ok(()) => made.push(name.to_owned()),
-            Err(error) => tracing::warn!(%error, picture = name, "A picture could not be made."),
+        if let Err(error) = &outcome {
+            tracing::warn!(%error, picture = name, "A picture could not be made.");
+        }
+        outcome.is_ok().then(|| name.to_owned())
+    };
+    let layer = || {
+        if let Err(error) = save_layer(image, looked, directory) {
+            tracing::warn!(%error, "The heat map for experts could not be kept.");
         }
     };
-    // Made small once for both.
-    match render::fitted(image, PICTURE_SIDE) {
-        Ok(small) => {
-            save("preview", render::preview_jpeg(&small, PICTURE_SIDE));
-            if let Some(looked) = looked {
-                save(
-                    "heat_map",
-                    render::overlay_heat_map(&small, &looked.map, PICTURE_SIDE),
-                );
+    // Somebody waits for them: side by side.
+    std::thread::scope(|scope| {
+        scope.spawn(layer);
+        // Made small once for both.
+        let small = match render::fitted(image, PICTURE_SIDE) {
+            Ok(small) => Arc::new(small),
+            Err(error) => {
+                tracing::warn!(%error, "Pictures could not be made.");
+                return Vec::new();
             }
-        }
-        Err(error) => tracing::warn!(%error, "Pictures could not be made."),
-    }
-    if let Err(error) = save_layer(image, looked, directory) {
-        tracing::warn!(%error, "The heat map for experts could not be kept.");
-    }
-    made
+        };
+        let saved = &saved;
+        let heated = looked.map(|looked| {
+            let small = Arc::clone(&small);
+            scope.spawn(move || {
+                let overlay = render::overlay_heat_map(&small, &looked.map, PICTURE_SIDE);
+                saved("heat_map", overlay)
+            })
+        });
+        let preview = saved("preview", render::preview_jpeg(&small, PICTURE_SIDE));
+        let heated = heated.and_then(|thread| thread.join().ok().flatten());
+        preview.into_iter().chain(heated).collect()
+    })
 }
 
 /// The map by itself: experts lay it over the image at the hub.
