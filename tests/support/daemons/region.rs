@@ -13,6 +13,9 @@ use super::{Daemon, Error};
 /// Certificates of a region that lives as long as a test.
 const VALID: Duration = Duration::days(2);
 
+/// A developer's or CI's disk may be nearly full: a box under test is as content with little room as it needs.
+const ROOM: &str = "min_free_mib = 64\nwarn_free_mib = 64\n";
+
 /// The hub as its clinics' own MQTT endpoint.
 const EMBEDDED: &str = "endpoint = \"embedded\"\nlisten = \"127.0.0.1:0\"";
 
@@ -271,7 +274,7 @@ impl Region {
             .as_ref()
             .map_or_else(String::new, |path| format!("onnxruntime = {}\n", quoted(path)));
         format!(
-            "clinic = {clinic}\n\n[storage]\ndirectory = {storage}\n\n[dicom]\n{dicom}ae_title = \"BAREFOOT\"\n\
+            "clinic = {clinic}\n\n[storage]\ndirectory = {storage}\n{ROOM}\n[dicom]\n{dicom}ae_title = \"BAREFOOT\"\n\
              unknown_scanners = {unknown}\n\n{scanners}\n[study]\nquiet_period_ms = {quiet}\nafter_release_ms = {release}\n\n\
              [model]\nbundle = {bundle}\nengine = {engine}\nprecision = {precision}\n{onnxruntime}\n\
              [decision]\nreview_below = {review:.3}\n\n[link]\nhub = {hub}\n{link}\n[link.tls]\n{tls}\n\n\
