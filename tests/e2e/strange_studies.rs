@@ -140,3 +140,34 @@ async fn a_model_without_a_number_costs_its_answer_and_no_other_study() {
     assert!(!reasons(&case).contains(&"model_failed"), "{case}");
     assert_eq!(case["findings"].as_array().unwrap().len(), 1, "{case}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_that_takes_a_minute_keeps_no_study_waiting() {
+    // For a picture that is white all over this graph multiplies large matrices, for longer than anybody waits. The chest
+    // has a model of its own.
+    let slow = workspace().join("edge/inference/tests/data/tiny-slow");
+    let more = format!(
+        "[[other_model]]\nbundle = {:?}\nrole = \"also\"\n",
+        slow.display().to_string()
+    );
+    let mut story = Story::begin(&EdgeOptions {
+        model: "deadline_s = 5\n".to_owned(),
+        more,
+        ..EdgeOptions::default()
+    })
+    .await;
+    let folder = tempfile::tempdir().unwrap();
+    let white = as_chest(folder.path(), "white", 512, |_, _| 1.0);
+    let chest = chests(&folder, 1..2).remove(0);
+    story.store(&[white.clone(), chest.clone()]).await;
+    story.all_receipted(2).await;
+    for file in [&white, &chest] {
+        let case = story.case_of(file).await.unwrap();
+        assert_eq!(case["urgency"], "review", "{case}");
+        // While it works on the one it is asked for no other, and both say so.
+        assert!(reasons(&case).contains(&"model_too_slow"), "{case}");
+        assert_eq!(case["findings"].as_array().unwrap().len(), 1, "{case}");
+    }
+    // Nor does it keep the box from ending.
+    assert!(story.edge.stop().await.unwrap().success());
+}

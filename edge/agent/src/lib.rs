@@ -88,6 +88,7 @@ mod idle;
 mod import_desk;
 mod labels;
 mod learning_status;
+mod mask_layers;
 mod metrics;
 mod model;
 mod node_status;

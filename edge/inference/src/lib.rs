@@ -27,5 +27,7 @@ pub use bundle::{Bundle, BundleError};
 pub use calibration::{Bounds, Calibration, ConfirmedCase, Kept, Recalibration, recalibrate};
 pub use engine::{EngineError, EngineKind, Precision, Provider};
 pub use explain::Pose;
-pub use model::{AssessError, Language, Model, NotTaken, OpenError, PooledFeatures, Prediction, Viewing};
+pub use model::{
+    AssessError, FindingMask, Language, Model, NotTaken, OpenError, PooledFeatures, Prediction, Viewing,
+};
 pub use selection::{Considered, EngineChoice, EngineWish, Outcome, PrecisionWish, Selection};

@@ -119,11 +119,21 @@ pub struct Prediction {
     pub heat_map: HeatMap,
     /// Where positive findings were seen.
     pub regions: Vec<FindingRegion>,
+    /// What a graph that draws masks drew of positive findings; none of other graphs.
+    pub masks: Vec<FindingMask>,
     /// The finding `heat_map` is of: the positive one with the highest score, else the one with the highest score.
     pub heat_map_of: FindingCode,
     /// The picture does not look like those the model was made for: no call on it is to be believed.
     pub outside: bool,
     pub engine: EngineUse,
+}
+
+/// What a graph marked as one finding, over the whole picture.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FindingMask {
+    pub finding: FindingCode,
+    /// 1 where it is, 0 elsewhere.
+    pub map: HeatMap,
 }
 
 /// One picture as the head sees it: what federated rounds learn from instead of the picture.
@@ -331,7 +341,7 @@ impl Model {
             .iter()
             .map(|grid| explain::placed(grid, field, &anatomy, (image.width, image.height)));
         let heat_map = maps.next().ok_or(AssessError::NoNumber)?;
-        let mut regions = Vec::new();
+        let (mut regions, mut masks) = (Vec::new(), Vec::new());
         for (index, map) in explained
             .iter()
             .zip(std::iter::once(heat_map.clone()).chain(maps))
@@ -350,11 +360,18 @@ impl Model {
                 &anatomy,
                 viewing.pose,
             ));
+            if let Reader::Mask { .. } = &self.reader {
+                masks.push(FindingMask {
+                    finding: result.code.clone(),
+                    map: cut(map, level),
+                });
+            }
         }
         Ok(Prediction {
             urgent: urgent.collect(),
             heat_map,
             regions,
+            masks,
             outside,
             heat_map_of: findings
                 .get(strongest)
@@ -489,6 +506,13 @@ fn called(finding: &Finding, score: Score) -> FindingResult {
         call,
         confidence,
     }
+}
+
+fn cut(mut map: HeatMap, level: f32) -> HeatMap {
+    for value in &mut map.values {
+        *value = if level <= *value { 1.0 } else { 0.0 };
+    }
+    map
 }
 
 /// The positive one with the highest score, else the one with the highest score.

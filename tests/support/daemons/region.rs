@@ -50,6 +50,8 @@ pub struct EdgeOptions {
     /// Empty: no port without TLS.
     pub dicom_listen: String,
     pub page_listen: String,
+    /// More lines of `[model]`.
+    pub model: String,
     /// More lines of `[link]`.
     pub link: String,
     /// More tables of the site file: `[services]`, `[privacy]`, `[releases]`.
@@ -71,6 +73,7 @@ impl Default for EdgeOptions {
             review_below: 0.80,
             dicom_listen: "127.0.0.1:0".into(),
             page_listen: "127.0.0.1:0".into(),
+            model: String::new(),
             link: String::new(),
             more: String::new(),
         }
@@ -276,7 +279,7 @@ impl Region {
         format!(
             "clinic = {clinic}\n\n[storage]\ndirectory = {storage}\n{ROOM}\n[dicom]\n{dicom}ae_title = \"BAREFOOT\"\n\
              unknown_scanners = {unknown}\n\n{scanners}\n[study]\nquiet_period_ms = {quiet}\nafter_release_ms = {release}\n\n\
-             [model]\nbundle = {bundle}\nengine = {engine}\nprecision = {precision}\n{onnxruntime}\n\
+             [model]\nbundle = {bundle}\nengine = {engine}\nprecision = {precision}\n{onnxruntime}{model}\n\
              [decision]\nreview_below = {review:.3}\n\n[link]\nhub = {hub}\n{link}\n[link.tls]\n{tls}\n\n\
              [page]\nlisten = {page}\nlanguage = {language}\n\n{more}",
             more = options.more,
@@ -294,6 +297,7 @@ impl Region {
             quiet = options.quiet_period_ms,
             release = options.after_release_ms,
             bundle = quoted(&options.bundle),
+            model = options.model,
             engine = text(options.engine),
             precision = text(options.precision),
             review = options.review_below,

@@ -21,6 +21,7 @@ use serde::Deserialize;
 
 use crate::handoff::{AssessedStudy, Grading, SettledStudy};
 use crate::heat_layer::{self, HeatLayer};
+use crate::mask_layers::{self, MaskLayer, MaskLayers};
 use crate::model::{ActiveModel, ModelHandle, Role, Seat, ShadowStudy, Silence};
 use crate::stage_times::{Stage, StageTimes};
 use decision::decide;
@@ -372,8 +373,9 @@ fn save_pictures(image: &GrayImage, looked: Option<&Looked>, directory: &Path) -
         outcome.is_ok().then(|| name.to_owned())
     };
     let layer = || {
-        if let Err(error) = save_layer(image, looked, directory) {
-            tracing::warn!(%error, "The heat map for experts could not be kept.");
+        let kept = save_layer(image, looked, directory).and_then(|()| save_masks(looked, directory));
+        if let Err(error) = kept {
+            tracing::warn!(%error, "The heat map for experts and archives could not be kept.");
         }
     };
     // Somebody waits for them: side by side.
@@ -415,4 +417,20 @@ fn save_layer(image: &GrayImage, looked: Option<&Looked>, directory: &Path) -> s
         png,
     };
     layer.save(directory)
+}
+
+/// What a model drew, for archives.
+fn save_masks(looked: Option<&Looked>, directory: &Path) -> std::io::Result<()> {
+    let Some(looked) = looked.filter(|looked| !looked.masks.is_empty()) else {
+        return mask_layers::remove(directory);
+    };
+    let masks = looked.masks.iter().map(|mask| {
+        let png = render::mask_png(&mask.map).map_err(std::io::Error::other)?;
+        Ok(MaskLayer {
+            finding: mask.finding.as_str().to_owned(),
+            png,
+        })
+    });
+    let masks = masks.collect::<std::io::Result<_>>()?;
+    MaskLayers { masks }.save(directory)
 }

@@ -8,7 +8,7 @@ use barefoot_domain::{
 };
 use barefoot_imaging::pixels::GrayImage;
 use barefoot_imaging::render::HeatMap;
-use barefoot_inference::Prediction;
+use barefoot_inference::{FindingMask, Prediction};
 
 use super::panel::{Answer, Vote};
 use crate::model::{Seat, StudyCount, shadow};
@@ -21,6 +21,7 @@ pub(super) struct Looked {
     pub(super) place: Place,
     /// Where positive findings were seen on it.
     pub(super) regions: Vec<FindingRegion>,
+    pub(super) masks: Vec<FindingMask>,
 }
 
 impl Looked {
@@ -149,6 +150,7 @@ impl Sum {
             map: prediction.heat_map,
             finding: prediction.heat_map_of,
             regions: prediction.regions,
+            masks: prediction.masks,
             place,
         };
         self.show(highest, image, Some(looked));

@@ -31,6 +31,7 @@ use crate::character_sets::CharacterSets;
 use crate::error_chain::chain;
 use crate::finding_names::FindingNames;
 use crate::heat_layer::HeatLayer;
+use crate::mask_layers::MaskLayers;
 use crate::study_folder::{StateDirectory, StudyKey};
 pub(crate) use config::Config;
 
@@ -188,7 +189,11 @@ impl ResultsWriter {
         let finding = looked_at
             .as_ref()
             .and_then(|looked_at| looked_at.finding.as_ref());
-        for made in self.objects(&evidence, finding) {
+        let masks = MaskLayers::load(&self.state.pictures(study, version)).unwrap_or_else(|error| {
+            tracing::warn!(%study, version, %error, "The masks cannot be read; the result goes without them.");
+            None
+        });
+        for made in self.objects(&evidence, finding, masks.as_ref()) {
             match made {
                 Ok(Some(object)) => files::keep(&self.state, study, &object)?,
                 Ok(None) => {}
@@ -208,11 +213,12 @@ impl ResultsWriter {
         Ok(())
     }
 
-    /// `finding`: what the heat map is of.
+    /// `finding`: what the heat map is of. `masks`: what the model drew, where it draws.
     fn objects(
         &self,
         evidence: &Evidence<'_>,
         finding: Option<&FindingCode>,
+        masks: Option<&MaskLayers>,
     ) -> Vec<Result<Option<Object>, evidence::Error>> {
         let mut made = Vec::new();
         if self.config.sr {
@@ -226,7 +232,11 @@ impl ResultsWriter {
             made.push(presentation_state(evidence));
         }
         if self.config.seg {
-            made.push(segments(evidence, finding).and_then(|segments| segmentation(evidence, &segments)));
+            let segments = match masks {
+                Some(masks) => drawn(evidence, masks),
+                None => covered(evidence, finding),
+            };
+            made.push(segments.and_then(|segments| segmentation(evidence, &segments)));
         }
         made
     }
@@ -317,17 +327,42 @@ impl ResultsWriter {
     }
 }
 
-/// What the heat map covers, where what it is of was found.
-fn segments(evidence: &Evidence<'_>, finding: Option<&FindingCode>) -> Result<Vec<Segment>, evidence::Error> {
-    let is_positive = |code: &&FindingCode| {
-        let results = &evidence.assessment.findings;
-        let mut of_it = results.iter().filter(|result| result.code == **code);
-        of_it.any(|result| result.call == Call::Positive)
+fn was_found(evidence: &Evidence<'_>, code: &FindingCode) -> bool {
+    let mut of_it = evidence
+        .assessment
+        .findings
+        .iter()
+        .filter(|result| result.code == *code);
+    of_it.any(|result| result.call == Call::Positive)
+}
+
+/// What the model drew of findings that are there when all models have spoken.
+fn drawn(evidence: &Evidence<'_>, layers: &MaskLayers) -> Result<Vec<Segment>, evidence::Error> {
+    let Some(source) = evidence.looked_at else {
+        return Ok(Vec::new());
     };
+    let mut segments = Vec::new();
+    for layer in &layers.masks {
+        let finding = FindingCode::new(layer.finding.as_str()).ok();
+        let Some(finding) = finding.filter(|finding| was_found(evidence, finding)) else {
+            continue;
+        };
+        let map = render::map_of_mask(&layer.png).map_err(|source| evidence::Error::Picture { source })?;
+        segments.push(Segment {
+            mask: Mask::of_heat(&map, source.columns, source.rows)?,
+            finding,
+        });
+    }
+    Ok(segments)
+}
+
+/// What the heat map covers, where what it is of was found.
+fn covered(evidence: &Evidence<'_>, finding: Option<&FindingCode>) -> Result<Vec<Segment>, evidence::Error> {
     let heat = evidence
         .looked_at
         .and_then(|source| Some((source, source.heat.as_ref()?)));
-    let (Some((source, heat)), Some(finding)) = (heat, finding.filter(is_positive)) else {
+    let finding = finding.filter(|finding| was_found(evidence, finding));
+    let (Some((source, heat)), Some(finding)) = (heat, finding) else {
         return Ok(Vec::new());
     };
     Ok(vec![Segment {

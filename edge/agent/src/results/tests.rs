@@ -11,6 +11,7 @@ use barefoot_trust::PseudonymKey;
 use super::*;
 use crate::case_book::Moment;
 use crate::handoff::AssessedStudy;
+use crate::mask_layers::MaskLayer;
 use crate::study_folder::instance_stem;
 
 const STUDY: &str = "1.2.3";
@@ -197,4 +198,36 @@ fn a_bundle_lies_where_the_site_wants_it() {
     let path = wanted.path().join(format!("fhir/{}-v1.json", this.study));
     let bundle: serde_json::Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
     assert_eq!(bundle["entry"][0]["resource"]["status"], "preliminary");
+}
+
+#[test]
+fn what_a_model_drew_is_the_segment() {
+    let root = tempfile::tempdir().unwrap();
+    let this = Clinic::new(root.path());
+    let version = this.assess(1, "Wang");
+    // The left half of a picture of 32 by 64, and a mask of something that was not found.
+    let half = render::HeatMap {
+        width: 2,
+        height: 1,
+        values: vec![1.0, 0.0],
+    };
+    let mask = |finding: &str| MaskLayer {
+        finding: finding.to_owned(),
+        png: render::mask_png(&half).unwrap(),
+    };
+    let layers = MaskLayers {
+        masks: vec![mask("pneumonia"), mask("fracture")],
+    };
+    layers
+        .save(&this.writer.state.pictures(&this.study, version))
+        .unwrap();
+    this.writer.write(&this.study, version).unwrap();
+    let mut objects = this.objects();
+    objects.retain(|object| says(object, "1.2.840.10008.5.1.4.1.1.66.4"));
+    let [segments] = &objects[..] else {
+        panic!("one segmentation");
+    };
+    // 32 pixels a row: four bytes, of which the first two are covered.
+    let rows = [0xff, 0xff, 0, 0].repeat(64);
+    assert!(segments.ends_with(&rows), "as drawn, and one segment alone");
 }

@@ -6,6 +6,8 @@ use super::Anatomy;
 
 /// The longest side of a map.
 const LONGEST_SIDE: usize = 64;
+/// A finer grid keeps its own, up to this.
+const MOST: usize = 1024;
 
 /// The part of the picture that a graph sees, in fractions of its sides.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -76,7 +78,7 @@ impl Grid {
 
 /// The grid over a picture of this size: nothing outside the field, nothing outside the anatomy.
 pub(crate) fn placed(grid: &Grid, field: Field, anatomy: &Anatomy, (width, height): (u32, u32)) -> HeatMap {
-    let finest = LONGEST_SIDE.max(grid.width).max(grid.height).min(256) as f32;
+    let finest = LONGEST_SIDE.max(grid.width).max(grid.height).min(MOST) as f32;
     let longest = width.max(height).max(1) as f32;
     let side = |side: u32| ((side as f32 / longest * finest).round() as usize).max(1);
     let (columns, rows) = (side(width), side(height));
@@ -91,7 +93,7 @@ pub(crate) fn placed(grid: &Grid, field: Field, anatomy: &Anatomy, (width, heigh
     });
     HeatMap {
         values: values.collect(),
-        // At most 256 of them.
+        // At most `MOST` of them.
         width: columns as u32,
         height: rows as u32,
     }

@@ -1,8 +1,8 @@
 """Makes the opaque bundles of the tests: python make_opaque.py FOLDER
 
 Needs numpy and onnx. `tiny-scores` takes colours with the channels last and tells how bright the upper left of a 40x24
-picture is; `tiny-mask` marks what is brighter than half; `tiny-nan` has no number for a very bright picture. None brings
-golden cases, as bundles around somebody else's graph may not.
+picture is; `tiny-mask` marks what is brighter than half; `tiny-nan` has no number for a very bright picture, and `tiny-slow`
+takes a minute for one. None brings golden cases, as bundles around somebody else's graph may not.
 """
 
 import hashlib
@@ -13,6 +13,7 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper, save
 
 WIDTH, HEIGHT, SIDE = 40, 24, 32
+TILES = 128
 
 HEAD = """schema = 1
 id = "{id}"
@@ -149,7 +150,41 @@ classes = 1
     write(folder, nodes, numbers, ("image", ["N", 1, SIDE, SIDE]), ("score", ["N", 1]), head, "")
 
 
+def slow(folder):
+    node, value = helper.make_node, helper.make_tensor_value_info
+    side, steps = SIDE * TILES, 60
+    numbers = [
+        constant("limit", 0.9), constant("column", [-1, 1], np.int64),
+        constant("repeats", [1, 1, TILES, TILES], np.int64), constant("shrink", 1 / side),
+    ]
+    long = [node("Tile", ["image", "repeats"], ["step0"])]
+    for step in range(steps):
+        long += [
+            node("MatMul", [f"step{step}", f"step{step}"], [f"product{step}"]),
+            node("Mul", [f"product{step}", "shrink"], [f"step{step + 1}"]),
+        ]
+    long.append(node("ReduceMean", [f"step{steps}"], ["late"], axes=[1, 2, 3], keepdims=0))
+    short = [node("ReduceMean", ["image"], ["early"], axes=[1, 2, 3], keepdims=0)]
+    branch = lambda nodes, name: helper.make_graph(nodes, name, [], [value(name, TensorProto.FLOAT, None)])
+    nodes = [
+        node("ReduceMean", ["image"], ["mean"], axes=[0, 1, 2, 3], keepdims=0),
+        node("Greater", ["mean", "limit"], ["bright"]),
+        node("If", ["bright"], ["level"], then_branch=branch(long, "late"), else_branch=branch(short, "early")),
+        node("Reshape", ["level", "column"], ["score"]),
+    ]
+    head = HEAD.format(id="tiny-slow", title="No end", width=SIDE, height=SIDE) + """
+[output]
+kind = "scores"
+input = "image"
+scores = "score"
+gives = "probabilities"
+classes = 1
+"""
+    write(folder, nodes, numbers, ("image", ["N", 1, SIDE, SIDE]), ("score", ["N", 1]), head, "")
+
+
 if __name__ == "__main__":
     scores(Path(sys.argv[1]) / "tiny-scores")
     mask(Path(sys.argv[1]) / "tiny-mask")
     no_number(Path(sys.argv[1]) / "tiny-nan")
+    slow(Path(sys.argv[1]) / "tiny-slow")

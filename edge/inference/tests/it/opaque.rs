@@ -125,10 +125,18 @@ fn a_mask_is_measured_within_the_anatomy() {
         shown(&said, |x, _| 0.85 < x) < f32::EPSILON,
         "nothing on the black border"
     );
+    let [mask] = &said.masks[..] else {
+        panic!("{:?}", said.masks);
+    };
+    assert_eq!(mask.finding, said.findings[0].code);
+    let covered: f32 = mask.map.values.iter().sum();
+    let share = covered / mask.map.values.len() as f32;
+    assert!((share - 0.08).abs() < 0.03, "{share}");
+    assert!(mask.map.values.iter().all(|value| *value == 0.0 || *value == 1.0));
 
     let nothing = model.assess_viewed(&picture(|_, _| false), facing()).unwrap();
     assert_eq!(nothing.findings[0].call, Call::Negative);
-    assert!(nothing.regions.is_empty());
+    assert!(nothing.regions.is_empty() && nothing.masks.is_empty());
 }
 
 fn copy(name: &str) -> TempDir {

@@ -84,14 +84,7 @@ const LAYER_SIDE: u32 = 4096;
 /// # Errors
 /// When the bytes are no such layer.
 pub fn map_of_layer(png: &[u8]) -> Result<HeatMap, Error> {
-    let mut reader = image::ImageReader::with_format(Cursor::new(png), image::ImageFormat::Png);
-    let mut limits = image::Limits::default();
-    (limits.max_image_width, limits.max_image_height) = (Some(LAYER_SIDE), Some(LAYER_SIDE));
-    reader.limits(limits);
-    let layer = reader
-        .decode()
-        .map_err(|source| Error::Decode { source })?
-        .into_rgba8();
+    let layer = decoded(png)?.into_rgba8();
     let heat = |alpha: u8| match f32::from(alpha) / 255.0 / STRONGEST {
         0.0 => 0.0,
         strength => VISIBLE_FROM + strength.min(1.0) * (1.0 - VISIBLE_FROM),
@@ -105,6 +98,37 @@ pub fn map_of_layer(png: &[u8]) -> Result<HeatMap, Error> {
         height: layer.height(),
         values: values.collect(),
     })
+}
+
+/// A map of nothing but 0 and 1, white where it is 1, as PNG at its own size.
+///
+/// # Errors
+/// When its size does not fit its data.
+pub fn mask_png(map: &HeatMap) -> Result<Vec<u8>, Error> {
+    whole(map)?;
+    let levels: Vec<u8> = map.values.iter().map(|value| to_byte(*value)).collect();
+    png(&levels, (map.width, map.height), ExtendedColorType::L8)
+}
+
+/// The map that [`mask_png`] drew.
+///
+/// # Errors
+/// When the bytes are no such picture.
+pub fn map_of_mask(png: &[u8]) -> Result<HeatMap, Error> {
+    let mask = decoded(png)?.into_luma8();
+    Ok(HeatMap {
+        width: mask.width(),
+        height: mask.height(),
+        values: mask.pixels().map(|pixel| f32::from(pixel.0[0] >> 7)).collect(),
+    })
+}
+
+fn decoded(png: &[u8]) -> Result<image::DynamicImage, Error> {
+    let mut reader = image::ImageReader::with_format(Cursor::new(png), image::ImageFormat::Png);
+    let mut limits = image::Limits::default();
+    (limits.max_image_width, limits.max_image_height) = (Some(LAYER_SIDE), Some(LAYER_SIDE));
+    reader.limits(limits);
+    reader.decode().map_err(|source| Error::Decode { source })
 }
 
 impl HeatMap {

@@ -10,7 +10,7 @@ use image::{ExtendedColorType, ImageEncoder};
 
 use crate::pixels::GrayImage;
 
-pub use heat::{HeatMap, heat_layer, map_of_layer, overlay_heat_map};
+pub use heat::{HeatMap, heat_layer, map_of_layer, map_of_mask, mask_png, overlay_heat_map};
 pub use resize::{Filter, resize_gray};
 pub use shown::{Area, Format, Shown, show};
 
