@@ -147,7 +147,7 @@ async fn a_model_that_takes_a_minute_keeps_no_study_waiting() {
     // has a model of its own.
     let slow = workspace().join("edge/inference/tests/data/tiny-slow");
     let more = format!(
-        "[[other_model]]\nbundle = {:?}\nrole = \"also\"\n",
+        "[[other_model]]\ndirectory = {:?}\nrole = \"also\"\n",
         slow.display().to_string()
     );
     let mut story = Story::begin(&EdgeOptions {
