@@ -1,12 +1,15 @@
 //! Reports nobody wrote, of patients who do not exist: the example, the crate's tests and those with other people's tools
 //! all make their documents of these.
 
+#[path = "../patient/made_up.rs"]
+mod made_up;
+
 use barefoot_domain::{
     Assessment, Call, CaseId, ClinicId, EngineUse, FindingCode, FindingResult, ModelVersion, Part, Presence,
     QualityGrade, QualityProblem, QualityVerdict, Reader, Reason, Region, Report, Score, Shape, Side,
     Statement, Tier, Urgency,
 };
-use barefoot_imaging::report::{Identity, Image, KeyImage, Language, Sheet, Study, Subject, Who};
+use barefoot_imaging::report::{Image, KeyImage, Language, Sheet, Study, Subject, Who};
 use time::UtcOffset;
 
 pub(crate) const FIRST: &str = "01JD9Q4T7Y8Z6V5W3X2R1P0NMK";
@@ -256,24 +259,8 @@ pub(crate) fn long(language: Language) -> Report {
 
 pub(crate) fn patient() -> Subject {
     Subject {
-        who: Who::Patient(Identity {
-            name: "Zhang^Xiuying=张^秀英".into(),
-            id: "AX20260117".into(),
-            id_issuer: String::new(),
-            birth_date: "19681004".into(),
-            sex: "F".into(),
-            age: "058Y".into(),
-        }),
-        study: Study {
-            uid: "1.2.156.112605.14038010222575.20261122013015.1".into(),
-            id: "S1024".into(),
-            date: "20261122".into(),
-            time: "093015.12".into(),
-            accession: "DX20261122007".into(),
-            description: "胸部正位".into(),
-            referring: "Chen^Wei=陈^伟".into(),
-        },
         images: vec![image(REAL, "1.2.156.112605.14038010222575.20261122013015.2")],
+        ..made_up::patient("1.2.156.112605.14038010222575.20261122013015.1")
     }
 }
 

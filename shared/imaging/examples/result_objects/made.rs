@@ -1,6 +1,9 @@
 //! Assessments nobody made, of patients who do not exist: the example, the crate's tests and those with other people's
 //! tools all make their objects of these.
 
+#[path = "../patient/made_up.rs"]
+mod made_up;
+
 use std::error::Error;
 use std::path::Path;
 
@@ -13,7 +16,7 @@ use barefoot_imaging::evidence::{Evidence, Mask, Segment, Source};
 use barefoot_imaging::header::read_header;
 use barefoot_imaging::pixels::load_gray;
 use barefoot_imaging::render::HeatMap;
-use barefoot_imaging::report::{Identity, Study, Subject, Who};
+use barefoot_imaging::report::{Subject, Who};
 use barefoot_imaging::tags::{self, Tag};
 use time::UtcOffset;
 
@@ -249,26 +252,7 @@ fn silent() -> Assessment {
 }
 
 pub(crate) fn patient() -> Subject {
-    Subject {
-        who: Who::Patient(Identity {
-            name: "Zhang^Xiuying=张^秀英".into(),
-            id: "AX20260117".into(),
-            id_issuer: String::new(),
-            birth_date: "19681004".into(),
-            sex: "F".into(),
-            age: "058Y".into(),
-        }),
-        study: Study {
-            uid: STUDY.into(),
-            id: "S1024".into(),
-            date: "20261122".into(),
-            time: "093015.12".into(),
-            accession: "DX20261122007".into(),
-            description: "胸部正位".into(),
-            referring: "Chen^Wei=陈^伟".into(),
-        },
-        images: Vec::new(),
-    }
+    made_up::patient(STUDY)
 }
 
 /// A blob in the lower right of eight by eight cells.
