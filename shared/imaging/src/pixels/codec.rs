@@ -8,6 +8,7 @@ use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
 
 use super::codestream::{self, Stream};
 use super::frame::Samples;
+use super::jpeg;
 use super::jpeg_ls;
 use super::layout::Layout;
 use super::{Error, Photometric};
@@ -28,9 +29,10 @@ pub(super) fn decode(transfer_syntax: &str, bytes: Vec<u8>, layout: &Layout) -> 
         uid: transfer_syntax.to_owned(),
     };
     let kind = codestream::kind(transfer_syntax).ok_or_else(no_decoder)?;
-    let bits = match codestream::read(kind, &bytes)? {
+    let stream = codestream::read(kind, &bytes)?;
+    let bits = match &stream {
         None => layout.bits_allocated,
-        Some(stream) => fitting_bits(&stream, layout)?,
+        Some(stream) => fitting_bits(stream, layout)?,
     };
     if bits == 1 {
         return Err(Error::Unsupported {
@@ -39,6 +41,9 @@ pub(super) fn decode(transfer_syntax: &str, bytes: Vec<u8>, layout: &Layout) -> 
     }
     let decoded = match kind {
         codestream::Kind::JpegLs => jpeg_ls::decode(&bytes)?,
+        codestream::Kind::Jpeg if stream.is_some_and(|stream| stream.is_sequential) => {
+            jpeg::decode(&bytes, colours(layout.photometric))?
+        }
         _ => by_library(
             Frame {
                 transfer_syntax,
@@ -78,6 +83,13 @@ fn by_library(frame: Frame<'_>, no_decoder: impl Fn() -> Error) -> Result<Vec<u8
         .map_err(|_| Error::CodecPanic)?
         .map_err(|source| Error::Codec { source })?;
     Ok(decoded)
+}
+
+fn colours(photometric: Photometric) -> jpeg::Colours {
+    match photometric {
+        Photometric::YbrFull | Photometric::Ybr422 => jpeg::Colours::Ybr,
+        _ => jpeg::Colours::Rgb,
+    }
 }
 
 /// The codecs of JPEG and JPEG 2000 give back RGB; run lengths leave the colours as they were.

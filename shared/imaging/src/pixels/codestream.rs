@@ -18,6 +18,8 @@ pub(super) struct Stream {
     pub(super) precision: u8,
     /// Its codec gives one byte a sample up to eight bits, whatever the header allocates.
     pub(super) bytes_by_precision: bool,
+    /// JPEG of a process that [`super::jpeg`] decodes.
+    pub(super) is_sequential: bool,
 }
 
 /// `None` for everything that cannot be checked here and so is not decoded: JPEG XL, video.
@@ -67,6 +69,7 @@ fn jpeg(bytes: &[u8]) -> Option<Stream> {
                 width: u32::from(u16_at(after, 5)?),
                 components: u16::from(*after.get(7)?),
                 bytes_by_precision: true,
+                is_sequential: matches!(marker, 0xC0 | 0xC1),
             });
         }
         rest = after.get(length..).filter(|_| 2 <= length)?;
@@ -103,6 +106,7 @@ fn jpeg_2000(bytes: &[u8]) -> Option<Stream> {
         components,
         precision: (first & 0x7F) + 1,
         bytes_by_precision: false,
+        is_sequential: false,
     })
 }
 
@@ -134,6 +138,7 @@ mod tests {
             components: 1,
             precision: 12,
             bytes_by_precision: true,
+            is_sequential: false,
         };
         assert_eq!(jpeg(&bytes), Some(expected));
         assert_eq!(jpeg(&bytes[..16]), None);

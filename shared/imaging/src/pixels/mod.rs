@@ -9,6 +9,7 @@ mod codestream;
 mod colour;
 mod error;
 mod frame;
+mod jpeg;
 mod jpeg_ls;
 mod layout;
 mod levels;
@@ -22,6 +23,8 @@ use std::path::Path;
 
 pub use error::Error;
 pub(crate) use frame::fragments_of_frame;
+#[doc(hidden)]
+pub use jpeg::{Colours, decode as decode_jpeg};
 #[doc(hidden)]
 pub use jpeg_ls::decode as decode_jpeg_ls;
 pub use layout::PIXEL_LIMIT;

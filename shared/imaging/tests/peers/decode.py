@@ -17,14 +17,15 @@ import warnings
 from pathlib import Path
 
 try:
-    import gdcm  # noqa: F401  pydicom finds its plugins by itself; without them the table would be another one
-    import libjpeg  # noqa: F401
+    import gdcm
+    import libjpeg  # noqa: F401  pydicom finds its plugins by itself; without them the table would be another one
     import numpy as np
     import openjpeg  # noqa: F401
     import pydicom
 except ImportError:
     sys.exit(3)
 from pydicom.pixels import apply_modality_lut, apply_voi_lut, pixel_array
+from pydicom.uid import JPEGExtended12Bit
 
 warnings.simplefilter("ignore")
 logging.disable(logging.CRITICAL)
@@ -38,7 +39,22 @@ def theirs(dataset, frame):
     colour = dataset.get("SamplesPerPixel", 1) == 3
     as_rgb = colour and syntax in COLOUR_BY_CODEC
     frames = int(dataset.get("NumberOfFrames", 1) or 1)
-    return pixel_array(dataset, index=frame if 1 < frames else None, raw=not as_rgb)
+    try:
+        return pixel_array(dataset, index=frame if 1 < frames else None, raw=not as_rgb)
+    except Exception:
+        if syntax != JPEGExtended12Bit or frames != 1:
+            raise
+        return by_gdcm(dataset)
+
+
+def by_gdcm(dataset):
+    """gdcm reads twelve bits of JPEG by itself; pydicom does not ask it to."""
+    reader = gdcm.ImageReader()
+    reader.SetFileName(dataset.filename)
+    if not reader.Read():
+        raise ValueError("gdcm does not read it")
+    samples = reader.GetImage().GetBuffer().encode("utf-8", "surrogateescape")
+    return np.frombuffer(samples, "<i2" if dataset.PixelRepresentation else "<u2").reshape(dataset.Rows, dataset.Columns)
 
 
 def stored(dataset, array, ours):
