@@ -232,10 +232,12 @@ fn compressed(syntax: &str, fragments: &[Vec<u8>], layout: &Layout) -> Result<Op
         places.push((at, length));
         at += u64::from(length) + 8;
     }
+    let decompress = |source| Withheld::Decompress { source };
+    let offsets =
+        pixels::offsets_in_memory(syntax, frames, &offsets, &places, streams).map_err(decompress)?;
     let mut clean = Vec::new();
     for number in 0..frames {
-        let wanted = pixels::fragments_of_frame(number, frames, &offsets, &places)
-            .map_err(|source| Withheld::Decompress { source })?;
+        let wanted = pixels::fragments_of_frame(number, frames, &offsets, &places).map_err(decompress)?;
         let first = wanted.first().map_or(0, |(offset, _)| *offset);
         let begin = places.partition_point(|(offset, _)| *offset < first);
         let joined: Vec<u8> = streams

@@ -2,6 +2,7 @@ use std::fs::File;
 use std::path::Path;
 
 use super::codec;
+use super::fragments;
 use super::layout::Layout;
 use super::{Error, Photometric};
 use crate::header::{self, Header, INFLATED_LIMIT, PixelLocation, Source};
@@ -53,8 +54,9 @@ pub(super) fn read(path: &Path, header: &Header, layout: &Layout, frame: u32) ->
             offset_table,
             fragments,
         }) => {
-            let wanted = fragments_of_frame(frame, layout.frames, offset_table, fragments)?;
-            let bytes = joined(&mut source, wanted)?;
+            let offsets = fragments::offsets(path, header, layout.frames, offset_table, fragments)?;
+            let wanted = fragments::of_frame(frame, layout.frames, &offsets, fragments)?;
+            let bytes = fragments::joined(&mut source, wanted)?;
             if header.transfer_syntax() == ENCAPSULATED_NATIVE {
                 return checked(bytes, layout);
             }
@@ -125,53 +127,6 @@ fn checked(bytes: Vec<u8>, layout: &Layout) -> Result<Samples, Error> {
     })
 }
 
-/// Which fragments hold the frame: all of a single one, else one each, else by the offset table.
-pub(crate) fn fragments_of_frame<'a>(
-    frame: u32,
-    frames: u32,
-    offset_table: &[u32],
-    fragments: &'a [(u64, u32)],
-) -> Result<&'a [(u64, u32)], Error> {
-    if frames == 1 {
-        return Ok(fragments);
-    }
-    let index = frame as usize;
-    if fragments.len() == frames as usize {
-        return fragments.get(index..=index).ok_or(Error::Damaged);
-    }
-    // Offsets count from the first fragment's item tag; a recorded offset lies behind that tag and its length.
-    let (Some((first, _)), Some(start)) = (fragments.first(), offset_table.get(index)) else {
-        return Err(Error::Unsupported {
-            what: "several frames in fragments without an offset table",
-        });
-    };
-    let from = first + u64::from(*start);
-    let to = match offset_table.get(index + 1) {
-        Some(next) => first + u64::from(*next),
-        None => u64::MAX,
-    };
-    let begin = fragments.partition_point(|(offset, _)| *offset < from);
-    let end = fragments.partition_point(|(offset, _)| *offset < to);
-    match fragments.get(begin..end) {
-        Some(found) if !found.is_empty() => Ok(found),
-        _ => Err(Error::Damaged),
-    }
-}
-
-pub(super) fn joined(source: &mut Source<File>, fragments: &[(u64, u32)]) -> Result<Vec<u8>, Error> {
-    let mut bytes = Vec::new();
-    for (offset, length) in fragments {
-        let start = bytes.len();
-        let gap = offset.checked_sub(source.position()).ok_or(Error::Damaged)?;
-        source.skip(tags::PIXEL_DATA, gap).map_err(changed)?;
-        // The scan saw this fragment in the file, so the file bounds this.
-        bytes.resize(start + *length as usize, 0);
-        let target = bytes.get_mut(start..).unwrap_or_default();
-        source.read_exact(tags::PIXEL_DATA, target).map_err(changed)?;
-    }
-    Ok(bytes)
-}
-
 pub(super) fn is_native(transfer_syntax: &str) -> bool {
     matches!(
         transfer_syntax,
@@ -186,6 +141,6 @@ fn swap_pairs(bytes: &mut [u8]) {
     }
 }
 
-fn changed(source: header::Error) -> Error {
+pub(super) fn changed(source: header::Error) -> Error {
     Error::Changed { source }
 }

@@ -8,6 +8,7 @@ mod codec;
 mod codestream;
 mod colour;
 mod error;
+mod fragments;
 mod frame;
 mod jpeg;
 mod jpeg_ls;
@@ -22,7 +23,7 @@ use std::fmt;
 use std::path::Path;
 
 pub use error::Error;
-pub(crate) use frame::fragments_of_frame;
+pub(crate) use fragments::{of_frame as fragments_of_frame, offsets_in_memory};
 #[doc(hidden)]
 pub use jpeg::{Colours, decode as decode_jpeg};
 #[doc(hidden)]

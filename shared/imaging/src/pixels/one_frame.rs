@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::frame::{self, Samples};
 use super::layout::Layout;
-use super::{Error, codec, whole};
+use super::{Error, codec, fragments, whole};
 use crate::header::{Header, PixelLocation};
 
 /// Whether pictures in this transfer syntax are compressed streams.
@@ -33,8 +33,9 @@ pub fn stored_frame(path: &Path, header: &Header, number: u32) -> Result<Vec<u8>
         }) => {
             present(number, &layout)?;
             let mut source = frame::open(path, header)?;
-            let wanted = frame::fragments_of_frame(number, layout.frames, offset_table, fragments)?;
-            frame::joined(&mut source, wanted)
+            let offsets = fragments::offsets(path, header, layout.frames, offset_table, fragments)?;
+            let wanted = fragments::of_frame(number, layout.frames, &offsets, fragments)?;
+            fragments::joined(&mut source, wanted)
         }
         _ => native(frame::read(path, header, &layout, number)?),
     }

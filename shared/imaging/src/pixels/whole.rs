@@ -5,7 +5,7 @@ use std::path::Path;
 use super::codestream::{self, Kind};
 use super::frame::{self, Samples};
 use super::layout::Layout;
-use super::{Error, Photometric, codec};
+use super::{Error, Photometric, codec, fragments};
 use crate::header::{Header, PixelLocation};
 
 /// Pixel data as they stand in an object without compression, little endian.
@@ -37,12 +37,13 @@ pub(crate) fn decompress(path: &Path, header: &Header, limit: u64) -> Result<Nat
             what: "this much pixel data at once",
         });
     }
+    let offsets = fragments::offsets(path, header, layout.frames, offset_table, fragments)?;
     let mut source = frame::open(path, header)?;
     let mut bytes = Vec::new();
     let mut photometric = layout.photometric;
     for number in 0..layout.frames {
-        let wanted = frame::fragments_of_frame(number, layout.frames, offset_table, fragments)?;
-        let compressed = frame::joined(&mut source, wanted)?;
+        let wanted = fragments::of_frame(number, layout.frames, &offsets, fragments)?;
+        let compressed = fragments::joined(&mut source, wanted)?;
         let mut samples = decode(header.transfer_syntax(), compressed, &layout)?;
         photometric = samples.photometric;
         samples.bytes.truncate(size as usize);
