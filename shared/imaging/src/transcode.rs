@@ -126,7 +126,7 @@ pub(crate) fn stored(path: &Path, header: &Header) -> Result<Vec<u8>, Error> {
 }
 
 fn put_native(set: &mut DataSet, native: pixels::Native, from: &str) {
-    let vr = if native.bits_allocated == 8 {
+    let vr = if native.bits_allocated <= 8 {
         Vr::OB
     } else {
         Vr::OW

@@ -166,7 +166,7 @@ pub(super) fn put(clean: &mut DataSet, done: Prepared) -> Encoded {
                     (encapsulated(smaller.frames), Vr::OB, smaller.transfer_syntax)
                 }
                 None => {
-                    let vr = if layout.bits_allocated == 16 {
+                    let vr = if 16 <= layout.bits_allocated {
                         Vr::OW
                     } else {
                         Vr::OB
@@ -272,6 +272,18 @@ fn tidy(bytes: &mut Vec<u8>, layout: &Layout) -> Result<(), Withheld> {
     let above = layout.bits_allocated - 1 - layout.high_bit.min(layout.bits_allocated - 1);
     let below = layout.bits_allocated - above - layout.bits_stored.min(layout.bits_allocated - above);
     match layout.bits_allocated {
+        32 => {
+            let (words, _) = bytes.as_chunks_mut::<4>();
+            for word in words {
+                let value = u32::from_le_bytes(*word) << above;
+                let value = if layout.signed && below == 0 {
+                    (value.cast_signed() >> above).cast_unsigned()
+                } else {
+                    value >> above >> below << below
+                };
+                *word = value.to_le_bytes();
+            }
+        }
         16 => {
             let (words, _) = bytes.as_chunks_mut::<2>();
             for word in words {

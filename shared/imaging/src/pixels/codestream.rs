@@ -8,6 +8,8 @@ pub(super) enum Kind {
     JpegLs,
     Jpeg2000,
     RunLength,
+    /// Native samples, each frame deflated.
+    Deflated,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -29,14 +31,15 @@ pub(super) fn kind(transfer_syntax: &str) -> Option<Kind> {
         "4.80" | "4.81" => Some(Kind::JpegLs),
         "4.90" | "4.91" | "4.92" | "4.93" | "4.201" | "4.202" | "4.203" => Some(Kind::Jpeg2000),
         "5" => Some(Kind::RunLength),
+        "8.1" => Some(Kind::Deflated),
         _ => None,
     }
 }
 
-/// Run lengths carry no size of their own: `None`.
+/// Run lengths and deflated samples carry no size of their own: `None`.
 pub(super) fn read(kind: Kind, bytes: &[u8]) -> Result<Option<Stream>, Error> {
     match kind {
-        Kind::RunLength => Ok(None),
+        Kind::RunLength | Kind::Deflated => Ok(None),
         Kind::Jpeg | Kind::JpegLs => jpeg(bytes).map(Some).ok_or(Error::Damaged),
         Kind::Jpeg2000 => jpeg_2000(bytes).map(Some).ok_or(Error::Damaged),
     }

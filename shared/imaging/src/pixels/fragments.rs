@@ -86,12 +86,12 @@ fn made(
     Ok(table)
 }
 
-/// Run lengths have no sign of their own: a frame of them is one fragment.
+/// Run lengths and deflated samples have no sign of their own: a frame of them is one fragment.
 fn is_start(kind: Kind, head: &[u8]) -> bool {
     match kind {
         Kind::Jpeg | Kind::JpegLs => head.starts_with(&[0xFF, 0xD8, 0xFF]),
         Kind::Jpeg2000 => head.starts_with(&[0xFF, 0x4F, 0xFF, 0x51]) || head.starts_with(b"\0\0\0\x0CjP  "),
-        Kind::RunLength => false,
+        Kind::RunLength | Kind::Deflated => false,
     }
 }
 

@@ -14,7 +14,7 @@ pub(super) const ENCAPSULATED_NATIVE: &str = "1.2.840.10008.1.2.1.98";
 /// One frame's samples, decoded, in little endian.
 pub(super) struct Samples {
     pub(super) bytes: Vec<u8>,
-    /// 1, 8 or 16: a codec may give fewer than the header allocates.
+    /// As the header allocates; a codec may give eight for sixteen.
     pub(super) bits: u16,
     pub(super) planar: bool,
     pub(super) photometric: Photometric,
@@ -32,9 +32,6 @@ pub(super) fn read(path: &Path, header: &Header, layout: &Layout, frame: u32) ->
     let mut source = open(path, header)?;
     match header.pixels() {
         None => Err(Error::NoPixels),
-        Some(PixelLocation::Native { float: true, .. }) => Err(Error::Unsupported {
-            what: "floating point pixel data",
-        }),
         Some(PixelLocation::Native {
             offset,
             length,
@@ -45,8 +42,14 @@ pub(super) fn read(path: &Path, header: &Header, layout: &Layout, frame: u32) ->
                 return Err(Error::Damaged);
             }
             let mut samples = native(&mut source, *offset, *length, frame, layout)?;
-            if header.encoding().big_endian && (layout.bits_allocated == 16 || *words) {
-                swap_pairs(&mut samples.bytes);
+            if header.encoding().big_endian {
+                match layout.bits_allocated {
+                    32 => swap::<4>(&mut samples.bytes),
+                    64 => swap::<8>(&mut samples.bytes),
+                    16 => swap::<2>(&mut samples.bytes),
+                    _ if *words => swap::<2>(&mut samples.bytes),
+                    _ => {}
+                }
             }
             Ok(samples)
         }
@@ -134,11 +137,9 @@ pub(super) fn is_native(transfer_syntax: &str) -> bool {
     )
 }
 
-fn swap_pairs(bytes: &mut [u8]) {
-    let (pairs, _) = bytes.as_chunks_mut::<2>();
-    for pair in pairs {
-        pair.swap(0, 1);
-    }
+fn swap<const WIDTH: usize>(bytes: &mut [u8]) {
+    let (samples, _) = bytes.as_chunks_mut::<WIDTH>();
+    samples.iter_mut().for_each(|sample| sample.reverse());
 }
 
 pub(super) fn changed(source: header::Error) -> Error {

@@ -17,6 +17,8 @@ mod levels;
 mod lut;
 mod one_frame;
 mod picture;
+mod run_length;
+mod single_bits;
 mod whole;
 
 use std::fmt;

@@ -59,16 +59,28 @@ def by_gdcm(dataset):
 
 def stored(dataset, array, ours):
     allocated = dataset.BitsAllocated
+    if array.dtype.kind == "f":
+        found = np.frombuffer(ours, f"<f{allocated // 8}")[: array.size]
+        if found.size < array.size:
+            return "size"
+        apart = np.abs(found.astype(np.float64) - array.ravel())
+        return str(int(np.ceil(np.nanmax(apart))))
     if allocated == 1:
         found = np.unpackbits(np.frombuffer(ours, np.uint8), bitorder="little")[: array.size]
     else:
-        found = np.frombuffer(ours, "<u2" if allocated == 16 else "u1")
-    if array.dtype.kind == "f" or found.size < array.size:
+        found = np.frombuffer(ours, f"<u{allocated // 8}")
+    if not dataset.file_meta.TransferSyntaxUID.is_compressed:
+        if dataset.PhotometricInterpretation == "YBR_FULL_422":  # two pixels share their colours
+            quads = found[: array.size // 3 * 2].reshape(-1, 4)
+            found = quads[:, [0, 2, 3, 1, 2, 3]].ravel()
+        elif dataset.get("PlanarConfiguration") == 1 and array.ndim == 3:
+            array = array.transpose(2, 0, 1)
+    if found.size < array.size:
         return "size"
-    bits = 16 if allocated == 16 else 8
+    bits = max(8, allocated)
     wanted = array.astype(np.int64).ravel() & ((1 << bits) - 1)
     found = found[: array.size].astype(np.int64)
-    if allocated == 16:  # bits above the stored ones are overlays or signs: each reader treats them its own way
+    if 8 < allocated:  # bits above the stored ones are overlays or signs: each reader treats them its own way
         mask = ((1 << dataset.BitsStored) - 1) if dataset.HighBit + 1 == dataset.BitsStored else (1 << bits) - 1
         wanted, found = wanted & mask, found & mask
     apart = np.abs(wanted - found)
@@ -90,7 +102,7 @@ def seen(dataset, array, levels):
     identity = not dataset.get("ModalityLUTSequence") and (
         not rescaled or (float(dataset.RescaleSlope) == 1 and float(dataset.get("RescaleIntercept") or 0) == 0)
     )
-    bits, signed = dataset.BitsStored, dataset.PixelRepresentation == 1
+    bits, signed = dataset.get("BitsStored", dataset.BitsAllocated), dataset.get("PixelRepresentation") == 1
     if windowed:
         out = apply_voi_lut(values, dataset, prefer_lut=False).astype(float)
         if dataset.get("ModalityLUTSequence"):

@@ -158,13 +158,13 @@ proptest! {
             for x in 0..8_usize {
                 // T.81 section A.3.3.
                 let mut sum = 0.0;
-                for v in 0..8_usize {
-                    for u in 0..8_usize {
+                for (v, row) in coefficients.iter().enumerate() {
+                    for (u, coefficient) in row.iter().enumerate() {
                         let scale = |at: usize| if at == 0 { 0.5_f64.sqrt() } else { 1.0 };
                         let wave = |at: usize, frequency: usize| {
                             ((2 * at + 1) as f64 * frequency as f64 * std::f64::consts::PI / 16.0).cos()
                         };
-                        sum += scale(u) * scale(v) * f64::from(coefficients[v][u]) * wave(x, u) * wave(y, v);
+                        sum += scale(u) * scale(v) * f64::from(*coefficient) * wave(x, u) * wave(y, v);
                     }
                 }
                 let level = sum / 4.0;
