@@ -90,15 +90,18 @@ pub(super) fn prepare(
     {
         return Err(Withheld::Layout);
     }
-    let Some(Element { content, .. }) = set.remove(tags::PIXEL_DATA) else {
+    let Some(mut element) = set.remove(tags::PIXEL_DATA) else {
         return Err(Withheld::Layout);
     };
+    if header.encoding().big_endian {
+        transcode::order_samples(&mut element, layout.bits_allocated);
+    }
     let (areas, pixels) = match verdict {
         Verdict::Leave(pixels) => (None, pixels),
         Verdict::KeepOnly(areas, pixels) => (Some(areas), pixels),
     };
     let syntax = header.transfer_syntax();
-    let mut picture = match content {
+    let mut picture = match element.content {
         Content::Items(_) => return Err(Withheld::Layout),
         Content::Value(bytes) => Picture::Native {
             bytes,

@@ -39,22 +39,20 @@ def theirs(dataset, frame):
     colour = dataset.get("SamplesPerPixel", 1) == 3
     as_rgb = colour and syntax in COLOUR_BY_CODEC
     frames = int(dataset.get("NumberOfFrames", 1) or 1)
-    try:
-        return pixel_array(dataset, index=frame if 1 < frames else None, raw=not as_rgb)
-    except Exception:
-        if syntax != JPEGExtended12Bit or frames != 1:
-            raise
-        return by_gdcm(dataset)
+    if syntax == JPEGExtended12Bit and dataset.BitsStored != 8:
+        return by_gdcm(dataset, frame)
+    return pixel_array(dataset, index=frame if 1 < frames else None, raw=not as_rgb)
 
 
-def by_gdcm(dataset):
-    """gdcm reads twelve bits of JPEG by itself; pydicom does not ask it to."""
+def by_gdcm(dataset, frame):
+    """gdcm reads twelve bits of JPEG by itself; pydicom does not ask it to, and its other plugin refuses most."""
     reader = gdcm.ImageReader()
-    reader.SetFileName(dataset.filename)
+    reader.SetFileName(str(dataset.filename))
     if not reader.Read():
         raise ValueError("gdcm does not read it")
     samples = reader.GetImage().GetBuffer().encode("utf-8", "surrogateescape")
-    return np.frombuffer(samples, "<i2" if dataset.PixelRepresentation else "<u2").reshape(dataset.Rows, dataset.Columns)
+    samples = np.frombuffer(samples, "<i2" if dataset.PixelRepresentation else "<u2")
+    return samples.reshape(-1, dataset.Rows, dataset.Columns)[frame]
 
 
 def stored(dataset, array, ours):
