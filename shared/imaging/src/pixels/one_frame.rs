@@ -70,10 +70,10 @@ fn present(number: u32, layout: &Layout) -> Result<(), Error> {
     }
 }
 
-/// Frames of single bits may begin inside a byte: alone, such a one begins with it.
+/// Frames of single bits may begin and end inside a byte: alone, such a one begins with it and has none of its neighbours'.
 fn aligned(samples: Samples, layout: &Layout) -> Vec<u8> {
-    match samples.first_bit {
-        0 => samples.bytes,
-        first_bit => single_bits::moved(&samples.bytes, first_bit, layout.pixels()),
+    match samples.bits {
+        1 => single_bits::moved(&samples.bytes, samples.first_bit, layout.pixels()),
+        _ => samples.bytes,
     }
 }
