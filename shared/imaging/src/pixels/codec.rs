@@ -10,11 +10,8 @@ use flate2::read::DeflateDecoder;
 
 use super::codestream::{self, Kind, Stream};
 use super::frame::Samples;
-use super::jpeg;
-use super::jpeg_ls;
 use super::layout::Layout;
-use super::{Error, Photometric};
-use super::{run_length, single_bits};
+use super::{Error, Photometric, jpeg, jpeg_ls, run_length, single_bits};
 
 pub(super) fn is_known(transfer_syntax: &str) -> bool {
     match codestream::kind(transfer_syntax) {
@@ -69,7 +66,7 @@ pub(super) fn decode(transfer_syntax: &str, bytes: Vec<u8>, layout: &Layout) -> 
     Ok(Samples {
         bytes: decoded,
         bits,
-        planar: kind == Kind::Deflated && layout.planar,
+        planar: false,
         photometric: after_decoding(kind, layout.photometric),
         first_bit: 0,
     })
@@ -77,6 +74,11 @@ pub(super) fn decode(transfer_syntax: &str, bytes: Vec<u8>, layout: &Layout) -> 
 
 /// Native samples, deflated (RFC 1951, PS3.5 section A.4.13).
 fn inflated(bytes: &[u8], layout: &Layout) -> Result<Vec<u8>, Error> {
+    if layout.planar || layout.photometric == Photometric::Ybr422 {
+        return Err(Error::Unsupported {
+            what: "a deflated frame whose colours do not come pixel by pixel",
+        });
+    }
     let wanted = layout.frame_bits().div_ceil(8);
     let mut samples = Vec::new();
     DeflateDecoder::new(bytes)

@@ -1,10 +1,8 @@
 use std::fs::File;
 use std::path::Path;
 
-use super::codec;
-use super::fragments;
 use super::layout::Layout;
-use super::{Error, Photometric};
+use super::{Error, Photometric, codec, fragments};
 use crate::header::{self, Header, INFLATED_LIMIT, PixelLocation, Source};
 use crate::tags;
 
@@ -44,8 +42,8 @@ pub(super) fn read(path: &Path, header: &Header, layout: &Layout, frame: u32) ->
             let mut samples = native(&mut source, *offset, *length, frame, layout)?;
             if header.encoding().big_endian {
                 match layout.bits_allocated {
-                    32 => swap::<4>(&mut samples.bytes),
                     64 => swap::<8>(&mut samples.bytes),
+                    32 => swap::<4>(&mut samples.bytes),
                     16 => swap::<2>(&mut samples.bytes),
                     _ if *words => swap::<2>(&mut samples.bytes),
                     _ => {}
