@@ -25,6 +25,8 @@ mod dicom_text;
 mod hl7_order;
 #[path = "checks/images.rs"]
 mod images;
+#[path = "checks/jpeg.rs"]
+mod jpeg;
 #[path = "checks/jpeg_ls.rs"]
 mod jpeg_ls;
 #[path = "checks/queue_segment.rs"]
@@ -138,6 +140,11 @@ fn dicom_conversations() {
 #[test]
 fn dicom_data_sets() {
     replay("dicom_data_set", dicom_data_set::check);
+}
+
+#[test]
+fn jpeg_streams() {
+    replay("jpeg", jpeg::check);
 }
 
 #[test]

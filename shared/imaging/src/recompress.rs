@@ -185,6 +185,7 @@ mod tests {
             bits_stored,
             high_bit: bits_stored - 1,
             signed,
+            float: false,
             planar,
             photometric: if samples == 3 {
                 Photometric::Rgb

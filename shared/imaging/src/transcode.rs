@@ -18,11 +18,13 @@ use crate::tags::{self, Tag};
 /// memory meanwhile.
 pub const TRANSCODE_LIMIT: u64 = 256 * 1024 * 1024;
 
+const BIG_ENDIAN: &str = "1.2.840.10008.1.2.2";
+
 /// What this can make: explicit and implicit little endian, big endian, deflated.
 const TARGETS: [&str; 4] = [
     "1.2.840.10008.1.2.1",
     "1.2.840.10008.1.2",
-    "1.2.840.10008.1.2.2",
+    BIG_ENDIAN,
     "1.2.840.10008.1.2.1.99",
 ];
 
@@ -91,6 +93,13 @@ pub fn transcode(path: &Path, header: &Header, to: &str) -> Result<Vec<u8>, Erro
             .map_err(|source| Error::Decompress { source })?;
         put_native(&mut set, native, header.transfer_syntax());
     }
+    let allocated = set.view().u16(tags::BITS_ALLOCATED).unwrap_or(0);
+    if header.encoding().big_endian != (to == BIG_ENDIAN)
+        && let Some(mut element) = set.remove(tags::PIXEL_DATA)
+    {
+        order_samples(&mut element, allocated);
+        set.put(tags::PIXEL_DATA, element);
+    }
     if !header.encoding().explicit && set.view().u16(tags::PIXEL_REPRESENTATION) == Some(1) {
         mark_signed(&mut set);
     }
@@ -125,8 +134,24 @@ pub(crate) fn stored(path: &Path, header: &Header) -> Result<Vec<u8>, Error> {
     Ok(bytes)
 }
 
+/// In big endian a sample's bytes turn round as a whole (PS3.5 section 7.3). Data sets turn the words of the value
+/// representation, which may be shorter; this puts the words in order.
+pub(crate) fn order_samples(element: &mut Element, bits_allocated: u16) {
+    let (word, sample) = (element.vr.word().max(1), usize::from(bits_allocated / 8));
+    let Content::Value(bytes) = &mut element.content else {
+        return;
+    };
+    if sample <= word {
+        return;
+    }
+    for sample in bytes.chunks_exact_mut(sample) {
+        sample.reverse();
+        sample.chunks_mut(word).for_each(<[u8]>::reverse);
+    }
+}
+
 fn put_native(set: &mut DataSet, native: pixels::Native, from: &str) {
-    let vr = if native.bits_allocated == 8 {
+    let vr = if native.bits_allocated <= 8 {
         Vr::OB
     } else {
         Vr::OW

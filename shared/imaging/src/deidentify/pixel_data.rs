@@ -90,15 +90,18 @@ pub(super) fn prepare(
     {
         return Err(Withheld::Layout);
     }
-    let Some(Element { content, .. }) = set.remove(tags::PIXEL_DATA) else {
+    let Some(mut element) = set.remove(tags::PIXEL_DATA) else {
         return Err(Withheld::Layout);
     };
+    if header.encoding().big_endian {
+        transcode::order_samples(&mut element, layout.bits_allocated);
+    }
     let (areas, pixels) = match verdict {
         Verdict::Leave(pixels) => (None, pixels),
         Verdict::KeepOnly(areas, pixels) => (Some(areas), pixels),
     };
     let syntax = header.transfer_syntax();
-    let mut picture = match content {
+    let mut picture = match element.content {
         Content::Items(_) => return Err(Withheld::Layout),
         Content::Value(bytes) => Picture::Native {
             bytes,
@@ -166,7 +169,7 @@ pub(super) fn put(clean: &mut DataSet, done: Prepared) -> Encoded {
                     (encapsulated(smaller.frames), Vr::OB, smaller.transfer_syntax)
                 }
                 None => {
-                    let vr = if layout.bits_allocated == 16 {
+                    let vr = if 16 <= layout.bits_allocated {
                         Vr::OW
                     } else {
                         Vr::OB
@@ -232,10 +235,12 @@ fn compressed(syntax: &str, fragments: &[Vec<u8>], layout: &Layout) -> Result<Op
         places.push((at, length));
         at += u64::from(length) + 8;
     }
+    let decompress = |source| Withheld::Decompress { source };
+    let offsets =
+        pixels::offsets_in_memory(syntax, frames, &offsets, &places, streams).map_err(decompress)?;
     let mut clean = Vec::new();
     for number in 0..frames {
-        let wanted = pixels::fragments_of_frame(number, frames, &offsets, &places)
-            .map_err(|source| Withheld::Decompress { source })?;
+        let wanted = pixels::fragments_of_frame(number, frames, &offsets, &places).map_err(decompress)?;
         let first = wanted.first().map_or(0, |(offset, _)| *offset);
         let begin = places.partition_point(|(offset, _)| *offset < first);
         let joined: Vec<u8> = streams
@@ -270,6 +275,18 @@ fn tidy(bytes: &mut Vec<u8>, layout: &Layout) -> Result<(), Withheld> {
     let above = layout.bits_allocated - 1 - layout.high_bit.min(layout.bits_allocated - 1);
     let below = layout.bits_allocated - above - layout.bits_stored.min(layout.bits_allocated - above);
     match layout.bits_allocated {
+        32 => {
+            let (words, _) = bytes.as_chunks_mut::<4>();
+            for word in words {
+                let value = u32::from_le_bytes(*word) << above;
+                let value = if layout.signed && below == 0 {
+                    (value.cast_signed() >> above).cast_unsigned()
+                } else {
+                    value >> above >> below << below
+                };
+                *word = value.to_le_bytes();
+            }
+        }
         16 => {
             let (words, _) = bytes.as_chunks_mut::<2>();
             for word in words {

@@ -1,21 +1,22 @@
 use std::borrow::Cow;
+use std::io::Read as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use dicom_core::value::C;
 use dicom_encoding::adapters::{PixelDataObject, RawPixelData};
 use dicom_encoding::transfer_syntax::{Codec, TransferSyntaxIndex};
 use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
+use flate2::read::DeflateDecoder;
 
-use super::codestream::{self, Stream};
+use super::codestream::{self, Kind, Stream};
 use super::frame::Samples;
-use super::jpeg_ls;
 use super::layout::Layout;
-use super::{Error, Photometric};
+use super::{Error, Photometric, jpeg, jpeg_ls, run_length, single_bits};
 
 pub(super) fn is_known(transfer_syntax: &str) -> bool {
     match codestream::kind(transfer_syntax) {
         None => false,
-        Some(codestream::Kind::JpegLs) => true,
+        Some(Kind::JpegLs | Kind::RunLength | Kind::Deflated) => true,
         Some(_) => TransferSyntaxRegistry
             .get(transfer_syntax)
             .is_some_and(|known| matches!(known.codec(), Codec::EncapsulatedPixelData(Some(_), _))),
@@ -28,17 +29,18 @@ pub(super) fn decode(transfer_syntax: &str, bytes: Vec<u8>, layout: &Layout) -> 
         uid: transfer_syntax.to_owned(),
     };
     let kind = codestream::kind(transfer_syntax).ok_or_else(no_decoder)?;
-    let bits = match codestream::read(kind, &bytes)? {
+    let stream = codestream::read(kind, &bytes)?;
+    let bits = match &stream {
         None => layout.bits_allocated,
-        Some(stream) => fitting_bits(&stream, layout)?,
+        Some(stream) => fitting_bits(stream, layout)?,
     };
-    if bits == 1 {
-        return Err(Error::Unsupported {
-            what: "compressed single-bit pixel data",
-        });
-    }
     let decoded = match kind {
-        codestream::Kind::JpegLs => jpeg_ls::decode(&bytes)?,
+        Kind::JpegLs => jpeg_ls::decode(&bytes)?,
+        Kind::RunLength => run_length::decode(&bytes, layout)?,
+        Kind::Deflated => inflated(&bytes, layout)?,
+        Kind::Jpeg if stream.is_some_and(|stream| stream.is_sequential) => {
+            jpeg::decode(&bytes, colours(layout.photometric))?
+        }
         _ => by_library(
             Frame {
                 transfer_syntax,
@@ -49,13 +51,18 @@ pub(super) fn decode(transfer_syntax: &str, bytes: Vec<u8>, layout: &Layout) -> 
             no_decoder,
         )?,
     };
-    let wanted = layout.pixels() * usize::from(layout.samples) * usize::from(bits / 8);
+    let wanted = (layout.pixels() * usize::from(layout.samples) * usize::from(bits)).div_ceil(8);
     if decoded.len() < wanted {
         return Err(Error::SizeMismatch {
             wanted: wanted as u64,
             found: decoded.len() as u64,
         });
     }
+    let (decoded, bits) = match layout.bits_allocated {
+        // The codec gave a byte a sample.
+        1 if bits == 8 => (single_bits::packed(decoded.get(..wanted).unwrap_or_default()), 1),
+        _ => (decoded, bits),
+    };
     Ok(Samples {
         bytes: decoded,
         bits,
@@ -63,6 +70,22 @@ pub(super) fn decode(transfer_syntax: &str, bytes: Vec<u8>, layout: &Layout) -> 
         photometric: after_decoding(kind, layout.photometric),
         first_bit: 0,
     })
+}
+
+/// Native samples, deflated (RFC 1951, PS3.5 section A.4.13).
+fn inflated(bytes: &[u8], layout: &Layout) -> Result<Vec<u8>, Error> {
+    if layout.planar || layout.photometric == Photometric::Ybr422 {
+        return Err(Error::Unsupported {
+            what: "a deflated frame whose colours do not come pixel by pixel",
+        });
+    }
+    let wanted = layout.frame_bits().div_ceil(8);
+    let mut samples = Vec::new();
+    DeflateDecoder::new(bytes)
+        .take(wanted)
+        .read_to_end(&mut samples)
+        .map_err(|_| Error::Damaged)?;
+    Ok(samples)
 }
 
 fn by_library(frame: Frame<'_>, no_decoder: impl Fn() -> Error) -> Result<Vec<u8>, Error> {
@@ -80,13 +103,18 @@ fn by_library(frame: Frame<'_>, no_decoder: impl Fn() -> Error) -> Result<Vec<u8
     Ok(decoded)
 }
 
+fn colours(photometric: Photometric) -> jpeg::Colours {
+    match photometric {
+        Photometric::YbrFull | Photometric::Ybr422 => jpeg::Colours::Ybr,
+        _ => jpeg::Colours::Rgb,
+    }
+}
+
 /// The codecs of JPEG and JPEG 2000 give back RGB; run lengths leave the colours as they were.
-fn after_decoding(kind: codestream::Kind, photometric: Photometric) -> Photometric {
+fn after_decoding(kind: Kind, photometric: Photometric) -> Photometric {
     match (kind, photometric) {
-        (codestream::Kind::Jpeg | codestream::Kind::Jpeg2000, Photometric::YbrFull | Photometric::Ybr422) => {
-            Photometric::Rgb
-        }
-        (codestream::Kind::RunLength, Photometric::Ybr422) => Photometric::YbrFull,
+        (Kind::Jpeg | Kind::Jpeg2000, Photometric::YbrFull | Photometric::Ybr422) => Photometric::Rgb,
+        (Kind::RunLength, Photometric::Ybr422) => Photometric::YbrFull,
         _ => photometric,
     }
 }
@@ -98,6 +126,7 @@ fn fitting_bits(stream: &Stream, layout: &Layout) -> Result<u16, Error> {
         return Err(Error::CodestreamMismatch);
     }
     match (stream.precision, layout.bits_allocated) {
+        (1, 1) => Ok(8),
         (1..=8, 8) => Ok(8),
         // Eight bits in a header that allocates sixteen: the JPEG codec gives bytes, the wavelet one pads.
         (1..=8, 16) => Ok(if stream.bytes_by_precision { 8 } else { 16 }),

@@ -8,6 +8,8 @@ pub(super) enum Kind {
     JpegLs,
     Jpeg2000,
     RunLength,
+    /// Native samples, each frame deflated.
+    Deflated,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -18,6 +20,8 @@ pub(super) struct Stream {
     pub(super) precision: u8,
     /// Its codec gives one byte a sample up to eight bits, whatever the header allocates.
     pub(super) bytes_by_precision: bool,
+    /// JPEG of a process that [`super::jpeg`] decodes.
+    pub(super) is_sequential: bool,
 }
 
 /// `None` for everything that cannot be checked here and so is not decoded: JPEG XL, video.
@@ -27,14 +31,15 @@ pub(super) fn kind(transfer_syntax: &str) -> Option<Kind> {
         "4.80" | "4.81" => Some(Kind::JpegLs),
         "4.90" | "4.91" | "4.92" | "4.93" | "4.201" | "4.202" | "4.203" => Some(Kind::Jpeg2000),
         "5" => Some(Kind::RunLength),
+        "8.1" => Some(Kind::Deflated),
         _ => None,
     }
 }
 
-/// Run lengths carry no size of their own: `None`.
+/// Run lengths and deflated samples carry no size of their own: `None`.
 pub(super) fn read(kind: Kind, bytes: &[u8]) -> Result<Option<Stream>, Error> {
     match kind {
-        Kind::RunLength => Ok(None),
+        Kind::RunLength | Kind::Deflated => Ok(None),
         Kind::Jpeg | Kind::JpegLs => jpeg(bytes).map(Some).ok_or(Error::Damaged),
         Kind::Jpeg2000 => jpeg_2000(bytes).map(Some).ok_or(Error::Damaged),
     }
@@ -67,6 +72,7 @@ fn jpeg(bytes: &[u8]) -> Option<Stream> {
                 width: u32::from(u16_at(after, 5)?),
                 components: u16::from(*after.get(7)?),
                 bytes_by_precision: true,
+                is_sequential: matches!(marker, 0xC0 | 0xC1),
             });
         }
         rest = after.get(length..).filter(|_| 2 <= length)?;
@@ -103,6 +109,7 @@ fn jpeg_2000(bytes: &[u8]) -> Option<Stream> {
         components,
         precision: (first & 0x7F) + 1,
         bytes_by_precision: false,
+        is_sequential: false,
     })
 }
 
@@ -134,6 +141,7 @@ mod tests {
             components: 1,
             precision: 12,
             bytes_by_precision: true,
+            is_sequential: false,
         };
         assert_eq!(jpeg(&bytes), Some(expected));
         assert_eq!(jpeg(&bytes[..16]), None);

@@ -59,19 +59,24 @@ pub(super) fn palette_rgb(header: &Header, layout: &Layout, samples: &Samples) -
 fn eight_bits<'a>(layout: &Layout, samples: &'a Samples) -> Result<Cow<'a, [u8]>, Error> {
     match samples.bits {
         8 => Ok(Cow::Borrowed(&samples.bytes)),
-        16 => {
-            // The upper half: a colour of more than eight bits is rarer than the memory for it is worth.
-            let (pairs, _) = samples.bytes.as_chunks::<2>();
-            let shift = layout.bits_stored.saturating_sub(8);
-            let bytes = pairs
-                .iter()
-                .map(|pair| (u16::from_le_bytes(*pair) >> shift).min(255) as u8);
-            Ok(Cow::Owned(bytes.collect()))
-        }
+        // The upper bits: a colour of more than eight is rarer than the memory for it is worth.
+        16 => Ok(Cow::Owned(uppermost(&samples.bytes, layout, u16::from_le_bytes))),
+        32 => Ok(Cow::Owned(uppermost(&samples.bytes, layout, u32::from_le_bytes))),
         _ => Err(Error::Unsupported {
             what: "colours of a single bit",
         }),
     }
+}
+
+fn uppermost<const WIDTH: usize, T: Into<u64>>(
+    bytes: &[u8],
+    layout: &Layout,
+    value: impl Fn([u8; WIDTH]) -> T,
+) -> Vec<u8> {
+    let (samples, _) = bytes.as_chunks::<WIDTH>();
+    let shift = layout.bits_stored.saturating_sub(8);
+    let upper = |sample: &[u8; WIDTH]| (value(*sample).into() >> shift).min(255) as u8;
+    samples.iter().map(upper).collect()
 }
 
 /// ITU-R BT.601 over the full range (PS3.3 section C.7.6.3.1.2), in 16-bit fixed point.
@@ -186,6 +191,7 @@ mod tests {
             bits_stored: 8,
             high_bit: 7,
             signed: false,
+            float: false,
             planar,
             photometric,
         }

@@ -1,9 +1,8 @@
 use std::fs::File;
 use std::path::Path;
 
-use super::codec;
 use super::layout::Layout;
-use super::{Error, Photometric};
+use super::{Error, Photometric, codec, fragments};
 use crate::header::{self, Header, INFLATED_LIMIT, PixelLocation, Source};
 use crate::tags;
 
@@ -13,7 +12,7 @@ pub(super) const ENCAPSULATED_NATIVE: &str = "1.2.840.10008.1.2.1.98";
 /// One frame's samples, decoded, in little endian.
 pub(super) struct Samples {
     pub(super) bytes: Vec<u8>,
-    /// 1, 8 or 16: a codec may give fewer than the header allocates.
+    /// As the header allocates; a codec may give eight for sixteen.
     pub(super) bits: u16,
     pub(super) planar: bool,
     pub(super) photometric: Photometric,
@@ -31,9 +30,6 @@ pub(super) fn read(path: &Path, header: &Header, layout: &Layout, frame: u32) ->
     let mut source = open(path, header)?;
     match header.pixels() {
         None => Err(Error::NoPixels),
-        Some(PixelLocation::Native { float: true, .. }) => Err(Error::Unsupported {
-            what: "floating point pixel data",
-        }),
         Some(PixelLocation::Native {
             offset,
             length,
@@ -44,8 +40,14 @@ pub(super) fn read(path: &Path, header: &Header, layout: &Layout, frame: u32) ->
                 return Err(Error::Damaged);
             }
             let mut samples = native(&mut source, *offset, *length, frame, layout)?;
-            if header.encoding().big_endian && (layout.bits_allocated == 16 || *words) {
-                swap_pairs(&mut samples.bytes);
+            if header.encoding().big_endian {
+                match layout.bits_allocated {
+                    64 => swap::<8>(&mut samples.bytes),
+                    32 => swap::<4>(&mut samples.bytes),
+                    16 => swap::<2>(&mut samples.bytes),
+                    _ if *words => swap::<2>(&mut samples.bytes),
+                    _ => {}
+                }
             }
             Ok(samples)
         }
@@ -53,8 +55,9 @@ pub(super) fn read(path: &Path, header: &Header, layout: &Layout, frame: u32) ->
             offset_table,
             fragments,
         }) => {
-            let wanted = fragments_of_frame(frame, layout.frames, offset_table, fragments)?;
-            let bytes = joined(&mut source, wanted)?;
+            let offsets = fragments::offsets(path, header, layout.frames, offset_table, fragments)?;
+            let wanted = fragments::of_frame(frame, layout.frames, &offsets, fragments)?;
+            let bytes = fragments::joined(&mut source, wanted)?;
             if header.transfer_syntax() == ENCAPSULATED_NATIVE {
                 return checked(bytes, layout);
             }
@@ -125,53 +128,6 @@ fn checked(bytes: Vec<u8>, layout: &Layout) -> Result<Samples, Error> {
     })
 }
 
-/// Which fragments hold the frame: all of a single one, else one each, else by the offset table.
-pub(crate) fn fragments_of_frame<'a>(
-    frame: u32,
-    frames: u32,
-    offset_table: &[u32],
-    fragments: &'a [(u64, u32)],
-) -> Result<&'a [(u64, u32)], Error> {
-    if frames == 1 {
-        return Ok(fragments);
-    }
-    let index = frame as usize;
-    if fragments.len() == frames as usize {
-        return fragments.get(index..=index).ok_or(Error::Damaged);
-    }
-    // Offsets count from the first fragment's item tag; a recorded offset lies behind that tag and its length.
-    let (Some((first, _)), Some(start)) = (fragments.first(), offset_table.get(index)) else {
-        return Err(Error::Unsupported {
-            what: "several frames in fragments without an offset table",
-        });
-    };
-    let from = first + u64::from(*start);
-    let to = match offset_table.get(index + 1) {
-        Some(next) => first + u64::from(*next),
-        None => u64::MAX,
-    };
-    let begin = fragments.partition_point(|(offset, _)| *offset < from);
-    let end = fragments.partition_point(|(offset, _)| *offset < to);
-    match fragments.get(begin..end) {
-        Some(found) if !found.is_empty() => Ok(found),
-        _ => Err(Error::Damaged),
-    }
-}
-
-pub(super) fn joined(source: &mut Source<File>, fragments: &[(u64, u32)]) -> Result<Vec<u8>, Error> {
-    let mut bytes = Vec::new();
-    for (offset, length) in fragments {
-        let start = bytes.len();
-        let gap = offset.checked_sub(source.position()).ok_or(Error::Damaged)?;
-        source.skip(tags::PIXEL_DATA, gap).map_err(changed)?;
-        // The scan saw this fragment in the file, so the file bounds this.
-        bytes.resize(start + *length as usize, 0);
-        let target = bytes.get_mut(start..).unwrap_or_default();
-        source.read_exact(tags::PIXEL_DATA, target).map_err(changed)?;
-    }
-    Ok(bytes)
-}
-
 pub(super) fn is_native(transfer_syntax: &str) -> bool {
     matches!(
         transfer_syntax,
@@ -179,13 +135,11 @@ pub(super) fn is_native(transfer_syntax: &str) -> bool {
     )
 }
 
-fn swap_pairs(bytes: &mut [u8]) {
-    let (pairs, _) = bytes.as_chunks_mut::<2>();
-    for pair in pairs {
-        pair.swap(0, 1);
-    }
+fn swap<const WIDTH: usize>(bytes: &mut [u8]) {
+    let (samples, _) = bytes.as_chunks_mut::<WIDTH>();
+    samples.iter_mut().for_each(|sample| sample.reverse());
 }
 
-fn changed(source: header::Error) -> Error {
+pub(super) fn changed(source: header::Error) -> Error {
     Error::Changed { source }
 }

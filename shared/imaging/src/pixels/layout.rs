@@ -1,9 +1,12 @@
 use super::Error;
-use crate::header::Header;
+use crate::header::{Header, PixelLocation};
 use crate::tags;
 
 /// The largest frame: four times a mammogram. A grey picture of this size takes 256 MiB.
 pub const PIXEL_LIMIT: u64 = 64 * 1024 * 1024;
+
+/// Bits of a pixel that frames of that size may have: three colours of sixteen.
+const WIDEST: u64 = 48;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Photometric {
@@ -24,11 +27,13 @@ pub(crate) struct Layout {
     pub(crate) columns: u16,
     pub(crate) frames: u32,
     pub(crate) samples: u16,
-    /// 1, 8 or 16.
+    /// 1, 8, 16 or 32; of floating point 32 or 64.
     pub(crate) bits_allocated: u16,
     pub(crate) bits_stored: u16,
     pub(crate) high_bit: u16,
     pub(crate) signed: bool,
+    /// Floating point numbers.
+    pub(crate) float: bool,
     /// Colour by colour instead of pixel by pixel.
     pub(crate) planar: bool,
     pub(crate) photometric: Photometric,
@@ -55,7 +60,11 @@ impl Layout {
             });
         }
         let bits_allocated = present(header.bits_allocated(), "Bits Allocated")?;
-        if !matches!(bits_allocated, 1 | 8 | 16) {
+        let float = matches!(header.pixels(), Some(PixelLocation::Native { float: true, .. }));
+        if !matches!(
+            (bits_allocated, float),
+            (1 | 8 | 16 | 32, false) | (32 | 64, true)
+        ) {
             return Err(Error::Unsupported {
                 what: "this number of bits allocated",
             });
@@ -70,6 +79,19 @@ impl Layout {
             .unwrap_or(bits_stored - 1);
         let samples = header.number(tags::SAMPLES_PER_PIXEL).unwrap_or(1);
         let photometric = photometric(header.code(tags::PHOTOMETRIC).as_deref(), samples)?;
+        let is_wide = 16 < bits_allocated;
+        if (is_wide && matches!(photometric, Photometric::Palette | Photometric::Ybr422))
+            || (float && samples != 1)
+        {
+            return Err(Error::Unsupported {
+                what: "this number of bits allocated in colours",
+            });
+        }
+        // Wider samples make a frame of fewer pixels, so that its bytes are bounded too.
+        let limit = PIXEL_LIMIT.min(PIXEL_LIMIT * WIDEST / (u64::from(samples) * u64::from(bits_allocated)));
+        if limit < pixels {
+            return Err(Error::TooLarge { pixels, limit });
+        }
         Ok(Self {
             rows,
             columns,
@@ -79,6 +101,7 @@ impl Layout {
             bits_stored,
             high_bit,
             signed: header.number(tags::PIXEL_REPRESENTATION) == Some(1),
+            float,
             planar: 1 < samples && header.number(tags::PLANAR_CONFIGURATION) == Some(1),
             photometric,
         })
@@ -88,7 +111,12 @@ impl Layout {
         usize::from(self.rows) * usize::from(self.columns)
     }
 
-    /// Of one frame. Below 2^29 by [`PIXEL_LIMIT`].
+    /// Of one frame once it is decoded.
+    pub(crate) fn decoded_bits(&self) -> usize {
+        self.pixels() * usize::from(self.samples) * usize::from(self.bits_allocated)
+    }
+
+    /// Of one frame, as it is stored. Below 2^32 by [`PIXEL_LIMIT`].
     pub(crate) fn frame_bits(&self) -> u64 {
         let samples = match self.photometric {
             Photometric::Ybr422 => 2,

@@ -1,5 +1,7 @@
 //! Stored samples to grey levels (PS3.3 sections C.11.1 and C.11.2, PS3.4 annex N.2).
 
+mod wide;
+
 use super::frame::Samples;
 use super::layout::Layout;
 use super::lut::Table;
@@ -14,11 +16,14 @@ pub(super) fn grey(
     samples: &Samples,
     window: Option<Window>,
 ) -> Result<Vec<f32>, Error> {
-    let stored = Stored::of(layout, samples.bits);
     let mut chain = Chain::of(header, layout)?;
     if let Some(window) = window {
         chain.voi = window.voi();
     }
+    if 16 < samples.bits {
+        return Ok(wide::grey(layout, samples, &chain));
+    }
+    let stored = Stored::of(layout, samples.bits);
     let range = match chain.needs_range(&stored) {
         true => Some(present_range(header, &stored, samples, layout)),
         false => None,
@@ -131,9 +136,13 @@ impl Chain {
     }
 
     fn modality_value(&self, stored: i32) -> f64 {
+        self.modality_number(f64::from(stored))
+    }
+
+    fn modality_number(&self, stored: f64) -> f64 {
         match &self.modality {
-            Modality::Rescale { slope, intercept } => f64::from(stored) * slope + intercept,
-            Modality::Table(table) => f64::from(table.at(stored)),
+            Modality::Rescale { slope, intercept } => stored * slope + intercept,
+            Modality::Table(table) => f64::from(table.at(stored as i32)),
         }
     }
 

@@ -8,20 +8,26 @@ mod codec;
 mod codestream;
 mod colour;
 mod error;
+mod fragments;
 mod frame;
+mod jpeg;
 mod jpeg_ls;
 mod layout;
 mod levels;
 mod lut;
 mod one_frame;
 mod picture;
+mod run_length;
+mod single_bits;
 mod whole;
 
 use std::fmt;
 use std::path::Path;
 
 pub use error::Error;
-pub(crate) use frame::fragments_of_frame;
+pub(crate) use fragments::{of_frame as fragments_of_frame, offsets_in_memory};
+#[doc(hidden)]
+pub use jpeg::{Colours, decode as decode_jpeg};
 #[doc(hidden)]
 pub use jpeg_ls::decode as decode_jpeg_ls;
 pub use layout::PIXEL_LIMIT;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::frame::{self, Samples};
 use super::layout::Layout;
-use super::{Error, codec, whole};
+use super::{Error, codec, fragments, single_bits, whole};
 use crate::header::{Header, PixelLocation};
 
 /// Whether pictures in this transfer syntax are compressed streams.
@@ -33,10 +33,11 @@ pub fn stored_frame(path: &Path, header: &Header, number: u32) -> Result<Vec<u8>
         }) => {
             present(number, &layout)?;
             let mut source = frame::open(path, header)?;
-            let wanted = frame::fragments_of_frame(number, layout.frames, offset_table, fragments)?;
-            frame::joined(&mut source, wanted)
+            let offsets = fragments::offsets(path, header, layout.frames, offset_table, fragments)?;
+            let wanted = fragments::of_frame(number, layout.frames, &offsets, fragments)?;
+            fragments::joined(&mut source, wanted)
         }
-        _ => native(frame::read(path, header, &layout, number)?),
+        _ => Ok(aligned(frame::read(path, header, &layout, number)?, &layout)),
     }
 }
 
@@ -55,9 +56,8 @@ pub fn decoded_frame(path: &Path, header: &Header, number: u32) -> Result<Vec<u8
         return Ok(stream);
     }
     let mut samples = whole::decode(header.transfer_syntax(), stream, &layout)?;
-    let size = layout.pixels() * usize::from(layout.samples) * usize::from(layout.bits_allocated / 8);
-    samples.bytes.truncate(size);
-    native(samples)
+    samples.bytes.truncate(layout.decoded_bits().div_ceil(8));
+    Ok(samples.bytes)
 }
 
 fn present(number: u32, layout: &Layout) -> Result<(), Error> {
@@ -70,12 +70,10 @@ fn present(number: u32, layout: &Layout) -> Result<(), Error> {
     }
 }
 
-/// Frames of single bits may begin inside a byte: such a one cannot be given alone without being moved.
-fn native(samples: Samples) -> Result<Vec<u8>, Error> {
-    if samples.first_bit != 0 {
-        return Err(Error::Unsupported {
-            what: "a frame of single bits that begins inside a byte",
-        });
+/// Frames of single bits may begin and end inside a byte: alone, such a one begins with it and has none of its neighbours'.
+fn aligned(samples: Samples, layout: &Layout) -> Vec<u8> {
+    match samples.bits {
+        1 => single_bits::moved(&samples.bytes, samples.first_bit, layout.pixels()),
+        _ => samples.bytes,
     }
-    Ok(samples.bytes)
 }

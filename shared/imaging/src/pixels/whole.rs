@@ -5,7 +5,7 @@ use std::path::Path;
 use super::codestream::{self, Kind};
 use super::frame::{self, Samples};
 use super::layout::Layout;
-use super::{Error, Photometric, codec};
+use super::{Error, Photometric, codec, fragments, single_bits};
 use crate::header::{Header, PixelLocation};
 
 /// Pixel data as they stand in an object without compression, little endian.
@@ -31,22 +31,28 @@ pub(crate) fn decompress(path: &Path, header: &Header, limit: u64) -> Result<Nat
     else {
         return Err(Error::NoPixels);
     };
-    let size = layout.pixels() as u64 * u64::from(layout.samples) * u64::from(layout.bits_allocated / 8);
-    if limit < size.saturating_mul(u64::from(layout.frames)) {
+    let frame_bits = layout.decoded_bits();
+    if limit < (frame_bits as u64).saturating_mul(u64::from(layout.frames)) / 8 {
         return Err(Error::Unsupported {
             what: "this much pixel data at once",
         });
     }
+    let offsets = fragments::offsets(path, header, layout.frames, offset_table, fragments)?;
     let mut source = frame::open(path, header)?;
     let mut bytes = Vec::new();
     let mut photometric = layout.photometric;
     for number in 0..layout.frames {
-        let wanted = frame::fragments_of_frame(number, layout.frames, offset_table, fragments)?;
-        let compressed = frame::joined(&mut source, wanted)?;
+        let wanted = fragments::of_frame(number, layout.frames, &offsets, fragments)?;
+        let compressed = fragments::joined(&mut source, wanted)?;
         let mut samples = decode(header.transfer_syntax(), compressed, &layout)?;
         photometric = samples.photometric;
-        samples.bytes.truncate(size as usize);
-        bytes.append(&mut samples.bytes);
+        if samples.bits == 1 {
+            let held = number as usize * frame_bits;
+            single_bits::append(&mut bytes, held, &samples.bytes, frame_bits);
+        } else {
+            samples.bytes.truncate(frame_bits / 8);
+            bytes.append(&mut samples.bytes);
+        }
     }
     Ok(Native {
         bytes,
@@ -72,7 +78,7 @@ pub(crate) fn decode_native(
 pub(super) fn decode(transfer_syntax: &str, stream: Vec<u8>, layout: &Layout) -> Result<Samples, Error> {
     let precision = precision(transfer_syntax, &stream);
     let mut samples = codec::decode(transfer_syntax, stream, layout)?;
-    if samples.bits < layout.bits_allocated {
+    if samples.bits == 8 && layout.bits_allocated == 16 {
         widen(&mut samples);
     }
     if layout.signed && precision == Some(layout.bits_stored) {
@@ -83,7 +89,8 @@ pub(super) fn decode(transfer_syntax: &str, stream: Vec<u8>, layout: &Layout) ->
 
 /// How many bits the stream keeps of each sample, where it says so.
 fn precision(transfer_syntax: &str, stream: &[u8]) -> Option<u16> {
-    let kind = codestream::kind(transfer_syntax).filter(|kind| *kind != Kind::RunLength)?;
+    let kind =
+        codestream::kind(transfer_syntax).filter(|kind| !matches!(kind, Kind::RunLength | Kind::Deflated))?;
     let stream = codestream::read(kind, stream).ok().flatten()?;
     Some(u16::from(stream.precision))
 }

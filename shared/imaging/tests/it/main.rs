@@ -18,3 +18,4 @@ mod quality;
 mod reports;
 
 mod transcoding;
+mod wide_samples;

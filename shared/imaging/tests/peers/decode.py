@@ -17,14 +17,15 @@ import warnings
 from pathlib import Path
 
 try:
-    import gdcm  # noqa: F401  pydicom finds its plugins by itself; without them the table would be another one
-    import libjpeg  # noqa: F401
+    import gdcm
+    import libjpeg  # noqa: F401  pydicom finds its plugins by itself; without them the table would be another one
     import numpy as np
     import openjpeg  # noqa: F401
     import pydicom
 except ImportError:
     sys.exit(3)
 from pydicom.pixels import apply_modality_lut, apply_voi_lut, pixel_array
+from pydicom.uid import JPEGExtended12Bit
 
 warnings.simplefilter("ignore")
 logging.disable(logging.CRITICAL)
@@ -38,21 +39,46 @@ def theirs(dataset, frame):
     colour = dataset.get("SamplesPerPixel", 1) == 3
     as_rgb = colour and syntax in COLOUR_BY_CODEC
     frames = int(dataset.get("NumberOfFrames", 1) or 1)
+    if syntax == JPEGExtended12Bit and dataset.BitsStored != 8:
+        return by_gdcm(dataset, frame)
     return pixel_array(dataset, index=frame if 1 < frames else None, raw=not as_rgb)
+
+
+def by_gdcm(dataset, frame):
+    """gdcm reads twelve bits of JPEG by itself; pydicom does not ask it to, and its other plugin refuses most."""
+    reader = gdcm.ImageReader()
+    reader.SetFileName(str(dataset.filename))
+    if not reader.Read():
+        raise ValueError("gdcm does not read it")
+    samples = reader.GetImage().GetBuffer().encode("utf-8", "surrogateescape")
+    samples = np.frombuffer(samples, "<i2" if dataset.PixelRepresentation else "<u2")
+    return samples.reshape(-1, dataset.Rows, dataset.Columns)[frame]
 
 
 def stored(dataset, array, ours):
     allocated = dataset.BitsAllocated
+    if array.dtype.kind == "f":
+        found = np.frombuffer(ours, f"<f{allocated // 8}")[: array.size]
+        if found.size < array.size:
+            return "size"
+        apart = np.abs(found.astype(np.float64) - array.ravel())
+        return str(int(np.ceil(np.nanmax(apart))))
     if allocated == 1:
         found = np.unpackbits(np.frombuffer(ours, np.uint8), bitorder="little")[: array.size]
     else:
-        found = np.frombuffer(ours, "<u2" if allocated == 16 else "u1")
-    if array.dtype.kind == "f" or found.size < array.size:
+        found = np.frombuffer(ours, f"<u{allocated // 8}")
+    if not dataset.file_meta.TransferSyntaxUID.is_compressed:
+        if dataset.PhotometricInterpretation == "YBR_FULL_422":  # two pixels share their colours
+            quads = found[: array.size // 3 * 2].reshape(-1, 4)
+            found = quads[:, [0, 2, 3, 1, 2, 3]].ravel()
+        elif dataset.get("PlanarConfiguration") == 1 and array.ndim == 3:
+            array = array.transpose(2, 0, 1)
+    if found.size < array.size:
         return "size"
-    bits = 16 if allocated == 16 else 8
+    bits = max(8, allocated)
     wanted = array.astype(np.int64).ravel() & ((1 << bits) - 1)
     found = found[: array.size].astype(np.int64)
-    if allocated == 16:  # bits above the stored ones are overlays or signs: each reader treats them its own way
+    if 8 < allocated:  # bits above the stored ones are overlays or signs: each reader treats them its own way
         mask = ((1 << dataset.BitsStored) - 1) if dataset.HighBit + 1 == dataset.BitsStored else (1 << bits) - 1
         wanted, found = wanted & mask, found & mask
     apart = np.abs(wanted - found)
@@ -74,7 +100,7 @@ def seen(dataset, array, levels):
     identity = not dataset.get("ModalityLUTSequence") and (
         not rescaled or (float(dataset.RescaleSlope) == 1 and float(dataset.get("RescaleIntercept") or 0) == 0)
     )
-    bits, signed = dataset.BitsStored, dataset.PixelRepresentation == 1
+    bits, signed = dataset.get("BitsStored", dataset.BitsAllocated), dataset.get("PixelRepresentation") == 1
     if windowed:
         out = apply_voi_lut(values, dataset, prefer_lut=False).astype(float)
         if dataset.get("ModalityLUTSequence"):

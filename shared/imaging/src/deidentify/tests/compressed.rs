@@ -39,6 +39,7 @@ fn wavelet(samples: &[u16], bits: u16) -> Vec<u8> {
         bits_stored: bits,
         high_bit: bits - 1,
         signed: false,
+        float: false,
         planar: false,
         photometric: Photometric::Monochrome2,
     };
