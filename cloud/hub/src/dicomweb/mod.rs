@@ -169,13 +169,13 @@ fn seeing_images() -> Router<Dicomweb> {
         .route(&below(STUDY, "/series"), get(qido::series_of_study))
         .route(&below(STUDY, "/instances"), get(qido::instances_of_study))
         .route(&below(SERIES, "/instances"), get(qido::instances_of_series))
-        .route(STUDY, get(wado::study))
-        .route(SERIES, get(wado::series))
-        .route(INSTANCE, get(wado::instance))
+        .route(STUDY, get(wado::objects))
+        .route(SERIES, get(wado::objects))
+        .route(INSTANCE, get(wado::objects))
         .route("/instances/{instance}", get(wado::any_instance))
-        .route(&below(STUDY, "/metadata"), get(wado::study_metadata))
-        .route(&below(SERIES, "/metadata"), get(wado::series_metadata))
-        .route(&below(INSTANCE, "/metadata"), get(wado::instance_metadata))
+        .route(&below(STUDY, "/metadata"), get(wado::metadata))
+        .route(&below(SERIES, "/metadata"), get(wado::metadata))
+        .route(&below(INSTANCE, "/metadata"), get(wado::metadata))
         .route(&below(INSTANCE, "/frames/{list}"), get(wado::frames))
         .route(
             &below(INSTANCE, "/frames/{list}/rendered"),
@@ -187,9 +187,9 @@ fn seeing_images() -> Router<Dicomweb> {
         )
         .route(&below(INSTANCE, "/bulkdata/{*element}"), get(wado::bulk_data))
         .route(&below(INSTANCE, "/rendered"), get(wado::instance_rendered))
-        .route(&below(INSTANCE, "/thumbnail"), get(wado::instance_thumbnail))
-        .route(&below(SERIES, "/thumbnail"), get(wado::series_thumbnail))
-        .route(&below(STUDY, "/thumbnail"), get(wado::study_thumbnail))
+        .route(&below(INSTANCE, "/thumbnail"), get(wado::thumbnail))
+        .route(&below(SERIES, "/thumbnail"), get(wado::thumbnail))
+        .route(&below(STUDY, "/thumbnail"), get(wado::thumbnail))
 }
 
 fn storing_images() -> Router<Dicomweb> {

@@ -8,7 +8,8 @@ mod manifest;
 mod output;
 mod weights;
 
-use std::path::Path;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 
 use barefoot_domain::{FindingCode, ModelVersion};
 
@@ -25,12 +26,25 @@ use crate::scope::Scope;
 
 const MANIFEST: &str = "manifest.toml";
 
-/// A graph in one precision, as bytes whose hash was right.
+/// A graph in one precision, whose hash was right. It stays on disk: a box needs one of them, and only while it is loaded.
 pub(crate) struct Artefact {
     pub(crate) precision: Precision,
     /// Lower-case hex.
     pub(crate) sha256: String,
-    pub(crate) bytes: Vec<u8>,
+    directory: PathBuf,
+    file: String,
+}
+
+impl Artefact {
+    /// Its bytes, the hash looked at again.
+    pub(crate) fn read(&self) -> Result<Vec<u8>, BundleError> {
+        files::read_checked(&self.directory, &self.file, &self.sha256)
+    }
+
+    /// The file, the hash of what it holds looked at again.
+    pub(crate) fn open(&self) -> Result<File, BundleError> {
+        files::open_checked(&self.directory, &self.file, &self.sha256)
+    }
 }
 
 /// One thing the model looks for.
@@ -112,11 +126,14 @@ impl Bundle {
             .artefacts
             .iter()
             .map(|(precision, named)| {
-                Ok(Artefact {
+                let artefact = Artefact {
                     precision: *precision,
                     sha256: named.sha256.to_ascii_lowercase(),
-                    bytes: read(named)?,
-                })
+                    directory: directory.to_owned(),
+                    file: named.file.clone(),
+                };
+                artefact.open()?;
+                Ok(artefact)
             })
             .collect::<Result<_, BundleError>>()?;
         Ok(Self {

@@ -1,3 +1,5 @@
+use std::fs::File;
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -100,7 +102,7 @@ impl OrtLibrary {
 
     pub(crate) fn engine(
         &self,
-        onnx: &[u8],
+        onnx: &File,
         precision: Precision,
         provider: Provider,
         contract: Contract,
@@ -128,10 +130,12 @@ impl OrtLibrary {
 
     fn session(
         &self,
-        onnx: &[u8],
+        onnx: &File,
         threads: usize,
         provider: Option<ExecutionProviderDispatch>,
     ) -> Result<Session, String> {
+        // By its number, so that what was hashed is what is loaded; and from there, so that it is not in memory twice.
+        let path = format!("/proc/self/fd/{}", onnx.as_raw_fd());
         Session::builder(&self.environment)
             .map_err(|error| error.to_string())?
             .with_execution_providers(provider.as_slice())
@@ -142,7 +146,7 @@ impl OrtLibrary {
             .map_err(|error| error.to_string())?
             .with_optimization_level(GraphOptimizationLevel::All)
             .map_err(|error| error.to_string())?
-            .commit_from_memory(onnx)
+            .commit_from_file(path)
             .map_err(|error| error.to_string())
     }
 }

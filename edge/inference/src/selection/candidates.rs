@@ -122,20 +122,24 @@ impl<'a> Loader<'a> {
     }
 
     pub(super) fn load(&self, candidate: Candidate<'_>) -> Result<Box<dyn Engine>, String> {
-        let Artefact { precision, bytes, .. } = candidate.artefact;
+        let artefact = candidate.artefact;
         let contract = contract(self.bundle);
         match candidate.how {
-            How::Tract(form) => TractEngine::load(bytes, *precision, form, contract, self.threads.clone())
-                .map(|engine| Box::new(engine) as Box<dyn Engine>)
-                .map_err(|error| chain(&error)),
+            How::Tract(form) => {
+                let onnx = artefact.read().map_err(|error| chain(&error))?;
+                TractEngine::load(&onnx, artefact.precision, form, contract, self.threads.clone())
+                    .map(|engine| Box::new(engine) as Box<dyn Engine>)
+                    .map_err(|error| chain(&error))
+            }
             How::Ort(provider) => {
                 let library = self.library.get_or_init(|| {
                     OrtLibrary::load(self.choice.onnxruntime.as_deref()).map_err(|error| chain(&error))
                 });
+                let onnx = artefact.open().map_err(|error| chain(&error))?;
                 library
                     .as_ref()
                     .map_err(String::clone)?
-                    .engine(bytes, *precision, provider, contract, self.choice.threads)
+                    .engine(&onnx, artefact.precision, provider, contract, self.choice.threads)
                     .map(|engine| Box::new(engine) as Box<dyn Engine>)
                     .map_err(|error| chain(&error))
             }
@@ -205,7 +209,7 @@ impl<'a> Loader<'a> {
 /// demand their rounding. Which order of axes is the faster, a depthwise graph has to show. Each with whether it only
 /// stands in.
 fn tract_forms(artefact: &Artefact) -> Vec<(How, bool)> {
-    let Traits { depthwise, quantized } = Traits::of(&artefact.bytes);
+    let Traits { depthwise, quantized } = artefact.read().map(|onnx| Traits::of(&onnx)).unwrap_or_default();
     let mut forms = match artefact.precision {
         Precision::F32 => vec![(TractForm::Plain, false)],
         Precision::Int8 => vec![(TractForm::Expanded, false)],

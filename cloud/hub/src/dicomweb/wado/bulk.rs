@@ -30,7 +30,7 @@ pub(in crate::dicomweb) async fn bulk_data(
     Query(asked): Query<Parameters>,
 ) -> Response {
     let given = async {
-        let opened = one(&hub, &caller, &(study, series, instance), Act::View).await?;
+        let opened = one(&hub, &caller, (study, series, instance), Act::View).await?;
         let accept = Accept::of(&headers, parameter(&asked, "accept"));
         let place = format!(
             "{}/bulkdata/{element}",

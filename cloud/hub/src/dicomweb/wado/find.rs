@@ -4,18 +4,19 @@ use std::sync::Arc;
 use axum::http::StatusCode;
 use axum::response::Response;
 use barefoot_imaging::header::{Header, read_header};
+use serde::Deserialize;
 use tokio::task::spawn_blocking;
 
 use crate::archive::Located;
 use crate::dicomweb::access::{Act, Caller};
 use crate::dicomweb::{Dicomweb, answer};
 
-/// What a path names.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Target<'a> {
-    pub(super) study: &'a str,
-    pub(super) series: Option<&'a str>,
-    pub(super) instance: Option<&'a str>,
+/// What a path names: a study, one of its series, or one image of that.
+#[derive(Debug, Clone, Deserialize)]
+pub(in crate::dicomweb) struct Target {
+    study: String,
+    series: Option<String>,
+    instance: Option<String>,
 }
 
 /// An instance with its header read.
@@ -30,12 +31,16 @@ pub(super) struct Opened {
 pub(super) async fn find(
     hub: &Dicomweb,
     caller: &Caller,
-    target: Target<'_>,
+    target: &Target,
     act: Act,
 ) -> Result<Vec<Located>, Box<Response>> {
     let found = hub
         .archive
-        .locate_images(target.study, target.series, target.instance)
+        .locate_images(
+            &target.study,
+            target.series.as_deref(),
+            target.instance.as_deref(),
+        )
         .await
         .map_err(|error| Box::new(answer::failed("retrieve", &error)))?;
     let Some(first) = found.first() else {
@@ -73,7 +78,7 @@ pub(super) async fn open(hub: &Dicomweb, located: Located) -> Result<Opened, Box
 pub(super) async fn one(
     hub: &Dicomweb,
     caller: &Caller,
-    (study, series, instance): &(String, String, String),
+    (study, series, instance): (String, String, String),
     act: Act,
 ) -> Result<Opened, Box<Response>> {
     let target = Target {
@@ -81,7 +86,7 @@ pub(super) async fn one(
         series: Some(series),
         instance: Some(instance),
     };
-    let mut found = find(hub, caller, target, act).await?;
+    let mut found = find(hub, caller, &target, act).await?;
     match found.pop() {
         Some(located) => open(hub, located).await,
         None => Err(Box::new(answer::not_found())),

@@ -39,7 +39,7 @@ pub(in crate::dicomweb) async fn frames(
 ) -> Response {
     let given = async {
         let numbers = numbers(&list)?;
-        let opened = one(&hub, &caller, &(study, series, instance), Act::View).await?;
+        let opened = one(&hub, &caller, (study, series, instance), Act::View).await?;
         let accept = Accept::of(&headers, parameter(&asked, "accept"));
         give(&hub, &base(&hub, &headers), opened, numbers, &accept).await
     };

@@ -28,70 +28,25 @@ use crate::dicomweb::{Dicomweb, Parameters, base, parameter};
 /// Images whose attributes are read at once for one answer.
 const AT_ONCE: usize = 4;
 
-pub(in crate::dicomweb) async fn study_metadata(
-    State(hub): State<Dicomweb>,
-    Extension(caller): Extension<Arc<Caller>>,
-    headers: HeaderMap,
-    Path(study): Path<String>,
-    Query(asked): Query<Parameters>,
-) -> Response {
-    let target = Target {
-        study: &study,
-        ..Target::default()
-    };
-    metadata(&hub, &caller, &headers, &asked, target).await
-}
-
-pub(in crate::dicomweb) async fn series_metadata(
-    State(hub): State<Dicomweb>,
-    Extension(caller): Extension<Arc<Caller>>,
-    headers: HeaderMap,
-    Path((study, series)): Path<(String, String)>,
-    Query(asked): Query<Parameters>,
-) -> Response {
-    let target = Target {
-        study: &study,
-        series: Some(&series),
-        ..Target::default()
-    };
-    metadata(&hub, &caller, &headers, &asked, target).await
-}
-
-pub(in crate::dicomweb) async fn instance_metadata(
-    State(hub): State<Dicomweb>,
-    Extension(caller): Extension<Arc<Caller>>,
-    headers: HeaderMap,
-    Path((study, series, instance)): Path<(String, String, String)>,
-    Query(asked): Query<Parameters>,
-) -> Response {
-    let target = Target {
-        study: &study,
-        series: Some(&series),
-        instance: Some(&instance),
-    };
-    metadata(&hub, &caller, &headers, &asked, target).await
-}
-
 /// An array that is written as the images are read.
-async fn metadata(
-    hub: &Dicomweb,
-    caller: &Caller,
-    headers: &HeaderMap,
-    asked: &Parameters,
-    target: Target<'_>,
+pub(in crate::dicomweb) async fn metadata(
+    State(hub): State<Dicomweb>,
+    Extension(caller): Extension<Arc<Caller>>,
+    headers: HeaderMap,
+    Path(target): Path<Target>,
+    Query(asked): Query<Parameters>,
 ) -> Response {
-    let accept = Accept::of(headers, parameter(asked, "accept"));
+    let accept = Accept::of(&headers, parameter(&asked, "accept"));
     let kind = match accept.choose(&[DICOM_JSON, "application/json"]) {
         Some(DICOM_JSON) => DICOM_JSON,
         Some(_) => "application/json",
         None => return answer::not_acceptable("attributes are given as application/dicom+json"),
     };
-    let found = match find(hub, caller, target, Act::View).await {
+    let found = match find(&hub, &caller, &target, Act::View).await {
         Ok(found) => found,
         Err(response) => return *response,
     };
-    let base = base(hub, headers);
-    let hub = hub.clone();
+    let base = base(&hub, &headers);
     let objects = stream::iter(found)
         .map(move |image| {
             let path = hub.store.path(&image.clinic, image.object);

@@ -12,8 +12,6 @@ mod rendered;
 
 pub(super) use bulk::bulk_data;
 pub(super) use frames::frames;
-pub(super) use metadata::{instance_metadata, series_metadata, study_metadata};
-pub(super) use objects::{any_instance, instance, series, study};
-pub(super) use rendered::{
-    frame_rendered, frame_thumbnail, instance_rendered, instance_thumbnail, series_thumbnail, study_thumbnail,
-};
+pub(super) use metadata::metadata;
+pub(super) use objects::{any_instance, objects};
+pub(super) use rendered::{frame_rendered, frame_thumbnail, instance_rendered, thumbnail};

@@ -36,48 +36,25 @@ struct Form {
     decoded: bool,
 }
 
-pub(in crate::dicomweb) async fn study(
+pub(in crate::dicomweb) async fn objects(
     State(hub): State<Dicomweb>,
     Extension(caller): Extension<Arc<Caller>>,
     headers: HeaderMap,
-    Path(study): Path<String>,
+    Path(target): Path<Target>,
     Query(asked): Query<Parameters>,
 ) -> Response {
-    let target = Target {
-        study: &study,
-        ..Target::default()
+    let found = match find(&hub, &caller, &target, Act::Export).await {
+        Ok(found) => found,
+        Err(response) => return *response,
     };
-    several(&hub, &caller, &headers, &asked, target).await
-}
-
-pub(in crate::dicomweb) async fn series(
-    State(hub): State<Dicomweb>,
-    Extension(caller): Extension<Arc<Caller>>,
-    headers: HeaderMap,
-    Path((study, series)): Path<(String, String)>,
-    Query(asked): Query<Parameters>,
-) -> Response {
-    let target = Target {
-        study: &study,
-        series: Some(&series),
-        ..Target::default()
+    let accept = Accept::of(&headers, parameter(&asked, "accept"));
+    let Some(form) = form(&accept, &found) else {
+        return not_that();
     };
-    several(&hub, &caller, &headers, &asked, target).await
-}
-
-pub(in crate::dicomweb) async fn instance(
-    State(hub): State<Dicomweb>,
-    Extension(caller): Extension<Arc<Caller>>,
-    headers: HeaderMap,
-    Path((study, series, instance)): Path<(String, String, String)>,
-    Query(asked): Query<Parameters>,
-) -> Response {
-    let target = Target {
-        study: &study,
-        series: Some(&series),
-        instance: Some(&instance),
-    };
-    several(&hub, &caller, &headers, &asked, target).await
+    match found.as_slice() {
+        [located] if !form.multipart => alone(&hub, &headers, located, form.decoded).await,
+        _ => together(&hub, &headers, found, form.decoded),
+    }
 }
 
 /// `/instances/<uid>` alone: an image by its own name, for viewers that know no more.
@@ -103,27 +80,6 @@ pub(in crate::dicomweb) async fn any_instance(
     match form(&accept, found.as_slice()) {
         Some(form) => alone(&hub, &headers, located, form.decoded).await,
         None => not_that(),
-    }
-}
-
-async fn several(
-    hub: &Dicomweb,
-    caller: &Caller,
-    headers: &HeaderMap,
-    asked: &Parameters,
-    target: Target<'_>,
-) -> Response {
-    let found = match find(hub, caller, target, Act::Export).await {
-        Ok(found) => found,
-        Err(response) => return *response,
-    };
-    let accept = Accept::of(headers, parameter(asked, "accept"));
-    let Some(form) = form(&accept, &found) else {
-        return not_that();
-    };
-    match found.as_slice() {
-        [located] if !form.multipart => alone(hub, headers, located, form.decoded).await,
-        _ => together(hub, headers, found, form.decoded),
     }
 }
 

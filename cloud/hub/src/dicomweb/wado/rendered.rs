@@ -31,7 +31,7 @@ pub(in crate::dicomweb) async fn instance_rendered(
 ) -> Response {
     let given = async {
         let wish = Wish::of(&headers, &asked)?;
-        let opened = one(&hub, &caller, &names, Act::View).await?;
+        let opened = one(&hub, &caller, names, Act::View).await?;
         draw(&hub, opened, 0, wish).await
     };
     given.await.unwrap_or_else(|response| *response)
@@ -65,64 +65,20 @@ pub(in crate::dicomweb) async fn frame_thumbnail(
     given.await.unwrap_or_else(|response| *response)
 }
 
-pub(in crate::dicomweb) async fn instance_thumbnail(
-    State(hub): State<Dicomweb>,
-    Extension(caller): Extension<Arc<Caller>>,
-    headers: HeaderMap,
-    Path((study, series, instance)): Path<Names>,
-    Query(asked): Query<Parameters>,
-) -> Response {
-    let target = Target {
-        study: &study,
-        series: Some(&series),
-        instance: Some(&instance),
-    };
-    thumbnail(&hub, &caller, &headers, &asked, target).await
-}
-
-pub(in crate::dicomweb) async fn series_thumbnail(
-    State(hub): State<Dicomweb>,
-    Extension(caller): Extension<Arc<Caller>>,
-    headers: HeaderMap,
-    Path((study, series)): Path<(String, String)>,
-    Query(asked): Query<Parameters>,
-) -> Response {
-    let target = Target {
-        study: &study,
-        series: Some(&series),
-        ..Target::default()
-    };
-    thumbnail(&hub, &caller, &headers, &asked, target).await
-}
-
-pub(in crate::dicomweb) async fn study_thumbnail(
-    State(hub): State<Dicomweb>,
-    Extension(caller): Extension<Arc<Caller>>,
-    headers: HeaderMap,
-    Path(study): Path<String>,
-    Query(asked): Query<Parameters>,
-) -> Response {
-    let target = Target {
-        study: &study,
-        ..Target::default()
-    };
-    thumbnail(&hub, &caller, &headers, &asked, target).await
-}
-
 /// Of several images, and of several frames, the middle one: the most likely to show something.
-async fn thumbnail(
-    hub: &Dicomweb,
-    caller: &Caller,
-    headers: &HeaderMap,
-    asked: &Parameters,
-    target: Target<'_>,
+pub(in crate::dicomweb) async fn thumbnail(
+    State(hub): State<Dicomweb>,
+    Extension(caller): Extension<Arc<Caller>>,
+    headers: HeaderMap,
+    Path(target): Path<Target>,
+    Query(asked): Query<Parameters>,
 ) -> Response {
     let given = async {
-        let wish = Wish::of(headers, asked)?.small();
-        let mut found = find(hub, caller, target, Act::View).await?;
-        let opened = open(hub, found.swap_remove(found.len() / 2)).await?;
+        let wish = Wish::of(&headers, &asked)?.small();
+        let mut found = find(&hub, &caller, &target, Act::View).await?;
+        let opened = open(&hub, found.swap_remove(found.len() / 2)).await?;
         let middle = opened.header.frames() / 2;
-        draw(hub, opened, middle, wish).await
+        draw(&hub, opened, middle, wish).await
     };
     given.await.unwrap_or_else(|response| *response)
 }
@@ -137,7 +93,7 @@ async fn one_frame(
     let [number] = *numbers(frame)?.as_slice() else {
         return Err(bad("one frame is drawn at a time"));
     };
-    let opened = one(hub, caller, &names, Act::View).await?;
+    let opened = one(hub, caller, names, Act::View).await?;
     draw(hub, opened, number, wish).await
 }
 
