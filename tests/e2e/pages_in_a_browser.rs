@@ -1,14 +1,16 @@
 //! Both pages in a real browser, in Chinese and English.
 
 use std::fs;
+use std::process::Command;
 
 use barefoot_test_support::daemons::EdgeOptions;
 use barefoot_test_support::http::get;
-use barefoot_test_support::scanner::Scanner;
+use barefoot_test_support::scanner::{DicomFile, Scanner};
 use barefoot_test_support::wait::wait_for;
 
 use crate::browser::draw;
 use crate::nodes::{free_port, node_is};
+use crate::peers::{peer, run, text};
 use crate::story::{SOON, Story, chests, ct};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -56,6 +58,53 @@ async fn clinic_page_and_hub_page_are_drawn_in_both_languages() {
                 "{name} says its language"
             );
         }
+    }
+}
+
+/// Two examinations of one person stand together, with what changed between them.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_earlier_study_of_the_same_patient_is_drawn_beside_the_newer() {
+    let story = Story::begin(&EdgeOptions::default()).await;
+    let folder = tempfile::tempdir().unwrap();
+    let files = chests(&folder, 21..23);
+    for (file, day) in files.iter().zip(["20260302", "20261109"]) {
+        let mut dcmodify = Command::new(peer("dcmodify", "dcmtk"));
+        dcmodify.arg("-nb");
+        let patient = [
+            "(0010,0010)=Zhao^Min",
+            "(0010,0020)=B7",
+            "(0010,0030)=20210404",
+            "(0010,0040)=F",
+        ];
+        let dates = ["(0008,0020)", "(0008,0022)", "(0008,0023)"].map(|tag| format!("{tag}={day}"));
+        for change in patient.iter().map(ToString::to_string).chain(dates) {
+            dcmodify.args(["-i", &change]);
+        }
+        dcmodify.arg(&file.path);
+        let output = run(dcmodify).await;
+        assert!(output.status.success(), "{}", text(&output));
+    }
+    let files: Vec<DicomFile> = files
+        .iter()
+        .map(|file| DicomFile::open(&file.path).unwrap())
+        .collect();
+    story.store(&files).await;
+    story.all_receipted(2).await;
+    let newer = story.case_of(&files[1]).await.unwrap();
+    let (clinic, study) = (
+        story.edge.address("page").unwrap(),
+        newer["study"].as_str().unwrap(),
+    );
+    for (language, heading, then) in [
+        ("zh", "该患者的既往检查", "2026"),
+        ("en", "Earlier studies of this patient", "% then,"),
+    ] {
+        let url = format!("http://{clinic}/case/{study}?lang={language}");
+        let drawn = draw(&url, &format!("prior-{language}.png")).await;
+        assert!(
+            drawn.contains(heading) && drawn.contains(then),
+            "{language}: {drawn}"
+        );
     }
 }
 
