@@ -70,7 +70,7 @@ async fn calls_equal(way: Way) {
     let options = EdgeOptions {
         engine,
         precision,
-        onnxruntime: (engine == "ort").then(|| library()),
+        onnxruntime: (engine == "ort").then(library),
         scanners: vec!["DCMTK".into()],
         ..EdgeOptions::default()
     };

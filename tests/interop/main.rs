@@ -10,6 +10,8 @@
 )]
 
 mod evidence;
+#[path = "../../shared/imaging/examples/patient/made_up.rs"]
+mod made_up;
 mod releases;
 mod reports;
 

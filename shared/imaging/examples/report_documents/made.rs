@@ -1,9 +1,6 @@
 //! Reports nobody wrote, of patients who do not exist: the example, the crate's tests and those with other people's tools
 //! all make their documents of these.
 
-#[path = "../patient/made_up.rs"]
-mod made_up;
-
 use barefoot_domain::{
     Assessment, Call, CaseId, ClinicId, EngineUse, FindingCode, FindingResult, ModelVersion, Part, Presence,
     QualityGrade, QualityProblem, QualityVerdict, Reader, Reason, Region, Report, Score, Shape, Side,
@@ -11,6 +8,8 @@ use barefoot_domain::{
 };
 use barefoot_imaging::report::{Image, KeyImage, Language, Sheet, Study, Subject, Who};
 use time::UtcOffset;
+
+use crate::made_up;
 
 pub(crate) const FIRST: &str = "01JD9Q4T7Y8Z6V5W3X2R1P0NMK";
 pub(crate) const ADDENDUM: &str = "01JD9S0A1B2C3D4E5F6G7H8J9K";

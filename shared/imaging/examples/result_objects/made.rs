@@ -1,9 +1,6 @@
 //! Assessments nobody made, of patients who do not exist: the example, the crate's tests and those with other people's
 //! tools all make their objects of these.
 
-#[path = "../patient/made_up.rs"]
-mod made_up;
-
 use std::error::Error;
 use std::path::Path;
 
@@ -19,6 +16,8 @@ use barefoot_imaging::render::HeatMap;
 use barefoot_imaging::report::{Subject, Who};
 use barefoot_imaging::tags::{self, Tag};
 use time::UtcOffset;
+
+use crate::made_up;
 
 pub(crate) const STUDY: &str = "1.2.156.112605.14038010222575.20261122013015.1";
 const SERIES: &str = "1.2.156.112605.14038010222575.20261122013015.2";

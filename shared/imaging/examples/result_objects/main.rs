@@ -3,6 +3,8 @@
 
 #[path = "made.rs"]
 mod made;
+#[path = "../patient/made_up.rs"]
+mod made_up;
 
 use std::error::Error;
 use std::path::Path;

@@ -13,9 +13,10 @@ mod deidentification;
 mod evidence;
 mod files;
 mod headers;
+#[path = "../../examples/patient/made_up.rs"]
+mod made_up;
 mod pictures;
 mod quality;
 mod reports;
-
 mod transcoding;
 mod wide_samples;
