@@ -13,10 +13,6 @@ use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// Gives memory back once a picture is done with: it stays bounded by one study, not by all threads that ever read one.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Receives DICOM from the clinic's scanners, assesses it, shows it, and queues results for the hub.
 #[derive(Debug, Parser)]
 #[command(version)]
