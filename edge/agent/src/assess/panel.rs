@@ -211,44 +211,50 @@ fn one_call(policy: Policy, votes: &[&Vote]) -> Option<FindingResult> {
         .iter()
         .filter(|vote| vote.finding.call == Call::Positive)
         .count();
-    let (call, score) = match policy {
+    let mean = |of: fn(&Vote) -> f32| votes.iter().map(|vote| of(vote)).sum::<f32>() / votes.len() as f32;
+    let called = |positive: bool| if positive { Call::Positive } else { Call::Negative };
+    let (call, score, chance) = match policy {
         Policy::Mean => {
-            let mean =
-                |of: fn(&Vote) -> f32| votes.iter().map(|vote| of(vote)).sum::<f32>() / votes.len() as f32;
             let score = mean(|vote| vote.finding.score.value());
-            let positive = mean(|vote| vote.operating_point) <= score;
-            (if positive { Call::Positive } else { Call::Negative }, score)
+            let call = called(mean(|vote| vote.operating_point) <= score);
+            (call, score, mean(chance))
         }
         Policy::Any | Policy::Majority => {
             let enough = match policy {
                 Policy::Majority => votes.len().div_ceil(2),
                 Policy::Any | Policy::Mean => 1,
             };
-            let call = if enough <= positive {
-                Call::Positive
-            } else {
-                Call::Negative
-            };
+            let call = called(enough <= positive);
             // Of those who made the call the least sure says how sure it is.
-            let scores = votes.iter().filter(|vote| vote.finding.call == call);
-            let scores = scores.map(|vote| vote.finding.score.value());
-            let score = match call {
-                Call::Positive => scores.fold(1.0, f32::min),
-                Call::Negative => scores.fold(0.0, f32::max),
+            let least = |of: fn(&Vote) -> f32| {
+                let own = votes.iter().filter(|vote| vote.finding.call == call);
+                let own = own.map(|vote| of(vote));
+                match call {
+                    Call::Positive => own.fold(1.0, f32::min),
+                    Call::Negative => own.fold(0.0, f32::max),
+                }
             };
-            (call, score)
+            (call, least(|vote| vote.finding.score.value()), least(chance))
         }
     };
-    let score = Score::new(score)?;
+    let chance = Score::new(chance)?;
     Some(FindingResult {
         code: first.finding.code.clone(),
-        score,
+        score: Score::new(score)?,
         call,
         confidence: match call {
-            Call::Positive => score,
-            Call::Negative => score.complement(),
+            Call::Positive => chance,
+            Call::Negative => chance.complement(),
         },
     })
+}
+
+/// That the finding is there, as sure as the model is on this site; its score, where the site says nothing.
+fn chance(vote: &Vote) -> f32 {
+    match vote.finding.call {
+        Call::Positive => vote.finding.confidence.value(),
+        Call::Negative => vote.finding.confidence.complement().value(),
+    }
 }
 
 #[cfg(test)]
@@ -417,6 +423,31 @@ mod tests {
         );
         assert_eq!(said.others[0].findings.len(), 2);
         assert!(said.gaps.is_empty());
+    }
+
+    #[test]
+    fn a_panel_is_as_sure_as_its_models_are_on_this_site() {
+        let humble = |score: f32, confidence: f32| {
+            let mut vote = vote("pneumonia", score);
+            vote.finding.confidence = Score::new(confidence).unwrap();
+            vote
+        };
+        for (policy, score, confidence) in [
+            (Policy::Any, 0.8, 0.6),
+            (Policy::Majority, 0.8, 0.6),
+            (Policy::Mean, 0.85, 0.7),
+        ] {
+            let answers = [
+                answer("first", None, vec![humble(0.9, 0.6)]),
+                answer("second", Some(Role::Panel), vec![humble(0.8, 0.8)]),
+            ];
+            let said = together(policy, &answers).findings[0].0.clone();
+            assert!((said.score.value() - score).abs() < 1e-6, "{policy:?} {said:?}");
+            assert!(
+                (said.confidence.value() - confidence).abs() < 1e-6,
+                "{policy:?} {said:?}"
+            );
+        }
     }
 
     #[test]
