@@ -20,6 +20,7 @@ pub mod query;
 mod recompress;
 pub mod render;
 pub mod report;
+mod resample;
 pub mod statistics;
 pub mod tags;
 pub mod text;

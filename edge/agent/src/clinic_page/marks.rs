@@ -124,8 +124,9 @@ pub(super) async fn marks(
 /// Dark below bright, so that marks are seen on bone and on lung.
 fn svg(regions: &[Region], size: Option<(f32, f32)>) -> String {
     let (width, height) = size.unwrap_or_else(|| extent(regions));
+    // Marks are in pixels as they are stored, and the picture below has square ones: it may be stretched.
     let mut drawing = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\">"
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" preserveAspectRatio=\"none\" width=\"{width}\" height=\"{height}\">"
     );
     for (colour, stroke) in [("#000", 7), ("#ffd23f", 3)] {
         let _ = write!(

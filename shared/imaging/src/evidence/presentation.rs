@@ -41,7 +41,6 @@ const SIZE_MODE: Tag = Tag(0x0070, 0x0100);
 const PRESENTATION_SPACING: Tag = Tag(0x0070, 0x0101);
 const PRESENTATION_ASPECT: Tag = Tag(0x0070, 0x0102);
 const LAYER_COLOUR: Tag = Tag(0x0070, 0x0401);
-const PIXEL_ASPECT: Tag = Tag(0x0028, 0x0034);
 const RESCALE_TYPE: Tag = Tag(0x0028, 0x1054);
 const SOFTCOPY_VOI: Tag = Tag(0x0028, 0x3110);
 
@@ -143,7 +142,9 @@ fn shown_as_it_is(set: &mut DataSet, source: &Source) {
     match source.spacing() {
         Some(spacing) => area.put_code(PRESENTATION_SPACING, &spacing),
         None => {
-            let aspect = view.string(PIXEL_ASPECT).unwrap_or_else(|| "1\\1".to_owned());
+            let aspect = view
+                .string(tags::PIXEL_ASPECT)
+                .unwrap_or_else(|| "1\\1".to_owned());
             area.put_code(PRESENTATION_ASPECT, &aspect);
         }
     }

@@ -42,6 +42,8 @@ pub enum Error {
     /// A fault in the codec, stopped here.
     #[error("the decoder failed on this picture")]
     CodecPanic,
+    #[error("its pixels cannot be made square")]
+    NotMadeSquare,
     #[error("the lookup table {name} does not fit its descriptor")]
     BadTable { name: &'static str },
 }

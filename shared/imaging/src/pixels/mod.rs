@@ -19,6 +19,7 @@ mod one_frame;
 mod picture;
 mod run_length;
 mod single_bits;
+mod square;
 mod whole;
 
 use std::fmt;
@@ -61,7 +62,7 @@ impl fmt::Debug for GrayImage {
 }
 
 /// Decodes the object's picture, of several frames the middle one, as it is meant to be seen: rescaled, windowed,
-/// inverted where it says so, colours as their brightness.
+/// inverted where it says so, colours as their brightness, pixels square.
 ///
 /// # Errors
 /// When the object has no pixels, or none that can be decoded.
@@ -76,7 +77,7 @@ pub fn load_gray(path: &Path, header: &Header) -> Result<GrayImage, Error> {
             colour::brightness(&layout, &samples)?
         }
     };
-    Ok(GrayImage::of(&layout, data))
+    square::gray(GrayImage::of(&layout, data), header)
 }
 
 impl GrayImage {

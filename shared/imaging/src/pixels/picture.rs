@@ -6,7 +6,7 @@ use std::path::Path;
 use super::frame::{self};
 use super::layout::Layout;
 use super::levels::{self, Window};
-use super::{Error, GrayImage, Photometric, colour};
+use super::{Error, GrayImage, Photometric, colour, square};
 use crate::header::Header;
 
 /// Red, green and blue of each pixel, row by row from the top.
@@ -33,7 +33,7 @@ pub enum Picture {
     Colour(ColourImage),
 }
 
-/// Decodes a frame, counted from nought. `window` counts instead of what the object says; colours have none.
+/// Decodes a frame, counted from nought, its pixels made square. `window` counts instead of what the object says; colours have none.
 ///
 /// # Errors
 /// When the object has no such frame, or no decoder fits it.
@@ -48,14 +48,16 @@ pub fn load_picture(
     let data = match layout.photometric {
         Photometric::Monochrome1 | Photometric::Monochrome2 => {
             let data = levels::grey(header, &layout, &samples, window)?;
-            return Ok(Picture::Gray(GrayImage::of(&layout, data)));
+            let image = square::gray(GrayImage::of(&layout, data), header)?;
+            return Ok(Picture::Gray(image));
         }
         Photometric::Palette => colour::palette_rgb(header, &layout, &samples)?,
         Photometric::Rgb | Photometric::YbrFull | Photometric::Ybr422 => colour::rgb(&layout, &samples)?,
     };
-    Ok(Picture::Colour(ColourImage {
+    let image = ColourImage {
         width: u32::from(layout.columns),
         height: u32::from(layout.rows),
         data,
-    }))
+    };
+    square::colour(image, header).map(Picture::Colour)
 }

@@ -11,8 +11,10 @@ use image::{ExtendedColorType, ImageEncoder};
 use crate::pixels::GrayImage;
 
 pub use heat::{HeatMap, heat_layer, map_of_layer, map_of_mask, mask_png, overlay_heat_map};
-pub use resize::{Filter, resize_gray};
+pub use resize::resize_gray;
 pub use shown::{Area, Format, Shown, show};
+
+pub use crate::resample::Filter;
 
 /// Visibly the same as the original at about a tenth of its size.
 const JPEG_QUALITY: u8 = 88;

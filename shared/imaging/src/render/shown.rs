@@ -1,12 +1,10 @@
 //! A picture cut, scaled and encoded as somebody asked for it.
 
-use fast_image_resize::images::{TypedImage, TypedImageRef};
-use fast_image_resize::pixels::U8x3;
-use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use image::ExtendedColorType;
 
 use super::{Error, Filter, JPEG_QUALITY, bytes, jpeg, png, resize_gray};
 use crate::pixels::{ColourImage, GrayImage, Picture};
+use crate::resample;
 
 /// A part of a picture: columns and rows from its upper left corner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +13,31 @@ pub struct Area {
     pub top: u32,
     pub width: u32,
     pub height: u32,
+}
+
+impl Area {
+    /// The same part, told in an image's columns and rows as they are stored, on its picture, whose pixels are square.
+    ///
+    /// # Errors
+    /// When it is not in the image.
+    pub fn on(self, picture: &Picture, (columns, rows): (u32, u32)) -> Result<Self, Error> {
+        let area = within(self, columns, rows)?;
+        let (width, height) = match picture {
+            Picture::Gray(image) => (image.width, image.height),
+            Picture::Colour(image) => (image.width, image.height),
+        };
+        let along = |at: u32, of: u32, to: u32| {
+            let scaled = u64::from(at) * u64::from(to) / u64::from(of);
+            u32::try_from(scaled).unwrap_or(to)
+        };
+        let (left, top) = (along(area.left, columns, width), along(area.top, rows, height));
+        Ok(Self {
+            left,
+            top,
+            width: along(area.left + area.width, columns, width) - left,
+            height: along(area.top + area.height, rows, height) - top,
+        })
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,18 +171,16 @@ fn cut_colour(image: &ColourImage, area: Option<Area>) -> Result<ColourImage, Er
 }
 
 fn resize_colour(image: &ColourImage, width: u32, height: u32) -> Result<Vec<u8>, Error> {
-    if (image.width, image.height) == (width, height) {
+    let size = (image.width, image.height);
+    if size == (width, height) {
         return Ok(image.data.clone());
     }
-    let (triples, _) = image.data.as_chunks::<3>();
-    let source: Vec<U8x3> = triples.iter().map(|triple| U8x3::new(*triple)).collect();
-    let source = TypedImageRef::new(image.width, image.height, &source).map_err(|_| Error::Size)?;
-    let mut target: TypedImage<'_, U8x3> = TypedImage::new(width, height);
-    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
-    Resizer::new()
-        .resize_typed(&source, &mut target, &options)
-        .map_err(|source| Error::Resize { source })?;
-    Ok(target.pixels().iter().flat_map(|pixel| pixel.0).collect())
+    Ok(resample::colours(
+        &image.data,
+        size,
+        (width, height),
+        Filter::Triangle,
+    )?)
 }
 
 #[cfg(test)]
@@ -179,6 +200,20 @@ mod tests {
     fn sides(picture: &Picture, shown: Shown) -> (u32, u32) {
         let image = image::load_from_memory(&show(picture, &shown).unwrap()).unwrap();
         (image.width(), image.height())
+    }
+
+    #[test]
+    fn a_part_is_found_again_where_pixels_were_made_square() {
+        let area = Area {
+            left: 5,
+            top: 2,
+            width: 5,
+            height: 4,
+        };
+        let on = area.on(&gray(10, 20), (10, 8)).unwrap();
+        assert_eq!((on.left, on.top, on.width, on.height), (5, 5, 5, 10));
+        assert_eq!(area.on(&gray(10, 8), (10, 8)).unwrap(), area);
+        assert!(area.on(&gray(10, 20), (9, 8)).is_err());
     }
 
     #[test]

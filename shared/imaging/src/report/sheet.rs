@@ -152,7 +152,7 @@ pub struct KeyImage<'a> {
     pub named: &'a str,
     /// From 1.
     pub frame: u32,
-    /// The image's own size in pixels, in which marks are given; the JPEG may be smaller.
+    /// The image's own size in pixels, in which marks are given; the JPEG may be smaller, and has square pixels.
     pub columns: u32,
     pub rows: u32,
 }

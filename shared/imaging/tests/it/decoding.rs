@@ -19,8 +19,8 @@ missing the test says so and passes.
 
 Of each object with pixels the middle frame is decoded. **Stored**: its samples against `pixel_array` of pydicom 3 with
 pylibjpeg, gdcm and pillow, bits above Bits Stored left out. **Seen**: its grey levels after Modality LUT or rescale, VOI LUT or
-window, MONOCHROME1 and Presentation LUT Shape, against pydicom's `apply_modality_lut` and `apply_voi_lut`; colours and
-functional groups are left out, pydicom's functions do not reach into them. Equal to within one of 256 levels counts as
+window, MONOCHROME1 and Presentation LUT Shape, against pydicom's `apply_modality_lut` and `apply_voi_lut`, and where pixels
+are not square made so by pillow; colours and functional groups are left out, pydicom's functions do not reach into them. Equal to within one of 256 levels counts as
 equal. JPEG of twelve bits is held against gdcm itself: pydicom's plugins refuse most of it.
 
 Lossy streams may differ by rounding: decoders of the standards are allowed it. Sequential JPEG comes out as gdcm's, sample for

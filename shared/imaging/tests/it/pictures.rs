@@ -233,3 +233,57 @@ fn what_cannot_be_decoded_says_so() {
         Err(Error::NoPixels)
     ));
 }
+
+#[test]
+fn pixels_that_are_not_square_are_made_so() {
+    let squared = |said: &[(dicom_core::Tag, &str)]| {
+        let mut object = ramp();
+        for (tag, value) in said {
+            let vr = if *tag == tags::PIXEL_ASPECT_RATIO {
+                VR::IS
+            } else {
+                VR::DS
+            };
+            text(&mut object, *tag, vr, value);
+        }
+        let image = load(object, EXPLICIT).unwrap();
+        assert_eq!(image.data.len(), (image.width * image.height) as usize);
+        (image.width, image.height)
+    };
+    const SPACING: dicom_core::Tag = tags::PIXEL_SPACING;
+    const DETECTOR: dicom_core::Tag = tags::IMAGER_PIXEL_SPACING;
+    const ASPECT: dicom_core::Tag = tags::PIXEL_ASPECT_RATIO;
+    for (said, size) in [
+        (&[(SPACING, "1.0\\0.5")][..], (16, 32)),
+        (&[(SPACING, "0.5\\1.0")], (32, 16)),
+        (&[(DETECTOR, "0.3\\0.2")], (16, 24)),
+        (&[(tags::NOMINAL_SCANNED_PIXEL_SPACING, "0.3\\0.2")], (16, 24)),
+        (&[(ASPECT, "1\\2")], (32, 16)),
+        // A distance says more than a ratio.
+        (&[(SPACING, "0.5\\0.5"), (ASPECT, "1\\2")], (16, 16)),
+        // Nobody sees it; nobody's pixels; no numbers.
+        (&[(SPACING, "0.5\\0.501")], (16, 16)),
+        (&[(SPACING, "0.01\\1")], (16, 16)),
+        (&[(SPACING, "0\\1")], (16, 16)),
+        (&[(SPACING, "-1\\-2")], (16, 16)),
+        (&[(SPACING, "1")], (16, 16)),
+    ] {
+        assert_eq!(squared(said), size, "{said:?}");
+    }
+}
+
+#[test]
+fn a_frames_own_spacing_counts_and_what_is_seen_keeps_its_place() {
+    let mut measures = InMemDicomObject::new_empty();
+    text(&mut measures, tags::PIXEL_SPACING, VR::DS, "2\\1");
+    let nested = |tag, item| DataElement::new(tag, VR::SQ, DataSetSequence::from(vec![item]));
+    let mut groups = InMemDicomObject::new_empty();
+    groups.put(nested(tags::PIXEL_MEASURES_SEQUENCE, measures));
+    let mut object = picture(2, 4, 8, 8);
+    object.put(nested(tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE, groups));
+    pixels_8(&mut object, &[0, 0, 255, 255, 255, 255, 0, 0]);
+    let image = load(object, EXPLICIT).unwrap();
+    assert_eq!((image.width, image.height), (4, 4));
+    let corner = |row: usize, column: usize| image.data[row * 4 + column];
+    assert!(corner(0, 0) < 0.1 && 0.9 < corner(0, 3) && 0.9 < corner(3, 0) && corner(3, 3) < 0.1);
+}

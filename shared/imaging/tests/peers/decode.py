@@ -22,6 +22,7 @@ try:
     import numpy as np
     import openjpeg  # noqa: F401
     import pydicom
+    from PIL import Image
 except ImportError:
     sys.exit(3)
 from pydicom.pixels import apply_modality_lut, apply_voi_lut, pixel_array
@@ -130,10 +131,25 @@ def seen(dataset, array, levels):
         wanted = np.clip((values - low) / (high - low), 0, 1) if low < high else np.zeros(values.shape)
     if dataset.PhotometricInterpretation == "MONOCHROME1" or dataset.get("PresentationLUTShape") == "INVERSE":
         wanted = 1 - wanted
+    wanted = squared(dataset, wanted)
     found = np.frombuffer(levels, "<f4")
     if found.size != wanted.size:
         return "size"
     return f"{255 * np.abs(found - wanted.ravel()).max():.2f}"
+
+
+def squared(dataset, levels):
+    """PS3.3 C.7.6.3.1.7: made larger by Pillow where a pixel's height is not its width."""
+    for name in ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing", "PixelAspectRatio"):
+        said = dataset.get(name)
+        if said and len(said) == 2 and 0 < float(said[0]) and 0 < float(said[1]):
+            ratio = float(said[0]) / float(said[1])
+            if abs(ratio - 1) <= 0.01 or not 1 / 8 <= ratio <= 8:
+                break
+            rows, columns = levels.shape
+            size = (columns, round(rows * ratio)) if 1 < ratio else (round(columns / ratio), rows)
+            return np.asarray(Image.fromarray(levels.astype(np.float32)).resize(size, Image.Resampling.BILINEAR))
+    return levels
 
 
 def compare(folder, number, frame, ours, path):

@@ -14,8 +14,8 @@ const KEPT_TOGETHER: usize = 12;
 pub(super) fn draw(paper: &mut Paper<'_>, sheet: &Sheet<'_>, words: &Words, image: Option<&Image>) {
     let report = sheet.report;
     written(paper, sheet, words.description, words, &report.description, false);
-    if let (Some(key), Some(_)) = (sheet.key_image, image) {
-        picture::draw(paper, sheet, &key, words);
+    if let (Some(key), Some(image)) = (sheet.key_image, image) {
+        picture::draw(paper, sheet, &key, image.size(), words);
     }
     written(paper, sheet, words.impression, words, &report.impression, true);
     if !report.advice.trim().is_empty() {

@@ -23,8 +23,15 @@ struct Mark<'a> {
     what: String,
 }
 
-pub(super) fn draw(paper: &mut Paper<'_>, sheet: &Sheet<'_>, key: &KeyImage<'_>, words: &Words) {
-    let Some((width, height)) = fitted(key) else {
+/// `size` is the JPEG's own.
+pub(super) fn draw(
+    paper: &mut Paper<'_>,
+    sheet: &Sheet<'_>,
+    key: &KeyImage<'_>,
+    size: (u32, u32),
+    words: &Words,
+) {
+    let Some((width, height)) = fitted(size) else {
         return;
     };
     let marks = marks(sheet, key, words);
@@ -76,17 +83,17 @@ pub(super) fn draw(paper: &mut Paper<'_>, sheet: &Sheet<'_>, key: &KeyImage<'_>,
 }
 
 /// The picture's size on the page: its sides keep their ratio.
-fn fitted(key: &KeyImage<'_>) -> Option<(f32, f32)> {
+fn fitted((width, height): (u32, u32)) -> Option<(f32, f32)> {
     let side = |pixels: u32| {
         u16::try_from(pixels)
             .ok()
             .filter(|pixels| 0 < *pixels)
             .map(f32::from)
     };
-    let (columns, rows) = (side(key.columns)?, side(key.rows)?);
-    let scale = (WIDEST / columns).min(TALLEST / rows);
+    let (width, height) = (side(width)?, side(height)?);
+    let scale = (WIDEST / width).min(TALLEST / height);
     // A strip is shown as a strip, but not as a hair.
-    Some(((columns * scale).max(12.0), (rows * scale).max(12.0)))
+    Some(((width * scale).max(12.0), (height * scale).max(12.0)))
 }
 
 fn marks<'a>(sheet: &Sheet<'a>, key: &KeyImage<'_>, words: &Words) -> Vec<Mark<'a>> {
@@ -188,22 +195,12 @@ fn number(paper: &mut Paper<'_>, number: usize, (left, top): (f32, f32), (x, y, 
 mod tests {
     use super::*;
 
-    fn key(columns: u32, rows: u32) -> KeyImage<'static> {
-        KeyImage {
-            jpeg: &[],
-            named: "",
-            frame: 1,
-            columns,
-            rows,
-        }
-    }
-
     #[test]
     fn a_picture_keeps_its_sides() {
-        let (width, height) = fitted(&key(2000, 2000)).unwrap();
+        let (width, height) = fitted((2000, 2000)).unwrap();
         assert!((width - height).abs() < 0.01 && height <= TALLEST);
-        let (width, _) = fitted(&key(4000, 1000)).unwrap();
+        let (width, _) = fitted((4000, 1000)).unwrap();
         assert!((width - WIDEST).abs() < 0.01);
-        assert!(fitted(&key(0, 10)).is_none());
+        assert!(fitted((0, 10)).is_none());
     }
 }
