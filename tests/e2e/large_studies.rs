@@ -1,4 +1,5 @@
-//! A series of a thousand slices and one instance of half a gigabyte: kept as sent, in bounded memory.
+//! A series of a thousand slices, one instance of half a gigabyte, large radiographs one after the other: kept as sent, in
+//! bounded memory.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -6,11 +7,12 @@ use std::path::{Path, PathBuf};
 
 use barefoot_test_support::daemons::{Edge, EdgeOptions, Region};
 use barefoot_test_support::http::get_json;
+use barefoot_test_support::phantom::{Chest, Size};
 use barefoot_test_support::processes::memory_mib;
 use barefoot_test_support::scanner::DicomFile;
 use barefoot_test_support::scanner::raw::{Proposal, RawAssociation};
 use barefoot_test_support::wait::wait_for;
-use barefoot_test_support::{CT_IMAGE, Instance};
+use barefoot_test_support::{CT_IMAGE, DX_FOR_PRESENTATION, Instance, Radiograph};
 use ring::digest::{Context, SHA256};
 
 use crate::story::{CLINIC, SOON};
@@ -19,6 +21,10 @@ const MOST_MIB: f64 = 150.0 * 1e6 / 1_048_576.0;
 
 const EXPLICIT_LITTLE_ENDIAN: &str = "1.2.840.10008.1.2.1";
 const MULTI_FRAME_GRAYSCALE_WORD: &str = "1.2.840.10008.5.1.4.1.1.7.3";
+
+/// A decoded radiograph has thirty; what was freed must not add up.
+const MOST_MIB_OF_RADIOGRAPHS: f64 = 250.0;
+const RADIOGRAPHS: u64 = 6;
 
 const SLICES: u32 = 1000;
 const SIDE: u16 = 512;
@@ -201,4 +207,45 @@ async fn half_a_gigabyte_in_one_instance_is_kept_in_bounded_memory() {
         kept == digest(data_set()),
         "half a gigabyte is there as it was sent"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn radiographs_one_after_the_other_take_no_more_memory_than_a_few() {
+    let (edge, _region) = shipped().await;
+    for seed in 0..RADIOGRAPHS {
+        let address = edge.address("dicom").unwrap().to_owned();
+        let sending = tokio::task::spawn_blocking(move || {
+            let instance = Chest::varied(seed, Size::Full, Radiograph::Dx).instance();
+            let proposal =
+                Proposal::new("BAREFOOT", "SIM_DR1").with(DX_FOR_PRESENTATION, EXPLICIT_LITTLE_ENDIAN);
+            let mut association = RawAssociation::open(&address, &proposal).unwrap();
+            let data_set = instance.data_set().unwrap();
+            let answer = association.store(0, DX_FOR_PRESENTATION, &instance.sop_instance_uid, &data_set);
+            assert_eq!(answer.unwrap().status, 0);
+            association.release().unwrap();
+        });
+        sending.await.unwrap();
+        let assessed = wait_for("the radiograph to be assessed", SOON, async || {
+            let answer = get_json(edge.address("page").unwrap(), "/api/cases")
+                .await
+                .map_err(|error| error.to_string())?;
+            let cases = answer["cases"].as_array().cloned().unwrap_or_default();
+            let assessed = cases.iter().filter(|case| case["state"] == "assessed").count() as u64;
+            if assessed == seed + 1 {
+                Ok(())
+            } else {
+                Err(answer.to_string())
+            }
+        });
+        assessed
+            .await
+            .unwrap_or_else(|error| panic!("{error}\n{}", edge.log()));
+    }
+    let pid = edge.pid().unwrap();
+    let environment = fs::read(format!("/proc/{pid}/environ")).unwrap();
+    let told = b"MALLOC_MMAP_THRESHOLD_=";
+    assert!(environment.windows(told.len()).any(|at| at == told));
+    let peak = memory_mib(pid, "VmHWM").unwrap();
+    println!("{RADIOGRAPHS} radiographs, peak {peak:.1} MiB");
+    assert!(peak < MOST_MIB_OF_RADIOGRAPHS, "{peak:.1} MiB");
 }

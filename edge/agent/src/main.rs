@@ -242,6 +242,8 @@ fn identify(config: &Config, name: &str) -> ExitCode {
 }
 
 fn serve(config: Config) -> anyhow::Result<()> {
+    #[cfg(target_env = "gnu")]
+    give_freed_memory_back();
     logging::start()?;
     raise_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -265,6 +267,30 @@ fn serve(config: Config) -> anyhow::Result<()> {
             .await
             .map_err(anyhow::Error::new)
     })
+}
+
+/// The C library keeps what was freed for each thread that freed it, pictures of thirty megabytes among it, and then needs
+/// several times the memory. It listens to its environment only, and only at the start: the program starts once more, as
+/// the same process. Where that fails, or somebody set it already, things stay as they are.
+#[cfg(target_env = "gnu")]
+fn give_freed_memory_back() {
+    use std::os::unix::process::CommandExt;
+    const SETTING: &str = "MALLOC_MMAP_THRESHOLD_";
+    const BYTES: &str = "1048576";
+    if std::env::var_os(SETTING).is_some() {
+        return;
+    }
+    let Ok(program) = std::env::current_exe() else {
+        return;
+    };
+    let mut names = std::env::args_os();
+    let mut again = std::process::Command::new(program);
+    if let Some(name) = names.next() {
+        again.arg0(name);
+    }
+    // Comes back only where it failed.
+    let error = again.args(names).env(SETTING, BYTES).exec();
+    eprintln!("barefoot-edge: goes on with the C library's own use of memory: {error}");
 }
 
 /// Each association is an open file, and the usual soft limit is 1024.
