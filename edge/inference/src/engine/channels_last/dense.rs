@@ -178,10 +178,9 @@ impl Dense {
             }
             sums = product(simd, sums, values, weights);
         }
-        for many in 0..MANY {
+        for (many, sums) in sums.into_iter().enumerate() {
             let start = (place + many) * self.outputs;
-            for wide in 0..WIDE {
-                let mut sum = sums[many][wide];
+            for (wide, mut sum) in sums.into_iter().enumerate() {
                 let at = start + panel.firsts[wide];
                 if let Some(added) = job.added {
                     let added = &added[job.first * self.outputs + at..][..lanes];

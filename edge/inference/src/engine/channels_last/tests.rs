@@ -5,8 +5,9 @@ use tract_onnx::tract_core::internal::{AxisOp, TypedOp};
 use tract_onnx::tract_core::ops::cnn::conv::{Conv, KernelFormat};
 use tract_onnx::tract_core::ops::cnn::{PaddingSpec, PoolSpec};
 use tract_onnx::tract_core::ops::math;
-use tract_onnx::tract_core::ops::nn::DataFormat;
+use tract_onnx::tract_core::ops::nn::{DataFormat, Reduce, Reducer};
 
+use super::gate::Gate;
 use super::op::ChannelsLast;
 use super::rewrite::rewrite_for;
 
@@ -273,6 +274,28 @@ fn what_is_no_number_stays_none() {
                     .all(|value| value.is_nan()),
                 "{level:?}"
             );
+        }
+    }
+}
+
+/// Squeeze and excitation: a mean of every channel, and every channel times what comes of it.
+#[test]
+fn gates_equal_tract() {
+    let gated = |channels: usize| {
+        let mut model = TypedModel::default();
+        let input = model.add_source("x", f32::fact([1, channels, 9, 7])).unwrap();
+        let sums = Reduce::new(tvec!(2, 3), Reducer::Sum);
+        let sums = model.wire_node("sums", sums, &[input]).unwrap()[0];
+        let out = model.wire_node("gate", math::mul(), &[sums, input]).unwrap();
+        model.select_output_outlets(&out).unwrap();
+        model
+    };
+    for channels in [1, 5, 40] {
+        let mut ours = gated(channels);
+        super::rewrite(&mut ours).unwrap();
+        assert_eq!(ours.nodes.iter().filter(|node| node.op_is::<Gate>()).count(), 2);
+        for (got, expected) in answer(ours).iter().zip(&answer(gated(channels))) {
+            assert!((got - expected).abs() <= 1e-4, "{got} {expected}");
         }
     }
 }
