@@ -1,5 +1,6 @@
 //! What runs a graph. Engines know nothing of findings: they turn numbers into numbers.
 
+mod channels_last;
 mod expand;
 mod ort;
 mod tract;

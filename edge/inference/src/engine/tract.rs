@@ -9,7 +9,7 @@ use tract_onnx::pb::{ModelProto, ValueInfoProto};
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::transform::get_transform;
 
-use super::{Contract, Engine, EngineError, EngineKind, Precision, expand};
+use super::{Contract, Engine, EngineError, EngineKind, Precision, channels_last, expand};
 
 /// The engine that is always there.
 pub(crate) struct TractEngine {
@@ -25,7 +25,7 @@ pub(crate) struct TractEngine {
 pub(crate) enum TractForm {
     /// As the graph is written.
     Plain,
-    /// Convolutions with the channels last: faster where they are depthwise.
+    /// Convolutions with the channels last, most of them our own: faster where they are depthwise.
     Nhwc,
     /// Integer weights made float at load, then as [`TractForm::Plain`].
     Expanded,
@@ -52,7 +52,7 @@ impl TractForm {
     }
 }
 
-/// The threads tract shares out a large product to; made once, for all its graphs.
+/// The threads a large product is shared out to; made once, for all of tract's graphs.
 #[derive(Clone)]
 pub(crate) struct Threads(Executor);
 
@@ -63,6 +63,14 @@ impl Threads {
         } else {
             Executor::multithread_with_name(count, "inference")
         })
+    }
+
+    /// Runs it on one of them: called from outside, they would be woken and waited for at every product.
+    fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        match &self.0 {
+            Executor::MultiThread(pool) => pool.install(|| multithread_tract_scope(self.0.clone(), work)),
+            executor => multithread_tract_scope(executor.clone(), work),
+        }
     }
 }
 
@@ -148,8 +156,11 @@ fn optimised(model: InferenceModel, form: TractForm) -> TractResult<TypedModel> 
     if !form.channels_last() {
         return model.into_optimized();
     }
+    let mut model = model.into_typed()?;
+    channels_last::rewrite(&mut model)?;
+    // What is left to tract itself.
     let transform = get_transform("conv_nhwc")?;
-    let model = model.into_typed()?.into_decluttered()?;
+    let model = model.into_decluttered()?;
     let model = match transform {
         Some(transform) => transform.transform_into(model)?,
         None => model,
@@ -202,11 +213,11 @@ impl Engine for TractEngine {
         };
         self.contract.takes(input)?;
         let tensor = Tensor::from_shape(&self.contract.input, input).map_err(failed)?;
-        let outputs = multithread_tract_scope(self.threads.0.clone(), || {
-            self.plan.run(tvec!(tensor.into_tvalue()))
-        })
-        .map_err(failed)?;
-        let output = outputs.first().ok_or(EngineError::Shape)?;
+        let ran = self.threads.run(|| {
+            let outputs = self.plan.run(tvec!(tensor.into_tvalue()))?;
+            Ok(outputs.into_iter().next().map(TValue::into_tensor))
+        });
+        let output = ran.map_err(failed)?.ok_or(EngineError::Shape)?;
         let plain = output.try_as_plain_ram().map_err(failed)?;
         self.contract
             .gives(output.shape(), plain.as_slice::<f32>().map_err(failed)?)
