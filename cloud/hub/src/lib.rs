@@ -16,6 +16,7 @@
 //! lie in `chunks`) → `model_registry` (is the candidate proven) → `rollout` (signed releases, from the canary to the
 //! fleet) → `models_page`.
 //!
+//! `revocation` knows whose certificates are not let in any more; every port that asks for one asks it.
 //! `people` knows who works here and may do what, `audit` keeps who did what.
 
 pub mod config;
@@ -69,6 +70,7 @@ mod web;
 pub mod viewer_assets;
 
 mod results_page;
+mod revocation;
 
 mod models_page;
 

@@ -25,6 +25,7 @@ use crate::people::{self, People, Right};
 use crate::presence::{Connection, Presence};
 use crate::reading_room::{self, Looks, Room};
 use crate::results_page;
+use crate::revocation::{Revocations, SitesService};
 use crate::rollout::{self, Releases, ReleasesService, Rollouts};
 use crate::shutdown::Shutdown;
 use crate::state::{self, StateDirectory};
@@ -121,6 +122,7 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
     };
     let lines = archive.lines().await?;
     let presence = Presence::new(changes.clone(), connection, archive.clinics().await?, lines);
+    let revocations = Revocations::open(archive.clone()).await?;
     let dispatch = Dispatch::new(archive.clone());
     let worklist = config
         .worklist
@@ -160,6 +162,7 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
         .federation(FederationService(runs.clone()))
         .releases(ReleasesService(rollouts.clone()))
         .corrections(CorrectionsService(dispatch.clone()))
+        .sites(SitesService(revocations.clone()))
         .maintenance(Maintenance {
             registry: registry.clone(),
             runs: runs.clone(),
@@ -170,20 +173,24 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
     let line = open_line(
         &config.mqtt,
         &identity,
-        &presence,
+        (&presence, &revocations),
         (ingest, dispatch, feed),
         &shutdown,
     )
     .await?;
     let port = match &config.grpc {
-        Some(grpc) => Some(Listener::bind(grpc, identity.http2_server_config()?, shutdown.clone()).await?),
+        Some(grpc) => {
+            let tls = identity.http2_server_config()?;
+            Some(Listener::bind(grpc, tls, revocations.clone(), shutdown.clone()).await?)
+        }
         None => None,
     };
     let images = match &config.images {
         Some(images) => {
             let store = ImageStore::open(images, directory.images(), archive.clone(), changes.clone())?;
             let tls = identity.server_config()?;
-            let port = image_store::Listener::bind(images, tls, shutdown.clone()).await?;
+            let port =
+                image_store::Listener::bind(images, tls, revocations.clone(), shutdown.clone()).await?;
             Some((port, store))
         }
         None => None,
@@ -289,6 +296,7 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
     let mut committer = tokio::spawn(committer.with_worklist(worklist.clone()).run());
     let mut page = tokio::spawn(web.run(pages, people));
     let mut audit = tokio::spawn(audit.run(shutdown.clone()));
+    let mut revocations = tokio::spawn(revocations.run(shutdown.clone()));
     let mut driver = tokio::spawn(driver.run());
     let mut port = tokio::spawn(serve(port, services, shutdown.clone()));
     let mut images = tokio::spawn(take_images(images, shutdown.clone()));
@@ -328,6 +336,7 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
         _ = &mut alarms => Err(Error::Stopped { part: "the alarms" }),
         _ = &mut reconciler => Err(Error::Stopped { part: "the list of cases" }),
         _ = &mut workitems => Err(Error::Stopped { part: "the cases' workitems" }),
+        _ = &mut revocations => Err(Error::Stopped { part: "the reading of revocations" }),
         _ = &mut retention => Err(Error::Stopped { part: "the forgetting of duplicates" }),
         _ = &mut audit => Err(Error::Stopped { part: "the signing of the audit log" }),
         served = &mut page => match served {
@@ -351,6 +360,7 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
         &mut alarms,
         &mut reconciler,
         &mut workitems,
+        &mut revocations,
         &mut retention,
     ] {
         finish(part).await;
@@ -452,7 +462,7 @@ async fn keep_dicomweb(keeping: Option<impl Future<Output = ()>>, shutdown: Shut
 async fn open_line(
     config: &Mqtt,
     identity: &TlsIdentity,
-    presence: &Presence,
+    (presence, revocations): (&Presence, &Revocations),
     (ingest, dispatch, alarms): (Ingest, Dispatch, Option<AlarmFeed>),
     shutdown: &Shutdown,
 ) -> Result<Line, Error> {
@@ -462,7 +472,7 @@ async fn open_line(
             Endpoint::bind(
                 embedded,
                 (identity.server_config()?, certificate),
-                presence.clone(),
+                (presence.clone(), revocations.clone()),
                 ingest,
                 dispatch,
                 alarms,
@@ -475,7 +485,7 @@ async fn open_line(
             (identity.client_config()?, certificate),
             ingest,
             dispatch,
-            presence.clone(),
+            (presence.clone(), revocations.clone()),
             alarms,
             shutdown.clone(),
         ))),

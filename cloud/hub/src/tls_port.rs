@@ -16,6 +16,7 @@ use tokio_rustls::server::TlsStream;
 use crate::Shutdown;
 use crate::half_open::HalfOpen;
 use crate::places::{Place, Places};
+use crate::revocation::{Admission, Revocations, Revoked};
 
 /// When the process is out of file descriptors, accepting again at once would only spin.
 const PAUSE_AFTER_FAILED_ACCEPT: Duration = Duration::from_millis(100);
@@ -33,10 +34,11 @@ pub(crate) struct Limits {
     pub(crate) handshake: Duration,
 }
 
-/// A connection after its handshake. It gives its place back with `place`.
+/// A connection after its handshake. It gives its place back with `place`, and must end when `admission` is cut.
 pub(crate) struct Greeted {
     pub(crate) stream: TlsStream<TcpStream>,
     pub(crate) who: Peer,
+    pub(crate) admission: Admission,
     pub(crate) place: Place,
 }
 
@@ -57,6 +59,7 @@ struct Door {
     half_open: HalfOpen,
     /// Taken after the handshake only: whoever shows no certificate takes none.
     places: Places,
+    revocations: Revocations,
 }
 
 impl TlsPort {
@@ -65,6 +68,7 @@ impl TlsPort {
         listen: SocketAddr,
         limits: Limits,
         tls: Arc<ServerConfig>,
+        revocations: Revocations,
     ) -> io::Result<Self> {
         let listener = TcpListener::bind(listen).await?;
         Ok(Self {
@@ -76,6 +80,7 @@ impl TlsPort {
                 handshake: limits.handshake,
                 half_open: HalfOpen::new(limits.half_open),
                 places: Places::new(limits.connections, limits.per_peer),
+                revocations,
             },
         })
     }
@@ -120,13 +125,15 @@ enum NotLetIn {
     Nameless,
     #[error("its certificate: {0}")]
     Certificate(barefoot_trust::Error),
+    #[error("{who:?}: {revoked}")]
+    Revoked { who: Peer, revoked: Revoked },
 }
 
 impl Door {
     async fn receive(self, socket: TcpStream, peer: SocketAddr, greeted: mpsc::Sender<Greeted>) {
         // Answers are small and awaited; without this they may wait for an acknowledgement of TCP.
         let _ = socket.set_nodelay(true);
-        let (stream, who) = match self.greet(socket).await {
+        let (stream, who, admission) = match self.greet(socket).await {
             Ok(known) => known,
             Err(reason) => {
                 tracing::info!(port = self.port, %peer, %reason, "A connection was not let in.");
@@ -141,10 +148,16 @@ impl Door {
             }
         };
         // Only fails when the server has stopped; the peer sees its connection close.
-        let _ = greeted.send(Greeted { stream, who, place }).await;
+        let one = Greeted {
+            stream,
+            who,
+            admission,
+            place,
+        };
+        let _ = greeted.send(one).await;
     }
 
-    async fn greet(&self, socket: TcpStream) -> Result<(TlsStream<TcpStream>, Peer), NotLetIn> {
+    async fn greet(&self, socket: TcpStream) -> Result<(TlsStream<TcpStream>, Peer, Admission), NotLetIn> {
         let half_open = self.half_open.take_place();
         let accepted = tokio::select! {
             () = half_open.lost() => return Err(NotLetIn::Crowded),
@@ -157,8 +170,12 @@ impl Door {
             .get_ref()
             .1
             .peer_certificates()
-            .and_then(|chain| chain.first());
-        let who = peer_of(shown.ok_or(NotLetIn::Nameless)?).map_err(NotLetIn::Certificate)?;
-        Ok((stream, who))
+            .and_then(|chain| chain.first())
+            .ok_or(NotLetIn::Nameless)?;
+        let who = peer_of(shown).map_err(NotLetIn::Certificate)?;
+        match self.revocations.admit(&who, shown) {
+            Ok(admission) => Ok((stream, who, admission)),
+            Err(revoked) => Err(NotLetIn::Revoked { who, revoked }),
+        }
     }
 }

@@ -9,6 +9,7 @@ use anyhow::{Context, anyhow, bail};
 use barefoot_trust::{TlsIdentity, TlsPaths};
 use barefoot_wire::v1::corrections_client::CorrectionsClient;
 use barefoot_wire::v1::maintenance_client::MaintenanceClient;
+use barefoot_wire::v1::sites_client::SitesClient;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -106,6 +107,10 @@ impl Hub {
         CorrectionsClient::new(self.channel.clone())
     }
 
+    pub(crate) fn sites(&self) -> SitesClient<Channel> {
+        SitesClient::new(self.channel.clone())
+    }
+
     /// The hub's refusal, or why it could not be asked, with what to do.
     pub(crate) fn told(&self, status: &Status) -> anyhow::Error {
         let address = &self.address;
@@ -117,7 +122,7 @@ impl Hub {
         let said = status.message().trim_end_matches('.');
         match status.code() {
             Code::PermissionDenied => anyhow!(
-                "the hub refuses: {said}. Runs and models need a maintainer's certificate, corrections an expert's"
+                "the hub refuses: {said}. Runs and models need a maintainer's certificate, corrections an expert's, access an operator's"
             ),
             Code::Unimplemented => {
                 anyhow!("the hub at {address} does not offer this: check --hub, and its version")

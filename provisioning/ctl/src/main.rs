@@ -4,6 +4,7 @@
 //! Keys that sign releases are used here and never sent. A command either needs the hub (`--hub`, `--identity`) or
 //! works without any line.
 
+mod access;
 mod audit;
 mod bundle;
 mod correct;
@@ -40,6 +41,9 @@ enum Command {
     /// The region's certificate authority and what it issues.
     #[command(subcommand)]
     Pki(pki::Command),
+    /// Whose certificates the hub lets in.
+    #[command(subcommand)]
+    Access(access::Command),
     /// The repository of signed releases, on the maintainers' own machines.
     #[command(subcommand)]
     Repository(repository::Command),
@@ -93,6 +97,7 @@ fn run(arguments: Arguments) -> anyhow::Result<String> {
     };
     match command {
         Command::Pki(command) => pki::run(&command, now),
+        Command::Access(command) => runtime()?.block_on(access::run(&command, &hub)),
         Command::Repository(command) => repository::run(&command, now),
         Command::Bundle(command) => bundle::run(&command),
         Command::TestSet(command) => runtime()?.block_on(test_set::run(&command, &hub)),

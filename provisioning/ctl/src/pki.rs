@@ -47,6 +47,10 @@ pub(crate) enum Command {
     Maintainer(Person),
     /// Issues an expert's certificate and key: NAME.crt, NAME.key. Experts correct findings.
     Expert(Person),
+    /// Issues an operator's certificate and key: NAME.crt, NAME.key. Operators let boxes in and shut them out.
+    Operator(Person),
+    /// Issues the certificate and key of a lamp, a pager or a screen that hears of alarms: NAME.crt, NAME.key.
+    Listener(Person),
 }
 
 #[derive(Debug, clap::Args)]
@@ -89,6 +93,8 @@ pub(crate) fn run(command: &Command, now: OffsetDateTime) -> anyhow::Result<Stri
         }
         Command::Maintainer(person) => issue(person, Role::Maintainer, now),
         Command::Expert(person) => issue(person, Role::Expert, now),
+        Command::Operator(person) => issue(person, Role::Operator, now),
+        Command::Listener(person) => issue(person, Role::Listener, now),
     }
 }
 
@@ -110,7 +116,11 @@ fn issue(person: &Person, role: Role, now: OffsetDateTime) -> anyhow::Result<Str
     Ok(format!(
         "Issued {0}/{name}.crt and {0}/{name}.key for a{1} {2}, valid {days} days. They go with authority.crt to {name} alone: `barefootctl --identity DIR/{name} …`.",
         directory.display(),
-        if role == Role::Expert { "n" } else { "" },
+        if matches!(role, Role::Expert | Role::Operator) {
+            "n"
+        } else {
+            ""
+        },
         role.unit()
     ))
 }

@@ -18,12 +18,12 @@ mod authority;
 pub use authority::{Authority, Issued};
 
 mod tls;
-pub use tls::{TlsIdentity, TlsPaths};
+pub use tls::{TlsIdentity, TlsPaths, certificate_in};
 
 pub mod dicom;
 
 mod peer;
-pub use peer::{Peer, Person, Role, clinic_of, peer_of};
+pub use peer::{Fingerprint, Peer, Person, Role, clinic_of, peer_of};
 
 mod advert;
 pub use advert::Signature;
@@ -80,7 +80,7 @@ pub enum Error {
     Certificate,
     #[error("the peer's certificate must name exactly one common name that is a clinic id")]
     NoClinic,
-    #[error("the certificate's organizational unit must be one: maintainer or expert")]
+    #[error("the certificate's organizational unit must be one: maintainer, expert, operator or listener")]
     Role,
     #[error("a person's name in a certificate is 1 to 64 of letters, digits, '.', '_', '-'")]
     PersonName,

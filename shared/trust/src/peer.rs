@@ -1,20 +1,28 @@
+use std::fmt;
+
 use barefoot_domain::ClinicId;
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
+use ring::digest::{SHA256, digest};
 use rustls::pki_types::CertificateDer;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::Error;
 
 /// What a person may do at the hub; stands in the certificate's organizational unit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Role {
     /// Runs federated rounds, sees gate reports, publishes signed releases. Sees no case.
     Maintainer,
     /// Corrects findings. Touches no model.
     Expert,
+    /// Runs the fleet: lets boxes in and shuts them out. Sees no case, touches no model.
+    Operator,
+    /// A lamp, a pager, a screen: hears that there is an alarm, and says nothing.
+    Listener,
 }
 
 /// Somebody with a certificate of the region who is no clinic's box.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Person {
     pub role: Role,
     /// 1 to 64 of letters, digits, `.`, `_`, `-`.
@@ -28,20 +36,57 @@ pub enum Peer {
     Person(Person),
 }
 
+/// One certificate: the SHA-256 of its DER, which `openssl x509 -fingerprint -sha256` prints.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Fingerprint(pub [u8; 32]);
+
+impl Fingerprint {
+    #[must_use]
+    pub fn of(certificate: &CertificateDer<'_>) -> Self {
+        let mut hash = [0; 32];
+        hash.copy_from_slice(digest(&SHA256, certificate).as_ref());
+        Self(hash)
+    }
+
+    /// From hexadecimal digits, colons between them or not.
+    #[must_use]
+    pub fn parse(digits: &str) -> Option<Self> {
+        let plain: String = digits.chars().filter(|digit| *digit != ':').collect();
+        let hash = HEXLOWER_PERMISSIVE.decode(plain.as_bytes()).ok()?;
+        hash.try_into().ok().map(Self)
+    }
+}
+
+/// 64 hexadecimal digits.
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&HEXLOWER.encode(&self.0))
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Fingerprint({self})")
+    }
+}
+
 impl Role {
+    pub const ALL: [Self; 4] = [Self::Maintainer, Self::Expert, Self::Operator, Self::Listener];
+
     /// The organizational unit that says it.
     #[must_use]
     pub fn unit(self) -> &'static str {
         match self {
             Self::Maintainer => "maintainer",
             Self::Expert => "expert",
+            Self::Operator => "operator",
+            Self::Listener => "listener",
         }
     }
 
-    fn parse(unit: &str) -> Option<Self> {
-        [Self::Maintainer, Self::Expert]
-            .into_iter()
-            .find(|role| role.unit() == unit)
+    #[must_use]
+    pub fn parse(unit: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.unit() == unit)
     }
 }
 
@@ -114,7 +159,7 @@ mod tests {
         let day = Duration::days(1);
         let boxed = authority.issue_clinic(&clinic, now, day).unwrap();
         assert_eq!(read(&boxed).unwrap(), Peer::Clinic(clinic));
-        for role in [Role::Maintainer, Role::Expert] {
+        for role in Role::ALL {
             let issued = authority.issue_person(role, "clinic-7", now, day).unwrap();
             let person = Person::new(role, "clinic-7").unwrap();
             assert_eq!(read(&issued).unwrap(), Peer::Person(person));
@@ -123,5 +168,17 @@ mod tests {
         }
         assert!(authority.issue_person(Role::Expert, "", now, day).is_err());
         assert!(authority.issue_person(Role::Expert, "a/b", now, day).is_err());
+    }
+
+    #[test]
+    fn a_fingerprint_is_what_openssl_prints() {
+        let certificate = CertificateDer::from_slice(b"abc");
+        assert_eq!(
+            Fingerprint::of(&certificate).to_string(),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+        let shown = "BA:".repeat(31) + "BA";
+        assert_eq!(Fingerprint::parse(&shown), Some(Fingerprint([0xBA; 32])));
+        assert_eq!(Fingerprint::parse("ba"), None);
     }
 }

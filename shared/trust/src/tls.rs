@@ -4,7 +4,7 @@ use std::sync::Arc;
 use barefoot_domain::ClinicId;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::WebPkiClientVerifier;
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::{ClientConfig, RootCertStore, ServerConfig, crypto};
 
 use crate::{Error, clinic_of, files};
@@ -80,7 +80,7 @@ impl TlsIdentity {
             WebPkiClientVerifier::builder_with_provider(Arc::clone(&self.roots), Arc::clone(&provider))
                 .build()
                 .map_err(|source| Error::Verifier { source })?;
-        let config = ServerConfig::builder_with_provider(provider)
+        let mut config = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS13])
             .and_then(|builder| {
                 builder
@@ -88,6 +88,9 @@ impl TlsIdentity {
                     .with_single_cert(self.chain.clone(), self.key.clone_key())
             })
             .map_err(|source| Error::Rustls { source })?;
+        // A session taken up again is let in by the certificate of its first day, unchecked.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
         Ok(config)
     }
 
@@ -129,6 +132,14 @@ impl TlsIdentity {
     pub fn clinic(&self) -> Result<ClinicId, Error> {
         clinic_of(self.chain.first().ok_or(Error::NoClinic)?)
     }
+}
+
+/// The first certificate of a PEM file.
+///
+/// # Errors
+/// When the file cannot be read or holds none.
+pub fn certificate_in(path: &Path) -> Result<CertificateDer<'static>, Error> {
+    certificates(path)?.into_iter().next().ok_or(Error::Certificate)
 }
 
 pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {

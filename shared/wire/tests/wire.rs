@@ -30,6 +30,7 @@ fn generated_code_is_fresh() {
         "operator.proto",
         "images.proto",
         "cases.proto",
+        "sites.proto",
     ];
     let descriptors = protox::compile(files, [root.join("proto")]).expect("the schema compiles");
     let out = tempfile::tempdir().unwrap();

@@ -87,6 +87,8 @@ actions! {
     Roster = "roster",
     Teaching = "teaching",
     ReadAudit = "read_audit",
+    CertificateRevoked = "certificate_revoked",
+    CertificateRestored = "certificate_restored",
 }
 
 impl Actor {

@@ -10,13 +10,17 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 use tonic::transport::server::Connected;
 
 use crate::places::Place;
+use crate::revocation::Admission;
 use crate::tls_port::Greeted;
 
-/// One connection after its handshake. It ends by itself when `cut` fires, whatever the peer does.
+/// One connection after its handshake. It ends by itself when the port is cut or its certificate revoked, whatever the
+/// peer does.
 pub(super) struct Line {
     stream: TlsStream<TcpStream>,
     peer: Peer,
     cut: Pin<Box<WaitForCancellationFutureOwned>>,
+    revoked: Pin<Box<WaitForCancellationFutureOwned>>,
+    _admission: Admission,
     _place: Place,
 }
 
@@ -26,15 +30,17 @@ impl Line {
             stream: greeted.stream,
             peer: greeted.who,
             cut: Box::pin(cut),
+            revoked: Box::pin(greeted.admission.until_cut()),
+            _admission: greeted.admission,
             _place: greeted.place,
         }
     }
 
     /// Ready with an error once the line is cut.
     fn check(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        match self.cut.as_mut().poll(cx) {
-            Poll::Ready(()) => Err(ErrorKind::ConnectionAborted.into()),
-            Poll::Pending => Ok(()),
+        match (self.cut.as_mut().poll(cx), self.revoked.as_mut().poll(cx)) {
+            (Poll::Pending, Poll::Pending) => Ok(()),
+            _ => Err(ErrorKind::ConnectionAborted.into()),
         }
     }
 }

@@ -14,6 +14,7 @@ use super::line::Line;
 use super::{Error, Services};
 use crate::Shutdown;
 use crate::config::Grpc;
+use crate::revocation::Revocations;
 use crate::tls_port::{Limits, TlsPort};
 
 /// Sockets between accept and the end of the handshake; one more cuts the oldest.
@@ -52,6 +53,7 @@ impl Listener {
     pub(crate) async fn bind(
         config: &Grpc,
         tls: Arc<ServerConfig>,
+        revocations: Revocations,
         shutdown: Shutdown,
     ) -> Result<Self, Error> {
         let limits = Limits {
@@ -60,7 +62,7 @@ impl Listener {
             per_peer: MOST_PER_PEER,
             handshake: Duration::from_millis(config.connect_timeout_ms),
         };
-        let port = TlsPort::bind("gRPC", config.listen, limits, tls).await;
+        let port = TlsPort::bind("gRPC", config.listen, limits, tls, revocations).await;
         let port = port.map_err(|source| Error::Listen {
             address: config.listen,
             source,

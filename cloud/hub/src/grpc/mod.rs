@@ -3,7 +3,7 @@
 //! `listener` accepts, shakes hands and serves; `line` is one connection that knows whose
 //! certificate it shows;
 //! `caller` is how a method learns who calls. A service is open to one kind of caller: boxes get rounds and releases,
-//! maintainers get runs and models, experts get corrections. Nothing that a message says about its sender is believed.
+//! maintainers get runs and models, experts get corrections, operators get boxes. Nothing that a message says about its sender is believed.
 
 mod caller;
 mod line;
@@ -20,6 +20,7 @@ use barefoot_wire::v1::corrections_server::{Corrections, CorrectionsServer};
 use barefoot_wire::v1::federation_server::{Federation, FederationServer};
 use barefoot_wire::v1::maintenance_server::MaintenanceServer;
 use barefoot_wire::v1::releases_server::{Releases, ReleasesServer};
+use barefoot_wire::v1::sites_server::{Sites, SitesServer};
 use tokio_stream::Stream;
 use tonic::body::Body;
 use tonic::server::NamedService;
@@ -80,6 +81,13 @@ impl Services {
     pub(crate) fn corrections(mut self, service: impl Corrections) -> Self {
         let server = CorrectionsServer::new(service).max_decoding_message_size(MAX_MESSAGE_BYTES);
         self.add(server, |request| caller::only(Role::Expert, request));
+        self
+    }
+
+    /// For operators.
+    pub(crate) fn sites(mut self, service: impl Sites) -> Self {
+        let server = SitesServer::new(service).max_decoding_message_size(MAX_MESSAGE_BYTES);
+        self.add(server, |request| caller::only(Role::Operator, request));
         self
     }
 

@@ -15,11 +15,13 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep, sleep};
 use tokio_rustls::server::TlsStream;
+use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::{Error, ImageStore, service};
 use crate::Shutdown;
 use crate::config::Images;
 use crate::places::Place;
+use crate::revocation::{Admission, Revocations};
 use crate::tls_port::{Greeted, Limits, TlsPort};
 
 /// Sockets between accept and the end of the handshake; one more cuts the oldest.
@@ -44,6 +46,7 @@ impl Listener {
     pub(crate) async fn bind(
         config: &Images,
         tls: Arc<ServerConfig>,
+        revocations: Revocations,
         shutdown: Shutdown,
     ) -> Result<Self, Error> {
         let limits = Limits {
@@ -52,7 +55,7 @@ impl Listener {
             per_peer: MOST_PER_CLINIC,
             handshake: Duration::from_millis(config.connect_timeout_ms),
         };
-        let port = TlsPort::bind("images", config.listen, limits, tls).await;
+        let port = TlsPort::bind("images", config.listen, limits, tls, revocations).await;
         let port = port.map_err(|source| Error::Listen {
             address: config.listen,
             source,
@@ -115,6 +118,8 @@ impl axum::serve::Listener for Lines {
                 stream: greeted.stream,
                 clinic,
                 idle: Box::pin(sleep(STALLED)),
+                revoked: Box::pin(greeted.admission.until_cut()),
+                _admission: greeted.admission,
                 _place: greeted.place,
             };
             return (line, self.address);
@@ -138,17 +143,22 @@ impl Connected<IncomingStream<'_, Lines>> for Caller {
     }
 }
 
-/// One connection. It ends by itself when nothing moves.
+/// One connection. It ends by itself when nothing moves, or its certificate is revoked.
 struct Line {
     stream: TlsStream<TcpStream>,
     clinic: ClinicId,
     idle: Pin<Box<Sleep>>,
+    revoked: Pin<Box<WaitForCancellationFutureOwned>>,
+    _admission: Admission,
     _place: Place,
 }
 
 impl Line {
     /// Something moved, or the time for it is over.
     fn watch<T>(&mut self, cx: &mut Context<'_>, moved: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if self.revoked.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
         if moved.is_ready() {
             self.idle.as_mut().reset(Instant::now() + STALLED);
             return moved;

@@ -26,6 +26,7 @@ use crate::Shutdown;
 use crate::dispatch::{self, Dispatch, RESEND};
 use crate::ingest::{Ingest, Pending};
 use crate::presence::Presence;
+use crate::revocation::{Holder, Revocations};
 use crate::seldom::Seldom;
 use crate::worklist::alarms::AlarmFeed;
 
@@ -60,10 +61,14 @@ pub(crate) struct Broker {
     ingest: Ingest,
     dispatch: Dispatch,
     presence: Presence,
+    /// The broker lets revoked boxes in as long as nobody tells it: what they say is not taken.
+    revocations: Revocations,
     /// The hub's own, DER.
     certificate: Arc<[u8]>,
     /// Messages on topics outside the scheme.
     foreign: Seldom,
+    /// Messages of clinics whose certificates are revoked.
+    revoked: Seldom,
     /// Messages without acknowledgement that found no place.
     dropped: Seldom,
     /// Absent: nobody is told of alarms.
@@ -102,7 +107,7 @@ impl Broker {
         (tls, certificate): (Arc<ClientConfig>, Arc<[u8]>),
         ingest: Ingest,
         dispatch: Dispatch,
-        presence: Presence,
+        (presence, revocations): (Presence, Revocations),
         alarms: Option<AlarmFeed>,
         shutdown: Shutdown,
     ) -> Self {
@@ -120,8 +125,10 @@ impl Broker {
             ingest,
             dispatch,
             presence,
+            revocations,
             certificate,
             foreign: Seldom::default(),
+            revoked: Seldom::default(),
             dropped: Seldom::default(),
             alarms: alarms.map(|feed| AlarmPublisher {
                 options: self::options(alarms::CLIENT_ID, (host, port), &tls),
@@ -248,6 +255,19 @@ impl Broker {
             }
             return Ok(());
         };
+        if self.revocations.has(&Holder::Clinic(topic.clinic.clone())) {
+            if let Some(messages) = self.revoked.happened(Instant::now().into_std()) {
+                tracing::warn!(
+                    messages,
+                    clinic = %topic.clinic,
+                    "Messages of clinics with revoked certificates were dropped: let the broker refuse them too."
+                );
+            }
+            if acknowledged {
+                place.send(Taken::Foreign(publish));
+            }
+            return Ok(());
+        }
         self.presence.heard(&topic.clinic);
         let correlation = publish
             .properties

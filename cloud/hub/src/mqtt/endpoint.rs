@@ -19,6 +19,7 @@ use crate::dispatch::Dispatch;
 use crate::half_open::HalfOpen;
 use crate::ingest::Ingest;
 use crate::presence::Presence;
+use crate::revocation::Revocations;
 use crate::worklist::alarms::AlarmFeed;
 
 /// Sockets between accept and CONNACK; one more cuts the oldest.
@@ -54,7 +55,7 @@ impl Endpoint {
     pub(crate) async fn bind(
         config: &Embedded,
         (tls, certificate): (Arc<ServerConfig>, Arc<[u8]>),
-        presence: Presence,
+        (presence, revocations): (Presence, Revocations),
         ingest: Ingest,
         dispatch: Dispatch,
         alarms: Option<AlarmFeed>,
@@ -72,6 +73,7 @@ impl Endpoint {
                 tls: TlsAcceptor::from(tls),
                 doorman: Doorman {
                     presence,
+                    revocations,
                     time: Duration::from_millis(config.connect_timeout_ms),
                     max_sessions: config.max_sessions,
                     keep_alive_max_s: config.keep_alive_max_s,
@@ -127,7 +129,7 @@ impl Visits {
             greeted = self.doorman.greet(socket, &self.tls) => greeted,
         };
         drop(place);
-        let (line, guest, grant) = match greeted {
+        let (line, guest, grant, admission) = match greeted {
             Ok(opened) => opened,
             Err(error) => {
                 let cause = std::error::Error::source(&error).map(ToString::to_string);
@@ -140,14 +142,26 @@ impl Visits {
                 let clinic = session.clinic().clone();
                 tracing::info!(%clinic, %peer, "A clinic connected.");
                 let parts = (self.ingest, self.dispatch, self.certificate);
-                let end = ClinicSession::run(line, session, grant, parts, &self.shutdown).await;
-                tracing::info!(%clinic, ?end, "A clinic's session ended.");
+                tokio::select! {
+                    end = ClinicSession::run(line, session, grant, parts, &self.shutdown) => {
+                        tracing::info!(%clinic, ?end, "A clinic's session ended.");
+                    }
+                    () = admission.cut() => {
+                        tracing::warn!(%clinic, "A clinic's session was cut: its certificate was revoked.");
+                    }
+                }
             }
             Guest::Listener(listening) => {
                 let listener = listening.name().to_owned();
                 tracing::info!(listener, %peer, "Somebody listens to alarms.");
-                let end = AlarmSession::run(line, listening, grant, &self.shutdown).await;
-                tracing::info!(listener, ?end, "A listener's session ended.");
+                tokio::select! {
+                    end = AlarmSession::run(line, listening, grant, &self.shutdown) => {
+                        tracing::info!(listener, ?end, "A listener's session ended.");
+                    }
+                    () = admission.cut() => {
+                        tracing::warn!(listener, "A listener's session was cut: its certificate was revoked.");
+                    }
+                }
             }
         }
     }

@@ -1,6 +1,5 @@
 use std::time::Duration;
 
-use barefoot_trust::Peer;
 use futures_util::{SinkExt, StreamExt};
 use rmqtt_codec::error::DecodeError;
 use rmqtt_codec::v5::{Codec, Connect, ConnectAckReason, Packet};
@@ -17,6 +16,7 @@ use super::MAX_PACKET_BYTES;
 use super::listeners::{Listeners, Listening};
 use super::rules::{Caller, Grant, answer_connect, refuse_connect};
 use crate::presence::{Presence, Session};
+use crate::revocation::{Admission, Revocations, Revoked};
 
 /// First size of a connection's read buffer; it grows with what the clinic sends.
 const READ_BUFFER_BYTES: usize = 1024;
@@ -43,6 +43,11 @@ pub(super) enum Error {
     OldVersion,
     #[error("the certificate names neither a clinic nor a person")]
     Nobody { source: barefoot_trust::Error },
+    #[error("{source}")]
+    Revoked {
+        #[source]
+        source: Revoked,
+    },
     #[error("the certificate is of somebody who has nothing to hear here")]
     NothingToHear,
     #[error("CONNECT was refused: {reason:?}")]
@@ -55,6 +60,7 @@ pub(super) enum Error {
 #[derive(Debug, Clone)]
 pub(super) struct Doorman {
     pub(super) presence: Presence,
+    pub(super) revocations: Revocations,
     pub(super) time: Duration,
     pub(super) max_sessions: usize,
     pub(super) keep_alive_max_s: u16,
@@ -74,24 +80,21 @@ impl Doorman {
         &self,
         socket: TcpStream,
         tls: &TlsAcceptor,
-    ) -> Result<(Line, Guest, Grant), Error> {
+    ) -> Result<(Line, Guest, Grant, Admission), Error> {
         let stream = timeout(self.time, tls.accept(socket))
             .await
             .map_err(|_| Error::HandshakeTimeout)?
             .map_err(|source| Error::Handshake { source })?;
-        let peer = peer_of(&stream);
+        let admitted = self.admit(&stream);
         let mut line = Framed::with_capacity(stream, MqttCodec::Version(VersionCodec), READ_BUFFER_BYTES);
         let connect = timeout(self.time, read_connect(&mut line))
             .await
             .map_err(|_| Error::ConnectTimeout)??;
-        let caller = match peer.map(Caller::of) {
-            Ok(Some(caller)) => caller,
-            unknown => {
+        let (caller, admission) = match admitted {
+            Ok(admitted) => admitted,
+            Err(error) => {
                 refuse(&mut line, ConnectAckReason::NotAuthorized).await;
-                return Err(match unknown {
-                    Err(source) => Error::Nobody { source },
-                    Ok(_) => Error::NothingToHear,
-                });
+                return Err(error);
             }
         };
         let (ack, grant) = answer_connect(&connect, &caller, self.keep_alive_max_s);
@@ -111,7 +114,24 @@ impl Doorman {
             .await
             .map_err(|_| Error::Answer)?
             .map_err(|_| Error::Answer)?;
-        Ok((line, guest, grant))
+        Ok((line, guest, grant, admission))
+    }
+
+    /// The certificate was verified in the handshake; here it says who it is, and whether it still holds.
+    fn admit(&self, stream: &TlsStream<TcpStream>) -> Result<(Caller, Admission), Error> {
+        let (_, connection) = stream.get_ref();
+        let nobody = |source| Error::Nobody { source };
+        let certificate = connection
+            .peer_certificates()
+            .and_then(|chain| chain.first())
+            .ok_or(nobody(barefoot_trust::Error::NoClinic))?;
+        let peer = barefoot_trust::peer_of(certificate).map_err(nobody)?;
+        let admission = self
+            .revocations
+            .admit(&peer, certificate)
+            .map_err(|source| Error::Revoked { source })?;
+        let caller = Caller::of(peer).ok_or(Error::NothingToHear)?;
+        Ok((caller, admission))
     }
 
     fn place_for(&self, caller: Caller) -> Result<Guest, ConnectAckReason> {
@@ -128,16 +148,6 @@ impl Doorman {
             (Caller::Listener(_), None) => Err(ConnectAckReason::NotAuthorized),
         }
     }
-}
-
-/// The certificate was verified in the handshake; here it only says who it is.
-fn peer_of(stream: &TlsStream<TcpStream>) -> Result<Peer, barefoot_trust::Error> {
-    let (_, connection) = stream.get_ref();
-    let certificate = connection
-        .peer_certificates()
-        .and_then(|chain| chain.first())
-        .ok_or(barefoot_trust::Error::NoClinic)?;
-    barefoot_trust::peer_of(certificate)
 }
 
 async fn read_connect(line: &mut Line) -> Result<Connect, Error> {

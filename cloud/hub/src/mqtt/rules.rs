@@ -35,17 +35,17 @@ pub(super) struct Grant {
 pub(super) enum Caller {
     /// A clinic's box.
     Clinic(ClinicId),
-    /// An expert's certificate: hears of alarms and says nothing.
+    /// Hears of alarms and says nothing.
     Listener(String),
 }
 
 impl Caller {
-    /// Maintainers see no case, so they hear of none either.
+    /// People have nothing to hear here.
     pub(super) fn of(peer: Peer) -> Option<Self> {
         match peer {
             Peer::Clinic(clinic) => Some(Self::Clinic(clinic)),
             Peer::Person(Person {
-                role: Role::Expert,
+                role: Role::Listener,
                 name,
             }) => Some(Self::Listener(name)),
             Peer::Person(_) => None,
@@ -377,10 +377,12 @@ mod tests {
     }
 
     #[test]
-    fn who_may_come_in_is_a_clinic_or_an_expert() {
+    fn who_may_come_in_is_a_clinic_or_a_listener() {
         let person = |role| Peer::Person(Person::new(role, "duty.room").unwrap());
-        assert_eq!(Caller::of(person(Role::Expert)), Some(listener()));
-        assert_eq!(Caller::of(person(Role::Maintainer)), None);
+        assert_eq!(Caller::of(person(Role::Listener)), Some(listener()));
+        for role in [Role::Maintainer, Role::Expert, Role::Operator] {
+            assert_eq!(Caller::of(person(role)), None);
+        }
         assert_eq!(Caller::of(Peer::Clinic(clinic())), Some(box_of_clinic()));
     }
 

@@ -17,7 +17,7 @@ async fn hub(region: &Region, mqtt: &str, worklist: &str) -> Hub {
     region.start_as(&text).await
 }
 
-/// Somebody at a duty room with an expert's certificate, who acknowledges nothing by itself.
+/// Somebody at a duty room with a listener's certificate, who acknowledges nothing by itself.
 fn listener(region: &Region, role: Role, name: &str, port: u16) -> ClinicBox {
     let mut this = ClinicBox::new(&region.person(role, name), name, port);
     this.events.options.set_manual_acks(true);
@@ -75,7 +75,7 @@ async fn an_alarm_waits_until_a_listener_has_taken_it() {
         .await;
 
     let topic = topics::region_alarm();
-    let mut first = listener(&region, Role::Expert, "duty-room", port);
+    let mut first = listener(&region, Role::Listener, "duty-room", port);
     assert!(subscribed(&mut first, &topic).await);
     let told = alarm(&mut first, false).await;
     assert_eq!(
@@ -84,12 +84,12 @@ async fn an_alarm_waits_until_a_listener_has_taken_it() {
     );
     // It goes before it has acknowledged, and is told again.
     drop(first);
-    let mut again = listener(&region, Role::Expert, "duty-room", port);
+    let mut again = listener(&region, Role::Listener, "duty-room", port);
     assert!(subscribed(&mut again, &topic).await);
     assert_eq!(alarm(&mut again, true).await, told);
 
     // Whoever listens hears what comes, each of them.
-    let mut other = listener(&region, Role::Expert, "night-desk", port);
+    let mut other = listener(&region, Role::Listener, "night-desk", port);
     assert!(subscribed(&mut other, &topic).await);
     assert_eq!(alarm(&mut other, true).await, told, "what is not an hour old");
     edge.send_result(&envelope(&edge.clinic.clone(), 2, &result(2)))
@@ -99,7 +99,7 @@ async fn an_alarm_waits_until_a_listener_has_taken_it() {
     assert_ne!(second["alarm"], told["alarm"]);
 
     // A second session of the same certificate takes the first one's place.
-    let mut newer = listener(&region, Role::Expert, "duty-room", port);
+    let mut newer = listener(&region, Role::Listener, "duty-room", port);
     assert!(subscribed(&mut newer, &topic).await);
     is_told(&mut again, DisconnectReasonCode::SessionTakenOver).await;
     hub.stop().await;
@@ -110,7 +110,7 @@ async fn a_listener_hears_alarms_only_and_says_nothing() {
     let region = Region::new();
     let hub = hub(&region, EMBEDDED, "alarm_by_mqtt = true\n").await;
     let port = hub.mqtt.unwrap();
-    let mut listening = listener(&region, Role::Expert, "duty-room", port);
+    let mut listening = listener(&region, Role::Listener, "duty-room", port);
     for foreign in [
         "#",
         "barefoot/v1/_region/#",
@@ -139,7 +139,7 @@ async fn a_listener_hears_alarms_only_and_says_nothing() {
 async fn nobody_listens_where_the_settings_do_not_say_so() {
     let region = Region::new();
     let hub = hub(&region, EMBEDDED, "").await;
-    let mut refused = listener(&region, Role::Expert, "duty-room", hub.mqtt.unwrap());
+    let mut refused = listener(&region, Role::Listener, "duty-room", hub.mqtt.unwrap());
     assert!(refused.subscribe(&topics::region_alarm()).await.is_err());
     hub.stop().await;
 }
@@ -159,7 +159,7 @@ async fn a_broker_is_told_until_somebody_listens_there() {
     let mut edge = ClinicBox::connect(&region, "clinic-7", broker.port).await;
     crate::broker::receipted(&mut edge, 1).await;
     // The alarm may have been handed over meanwhile: nobody was there to hear it.
-    let mut listening = listener(&region, Role::Expert, "duty-room", broker.port);
+    let mut listening = listener(&region, Role::Listener, "duty-room", broker.port);
     assert!(subscribed(&mut listening, &topics::region_alarm()).await);
     let told = alarm(&mut listening, true).await;
     assert_eq!(told["event"], "critical_case_late");

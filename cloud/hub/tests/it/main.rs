@@ -22,3 +22,4 @@ mod people;
 mod program;
 mod releases;
 mod results_arrive;
+mod revocation;

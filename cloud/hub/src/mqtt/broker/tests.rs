@@ -18,6 +18,7 @@ async fn hub() -> Hub {
     let archive = Archive::open(&dir.path().join("hub.sqlite")).await.unwrap();
     let presence = Presence::new(Changes::new(), Connection::Unseen, [], []);
     let dispatch = Dispatch::new(archive.clone());
+    let revocations = Revocations::open(archive.clone()).await.unwrap();
     let (ingest, committer) = Committer::new(archive, Changes::new(), dispatch.clone(), presence.clone());
     // Nothing is answered before `answer` asks for it, so places fill up.
     let broker = Broker {
@@ -26,8 +27,10 @@ async fn hub() -> Hub {
         ingest,
         dispatch,
         presence,
+        revocations,
         certificate: Arc::from([]),
         foreign: Seldom::default(),
+        revoked: Seldom::default(),
         dropped: Seldom::default(),
         alarms: None,
         shutdown: Shutdown::new(),
