@@ -180,12 +180,15 @@ fn named(engine: &dyn Engine) -> String {
     kind.to_owned()
 }
 
+/// Raised when a way to run a graph has become faster: what was remembered may then no longer be the best.
+const WAYS: u32 = 2;
+
 /// Everything the choice depends on, but the speed of the box, which does not change.
 fn key(bundle: &Bundle, choice: &EngineChoice) -> String {
     let wishes = (choice.engine, choice.precision, &choice.providers, choice.threads);
     let library = ort_identity(choice.onnxruntime.as_deref());
     let program = env!("CARGO_PKG_VERSION");
-    format!("{} {program} {wishes:?} {library}", bundle.digest)
+    format!("{} {program} ways {WAYS} {wishes:?} {library}", bundle.digest)
 }
 
 /// An engine that gave the golden answers.
