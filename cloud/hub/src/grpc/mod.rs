@@ -9,6 +9,7 @@ mod caller;
 mod line;
 mod listener;
 mod maintenance;
+mod sites;
 mod status;
 
 use std::convert::Infallible;
@@ -31,6 +32,7 @@ use tonic::{Request, Status};
 pub(crate) use caller::{calling_clinic, calling_person};
 pub(crate) use listener::Listener;
 pub(crate) use maintenance::Maintenance;
+pub(crate) use sites::SitesService;
 
 /// The largest message of ours is a chunk of 1 MiB; a list of the chunks of a billion parameters is 140 KB.
 const MAX_MESSAGE_BYTES: usize = 2 * 1024 * 1024;

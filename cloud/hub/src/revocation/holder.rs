@@ -23,7 +23,7 @@ pub(crate) enum Holder {
 
 /// Why a message names no holder.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Unnamed {
+pub(crate) enum Unnamed {
     #[error("name a clinic, a person or a certificate")]
     Nobody,
     #[error("{0}")]
@@ -44,7 +44,7 @@ impl Holder {
         }
     }
 
-    pub(super) fn of_message(message: Option<v1::Holder>) -> Result<Self, Unnamed> {
+    pub(crate) fn of_message(message: Option<v1::Holder>) -> Result<Self, Unnamed> {
         match message.and_then(|holder| holder.who).ok_or(Unnamed::Nobody)? {
             Who::Clinic(clinic) => ClinicId::new(clinic).map(Self::Clinic).map_err(Unnamed::Clinic),
             Who::Person(person) => {
@@ -60,7 +60,7 @@ impl Holder {
         }
     }
 
-    pub(super) fn to_message(&self) -> v1::Holder {
+    pub(crate) fn to_message(&self) -> v1::Holder {
         let who = match self {
             Self::Clinic(clinic) => Who::Clinic(clinic.to_string()),
             Self::Person(person) => Who::Person(v1::CertifiedPerson {

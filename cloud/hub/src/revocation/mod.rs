@@ -5,7 +5,6 @@
 //! revocation holds everywhere within a minute.
 
 mod holder;
-mod service;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,8 +19,7 @@ use crate::archive::{Archive, Error, RevocationRow};
 use crate::audit::{Action, Actor, Entry};
 use crate::clock::now_ms;
 
-pub(crate) use holder::Holder;
-pub(crate) use service::SitesService;
+pub(crate) use holder::{Holder, Unnamed};
 
 const READ_AGAIN: Duration = Duration::from_secs(20);
 

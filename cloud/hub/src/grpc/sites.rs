@@ -2,10 +2,9 @@ use barefoot_wire::v1;
 use barefoot_wire::v1::sites_server::Sites;
 use tonic::{Request, Response, Status};
 
-use super::holder::Unnamed;
-use super::{Holder, Revocations};
+use super::calling_person;
 use crate::archive::Error;
-use crate::grpc::calling_person;
+use crate::revocation::{Holder, Revocations, Unnamed};
 
 /// A sentence or two.
 const LONGEST_REASON: usize = 300;
