@@ -380,6 +380,35 @@ fn there_is_one_crypto_provider() {
     fail_with(&violations);
 }
 
+/// A test is named in a document by its function, in three words or more.
+#[test]
+fn the_tests_that_the_security_page_names_exist() {
+    let page = fs::read_to_string(root().join("docs/SECURITY.md")).unwrap();
+    let sources: Vec<String> = all_sources()
+        .iter()
+        .map(|path| fs::read_to_string(path).unwrap())
+        .collect();
+    let is_name = |word: &&str| {
+        2 <= word.matches('_').count()
+            && word
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+    };
+    let named: BTreeSet<&str> = page.split('`').skip(1).step_by(2).filter(is_name).collect();
+    assert!(50 < named.len(), "{named:?}");
+    let missing: Vec<&str> = named
+        .into_iter()
+        .filter(|name| {
+            let function = format!("fn {name}(");
+            !sources.iter().any(|source| source.contains(&function))
+        })
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "docs/SECURITY.md names tests that are not there: {missing:?}"
+    );
+}
+
 #[test]
 fn the_rules_see_what_they_must_see() {
     for (line, found) in [

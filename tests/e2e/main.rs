@@ -32,6 +32,7 @@ mod processes_are_killed;
 
 mod box_is_killed_under_load;
 
+mod picture_quality;
 mod power_is_cut;
 
 mod queue_in_power_cuts;

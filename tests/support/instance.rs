@@ -13,6 +13,7 @@ use crate::data_set::{Charset, DataSet};
 pub const DX_FOR_PRESENTATION: &str = "1.2.840.10008.5.1.4.1.1.1.1";
 pub const COMPUTED_RADIOGRAPHY: &str = "1.2.840.10008.5.1.4.1.1.1";
 pub const CT_IMAGE: &str = "1.2.840.10008.5.1.4.1.1.2";
+const ULTRASOUND_LOOP: &str = "1.2.840.10008.5.1.4.1.1.3.1";
 
 /// What a projection picture is sent as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -176,6 +177,25 @@ impl Instance {
             .text((0x0028, 0x1052), "DS", "0")
             .text((0x0028, 0x1053), "DS", "1")
             .text((0x0028, 0x1054), "LO", "HU");
+        image_pixels(set, pixels, false);
+        instance
+    }
+
+    /// A loop of ultrasound frames of 8 bits (PS3.3 section A.7), each of `rows` × `columns` samples.
+    #[must_use]
+    pub fn ultrasound_loop((rows, columns): (u16, u16), frames: &[Vec<u8>], about: &Description) -> Self {
+        let mut instance = Self::common(ULTRASOUND_LOOP, "US", about);
+        let set = &mut instance.data_set;
+        set.text((0x0008, 0x0008), "CS", "ORIGINAL\\PRIMARY")
+            .text((0x0018, 0x1063), "DS", "40")
+            .text((0x0028, 0x0008), "IS", &frames.len().to_string())
+            .bytes((0x0028, 0x0009), "AT", vec![0x18, 0x00, 0x63, 0x10]);
+        let pixels = Pixels {
+            rows,
+            columns,
+            bits_stored: 8,
+            samples: Samples::Eight(frames.concat()),
+        };
         image_pixels(set, pixels, false);
         instance
     }

@@ -6,6 +6,7 @@
 
 mod access;
 mod audit;
+mod broker;
 mod bundle;
 mod correct;
 mod hub;
@@ -44,6 +45,9 @@ enum Command {
     /// Whose certificates the hub lets in.
     #[command(subcommand)]
     Access(access::Command),
+    /// Rules for an external MQTT broker.
+    #[command(subcommand)]
+    Broker(broker::Command),
     /// The repository of signed releases, on the maintainers' own machines.
     #[command(subcommand)]
     Repository(repository::Command),
@@ -98,6 +102,7 @@ fn run(arguments: Arguments) -> anyhow::Result<String> {
     match command {
         Command::Pki(command) => pki::run(&command, now),
         Command::Access(command) => runtime()?.block_on(access::run(&command, &hub)),
+        Command::Broker(command) => broker::run(&command),
         Command::Repository(command) => repository::run(&command, now),
         Command::Bundle(command) => bundle::run(&command),
         Command::TestSet(command) => runtime()?.block_on(test_set::run(&command, &hub)),

@@ -3,7 +3,7 @@
 //! The protobuf schema is in `proto/`: `results` and `cases` travel over MQTT; `federation`, `releases` and `operator` are gRPC
 //! services; `images` is what HTTPS carries. The Rust in `gen/` is committed and a test regenerates and compares
 //! it, so building needs no protobuf compiler. `convert` is the one place where wire and domain types meet, and
-//! where what came from outside is checked. `topics` owns the MQTT topic scheme.
+//! where what came from outside is checked. `topics` owns the MQTT topic scheme, `broker_rules` says it to brokers.
 
 /// The generated messages, package `barefoot.v1`.
 #[allow(
@@ -19,6 +19,9 @@ pub mod v1 {
 }
 
 pub mod topics;
+
+mod broker_rules;
+pub use broker_rules::BrokerRules;
 
 pub mod images;
 

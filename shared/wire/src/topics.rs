@@ -26,19 +26,19 @@ pub struct Topic {
 
 #[must_use]
 pub fn up_result(clinic: &ClinicId) -> String {
-    format!("{ROOT}/{clinic}/up/result")
+    up(clinic.as_str(), "result")
 }
 
 /// Several envelopes in one message.
 #[must_use]
 pub fn up_batch(clinic: &ClinicId) -> String {
-    format!("{ROOT}/{clinic}/up/batch")
+    up(clinic.as_str(), "batch")
 }
 
 /// A session's beginning, and as its Last Will its end.
 #[must_use]
 pub fn up_presence(clinic: &ClinicId) -> String {
-    format!("{ROOT}/{clinic}/up/presence")
+    up(clinic.as_str(), "presence")
 }
 
 /// The hub's answer to a presence.
@@ -73,13 +73,32 @@ pub fn down_case(clinic: &ClinicId) -> String {
 /// The clinic's receipts for what came down.
 #[must_use]
 pub fn up_receipt(clinic: &ClinicId) -> String {
-    format!("{ROOT}/{clinic}/up/receipt")
+    up(clinic.as_str(), "receipt")
 }
 
 /// The filter a box subscribes to: everything for itself, nothing else.
 #[must_use]
 pub fn down_filter(clinic: &ClinicId) -> String {
+    down_filter_of(clinic.as_str())
+}
+
+/// What the hub writes, at an external broker.
+pub(crate) fn down_filter_of_all() -> String {
+    down_filter_of("+")
+}
+
+/// As [`down_filter`]; a broker's rules have a placeholder for the clinic.
+pub(crate) fn down_filter_of(clinic: &str) -> String {
     format!("{ROOT}/{clinic}/down/#")
+}
+
+/// Every topic that a clinic's box writes; a broker's rules have a placeholder for the clinic.
+pub(crate) fn up_of(clinic: &str) -> [String; 4] {
+    ["result", "batch", "presence", "receipt"].map(|kind| up(clinic, kind))
+}
+
+fn up(clinic: &str, kind: &str) -> String {
+    format!("{ROOT}/{clinic}/up/{kind}")
 }
 
 /// The filter the hub subscribes to at an external broker.
@@ -129,6 +148,16 @@ mod tests {
         };
         assert_eq!(parse(&up_result(&clinic)), expect(Direction::Up, "result"));
         assert_eq!(parse(&down_receipt(&clinic)), expect(Direction::Down, "receipt"));
+    }
+
+    #[test]
+    fn what_a_box_writes_is_listed() {
+        let clinic = ClinicId::new("clinic-7").unwrap();
+        let mut each = [up_result, up_batch, up_presence, up_receipt].map(|topic| topic(&clinic));
+        let mut all = up_of("clinic-7");
+        each.sort_unstable();
+        all.sort_unstable();
+        assert_eq!(each, all);
     }
 
     #[test]

@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use barefoot_wire::{ReceiptOutcome, presence_envelope, topics, v1};
+use barefoot_wire::{BrokerRules, ReceiptOutcome, presence_envelope, topics, v1};
 use prost::Message;
 use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::{LastWill, Packet, PublishProperties};
+use rumqttc::v5::mqttbytes::v5::{LastWill, Packet, PublishProperties, SubscribeReasonCode};
 use tokio::net::TcpStream;
 
 use crate::support::{ClinicBox, Region, clinic, envelope, result, wait_for};
@@ -24,8 +24,12 @@ impl Drop for Mosquitto {
 }
 
 impl Mosquitto {
-    /// The committed example, with this region's paths and a free port.
-    async fn start(region: &Region, port: Option<u16>) -> Option<Self> {
+    /// The committed example, with this region's paths and a free port, and somebody who listens to alarms.
+    async fn start(region: &Region, port: Option<u16>, revoked: &[&str]) -> Option<Self> {
+        let rules = BrokerRules {
+            listeners: vec!["duty-room".into()],
+            revoked: revoked.iter().map(|name| clinic(name)).collect(),
+        };
         let found = [
             "/usr/sbin/mosquitto",
             "/usr/bin/mosquitto",
@@ -42,14 +46,10 @@ impl Mosquitto {
                 .port(),
         };
         let dir = region.dir.path();
-        let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../provisioning/broker");
-        let example = std::fs::read_to_string(rules.join("mosquitto.conf.example")).unwrap();
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../provisioning/broker");
+        let example = std::fs::read_to_string(folder.join("mosquitto.conf.example")).unwrap();
         let acl = dir.join("acl");
-        // With somebody who listens to alarms, as the example says.
-        let people = std::fs::read_to_string(rules.join("acl.example"))
-            .unwrap()
-            .replace("# user duty-room\n# topic", "user duty-room\ntopic");
-        std::fs::write(&acl, people).unwrap();
+        std::fs::write(&acl, rules.mosquitto()).unwrap();
         let config = example
             .replace("listener 8883", &format!("listener {port} 127.0.0.1"))
             .replace("/etc/mosquitto/acl", &acl.display().to_string())
@@ -121,7 +121,7 @@ pub(crate) async fn receipted(edge: &mut ClinicBox, number: u32) {
 
 /// None where it is not installed, which CI does not accept.
 pub(crate) async fn mosquitto(region: &Region) -> Option<Mosquitto> {
-    let broker = Mosquitto::start(region, None).await;
+    let broker = Mosquitto::start(region, None, &[]).await;
     if broker.is_none() {
         assert!(
             std::env::var_os("CI").is_none(),
@@ -133,23 +133,42 @@ pub(crate) async fn mosquitto(region: &Region) -> Option<Mosquitto> {
 }
 
 #[test]
-fn the_rules_let_a_clinic_write_the_topics_that_there_are_and_no_others() {
+fn the_example_is_what_is_generated() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../provisioning/broker/acl.example");
-    let rules = std::fs::read_to_string(file).unwrap().replace("%u", "clinic-7");
-    let mut written: Vec<&str> = rules
-        .lines()
-        .filter_map(|line| line.strip_prefix("pattern write "))
+    assert_eq!(
+        std::fs::read_to_string(file).unwrap(),
+        BrokerRules::default().mosquitto()
+    );
+}
+
+#[tokio::test]
+async fn a_broker_that_was_told_takes_nothing_of_a_revoked_clinic() {
+    let region = Region::new();
+    if mosquitto(&region).await.is_none() {
+        return;
+    }
+    let broker = Mosquitto::start(&region, None, &["clinic-7"]).await.unwrap();
+    let hub = region.start(&hub_settings(&broker)).await;
+    let mut edge = ClinicBox::new(&region.identity("clinic-7"), "clinic-7", broker.port);
+    let codes = edge
+        .subscribe(&topics::down_filter(&edge.clinic.clone()))
+        .await
+        .unwrap();
+    assert_eq!(codes, [SubscribeReasonCode::NotAuthorized]);
+    let result = envelope(&edge.clinic, 1, &result(1)).encode_to_vec();
+    let topic = topics::up_result(&edge.clinic);
+    let sent = edge.client.publish(&topic, QoS::AtLeastOnce, false, result);
+    sent.await.unwrap();
+    let mut other = ClinicBox::connect(&region, "clinic-8", broker.port).await;
+    receipted(&mut other, 2).await;
+    let clinics: Vec<_> = hub
+        .results()
+        .await
+        .iter()
+        .map(|one| one["clinic"].clone())
         .collect();
-    written.sort_unstable();
-    let one = clinic("clinic-7");
-    let mut known = [
-        topics::up_batch(&one),
-        topics::up_presence(&one),
-        topics::up_receipt(&one),
-        topics::up_result(&one),
-    ];
-    known.sort_unstable();
-    assert_eq!(written, known);
+    assert_eq!(clinics, ["clinic-8"]);
+    hub.stop().await;
 }
 
 #[tokio::test]
@@ -192,7 +211,7 @@ async fn the_hub_returns_when_its_broker_does() {
     receipted(&mut edge, 1).await;
     let port = broker.port;
     drop(broker);
-    let _broker = Mosquitto::start(&region, Some(port)).await.unwrap();
+    let _broker = Mosquitto::start(&region, Some(port), &[]).await.unwrap();
     let mut edge = ClinicBox::connect(&region, "clinic-7", port).await;
     receipted(&mut edge, 2).await;
     assert_eq!(hub.results().await.len(), 2);
