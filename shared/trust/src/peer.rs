@@ -177,8 +177,8 @@ mod tests {
             Fingerprint::of(&certificate).to_string(),
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
         );
-        let shown = "BA:".repeat(31) + "BA";
-        assert_eq!(Fingerprint::parse(&shown), Some(Fingerprint([0xBA; 32])));
-        assert_eq!(Fingerprint::parse("ba"), None);
+        let shown = "C7:".repeat(31) + "C7";
+        assert_eq!(Fingerprint::parse(&shown), Some(Fingerprint([0xC7; 32])));
+        assert_eq!(Fingerprint::parse("c7"), None);
     }
 }
