@@ -81,6 +81,7 @@ export class Pane {
   show(stack: Stack, index = 0): void {
     this.stackShown = stack;
     this.parts.showStack(stack, this.desk.words);
+    this.leave();
     this.scrollTo(index);
   }
 
@@ -90,6 +91,9 @@ export class Pane {
     const by = next - this.index;
     this.index = next;
     this.draft = null;
+    if (by !== 0) {
+      this.leave();
+    }
     const slot = this.slot;
     if (slot !== null) {
       this.desk.library.hurry(slot.instance.instance);
@@ -221,6 +225,12 @@ export class Pane {
         this.draw();
       });
     }
+  }
+
+  /** Until the next frame the screen shows the image before this one: nothing drawn there may fall on this one. */
+  private leave(): void {
+    this.shown = 'nothing';
+    this.parts.stage.dataset.state = this.shown;
   }
 
   private draw(): void {
