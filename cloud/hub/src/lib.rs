@@ -40,6 +40,7 @@ mod image_store;
 mod dicomweb;
 
 mod dispatch;
+mod enrolment;
 
 mod worklist;
 

@@ -13,8 +13,9 @@ use crate::config::{Config, Mqtt};
 use crate::dicomweb::ups::{Events, Workitems};
 use crate::dicomweb::{self, Accounts, Log};
 use crate::dispatch::{CorrectionsService, Dispatch};
+use crate::enrolment::Desk;
 use crate::federation::{Driver, FederationService, Runs};
-use crate::grpc::{self, Listener, Maintenance, Services, SitesService};
+use crate::grpc::{self, EnrolmentPort, Listener, Maintenance, Services, SitesService};
 use crate::image_store::{self, ImageStore};
 use crate::ingest::{Committer, Ingest, forget_duplicates};
 use crate::metrics::{self, Metrics};
@@ -158,11 +159,24 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
     })?;
     let driver = Driver::new(runs.clone(), shutdown.clone());
 
+    let desk = match config.enrolment.clone() {
+        Some(settings) => Some(Desk::open(
+            settings,
+            identity.as_ref().clone(),
+            archive.clone(),
+            revocations.clone(),
+            Clock::system(),
+        )?),
+        None => None,
+    };
     let services = Services::default()
         .federation(FederationService(runs.clone()))
         .releases(ReleasesService(rollouts.clone()))
         .corrections(CorrectionsService(dispatch.clone()))
-        .sites(SitesService(revocations.clone()))
+        .sites(SitesService {
+            revocations: revocations.clone(),
+            desk: desk.clone(),
+        })
         .maintenance(Maintenance {
             registry: registry.clone(),
             runs: runs.clone(),
@@ -184,6 +198,13 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
             Some(Listener::bind(grpc, tls, revocations.clone(), shutdown.clone()).await?)
         }
         None => None,
+    };
+    let enrolment = match (&config.enrolment, desk) {
+        (Some(settings), Some(desk)) => {
+            let port = EnrolmentPort::bind(settings, identity.open_http2_server_config()?).await?;
+            Some((port, desk))
+        }
+        _ => None,
     };
     let images = match &config.images {
         Some(images) => {
@@ -287,6 +308,9 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
     if let Some((port, _)) = &images {
         addresses.insert("images", port.address());
     }
+    if let Some((port, _)) = &enrolment {
+        addresses.insert("enrolment", port.address());
+    }
     let published = directory.publish_addresses(&addresses)?;
     tracing::info!(?addresses, "The hub is ready.");
     ready();
@@ -300,6 +324,7 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
     let mut driver = tokio::spawn(driver.run());
     let mut port = tokio::spawn(serve(port, services, shutdown.clone()));
     let mut images = tokio::spawn(take_images(images, shutdown.clone()));
+    let mut enrolment = tokio::spawn(enrol(enrolment, shutdown.clone()));
     let mut rollouts = tokio::spawn(rollouts.run(shutdown.clone()));
     let mut metrics = tokio::spawn(measure(metrics, shutdown.clone()));
     let alarms = config
@@ -330,6 +355,7 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
         _ = &mut driver => Err(Error::Stopped { part: "the driver of rounds" }),
         _ = &mut port => Err(Error::Stopped { part: "the gRPC port" }),
         _ = &mut images => Err(Error::Stopped { part: "the port for images" }),
+        _ = &mut enrolment => Err(Error::Stopped { part: "the port for enrolment" }),
         _ = &mut dicomweb => Err(Error::Stopped { part: "DICOMweb" }),
         _ = &mut rollouts => Err(Error::Stopped { part: "the rollouts" }),
         _ = &mut metrics => Err(Error::Stopped { part: "the metrics" }),
@@ -354,6 +380,7 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
         &mut driver,
         &mut port,
         &mut images,
+        &mut enrolment,
         &mut dicomweb,
         &mut rollouts,
         &mut metrics,
@@ -447,6 +474,14 @@ async fn tell_of_cases(workitems: Option<CaseWorkitems>, shutdown: Shutdown) {
 async fn take_images(images: Option<(image_store::Listener, ImageStore)>, shutdown: Shutdown) {
     match images {
         Some((port, store)) => port.run(store).await,
+        None => shutdown.triggered().await,
+    }
+}
+
+/// The same for boxes that are not known yet.
+async fn enrol(enrolment: Option<(EnrolmentPort, Desk)>, shutdown: Shutdown) {
+    match enrolment {
+        Some((port, desk)) => port.run(desk, shutdown).await,
         None => shutdown.triggered().await,
     }
 }

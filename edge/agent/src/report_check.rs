@@ -203,7 +203,7 @@ pub(crate) mod tests {
                     .as_ref()
                     .to_vec(),
                 signer_signature: hub.sign_statement(&signer).unwrap(),
-                certificate: hub.certificate().to_vec(),
+                certificate: hub.certificate(),
                 content,
                 signer,
             }

@@ -16,6 +16,7 @@ mod plan;
 mod report;
 mod repository;
 mod run;
+mod site;
 mod test_set;
 
 use std::process::ExitCode;
@@ -42,6 +43,9 @@ enum Command {
     /// The region's certificate authority and what it issues.
     #[command(subcommand)]
     Pki(pki::Command),
+    /// Boxes that come to belong to a clinic.
+    #[command(subcommand)]
+    Site(site::Command),
     /// Whose certificates the hub lets in.
     #[command(subcommand)]
     Access(access::Command),
@@ -101,6 +105,7 @@ fn run(arguments: Arguments) -> anyhow::Result<String> {
     };
     match command {
         Command::Pki(command) => pki::run(&command, now),
+        Command::Site(command) => runtime()?.block_on(site::run(&command, &hub)),
         Command::Access(command) => runtime()?.block_on(access::run(&command, &hub)),
         Command::Broker(command) => broker::run(&command),
         Command::Repository(command) => repository::run(&command, now),

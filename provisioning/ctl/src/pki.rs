@@ -22,6 +22,11 @@ pub(crate) enum Command {
         #[arg(long)]
         name: String,
     },
+    /// Makes an authority below this one, for the hub to issue with while this one's key is locked away: authority.crt (this
+    /// one follows in it), authority.key.
+    Below(Another),
+    /// Makes the authority that takes this one's place. What it issues is trusted by all who trust this one.
+    Successor(Another),
     /// Issues the hub's certificate and key: hub.crt, hub.key.
     Hub {
         /// The authority's folder.
@@ -54,6 +59,18 @@ pub(crate) enum Command {
 }
 
 #[derive(Debug, clap::Args)]
+pub(crate) struct Another {
+    /// The authority's folder.
+    directory: PathBuf,
+    /// The folder of the new one; made when missing.
+    #[arg(long)]
+    out: PathBuf,
+    /// The new one's name, shown in every certificate.
+    #[arg(long)]
+    name: String,
+}
+
+#[derive(Debug, clap::Args)]
 pub(crate) struct Person {
     /// The authority's folder.
     directory: PathBuf,
@@ -68,6 +85,25 @@ pub(crate) struct Person {
 pub(crate) fn run(command: &Command, now: OffsetDateTime) -> anyhow::Result<String> {
     match command {
         Command::Init { directory, name } => init(directory, name, now),
+        Command::Below(another) => {
+            make_room(&another.out, &another.name)?;
+            load(&another.directory)?.create_below(&another.out, &another.name, now)?;
+            Ok(format!(
+                "Made the authority \"{1}\" in {0}. The hub issues with it ([enrolment] authority = \"{0}\"), and every box and the hub get {0}/authority.crt. Lock {2}/authority.key away now.",
+                another.out.display(),
+                another.name,
+                another.directory.display()
+            ))
+        }
+        Command::Successor(another) => {
+            make_room(&another.out, &another.name)?;
+            load(&another.directory)?.create_successor(&another.out, &another.name, now)?;
+            Ok(format!(
+                "Made the authority \"{1}\" in {0}; the one before it follows in {0}/authority.crt. Give that file to the hub first: boxes take it over when they renew.",
+                another.out.display(),
+                another.name
+            ))
+        }
         Command::Hub {
             directory,
             hosts,
@@ -125,12 +161,17 @@ fn issue(person: &Person, role: Role, now: OffsetDateTime) -> anyhow::Result<Str
     ))
 }
 
-fn init(directory: &Path, name: &str, now: OffsetDateTime) -> anyhow::Result<String> {
+/// A folder for a new authority.
+fn make_room(directory: &Path, name: &str) -> anyhow::Result<()> {
     if name.trim().is_empty() {
         bail!("the authority needs a name");
     }
     fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
-    refuse_existing(directory, "authority")?;
+    refuse_existing(directory, "authority")
+}
+
+fn init(directory: &Path, name: &str, now: OffsetDateTime) -> anyhow::Result<String> {
+    make_room(directory, name)?;
     Authority::create(directory, name, now)?;
     Ok(format!(
         "Made the authority \"{name}\" in {0}.\nEvery box and the hub get authority.crt. Keep {0}/authority.key here, and a copy of it offline.",

@@ -161,7 +161,7 @@ mod tests {
             content,
             signer_signature: identity.sign_statement(&signer).unwrap(),
             signer,
-            certificate: identity.certificate().to_vec(),
+            certificate: identity.certificate(),
         };
         let file = dir.path().join("report.bin");
         let verify = |bytes: &[u8], authority: &PathBuf| {

@@ -22,9 +22,8 @@ impl TlsIdentity {
     /// # Errors
     /// When the key is of a kind the region does not use, or the random source fails.
     pub fn sign(&self, bytes: &[u8]) -> Result<Signature, Error> {
-        let certificate = self.chain.first().ok_or(Error::Certificate)?;
         Ok(Signature {
-            certificate: certificate.to_vec(),
+            certificate: self.certificate(),
             signature: self.sign_raw(&with_context(bytes))?,
         })
     }
@@ -42,7 +41,7 @@ impl TlsIdentity {
         now: OffsetDateTime,
     ) -> Result<(), Error> {
         let certificate = CertificateDer::from(certificate);
-        let end = chain::trusted(&self.roots, &certificate, KeyUsage::client_auth(), now)?;
+        let end = chain::trusted(&self.now().roots, &certificate, KeyUsage::client_auth(), now)?;
         if clinic_of(&certificate)? != *clinic {
             return Err(Error::OtherClinic);
         }

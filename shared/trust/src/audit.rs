@@ -120,7 +120,7 @@ impl TlsIdentity {
             hash,
             at_ms,
             previous,
-            certificate: self.certificate().to_vec(),
+            certificate: self.certificate(),
             signature: Vec::new(),
         };
         head.signature = self.sign_raw(&head.signed_text())?;

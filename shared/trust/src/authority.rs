@@ -5,9 +5,12 @@ use std::path::Path;
 use barefoot_domain::ClinicId;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
+    KeyUsagePurpose, PublicKeyData,
 };
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use time::{Duration, OffsetDateTime};
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::{Error, Person, Role, files};
 
@@ -20,10 +23,18 @@ pub(crate) const HUB_NAME: &str = "_hub";
 /// A box or hub whose clock is a little behind must still accept a fresh certificate.
 const CLOCK_TOLERANCE: Duration = Duration::days(1);
 
-/// A region's certificate authority.
+/// Ten years.
+const AUTHORITY_VALID: Duration = Duration::days(3653);
+
+/// A region's certificate authority: a root, or one below it that works for it while the root's key lies in a safe.
+///
+/// `authority.crt` is what all trust: its first certificate is the authority's own, those of the ones above it or before it
+/// follow.
 pub struct Authority {
-    certificate_pem: String,
+    trusted_pem: String,
     issuer: Issuer<'static, KeyPair>,
+    /// Its own certificate, where another authority signed it: goes with what it issues, for those who know that one only.
+    certified: Option<String>,
 }
 
 impl fmt::Debug for Authority {
@@ -45,26 +56,59 @@ impl fmt::Debug for Issued {
 }
 
 impl Authority {
-    /// Makes a new authority, valid ten years, and writes `authority.crt` and `authority.key` into `directory`.
+    /// Makes a new root, valid ten years, and writes `authority.crt` and `authority.key` into `directory`.
     ///
     /// # Errors
     /// When a file exists already (an authority is never overwritten) or cannot be written.
     pub fn create(directory: &Path, name: &str, now: OffsetDateTime) -> Result<Self, Error> {
-        let mut params = named(name, now, Duration::days(3653));
-        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let params = authority_params(name, now, BasicConstraints::Unconstrained);
         let key = KeyPair::generate().map_err(issue)?;
-        let certificate_pem = params.self_signed(&key).map_err(issue)?.pem();
-        files::write_new_secret(&directory.join(KEY_FILE), key.serialize_pem().as_bytes())?;
-        files::write_new_public(&directory.join(CERTIFICATE_FILE), certificate_pem.as_bytes())?;
+        let trusted_pem = params.self_signed(&key).map_err(issue)?.pem();
+        save(directory, &key, &trusted_pem)?;
         Ok(Self {
-            certificate_pem,
+            trusted_pem,
             issuer: Issuer::new(params, key),
+            certified: None,
+        })
+    }
+
+    /// Makes an authority below this one, which can issue to the hub, boxes and people and to no further authority.
+    ///
+    /// # Errors
+    /// As [`Self::create`].
+    pub fn create_below(&self, directory: &Path, name: &str, now: OffsetDateTime) -> Result<Self, Error> {
+        self.certify_authority(
+            directory,
+            authority_params(name, now, BasicConstraints::Constrained(0)),
+        )
+    }
+
+    /// Makes the root that takes this one's place: whoever trusts this one can see that it is meant.
+    ///
+    /// # Errors
+    /// As [`Self::create`].
+    pub fn create_successor(&self, directory: &Path, name: &str, now: OffsetDateTime) -> Result<Self, Error> {
+        self.certify_authority(
+            directory,
+            authority_params(name, now, BasicConstraints::Unconstrained),
+        )
+    }
+
+    fn certify_authority(&self, directory: &Path, mut params: CertificateParams) -> Result<Self, Error> {
+        params.use_authority_key_identifier_extension = true;
+        let key = KeyPair::generate().map_err(issue)?;
+        let own_pem = params.signed_by(&key, &self.issuer).map_err(issue)?.pem();
+        let trusted_pem = format!("{own_pem}{}", self.trusted_pem);
+        save(directory, &key, &trusted_pem)?;
+        Ok(Self {
+            trusted_pem,
+            issuer: Issuer::new(params, key),
+            certified: Some(own_pem),
         })
     }
 
     /// # Errors
-    /// When `directory` holds no authority made by [`Authority::create`].
+    /// When `directory` holds no authority made by [`Authority::create`] and its like.
     pub fn load(directory: &Path) -> Result<Self, Error> {
         let text = |name: &str| {
             let path = directory.join(name);
@@ -73,18 +117,22 @@ impl Authority {
                 source,
             })
         };
-        let certificate_pem = text(CERTIFICATE_FILE)?;
+        let trusted_pem = text(CERTIFICATE_FILE)?;
         let key = KeyPair::from_pem(&text(KEY_FILE)?).map_err(issue)?;
-        let issuer = Issuer::from_ca_cert_pem(&certificate_pem, key).map_err(issue)?;
+        let own_pem = first_certificate(&trusted_pem).ok_or(Error::Certificate)?;
+        let issuer = Issuer::from_ca_cert_pem(&own_pem, key).map_err(issue)?;
+        let certified = is_certified_by_another(&own_pem)?.then_some(own_pem);
         Ok(Self {
-            certificate_pem,
+            trusted_pem,
             issuer,
+            certified,
         })
     }
 
+    /// The authorities to be trusted, PEM: this one, and those above it or before it.
     #[must_use]
-    pub fn certificate_pem(&self) -> &str {
-        &self.certificate_pem
+    pub fn trusted_pem(&self) -> &str {
+        &self.trusted_pem
     }
 
     /// A certificate for the hub: it serves under `hosts` (names or addresses), and may also call a broker.
@@ -138,16 +186,33 @@ impl Authority {
         self.issue(params)
     }
 
-    fn issue(&self, mut params: CertificateParams) -> Result<Issued, Error> {
+    /// A certificate for a clinic's box that made its key itself, with those above it, PEM.
+    pub(crate) fn certify_clinic(
+        &self,
+        clinic: &ClinicId,
+        key: &impl PublicKeyData,
+        now: OffsetDateTime,
+        valid: Duration,
+    ) -> Result<String, Error> {
+        let mut params = named(clinic.as_str(), now, valid);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        self.certify(params, key)
+    }
+
+    fn issue(&self, params: CertificateParams) -> Result<Issued, Error> {
+        let key = KeyPair::generate().map_err(issue)?;
+        Ok(Issued {
+            certificate_pem: self.certify(params, &key)?,
+            key_pem: key.serialize_pem(),
+        })
+    }
+
+    fn certify(&self, mut params: CertificateParams, key: &impl PublicKeyData) -> Result<String, Error> {
         // Agreement: files are sealed to the keys of hub and clinics.
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyAgreement];
         params.use_authority_key_identifier_extension = true;
-        let key = KeyPair::generate().map_err(issue)?;
-        let certificate = params.signed_by(&key, &self.issuer).map_err(issue)?;
-        Ok(Issued {
-            certificate_pem: certificate.pem(),
-            key_pem: key.serialize_pem(),
-        })
+        let certificate = params.signed_by(key, &self.issuer).map_err(issue)?.pem();
+        Ok(certificate + self.certified.as_deref().unwrap_or_default())
     }
 }
 
@@ -163,6 +228,33 @@ impl Issued {
             self.certificate_pem.as_bytes(),
         )
     }
+}
+
+fn authority_params(name: &str, now: OffsetDateTime, below: BasicConstraints) -> CertificateParams {
+    let mut params = named(name, now, AUTHORITY_VALID);
+    params.is_ca = IsCa::Ca(below);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params
+}
+
+fn save(directory: &Path, key: &KeyPair, trusted_pem: &str) -> Result<(), Error> {
+    files::write_new_secret(&directory.join(KEY_FILE), key.serialize_pem().as_bytes())?;
+    files::write_new_public(&directory.join(CERTIFICATE_FILE), trusted_pem.as_bytes())
+}
+
+/// The first certificate of a PEM text, alone.
+fn first_certificate(pem: &str) -> Option<String> {
+    const END: &str = "-----END CERTIFICATE-----";
+    let from = pem.find("-----BEGIN CERTIFICATE-----")?;
+    let length = pem.get(from..)?.find(END)? + END.len();
+    Some(format!("{}\n", pem.get(from..from + length)?))
+}
+
+/// Whether another authority certified this one.
+fn is_certified_by_another(pem: &str) -> Result<bool, Error> {
+    let der = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|_| Error::Certificate)?;
+    let (_, parsed) = X509Certificate::from_der(&der).map_err(|_| Error::Certificate)?;
+    Ok(parsed.issuer() != parsed.subject())
 }
 
 fn named(common_name: &str, now: OffsetDateTime, valid: Duration) -> CertificateParams {

@@ -56,7 +56,7 @@ impl TlsIdentity {
     /// What is signed must begin with words of its own, so that no signature is ever one of another kind.
     pub(crate) fn sign_raw(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
         let rustls = |source| Error::Rustls { source };
-        let signer = any_supported_type(&self.key)
+        let signer = any_supported_type(&self.now().key)
             .map_err(rustls)?
             .choose_scheme(&SCHEMES.map(|(scheme, _)| scheme))
             .ok_or(Error::SigningKey)?;
@@ -96,8 +96,17 @@ pub(crate) fn verify_raw(end: &EndEntityCert<'_>, message: &[u8], signature: &[u
 
 /// When a certificate ends.
 pub(crate) fn not_after(certificate: &CertificateDer<'_>) -> Result<OffsetDateTime, Error> {
+    Ok(validity(certificate)?.1)
+}
+
+/// When a certificate begins and ends.
+pub(crate) fn validity(certificate: &CertificateDer<'_>) -> Result<(OffsetDateTime, OffsetDateTime), Error> {
     let (_, parsed) = X509Certificate::from_der(certificate).map_err(|_| Error::Certificate)?;
-    Ok(parsed.validity().not_after.to_datetime())
+    let validity = parsed.validity();
+    Ok((
+        validity.not_before.to_datetime(),
+        validity.not_after.to_datetime(),
+    ))
 }
 
 fn is_hub(certificate: &CertificateDer<'_>) -> Result<bool, Error> {

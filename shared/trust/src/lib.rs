@@ -3,6 +3,7 @@
 //! - [`Authority`] issues the certificates of a region: one for the hub, one for each clinic's box.
 //! - [`TlsIdentity`] is a certificate chain with its key and the authority it trusts, read from PEM files. It makes the
 //!   only rustls configurations of the project; the one crypto provider is ring.
+//! - [`enrolment`]: how a box that nobody knows gets its certificate, and one that is known the next.
 //! - [`dicom`]: the same for scanners and archives, which come from many makers.
 //! - [`peer_of`] reads from a certificate who calls: a clinic's box or a person with a role.
 //! - [`TlsIdentity::sign`] and [`TlsIdentity::verify_signed`]: a clinic's word that another can check without the hub.
@@ -17,8 +18,12 @@ mod files;
 mod authority;
 pub use authority::{Authority, Issued};
 
+mod live;
+
 mod tls;
 pub use tls::{TlsIdentity, TlsPaths, certificate_in};
+
+pub mod enrolment;
 
 pub mod dicom;
 
@@ -90,6 +95,10 @@ pub enum Error {
     Untrusted { source: webpki::Error },
     #[error("the signer's certificate names another clinic")]
     OtherClinic,
+    #[error("the request for a certificate cannot be read, or its key is no P-256 key that signed it")]
+    Request,
+    #[error("the hub names an authority that none of those known so far has signed")]
+    UnknownAuthority,
     #[error("the certificate's key did not sign these bytes")]
     BadSignature,
     #[error("the certificate is not a hub's")]

@@ -112,7 +112,7 @@ impl TlsIdentity {
     /// The authorities this identity trusts.
     #[must_use]
     pub fn authorities(&self) -> Authorities {
-        Authorities(self.roots.as_ref().clone())
+        Authorities(self.now().roots.as_ref().clone())
     }
 }
 
@@ -213,7 +213,7 @@ mod tests {
             (
                 key.sign_report(b"content"),
                 identity.sign_statement(b"statement").unwrap(),
-                identity.certificate().to_vec(),
+                identity.certificate(),
             )
         };
         let (signature, signer_signature, certificate) = parts_of(&hub);

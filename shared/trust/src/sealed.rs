@@ -117,14 +117,17 @@ impl TlsIdentity {
             return Err(writer(Error::OtherClinic));
         }
         let at = within_grace(&certificate, now).map_err(writer)?;
-        chain::trusted(&self.roots, &certificate, Signer::Hub.usage(), at).map_err(writer)?;
+        chain::trusted(&self.now().roots, &certificate, Signer::Hub.usage(), at).map_err(writer)?;
         Reader::of(&certificate)
     }
 
     /// Our own certificate, DER; for whoever seals for us.
     #[must_use]
-    pub fn certificate(&self) -> &[u8] {
-        self.chain.first().map_or(&[], |certificate| certificate.as_ref())
+    pub fn certificate(&self) -> Vec<u8> {
+        let now = self.now();
+        now.chain
+            .first()
+            .map_or_else(Vec::new, |certificate| certificate.to_vec())
     }
 
     /// A file with `content` that only `reader` can open.
@@ -136,7 +139,7 @@ impl TlsIdentity {
             .sign_raw(&signed_text(purpose, reader, content))
             .map_err(|source| SealError::Writer { source })?;
         let mut plain = Vec::with_capacity(content.len() + 2048);
-        for part in [self.certificate(), &signature] {
+        for part in [&self.certificate(), &signature] {
             let length = u16::try_from(part.len()).map_err(|_| SealError::Key)?;
             plain.extend(length.to_be_bytes());
             plain.extend(part);
@@ -202,7 +205,7 @@ impl TlsIdentity {
         let certificate = CertificateDer::from(certificate);
         let signer = Signer::of(&certificate).map_err(writer)?;
         let at = within_grace(&certificate, now).map_err(writer)?;
-        let trusted = chain::trusted(&self.roots, &certificate, signer.usage(), at).map_err(writer)?;
+        let trusted = chain::trusted(&self.now().roots, &certificate, signer.usage(), at).map_err(writer)?;
         chain::verify_raw(&trusted, &signed_text(purpose, &us, content), signature).map_err(writer)?;
         Ok(Opened {
             writer: signer,
@@ -212,7 +215,8 @@ impl TlsIdentity {
     }
 
     fn opening_key(&self) -> Result<<Curve as Kem>::PrivateKey, SealError> {
-        let PrivateKeyDer::Pkcs8(key) = &self.key else {
+        let now = self.now();
+        let PrivateKeyDer::Pkcs8(key) = &now.key else {
             return Err(SealError::Key);
         };
         let key = p256::SecretKey::from_pkcs8_der(key.secret_pkcs8_der()).map_err(|_| SealError::Key)?;

@@ -2,15 +2,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use barefoot_domain::ClinicId;
+use rustls::client::Resumption;
+use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
-use rustls::{ClientConfig, RootCertStore, ServerConfig, crypto};
+use rustls::server::NoServerSessionStorage;
+use rustls::{ClientConfig, ConfigBuilder, ServerConfig, WantsVerifier, crypto};
+use time::OffsetDateTime;
 
-use crate::{Error, clinic_of, files};
+use crate::live::{Live, Material};
+use crate::{Error, chain, clinic_of, files};
 
 /// ALPN's name for HTTP/2 (RFC 7540 section 3.1).
-const HTTP2: &[u8] = b"h2";
+pub(crate) const HTTP2: &[u8] = b"h2";
 
 /// Where the PEM files lie.
 #[derive(Debug, Clone)]
@@ -21,11 +24,11 @@ pub struct TlsPaths {
     pub key: PathBuf,
 }
 
-/// A certificate with its key, and the authority it trusts. TLS 1.3 only: both ends are ours.
+/// A certificate with its key, and the authority it trusts. TLS 1.3 only: both ends are ours. Clones are one identity: what
+/// is renewed in one holds for all, and for every configuration made from them.
+#[derive(Clone)]
 pub struct TlsIdentity {
-    pub(crate) roots: Arc<RootCertStore>,
-    pub(crate) chain: Vec<CertificateDer<'static>>,
-    pub(crate) key: PrivateKeyDer<'static>,
+    live: Arc<Live>,
 }
 
 impl std::fmt::Debug for TlsIdentity {
@@ -36,30 +39,49 @@ impl std::fmt::Debug for TlsIdentity {
 
 impl TlsIdentity {
     /// # Errors
-    /// When a file cannot be read or holds no PEM of the wanted kind.
+    /// When a file cannot be read or holds no PEM of the wanted kind, or certificate and key do not fit together.
     pub fn load(paths: &TlsPaths) -> Result<Self, Error> {
-        let mut roots = RootCertStore::empty();
-        for certificate in certificates(&paths.authority)? {
-            roots
-                .add(certificate)
-                .map_err(|source| Error::Rustls { source })?;
+        Material::load(paths).map(Self::of)
+    }
+
+    pub(crate) fn of(material: Material) -> Self {
+        Self {
+            live: Arc::new(Live::new(material)),
         }
-        let key_pem = files::read(&paths.key)?;
-        let key = PrivateKeyDer::from_pem_slice(&key_pem).map_err(|_| Error::Pem {
-            path: paths.key.display().to_string(),
-            wanted: "private key",
-        })?;
-        Ok(Self {
-            roots: Arc::new(roots),
-            chain: certificates(&paths.certificate)?,
-            key,
-        })
+    }
+
+    /// What holds now.
+    pub(crate) fn now(&self) -> Arc<Material> {
+        self.live.now()
+    }
+
+    /// Takes the files as they are now; connections that stand go on, new ones use them.
+    ///
+    /// # Errors
+    /// As [`Self::load`]; then everything stays as it is.
+    pub fn reload(&self, paths: &TlsPaths) -> Result<(), Error> {
+        self.live.replace(Material::load(paths)?);
+        Ok(())
+    }
+
+    /// What this machine's clock lacks to the hub's, in seconds: certificates are checked by the hub's time.
+    pub fn set_clock_behind(&self, seconds: i64) {
+        self.live.set_behind(seconds);
+    }
+
+    /// When our certificate begins and ends.
+    ///
+    /// # Errors
+    /// When there is none that can be parsed.
+    pub fn validity(&self) -> Result<(OffsetDateTime, OffsetDateTime), Error> {
+        let now = self.now();
+        chain::validity(now.chain.first().ok_or(Error::Certificate)?)
     }
 
     /// For a port of ours: every caller must show a certificate of the authority.
     ///
     /// # Errors
-    /// When certificate and key do not fit together.
+    /// When the provider does not offer TLS 1.3.
     pub fn server_config(&self) -> Result<Arc<ServerConfig>, Error> {
         self.make_server_config().map(Arc::new)
     }
@@ -67,37 +89,38 @@ impl TlsIdentity {
     /// As [`Self::server_config`], for a port that speaks HTTP/2 (gRPC).
     ///
     /// # Errors
-    /// When certificate and key do not fit together.
+    /// As [`Self::server_config`].
     pub fn http2_server_config(&self) -> Result<Arc<ServerConfig>, Error> {
         let mut config = self.make_server_config()?;
         config.alpn_protocols = vec![HTTP2.to_vec()];
         Ok(Arc::new(config))
     }
 
+    /// For the one port (HTTP/2) on which boxes call that have no certificate yet, or one that ran out: nobody shows one.
+    ///
+    /// # Errors
+    /// As [`Self::server_config`].
+    pub fn open_http2_server_config(&self) -> Result<Arc<ServerConfig>, Error> {
+        let live: Arc<Live> = Arc::clone(&self.live);
+        let mut config = server_builder()?.with_no_client_auth().with_cert_resolver(live);
+        config.alpn_protocols = vec![HTTP2.to_vec()];
+        without_resumption(&mut config);
+        Ok(Arc::new(config))
+    }
+
     fn make_server_config(&self) -> Result<ServerConfig, Error> {
-        let provider = Arc::new(crypto::ring::default_provider());
-        let verifier =
-            WebPkiClientVerifier::builder_with_provider(Arc::clone(&self.roots), Arc::clone(&provider))
-                .build()
-                .map_err(|source| Error::Verifier { source })?;
-        let mut config = ServerConfig::builder_with_provider(provider)
-            .with_protocol_versions(&[&rustls::version::TLS13])
-            .and_then(|builder| {
-                builder
-                    .with_client_cert_verifier(verifier)
-                    .with_single_cert(self.chain.clone(), self.key.clone_key())
-            })
-            .map_err(|source| Error::Rustls { source })?;
-        // A session taken up again is let in by the certificate of its first day, unchecked.
-        config.session_storage = Arc::new(NoServerSessionStorage {});
-        config.send_tls13_tickets = 0;
+        let live: Arc<Live> = Arc::clone(&self.live);
+        let mut config = server_builder()?
+            .with_client_cert_verifier(Arc::clone(&self.live) as _)
+            .with_cert_resolver(live);
+        without_resumption(&mut config);
         Ok(config)
     }
 
     /// For a call to the hub or its broker.
     ///
     /// # Errors
-    /// When certificate and key do not fit together.
+    /// When the provider does not offer TLS 1.3.
     pub fn client_config(&self) -> Result<Arc<ClientConfig>, Error> {
         self.make_client_config().map(Arc::new)
     }
@@ -105,7 +128,7 @@ impl TlsIdentity {
     /// As [`Self::client_config`], for a call by HTTP/2 (gRPC).
     ///
     /// # Errors
-    /// When certificate and key do not fit together.
+    /// As [`Self::client_config`].
     pub fn http2_client_config(&self) -> Result<Arc<ClientConfig>, Error> {
         let mut config = self.make_client_config()?;
         config.alpn_protocols = vec![HTTP2.to_vec()];
@@ -113,15 +136,14 @@ impl TlsIdentity {
     }
 
     fn make_client_config(&self) -> Result<ClientConfig, Error> {
-        let provider = Arc::new(crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_protocol_versions(&[&rustls::version::TLS13])
-            .and_then(|builder| {
-                builder
-                    .with_root_certificates(Arc::clone(&self.roots))
-                    .with_client_auth_cert(self.chain.clone(), self.key.clone_key())
-            })
-            .map_err(|source| Error::Rustls { source })?;
+        let live: Arc<Live> = Arc::clone(&self.live);
+        // The verifier is the library's, with the authority that holds now and the hub's time.
+        let mut config = client_builder()?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::clone(&self.live) as _)
+            .with_client_cert_resolver(live);
+        // A session taken up again would skip the check of a certificate that was replaced.
+        config.resumption = Resumption::disabled();
         Ok(config)
     }
 
@@ -130,8 +152,26 @@ impl TlsIdentity {
     /// # Errors
     /// When it names none.
     pub fn clinic(&self) -> Result<ClinicId, Error> {
-        clinic_of(self.chain.first().ok_or(Error::NoClinic)?)
+        clinic_of(self.now().chain.first().ok_or(Error::NoClinic)?)
     }
+}
+
+pub(crate) fn client_builder() -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, Error> {
+    ClientConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()))
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .map_err(|source| Error::Rustls { source })
+}
+
+fn server_builder() -> Result<ConfigBuilder<ServerConfig, WantsVerifier>, Error> {
+    ServerConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()))
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .map_err(|source| Error::Rustls { source })
+}
+
+/// A session taken up again is let in by the certificate of its first day, unchecked.
+fn without_resumption(config: &mut ServerConfig) {
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
 }
 
 /// The first certificate of a PEM file.
@@ -161,7 +201,7 @@ pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, 
 mod tests {
     use super::*;
     use crate::Authority;
-    use time::{Duration, OffsetDateTime};
+    use time::Duration;
 
     fn now() -> OffsetDateTime {
         OffsetDateTime::now_utc()

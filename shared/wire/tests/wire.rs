@@ -31,6 +31,7 @@ fn generated_code_is_fresh() {
         "images.proto",
         "cases.proto",
         "sites.proto",
+        "enrolment.proto",
     ];
     let descriptors = protox::compile(files, [root.join("proto")]).expect("the schema compiles");
     let out = tempfile::tempdir().unwrap();

@@ -32,7 +32,7 @@ impl Ends {
             .unwrap()
         };
         let (clinic, hub) = (identity("clinic"), identity("hub"));
-        let reader = clinic.hub_reader(hub.certificate(), now).unwrap();
+        let reader = clinic.hub_reader(&hub.certificate(), now).unwrap();
         Self { clinic, hub, reader }
     }
 }

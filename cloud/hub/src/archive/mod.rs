@@ -11,6 +11,7 @@ mod commit;
 mod corrections;
 mod dicom_index;
 mod dicom_search;
+mod enrolments;
 mod federation;
 mod figures;
 mod images;
@@ -37,6 +38,7 @@ pub(crate) use cases::{
 pub(crate) use corrections::{NewCorrection, Waiting};
 pub(crate) use dicom_index::{Indexed, IndexedInstance, IndexedSeries, IndexedStudy, Located, Pending};
 pub(crate) use dicom_search::{ImageLevel, ImageSearch, Matching};
+pub(crate) use enrolments::{BoxRow, CertificateRow, CodeState, Hash, NewCode, SiteRow};
 pub(crate) use federation::{
     AttemptKey, AttemptRow, GlobalRow, MemberCounts, Next, RefusalRow, ReplyRow, RunEnd, RunRow, RunState,
     Transition, Uploaded,

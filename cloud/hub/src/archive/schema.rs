@@ -24,6 +24,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0018_made_by.sql"),
     include_str!("migrations/0019_long_lists.sql"),
     include_str!("migrations/0020_revocations.sql"),
+    include_str!("migrations/0021_enrolment.sql"),
 ];
 
 /// Each step is one transaction together with its version number: a cut leaves the older version, whole.

@@ -89,6 +89,11 @@ actions! {
     ReadAudit = "read_audit",
     CertificateRevoked = "certificate_revoked",
     CertificateRestored = "certificate_restored",
+    CodeMade = "code_made",
+    CodeCancelled = "code_cancelled",
+    BoxEnrolled = "box_enrolled",
+    CertificateRenewed = "certificate_renewed",
+    BoxCopied = "box_copied",
 }
 
 impl Actor {

@@ -1,6 +1,7 @@
 //! The hub's settings: one TOML file, every key documented in `hub.example.toml`. Each table has a file here.
 
 mod dicomweb;
+mod enrolment;
 mod grpc;
 mod images;
 mod metrics;
@@ -23,6 +24,7 @@ use self::source::Source;
 use crate::worklist::rules::{Rules, Worklist};
 
 pub use self::dicomweb::Dicomweb;
+pub use self::enrolment::Enrolment;
 pub use self::grpc::Grpc;
 pub use self::images::Images;
 pub use self::metrics::Metrics;
@@ -57,6 +59,8 @@ pub struct Config {
     pub page: Page,
     /// Absent: no gRPC port, so neither rounds nor releases.
     pub grpc: Option<Grpc>,
+    /// Absent: boxes get their certificates by hand.
+    pub enrolment: Option<Enrolment>,
     /// Absent: no release can be published.
     pub releases: Option<Releases>,
     /// Absent: no port for metrics.
@@ -81,6 +85,7 @@ struct File {
     tls: tls::Table,
     page: Page,
     grpc: Option<Grpc>,
+    enrolment: Option<Enrolment>,
     releases: Option<Releases>,
     metrics: Option<Metrics>,
     images: Option<Images>,
@@ -131,6 +136,10 @@ impl Config {
             page: read.page.checked(read.people.as_ref(), base, &source)?,
             people: read.people.map(|table| table.checked(&source)).transpose()?,
             grpc: read.grpc.map(|table| table.checked(&source)).transpose()?,
+            enrolment: read
+                .enrolment
+                .map(|table| table.checked(base, &source))
+                .transpose()?,
             releases: read.releases.map(|table| table.below(base)),
             images: read.images.map(|table| table.checked(&source)).transpose()?,
             worklist,

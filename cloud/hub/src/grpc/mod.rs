@@ -6,6 +6,7 @@
 //! maintainers get runs and models, experts get corrections, operators get boxes. Nothing that a message says about its sender is believed.
 
 mod caller;
+mod enrolment;
 mod line;
 mod listener;
 mod maintenance;
@@ -30,6 +31,7 @@ use tonic::service::{Routes, RoutesBuilder};
 use tonic::{Request, Status};
 
 pub(crate) use caller::{calling_clinic, calling_person};
+pub(crate) use enrolment::EnrolmentPort;
 pub(crate) use listener::Listener;
 pub(crate) use maintenance::Maintenance;
 pub(crate) use sites::SitesService;

@@ -26,7 +26,7 @@ use crate::Shutdown;
 use crate::dispatch::{self, Dispatch, RESEND};
 use crate::ingest::{Ingest, Pending};
 use crate::presence::Presence;
-use crate::revocation::{Holder, Revocations};
+use crate::revocation::Revocations;
 use crate::seldom::Seldom;
 use crate::worklist::alarms::AlarmFeed;
 
@@ -255,7 +255,7 @@ impl Broker {
             }
             return Ok(());
         };
-        if self.revocations.has(&Holder::Clinic(topic.clinic.clone())) {
+        if self.revocations.shuts_out(&topic.clinic) {
             if let Some(messages) = self.revoked.happened(Instant::now().into_std()) {
                 tracing::warn!(
                     messages,

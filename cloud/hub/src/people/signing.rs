@@ -143,7 +143,7 @@ impl People {
             signature: own.sign_report(content),
             signer: statement,
             signer_signature,
-            certificate: identity.certificate().to_vec(),
+            certificate: identity.certificate(),
         })
     }
 }

@@ -10,12 +10,14 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use barefoot_domain::ClinicId;
+use barefoot_trust::enrolment::key_of;
 use barefoot_trust::{Fingerprint, Peer, Person};
 use rustls::pki_types::CertificateDer;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use crate::Shutdown;
-use crate::archive::{Archive, Error, RevocationRow};
+use crate::archive::{Archive, BoxRow, Error, Hash, RevocationRow};
 use crate::audit::{Action, Actor, Entry};
 use crate::clock::now_ms;
 
@@ -33,14 +35,26 @@ pub(crate) struct Revocations {
 #[derive(Debug, Default)]
 struct Known {
     revoked: HashSet<Holder>,
+    /// Clinics whose box was enrolled.
+    boxes: HashMap<ClinicId, Enrolled>,
     open: HashMap<u64, Open>,
     opened: u64,
+}
+
+/// The one key that is let in for a clinic.
+#[derive(Debug)]
+struct Enrolled {
+    key: Hash,
+    /// There are two boxes with it: then neither is.
+    copied: bool,
 }
 
 #[derive(Debug)]
 struct Open {
     /// The peer, and its certificate.
     holders: [Holder; 2],
+    /// Of the certificate's public key.
+    key: Hash,
     cut: CancellationToken,
 }
 
@@ -53,8 +67,33 @@ pub(crate) struct Admission {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("the certificate was revoked")]
-pub(crate) struct Revoked;
+pub(crate) enum Revoked {
+    #[error("the certificate was revoked")]
+    Revoked,
+    #[error("another box was enrolled for the clinic")]
+    OtherBox,
+    #[error("there are two boxes with its key")]
+    Copied,
+    #[error("the certificate cannot be parsed")]
+    Unreadable,
+}
+
+impl Known {
+    fn check(&self, holders: &[Holder], key: &Hash) -> Result<(), Revoked> {
+        if holders.iter().any(|holder| self.revoked.contains(holder)) {
+            return Err(Revoked::Revoked);
+        }
+        let enrolled = holders.iter().find_map(|holder| match holder {
+            Holder::Clinic(clinic) => self.boxes.get(clinic),
+            Holder::Person(_) | Holder::Certificate(_) => None,
+        });
+        match enrolled {
+            Some(one) if one.key != *key => Err(Revoked::OtherBox),
+            Some(one) if one.copied => Err(Revoked::Copied),
+            Some(_) | None => Ok(()),
+        }
+    }
+}
 
 impl Revocations {
     pub(crate) async fn open(archive: Archive) -> Result<Self, Error> {
@@ -72,16 +111,16 @@ impl Revocations {
             Holder::of_peer(who),
             Holder::Certificate(Fingerprint::of(certificate)),
         ];
+        let key = key_of(certificate).map_err(|_| Revoked::Unreadable)?;
         let mut known = lock(&self.known);
-        if holders.iter().any(|holder| known.revoked.contains(holder)) {
-            return Err(Revoked);
-        }
+        known.check(&holders, &key)?;
         known.opened += 1;
         let (number, cut) = (known.opened, CancellationToken::new());
         known.open.insert(
             number,
             Open {
                 holders,
+                key,
                 cut: cut.clone(),
             },
         );
@@ -93,9 +132,24 @@ impl Revocations {
         })
     }
 
-    /// Whether all of the holder's certificates are revoked: for what comes without its certificate, through a broker.
+    /// Whether all of the holder's certificates are revoked.
     pub(crate) fn has(&self, holder: &Holder) -> bool {
         lock(&self.known).revoked.contains(holder)
+    }
+
+    /// Whether nothing of the clinic is let in: for what comes without its certificate, through a broker.
+    pub(crate) fn shuts_out(&self, clinic: &ClinicId) -> bool {
+        let known = lock(&self.known);
+        known.boxes.get(clinic).is_some_and(|one| one.copied)
+            || known.revoked.contains(&Holder::Clinic(clinic.clone()))
+    }
+
+    /// Heeds at once what was written about boxes.
+    ///
+    /// # Errors
+    /// When the archive does not answer.
+    pub(crate) async fn reread(&self) -> Result<(), Error> {
+        self.read().await
     }
 
     /// `false` when the holder was revoked already.
@@ -155,13 +209,18 @@ impl Revocations {
 
     /// What is written becomes what holds; what is open and must not be is cut.
     async fn read(&self) -> Result<(), Error> {
-        let rows = self.archive.revocations().await?;
+        let (rows, boxes) = (self.archive.revocations().await?, self.archive.enrolled_boxes().await?);
         let mut known = lock(&self.known);
         known.revoked = rows.into_iter().map(|row| row.holder).collect();
-        let Known { revoked, open, .. } = &*known;
-        let must_not = |open: &&Open| open.holders.iter().any(|holder| revoked.contains(holder));
-        for open in open.values().filter(must_not) {
-            open.cut.cancel();
+        let enrolled = |one: BoxRow| {
+            let copied = one.copied_at_ms.is_some();
+            (one.clinic, Enrolled { key: one.key, copied })
+        };
+        known.boxes = boxes.into_iter().map(enrolled).collect();
+        for open in known.open.values() {
+            if known.check(&open.holders, &open.key).is_err() {
+                open.cut.cancel();
+            }
         }
         Ok(())
     }

@@ -39,7 +39,7 @@ fn of_person(role: Role, name: &str) -> v1::Holder {
 }
 
 fn of_certificate(identity: &TlsIdentity) -> v1::Holder {
-    let certificate = CertificateDer::from_slice(identity.certificate());
+    let certificate = CertificateDer::from(identity.certificate());
     holder(Who::CertificateSha256(Fingerprint::of(&certificate).0.to_vec()))
 }
 

@@ -68,7 +68,7 @@ fn everything_that_waits_goes_once_the_urgent_first_and_stays_in_the_queue() {
         matches!(carrying.export(None), Err(Error::Hub { .. })),
         "no hub was met yet"
     );
-    hub_certificate::remember(folder.path(), &carrying.identity, hub.certificate()).unwrap();
+    hub_certificate::remember(folder.path(), &carrying.identity, &hub.certificate()).unwrap();
 
     let mut expected = Vec::new();
     let results: Vec<String> = (0..7).map(|_| put(&carrying, Lane::Results)).collect();
@@ -109,7 +109,7 @@ fn everything_that_waits_goes_once_the_urgent_first_and_stays_in_the_queue() {
 async fn receipts_are_believed_from_the_hub_only() {
     let folder = tempfile::tempdir().unwrap();
     let (carrying, hub, mut handed_on) = prepare(folder.path());
-    hub_certificate::remember(folder.path(), &carrying.identity, hub.certificate()).unwrap();
+    hub_certificate::remember(folder.path(), &carrying.identity, &hub.certificate()).unwrap();
     let id = put(&carrying, Lane::Results);
     let part = carrying.export(None).unwrap();
     let opened = hub

@@ -45,7 +45,7 @@ fn only_its_reader_opens_a_file_and_knows_who_wrote_it() {
     region(folder.path(), now);
     let [a, b, hub, hub_2] =
         ["clinic-a", "clinic-b", "hub", "hub-2"].map(|name| identity(folder.path(), name));
-    let reader = a.hub_reader(hub.certificate(), now).unwrap();
+    let reader = a.hub_reader(&hub.certificate(), now).unwrap();
     let content = b"results nobody else may read".repeat(100);
     let file = a.seal(Purpose::Results, &reader, &content).unwrap();
     assert!(
@@ -99,13 +99,13 @@ fn a_box_seals_for_nobody_but_its_own_regions_hub() {
         (there.path(), "hub"),
     ] {
         assert!(
-            a.hub_reader(identity(folder, name).certificate(), now).is_err(),
+            a.hub_reader(&identity(folder, name).certificate(), now).is_err(),
             "{name}"
         );
     }
     let hub = identity(here.path(), "hub");
     assert!(
-        a.hub_reader(hub.certificate(), now + Duration::days(31 + 120))
+        a.hub_reader(&hub.certificate(), now + Duration::days(31 + 120))
             .is_err()
     );
     assert!(a.hub_reader(b"", now).is_err());
@@ -114,7 +114,7 @@ fn a_box_seals_for_nobody_but_its_own_regions_hub() {
     let file = stranger
         .seal(
             Purpose::Results,
-            &a.hub_reader(hub.certificate(), now).unwrap(),
+            &a.hub_reader(&hub.certificate(), now).unwrap(),
             b"x",
         )
         .unwrap();
@@ -133,7 +133,7 @@ fn a_certificate_that_ran_out_on_the_way_is_believed_for_a_while() {
     let file = a
         .seal(
             Purpose::Results,
-            &a.hub_reader(hub.certificate(), now).unwrap(),
+            &a.hub_reader(&hub.certificate(), now).unwrap(),
             b"x",
         )
         .unwrap();
@@ -151,7 +151,7 @@ fn a_certificate_that_ran_out_on_the_way_is_believed_for_a_while() {
 fn what_is_cut_changed_or_not_ours_says_so() {
     let now = OffsetDateTime::now_utc();
     let (a, hub) = clinic_and_hub(now);
-    let reader = a.hub_reader(hub.certificate(), now).unwrap();
+    let reader = a.hub_reader(&hub.certificate(), now).unwrap();
     let file = a.seal(Purpose::Results, &reader, b"some results").unwrap();
     let open = |bytes: &[u8]| hub.open(Purpose::Results, bytes, now).unwrap_err();
     assert!(matches!(open(b"a shopping list"), SealError::NotSealed));

@@ -62,7 +62,7 @@ impl Hub {
         Self {
             listener: TcpListener::bind("127.0.0.1:0").await.unwrap(),
             acceptor: TlsAcceptor::from(identity.server_config().unwrap()),
-            certificate: identity.certificate().to_vec(),
+            certificate: identity.certificate(),
         }
     }
 
