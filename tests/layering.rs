@@ -105,6 +105,7 @@ const TOUCHED_IN: [(&str, &[&str]); 12] = [
             "edge/agent/src/federation",
             "edge/agent/src/federated",
             "edge/agent/src/model_slot",
+            "edge/agent/src/membership",
             "edge/agent/src/pipeline/learning",
             "cloud/hub/src/grpc",
             "cloud/hub/src/federation",

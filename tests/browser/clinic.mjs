@@ -48,3 +48,22 @@ export async function clinicHasRead({ clinic, study, report, name }) {
   await look(page, name);
   return { text: await page.locator('main').innerText() };
 }
+
+/** A new box's only page: address and code are typed in. */
+export async function setUp({ clinic, hub, code, name }) {
+  const page = await at(clinic, '/');
+  await page.locator('#hub').fill(hub);
+  await page.locator('#code').fill(code);
+  await page.locator('#set-up').click();
+  await page.waitForSelector('#set-up-done, .card-form .alert');
+  await look(page, name);
+  return { text: await page.locator('main').innerText(), done: await page.locator('#set-up-done').count() === 1 };
+}
+
+/** The box's own page, which comes by itself once it is set up. */
+export async function ownPageComes({ clinic, wanted, name }) {
+  const page = await pageOf('the clinic', clinic);
+  await page.waitForFunction((text) => document.body.innerText.includes(text), wanted);
+  await look(page, name);
+  return { text: await page.locator('body').innerText() };
+}

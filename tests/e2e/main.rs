@@ -16,6 +16,8 @@ mod story;
 
 mod intake;
 
+mod boxes_enrol;
+
 mod image_reaches_hub;
 
 mod hard_cases_reach_hub;

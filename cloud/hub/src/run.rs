@@ -162,6 +162,7 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
     let desk = match config.enrolment.clone() {
         Some(settings) => Some(Desk::open(
             settings,
+            &config.tls.authority,
             identity.as_ref().clone(),
             archive.clone(),
             revocations.clone(),

@@ -17,9 +17,10 @@ use crate::{
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// This clinic's id: 1 to 64 of a-z, 0-9, `-`; equal to the common name of the certificate. Required.
-    #[serde(deserialize_with = "clinic_id")]
-    pub clinic: ClinicId,
+    /// This clinic's id: 1 to 64 of a-z, 0-9, `-`; equal to the common name of the certificate. Default, together with
+    /// `[link.tls]`: as the hub told when the box was enrolled.
+    #[serde(default, deserialize_with = "clinic_id")]
+    pub clinic: Option<ClinicId>,
     pub storage: spool::Config,
     pub dicom: front_door::Config,
     #[serde(default)]
@@ -32,6 +33,7 @@ pub struct Config {
     pub panel: assess::PanelConfig,
     #[serde(default)]
     pub decision: assess::Config,
+    #[serde(default)]
     pub link: link::Config,
     /// The clinic's own nodes: archives, workstations. Default none.
     #[serde(default)]
@@ -185,6 +187,7 @@ impl Config {
             config.images.as_ref().map_or(Ok(()), image_upload::Config::check),
             services.map_or(Ok(()), hub_services::Config::check),
             privacy.map_or(Ok(()), local_training::Policy::check),
+            config.check_membership(),
             config.releases.as_ref().map_or(Ok(()), model_slot::Config::check),
         ];
         for check in checks {
@@ -195,10 +198,36 @@ impl Config {
         }
         Ok(config)
     }
+
+    /// Who the box is stands in the site file whole or not at all.
+    fn check_membership(&self) -> Result<(), String> {
+        let by_hand = self.link.tls.is_some();
+        if self.clinic.is_some() != by_hand {
+            return Err(
+                "clinic and [link.tls] belong together: give both, or neither and enrol the box by a code"
+                    .to_owned(),
+            );
+        }
+        let addresses = [
+            ("[link]", Some(&self.link.hub)),
+            ("[services]", self.services.as_ref().map(|one| &one.hub)),
+            ("[images]", self.images.as_ref().map(|one| &one.hub)),
+        ];
+        for (table, hub) in addresses {
+            if by_hand && hub.is_some_and(Option::is_none) {
+                return Err(format!(
+                    "{table} hub is required where the box is not enrolled by a code"
+                ));
+            }
+        }
+        Ok(())
+    }
 }
 
-fn clinic_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ClinicId, D::Error> {
-    ClinicId::new(String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+fn clinic_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ClinicId>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    let id = text.map(ClinicId::new).transpose();
+    id.map_err(serde::de::Error::custom)
 }
 
 #[cfg(test)]
@@ -220,7 +249,7 @@ mod tests {
     #[test]
     fn the_example_loads() {
         let config = Config::load(Path::new(EXAMPLE)).unwrap();
-        assert_eq!(config.clinic.as_str(), "clinic-7");
+        assert_eq!(config.clinic.unwrap().as_str(), "clinic-7");
         assert_eq!(config.dicom.unknown_scanners, front_door::UnknownScanners::Refuse);
     }
 

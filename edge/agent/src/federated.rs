@@ -89,8 +89,8 @@ impl Participant {
         let status = LearningStatus::default();
         let inner = federation::Participant::new(federation::Parts {
             clinic: settings.clinic,
+            channel: to_hub(&settings.hub, &identity)?,
             identity,
-            channel: channel(&settings.hub, &settings.tls)?,
             poll: settings.poll,
             directory: settings.directory,
             policy: settings.policy,
@@ -122,11 +122,18 @@ impl Participant {
 /// # Errors
 /// When the address or the certificate cannot be used.
 pub fn channel(hub: &str, tls: &TlsPaths) -> Result<Channel, Error> {
+    let identity = TlsIdentity::load(tls).map_err(|source| Error::Connect {
+        source: source.into(),
+    })?;
+    to_hub(hub, &identity)
+}
+
+fn to_hub(hub: &str, identity: &TlsIdentity) -> Result<Channel, Error> {
     let config = hub_services::Config {
-        hub: hub.to_owned(),
+        hub: Some(hub.to_owned()),
         poll_ms: 1,
     };
-    hub_services::channel(&config, tls).map_err(|source| Error::Connect {
+    hub_services::channel(&config, identity).map_err(|source| Error::Connect {
         source: source.into(),
     })
 }

@@ -10,6 +10,7 @@
 //! `case_index` (what the clinic sees), `picture_quality` (how good its pictures are), `scanners`, `status`.
 
 pub mod config;
+pub mod enrol_command;
 pub mod identify;
 pub mod import_command;
 pub mod logging;
@@ -56,6 +57,8 @@ mod worklist;
 mod mpps;
 
 mod hub_services;
+
+mod membership;
 
 mod local_training;
 
@@ -104,6 +107,7 @@ mod reports_aside;
 mod results;
 mod retention;
 mod scanners;
+mod set_up;
 mod site_redaction;
 mod speech;
 mod stage_times;

@@ -7,7 +7,7 @@ use anyhow::Context;
 use barefoot_edge::config::Config;
 use barefoot_edge::users::{Roles, Users};
 use barefoot_edge::{
-    identify, import_command, logging, pipeline, status_command, stick_commands, store_check,
+    enrol_command, identify, import_command, logging, pipeline, status_command, stick_commands, store_check,
 };
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
@@ -58,6 +58,10 @@ enum Command {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
+    /// Sets the box up with a code from `barefootctl site add`, as its first page and a stick do; a box that belongs to a clinic
+    /// already becomes anew what the code says. One line is read from standard input: the hub's address, a slash, the code. A
+    /// daemon that works already is to be restarted afterwards.
+    Enrol,
     /// Adds somebody who may sign in to the clinic page, or gives somebody a new PIN. The PIN is read from standard input. The
     /// daemon may run.
     User {
@@ -120,6 +124,7 @@ fn main() -> ExitCode {
             let tell = |line: &str| println!("{line}");
             return done(stick_commands::import_receipts(&config, &files, tell));
         }
+        Some(Command::Enrol) => return done(enrol(&config)),
         Some(Command::Identify { name }) => return identify(&config, &name),
         Some(Command::User { command }) => return done(user(&config, command)),
         None => {}
@@ -188,6 +193,17 @@ fn done<E: Into<anyhow::Error>>(outcome: Result<(), E>) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn enrol(config: &Config) -> anyhow::Result<()> {
+    eprintln!("HUB:PORT/CODE:");
+    let mut line = String::new();
+    std::io::stdin()
+        .read_line(&mut line)
+        .context("the code cannot be read")?;
+    let clinic = enrol_command::run(config, &line)?;
+    println!("This box belongs to {clinic} now.");
+    Ok(())
 }
 
 fn user(config: &Config, command: UserCommand) -> anyhow::Result<()> {

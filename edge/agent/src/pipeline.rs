@@ -17,6 +17,7 @@
 
 mod bookkeeping;
 mod clinic_services;
+mod first_boot;
 mod learning;
 mod models;
 mod outgoing;
@@ -28,7 +29,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use barefoot_queue::{Opened, Queue};
-use barefoot_trust::{PseudonymKey, TlsIdentity};
+use barefoot_trust::PseudonymKey;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -55,6 +56,7 @@ use crate::import::Importer;
 use crate::import_desk::ImportDesk;
 use crate::learning_status::LearningStatus;
 use crate::link::Link;
+use crate::membership::{Keeper, Membership};
 use crate::metrics::Metrics;
 use crate::model::ModelHandle;
 use crate::model_slot::HubAccess;
@@ -71,7 +73,7 @@ use crate::status::Status;
 use crate::storage_scp::StorageScp;
 use crate::study_folder::{StateDirectory, StudyKey};
 use crate::users::Users;
-use crate::{link, study};
+use crate::{link, membership, study};
 use bookkeeping::Bookkeeping;
 use clinic_services::ClinicServices;
 use learning::Learning;
@@ -107,8 +109,15 @@ pub enum Error {
     Queue { source: barefoot_queue::Error },
     #[error("the hub's services cannot be used")]
     Services { source: hub_services::Error },
-    #[error("[link.tls] the identity cannot be used")]
-    Identity { source: barefoot_trust::Error },
+    #[error("the box cannot say whose it is")]
+    Membership { source: membership::Error },
+    #[error(
+        "the page for setting the box up cannot be opened on {address}: another program may have the port"
+    )]
+    FirstBoot {
+        address: SocketAddr,
+        source: std::io::Error,
+    },
     #[error("the link to the hub cannot be set up")]
     Link { source: link::Error },
     #[error("images cannot be sent to the hub")]
@@ -130,6 +139,24 @@ pub enum Error {
 /// # Errors
 /// When a part cannot start, or stops by itself.
 pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce()) -> Result<(), Error> {
+    match Membership::of(&config).map_err(|source| Error::Membership { source })? {
+        Some(membership) => run_member(config, membership, shutdown, ready).await,
+        None => match first_boot::run(&config, &shutdown, ready).await? {
+            // The service manager was told already: the page was there.
+            Some(membership) => run_member(config, membership, shutdown, || {}).await,
+            None => Ok(()),
+        },
+    }
+}
+
+async fn run_member(
+    mut config: Config,
+    membership: Membership,
+    shutdown: CancellationToken,
+    ready: impl FnOnce(),
+) -> Result<(), Error> {
+    membership.complete(&mut config);
+    let identity = Arc::clone(&membership.identity);
     let directory = &config.storage.directory;
     let in_state = |source| Error::State {
         path: directory.display().to_string(),
@@ -151,7 +178,7 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
     let character_sets = CharacterSets::new(config.dicom.character_sets());
     let book = CaseBook::new(
         state.clone(),
-        config.clinic.clone(),
+        membership.clinic.clone(),
         pseudonyms,
         cases.clone(),
         character_sets.clone(),
@@ -180,15 +207,13 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
                 pseudonyms: pseudonym_key(&state)?,
                 character_sets: character_sets.clone(),
             };
-            let uploads = ImageUploads::open(images, &config.link.tls.paths(), parts, &cases)
+            let uploads = ImageUploads::open(images, &identity, parts, &cases)
                 .map_err(|source| Error::Images { source })?;
             Some(uploads)
         }
     };
     let outgoing = OutgoingResults::new(Arc::clone(&book), queue.clone(), images.clone());
-    let identity =
-        Arc::new(TlsIdentity::load(&config.link.tls.paths()).map_err(|source| Error::Identity { source })?);
-    let check = ReportCheck::new(config.clinic.clone(), Arc::clone(&identity));
+    let check = ReportCheck::new(membership.clinic.clone(), Arc::clone(&identity));
     let aside = ReportsAside::open(&state).map_err(in_state)?;
     let keeping = Bookkeeping::new(
         Arc::clone(&book),
@@ -214,10 +239,9 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
     let finding_names = FindingNames::default();
     let (models, for_the_model_beside) = ModelHandle::new();
     let services = match &config.services {
-        Some(services) => Some(
-            hub_services::channel(services, &config.link.tls.paths())
-                .map_err(|source| Error::Services { source })?,
-        ),
+        Some(services) => {
+            Some(hub_services::channel(services, &identity).map_err(|source| Error::Services { source })?)
+        }
         None => None,
     };
     let models_of = Models {
@@ -241,6 +265,7 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
     let (idle, learning_status) = (Idle::default(), LearningStatus::default());
     let learning = Learning::new(
         &config,
+        &membership,
         services.clone(),
         &state,
         &cases,
@@ -303,7 +328,7 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
         fonts: Mutex::default(),
     };
     let sources = Sources {
-        clinic: config.clinic.clone(),
+        clinic: membership.clinic.clone(),
         cases,
         scanners,
         status: status.clone(),
@@ -320,7 +345,7 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
         orders: clinic_services.orders(),
         carrying: Some(Carrying {
             queue: queue.clone(),
-            identity,
+            identity: Arc::clone(&identity),
             from_hub: Some(from_hub_in.clone()),
             hub_clock: hub_clock.clone(),
             state: directory.clone(),
@@ -369,7 +394,14 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
         hub_clock,
         state: directory.clone(),
     };
-    let link = Link::new(config.link, config.clinic, parts).map_err(|source| Error::Link { source })?;
+    let keeper = Keeper::new(
+        &membership,
+        directory.clone(),
+        Duration::from_secs(config.link.identity_check_s),
+        parts.status.standing(),
+    );
+    let link = Link::new(config.link, membership.clinic, identity, parts)
+        .map_err(|source| Error::Link { source })?;
 
     let ports = [
         ("dicom", dicom),
@@ -389,6 +421,9 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
     // Scanners do not wait for it: what they send meanwhile is kept, and assessed once it is known who answers.
     tasks.spawn(models_of.run(shutdown.clone()));
     tasks.spawn(link.run(shutdown.clone()));
+    if let Some(keeper) = keeper {
+        tasks.spawn(keeper.run(shutdown.clone()));
+    }
     tasks.spawn(deliveries.clone().run(shutdown.clone()));
     tasks.spawn(commitment.run(shutdown.clone()));
     if let Some(results) = results {

@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 
 use crate::clock::now_ms;
 use crate::hub_clock::HubClock;
+use crate::membership::Standing;
 use crate::stage_times::StageTimes;
 
 /// How full the disk is.
@@ -65,6 +66,7 @@ struct Inner {
     releases: RwLock<ReleaseStatus>,
     stick_asked: Arc<Notify>,
     stage_times: StageTimes,
+    standing: Standing,
 }
 
 /// Which model answers, or why none does.
@@ -113,6 +115,12 @@ impl Status {
             inner: Arc::default(),
             queue,
         }
+    }
+
+    /// How the box stands with its hub.
+    #[must_use]
+    pub(crate) fn standing(&self) -> Standing {
+        self.inner.standing.clone()
     }
 
     pub(crate) fn count_stored(&self) {

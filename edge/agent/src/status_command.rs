@@ -92,6 +92,17 @@ fn troubles(status: &Value) -> Vec<String> {
             "results have been waiting for more than a day: is the line cut? They can go by stick (export-queue)".to_owned(),
         );
     }
+    if let Some(words) = status.pointer("/identity/refused").and_then(Value::as_str) {
+        troubles.push(format!("the hub does not let this box in any more: {words}"));
+    }
+    if status.pointer("/identity/overdue").and_then(Value::as_bool) == Some(true) {
+        troubles.push(
+            "the box's certificate ends soon and was not renewed: it needs a line to the hub".to_owned(),
+        );
+    }
+    if number("/identity/clock_behind_s") != 0 {
+        troubles.push("the box's clock is wrong".to_owned());
+    }
     if let Some(trouble) = status.pointer("/trouble").and_then(Value::as_str) {
         troubles.push(format!("the next model does not come: {trouble}"));
     }

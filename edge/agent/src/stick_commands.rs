@@ -7,6 +7,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use barefoot_domain::ClinicId;
 use barefoot_queue::Queue;
 use barefoot_trust::{Purpose, Reader, TlsIdentity, sealed_for};
 
@@ -15,6 +16,7 @@ use crate::config::Config;
 use crate::error_chain::chain;
 use crate::hub_certificate;
 use crate::hub_clock::HubClock;
+use crate::membership::{self, Membership};
 use crate::page_client::{self, PageAnswer, PageClient};
 use crate::study_folder::{StateDirectory, sync_directory};
 
@@ -27,8 +29,8 @@ const SPARE_BYTES: u64 = 256 * 1024;
 /// Why nothing, or not all, was exported or imported.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("the identity of [link.tls] cannot be used")]
-    Identity { source: barefoot_trust::Error },
+    #[error("this box cannot say whose it is")]
+    Membership { source: membership::Error },
     #[error("the daemon cannot be asked")]
     Page { source: page_client::Error },
     #[error("the daemon refuses: {why}")]
@@ -57,8 +59,8 @@ pub enum Error {
 /// When the hub is not known yet, or the folder cannot take a file; files before that one are complete.
 pub fn export(config: &Config, folder: &Path, mut tell: impl FnMut(&str)) -> Result<(), Error> {
     let state = &config.storage.directory;
-    let identity =
-        TlsIdentity::load(&config.link.tls.paths()).map_err(|source| Error::Identity { source })?;
+    let membership = Membership::required(config).map_err(|source| Error::Membership { source })?;
+    let identity = membership.identity.as_ref().clone();
     let reader =
         hub_certificate::reader(state, &identity).map_err(|error| Error::Export { why: chain(&error) })?;
     let source = Source::open(config, identity)?;
@@ -66,7 +68,7 @@ pub fn export(config: &Config, folder: &Path, mut tell: impl FnMut(&str)) -> Res
     loop {
         let part = source.part(after)?;
         if let Some(span) = part.span {
-            let path = folder.join(name_of(config, span));
+            let path = folder.join(name_of(&membership.clinic, span));
             if is_there(&path, &reader) {
                 tell(&format!("{} is there already.", path.display()));
             } else {
@@ -151,8 +153,8 @@ fn refused(answer: &PageAnswer) -> Error {
 }
 
 /// Says which records are in it, so that the same export gives the same names.
-fn name_of(config: &Config, (first, last): (Place, Place)) -> PathBuf {
-    PathBuf::from(format!("{}-{first}-{last}.{ENDING}", config.clinic))
+fn name_of(clinic: &ClinicId, (first, last): (Place, Place)) -> PathBuf {
+    PathBuf::from(format!("{clinic}-{first}-{last}.{ENDING}"))
 }
 
 /// Whether an earlier export has written this file whole, for the same hub.

@@ -15,6 +15,7 @@ use crate::case_book::CaseBook;
 use crate::case_index::CaseIndex;
 use crate::character_sets::CharacterSets;
 use crate::config::Config;
+use crate::membership::Membership;
 use crate::pipeline::{Error, open_queue, pseudonym_key};
 use crate::spool::{Spool, whole};
 use crate::status::Status;
@@ -57,6 +58,7 @@ pub fn check(config: &Config, list: bool) -> Result<StoreReport, Error> {
         path: directory.display().to_string(),
         source,
     };
+    let membership = Membership::required(config).map_err(|source| Error::Membership { source })?;
     let state = StateDirectory::open(directory).map_err(in_state)?;
     let pseudonyms: PseudonymKey = pseudonym_key(&state)?;
     let status = Status::new(open_queue(&state)?);
@@ -66,7 +68,7 @@ pub fn check(config: &Config, list: bool) -> Result<StoreReport, Error> {
     let index = CaseIndex::default();
     let book = CaseBook::new(
         state.clone(),
-        config.clinic.clone(),
+        membership.clinic,
         pseudonyms,
         index.clone(),
         CharacterSets::new(config.dicom.character_sets()),

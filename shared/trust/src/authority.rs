@@ -12,7 +12,7 @@ use rustls::pki_types::pem::PemObject;
 use time::{Duration, OffsetDateTime};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use crate::{Error, Person, Role, files};
+use crate::{Error, Person, Role, files, tls};
 
 const CERTIFICATE_FILE: &str = "authority.crt";
 const KEY_FILE: &str = "authority.key";
@@ -127,6 +127,39 @@ impl Authority {
             issuer,
             certified,
         })
+    }
+
+    /// The text of a file of trusted authorities.
+    ///
+    /// # Errors
+    /// When it cannot be read, or this authority is not among them.
+    pub fn trusted_in(&self, file: &Path) -> Result<String, Error> {
+        let own = CertificateDer::from_pem_slice(self.trusted_pem.as_bytes());
+        let own = own.map_err(|_| Error::Certificate)?;
+        if !tls::certificates(file)?.contains(&own) {
+            return Err(Error::NotAmongTrusted {
+                path: file.display().to_string(),
+            });
+        }
+        fs::read_to_string(file).map_err(|source| Error::Read {
+            path: file.display().to_string(),
+            source,
+        })
+    }
+
+    /// Whether it was this authority's own key that signed a certificate (DER).
+    #[must_use]
+    pub fn has_issued(&self, certificate: &[u8]) -> bool {
+        let Ok(own) = CertificateDer::from_pem_slice(self.trusted_pem.as_bytes()) else {
+            return false;
+        };
+        let (Ok((_, own)), Ok((_, other))) = (
+            X509Certificate::from_der(&own),
+            X509Certificate::from_der(certificate),
+        ) else {
+            return false;
+        };
+        other.verify_signature(Some(own.public_key())).is_ok()
     }
 
     /// The authorities to be trusted, PEM: this one, and those above it or before it.

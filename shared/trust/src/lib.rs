@@ -21,7 +21,7 @@ pub use authority::{Authority, Issued};
 mod live;
 
 mod tls;
-pub use tls::{TlsIdentity, TlsPaths, certificate_in};
+pub use tls::{Pem, TlsIdentity, TlsPaths, certificate_in};
 
 pub mod enrolment;
 
@@ -99,6 +99,10 @@ pub enum Error {
     Request,
     #[error("the hub names an authority that none of those known so far has signed")]
     UnknownAuthority,
+    #[error(
+        "{path} does not hold the authority that issues to boxes: they would not trust their own certificates"
+    )]
+    NotAmongTrusted { path: String },
     #[error("the certificate's key did not sign these bytes")]
     BadSignature,
     #[error("the certificate is not a hub's")]

@@ -13,6 +13,7 @@ use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 use rustls::{DigitallySignedStruct, DistinguishedName, RootCertStore, SignatureScheme, crypto};
 
+use crate::tls::Pem;
 use crate::{Error, TlsPaths, files, tls};
 
 /// What an identity consists of at one moment.
@@ -28,25 +29,37 @@ pub(crate) struct Material {
 
 impl Material {
     pub(crate) fn load(paths: &TlsPaths) -> Result<Self, Error> {
+        let key = PrivateKeyDer::from_pem_slice(&files::read(&paths.key)?).map_err(|_| Error::Pem {
+            path: paths.key.display().to_string(),
+            wanted: "private key",
+        })?;
+        Self::new(
+            tls::certificates(&paths.authority)?,
+            tls::certificates(&paths.certificate)?,
+            key,
+        )
+    }
+
+    pub(crate) fn parse(pem: &Pem<'_>) -> Result<Self, Error> {
+        let certificates = |text: &str| {
+            let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text.as_bytes()).collect();
+            all.map_err(|_| Error::Certificate)
+        };
+        let key = PrivateKeyDer::from_pem_slice(pem.key.as_bytes()).map_err(|_| Error::SigningKey)?;
+        Self::new(certificates(pem.authorities)?, certificates(pem.chain)?, key)
+    }
+
+    fn new(
+        authorities: Vec<CertificateDer<'static>>,
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    ) -> Result<Self, Error> {
         let mut roots = RootCertStore::empty();
-        for certificate in tls::certificates(&paths.authority)? {
+        for certificate in authorities {
             roots
                 .add(certificate)
                 .map_err(|source| Error::Rustls { source })?;
         }
-        let key_pem = files::read(&paths.key)?;
-        let key = PrivateKeyDer::from_pem_slice(&key_pem).map_err(|_| Error::Pem {
-            path: paths.key.display().to_string(),
-            wanted: "private key",
-        })?;
-        Self::new(roots, tls::certificates(&paths.certificate)?, key)
-    }
-
-    pub(crate) fn new(
-        roots: RootCertStore,
-        chain: Vec<CertificateDer<'static>>,
-        key: PrivateKeyDer<'static>,
-    ) -> Result<Self, Error> {
         let (roots, provider) = (Arc::new(roots), Arc::new(crypto::ring::default_provider()));
         let verifier = |source| Error::Verifier { source };
         let certified = CertifiedKey::from_der(chain.clone(), key.clone_key(), &provider)

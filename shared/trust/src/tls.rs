@@ -24,6 +24,21 @@ pub struct TlsPaths {
     pub key: PathBuf,
 }
 
+/// The same as texts.
+#[derive(Clone, Copy)]
+pub struct Pem<'a> {
+    pub authorities: &'a str,
+    /// Our certificate, with those above it.
+    pub chain: &'a str,
+    pub key: &'a str,
+}
+
+impl std::fmt::Debug for Pem<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Pem(secret)")
+    }
+}
+
 /// A certificate with its key, and the authority it trusts. TLS 1.3 only: both ends are ours. Clones are one identity: what
 /// is renewed in one holds for all, and for every configuration made from them.
 #[derive(Clone)]
@@ -44,10 +59,16 @@ impl TlsIdentity {
         Material::load(paths).map(Self::of)
     }
 
-    pub(crate) fn of(material: Material) -> Self {
+    fn of(material: Material) -> Self {
         Self {
             live: Arc::new(Live::new(material)),
         }
+    }
+
+    /// # Errors
+    /// When a text holds no PEM of the wanted kind, or certificate and key do not fit together.
+    pub fn parse(pem: &Pem<'_>) -> Result<Self, Error> {
+        Material::parse(pem).map(Self::of)
     }
 
     /// What holds now.
@@ -61,6 +82,15 @@ impl TlsIdentity {
     /// As [`Self::load`]; then everything stays as it is.
     pub fn reload(&self, paths: &TlsPaths) -> Result<(), Error> {
         self.live.replace(Material::load(paths)?);
+        Ok(())
+    }
+
+    /// Takes these from now on; connections that stand go on.
+    ///
+    /// # Errors
+    /// As [`Self::parse`]; then everything stays as it is.
+    pub fn replace(&self, pem: &Pem<'_>) -> Result<(), Error> {
+        self.live.replace(Material::parse(pem)?);
         Ok(())
     }
 

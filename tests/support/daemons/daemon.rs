@@ -105,6 +105,29 @@ impl Daemon {
         Ok(())
     }
 
+    /// Waits until the running one announces this port, as a box does once it belongs to a clinic.
+    ///
+    /// # Errors
+    /// When it does not in time; with the end of its log.
+    pub async fn opens(&mut self, port: &str) -> Result<(), Error> {
+        let announced = self.state.join("addresses.json");
+        let what = format!("{} to open its port {port}", self.name);
+        let found = wait_for(&what, STARTS_WITHIN, async || {
+            let text = fs::read(&announced).map_err(|_| "no addresses.json".to_owned())?;
+            let found: Announced = serde_json::from_slice(&text).map_err(|error| error.to_string())?;
+            if found.addresses.contains_key(port) {
+                Ok(found.addresses)
+            } else {
+                Err("not yet".to_owned())
+            }
+        });
+        self.addresses = found.await.map_err(|source| Error::TimedOut {
+            source,
+            log: self.log(),
+        })?;
+        Ok(())
+    }
+
     /// Starts it with more arguments and waits for its end, as `--check-config` or a broken configuration needs.
     ///
     /// # Errors

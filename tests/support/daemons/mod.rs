@@ -10,7 +10,7 @@ mod daemon;
 pub use daemon::Daemon;
 
 mod region;
-pub use region::{Edge, EdgeOptions, Hub, Region, workspace};
+pub use region::{Edge, EdgeOptions, Hub, HubPorts, Region, workspace};
 
 mod pages;
 pub use pages::{ClinicPresence, EdgeCase, EdgeStatus, Finding, HubResult, HubStatus, QueueDepth};

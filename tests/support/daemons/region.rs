@@ -32,6 +32,14 @@ pub struct Hub(Daemon);
 #[derive(Debug)]
 pub struct Edge(Daemon);
 
+/// Ports of a hub that boxes are told of.
+#[derive(Debug, Clone, Copy)]
+pub struct HubPorts {
+    pub mqtt: u16,
+    pub grpc: u16,
+    pub enrolment: u16,
+}
+
 /// What a clinic's site file says where tests want it different.
 #[derive(Debug, Clone)]
 pub struct EdgeOptions {
@@ -221,6 +229,84 @@ impl Region {
         )
     }
 
+    /// A hub that gives boxes their certificates, as an authority below the region's root, on ports that stay. `more` are
+    /// further lines of `[enrolment]`. Not started yet.
+    ///
+    /// # Errors
+    /// When its certificates or its configuration cannot be written.
+    pub fn enrolling_hub(&self, ports: HubPorts, more: &str) -> Result<Hub, Error> {
+        let certificates = |source| Error::Certificates { source };
+        let issuing = self.folder.path().join("issuing");
+        make_folder(&issuing)?;
+        let now = OffsetDateTime::now_utc();
+        self.authority
+            .create_below(&issuing, "Throw-away region, issuing", now)
+            .map_err(certificates)?;
+        self.issue_enrolling_hub(&self.authority, &issuing)?;
+        self.write_enrolling_hub(ports, &issuing, more)
+    }
+
+    /// The certificate of such a hub, for years, and whom it trusts, in a folder.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn issue_enrolling_hub(&self, issuer: &Authority, folder: &Path) -> Result<(), Error> {
+        let hosts = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+        issuer
+            .issue_hub(&hosts, OffsetDateTime::now_utc(), Duration::days(2000))
+            .and_then(|issued| issued.save(folder, "hub"))
+            .map_err(|source| Error::Certificates { source })
+    }
+
+    /// The same hub with the authority, the certificate and the trusted ones (`trusted.crt`, else `authority.crt`) that lie in
+    /// `issuing`.
+    ///
+    /// # Errors
+    /// When its configuration cannot be written.
+    pub fn write_enrolling_hub(&self, ports: HubPorts, issuing: &Path, more: &str) -> Result<Hub, Error> {
+        let folder = self.folder.path().join("hub");
+        make_folder(&folder)?;
+        let hub = Daemon::new("barefoot-hub", &folder);
+        let trusted = Some(issuing.join("trusted.crt")).filter(|file| file.exists());
+        let HubPorts {
+            mqtt,
+            grpc,
+            enrolment,
+        } = ports;
+        let text = format!(
+            "[storage]\ndirectory = {storage}\n\n[mqtt]\nendpoint = \"embedded\"\nlisten = \"127.0.0.1:{mqtt}\"\n\n\
+             [tls]\nauthority = {authority}\ncertificate = {certificate}\nkey = {key}\n\n\
+             [page]\nlisten = \"127.0.0.1:0\"\nlanguage = \"en\"\n\n[grpc]\nlisten = \"127.0.0.1:{grpc}\"\n\n\
+             [enrolment]\nlisten = \"127.0.0.1:{enrolment}\"\naddress = \"localhost:{enrolment}\"\n\
+             mqtt = \"localhost:{mqtt}\"\nservices = \"localhost:{grpc}\"\nauthority = {issuing}\n{more}",
+            storage = quoted(hub.state()),
+            authority = quoted(&trusted.unwrap_or_else(|| issuing.join("authority.crt"))),
+            certificate = quoted(&issuing.join("hub.crt")),
+            key = quoted(&issuing.join("hub.key")),
+            issuing = quoted(issuing),
+        );
+        write(hub.config(), &text)?;
+        Ok(Hub(hub))
+    }
+
+    /// The region's root.
+    #[must_use]
+    pub fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
+    /// A box that belongs to no clinic yet, in a folder of its own. Not started yet.
+    ///
+    /// # Errors
+    /// When its files cannot be written.
+    pub fn new_box(&self, name: &str, options: &EdgeOptions) -> Result<Edge, Error> {
+        let folder = self.folder.path().join(name);
+        make_folder(&folder)?;
+        let edge = Daemon::new("barefoot-edge", &folder);
+        write(edge.config(), &site_text("", "", options, edge.state(), ""))?;
+        Ok(Edge(edge))
+    }
+
     /// A hub behind a broker. Not started yet.
     ///
     /// # Errors
@@ -267,45 +353,13 @@ impl Region {
     /// The text of a site file, for tests that write their own variant of it.
     #[must_use]
     pub fn site_file(&self, clinic: &str, hub: &str, options: &EdgeOptions, state: &Path) -> String {
-        let scanners: String = options
-            .scanners
-            .iter()
-            .map(|title| format!("[[dicom.scanner]]\nae_title = {}\n", text(title)))
-            .collect();
-        let onnxruntime = options
-            .onnxruntime
-            .as_ref()
-            .map_or_else(String::new, |path| format!("onnxruntime = {}\n", quoted(path)));
-        format!(
-            "clinic = {clinic}\n\n[storage]\ndirectory = {storage}\n{ROOM}\n[dicom]\n{dicom}ae_title = \"BAREFOOT\"\n\
-             unknown_scanners = {unknown}\n\n{scanners}\n[study]\nquiet_period_ms = {quiet}\nafter_release_ms = {release}\n\n\
-             [model]\nbundle = {bundle}\nengine = {engine}\nprecision = {precision}\n{onnxruntime}{model}\n\
-             [decision]\nreview_below = {review:.3}\n\n[link]\nhub = {hub}\n{link}\n[link.tls]\n{tls}\n\n\
-             [page]\nlisten = {page}\nlanguage = {language}\n\n{more}",
-            more = options.more,
-            clinic = text(clinic),
-            storage = quoted(state),
-            dicom = match options.dicom_listen.as_str() {
-                "" => String::new(),
-                address => format!("listen = {}\n", text(address)),
-            },
-            unknown = text(if options.refuse_unknown {
-                "refuse"
-            } else {
-                "accept"
-            }),
-            quiet = options.quiet_period_ms,
-            release = options.after_release_ms,
-            bundle = quoted(&options.bundle),
-            model = options.model,
-            engine = text(options.engine),
-            precision = text(options.precision),
-            review = options.review_below,
-            hub = text(hub),
-            link = options.link,
-            tls = self.tls(clinic),
-            page = text(&options.page_listen),
-            language = text(options.language),
+        let tls = format!("[link.tls]\n{}\n", self.tls(clinic));
+        site_text(
+            &format!("clinic = {}\n", text(clinic)),
+            &format!("hub = {}\n", text(hub)),
+            options,
+            state,
+            &tls,
         )
     }
 
@@ -318,6 +372,47 @@ impl Region {
             quoted(&pki.join(format!("{name}.key"))),
         )
     }
+}
+
+/// Of `clinic`, `hub` and `tls` each may be left out.
+fn site_text(clinic: &str, hub: &str, options: &EdgeOptions, state: &Path, tls: &str) -> String {
+    let scanners: String = options
+        .scanners
+        .iter()
+        .map(|title| format!("[[dicom.scanner]]\nae_title = {}\n", text(title)))
+        .collect();
+    let onnxruntime = options
+        .onnxruntime
+        .as_ref()
+        .map_or_else(String::new, |path| format!("onnxruntime = {}\n", quoted(path)));
+    format!(
+        "{clinic}\n[storage]\ndirectory = {storage}\n{ROOM}\n[dicom]\n{dicom}ae_title = \"BAREFOOT\"\n\
+         unknown_scanners = {unknown}\n\n{scanners}\n[study]\nquiet_period_ms = {quiet}\nafter_release_ms = {release}\n\n\
+         [model]\nbundle = {bundle}\nengine = {engine}\nprecision = {precision}\n{onnxruntime}{model}\n\
+         [decision]\nreview_below = {review:.3}\n\n[link]\n{hub}{link}\n{tls}\n\
+         [page]\nlisten = {page}\nlanguage = {language}\n\n{more}",
+        more = options.more,
+        storage = quoted(state),
+        dicom = match options.dicom_listen.as_str() {
+            "" => String::new(),
+            address => format!("listen = {}\n", text(address)),
+        },
+        unknown = text(if options.refuse_unknown {
+            "refuse"
+        } else {
+            "accept"
+        }),
+        quiet = options.quiet_period_ms,
+        release = options.after_release_ms,
+        bundle = quoted(&options.bundle),
+        model = options.model,
+        engine = text(options.engine),
+        precision = text(options.precision),
+        review = options.review_below,
+        link = options.link,
+        page = text(&options.page_listen),
+        language = text(options.language),
+    )
 }
 
 impl Deref for Hub {

@@ -148,7 +148,7 @@ impl Archive {
                 return Ok(false);
             }
             sqlx::query(
-                "INSERT INTO boxes (clinic, key, enrolled_at_ms) VALUES (?, ?, ?) ON CONFLICT (clinic) DO UPDATE \
+                "INSERT INTO enrolled_boxes (clinic, key, enrolled_at_ms) VALUES (?, ?, ?) ON CONFLICT (clinic) DO UPDATE \
                  SET key = excluded.key, enrolled_at_ms = excluded.enrolled_at_ms, copied_at_ms = NULL",
             )
             .bind(issued.clinic.as_str())
@@ -219,12 +219,13 @@ impl Archive {
     ) -> Result<bool, Error> {
         let attempt = async {
             let mut transaction = self.begin().await?;
-            let marked =
-                sqlx::query("UPDATE boxes SET copied_at_ms = ? WHERE clinic = ? AND copied_at_ms IS NULL")
-                    .bind(now_ms)
-                    .bind(clinic.as_str())
-                    .execute(&mut *transaction)
-                    .await?;
+            let marked = sqlx::query(
+                "UPDATE enrolled_boxes SET copied_at_ms = ? WHERE clinic = ? AND copied_at_ms IS NULL",
+            )
+            .bind(now_ms)
+            .bind(clinic.as_str())
+            .execute(&mut *transaction)
+            .await?;
             if marked.rows_affected() == 0 {
                 return Ok(false);
             }
@@ -236,7 +237,7 @@ impl Archive {
     }
 
     pub(crate) async fn enrolled_boxes(&self) -> Result<Vec<BoxRow>, Error> {
-        let rows = sqlx::query("SELECT clinic, key, enrolled_at_ms, copied_at_ms FROM boxes")
+        let rows = sqlx::query("SELECT clinic, key, enrolled_at_ms, copied_at_ms FROM enrolled_boxes")
             .fetch_all(&self.pool)
             .await
             .map_err(query)?;
@@ -258,9 +259,9 @@ impl Archive {
             "SELECT clinic, MAX(code) AS code, MAX(enrolled) AS enrolled, MAX(until) AS until, MAX(copied) AS copied FROM ( \
                SELECT clinic, expires_at_ms AS code, NULL AS enrolled, NULL AS until, NULL AS copied FROM enrolments \
                  WHERE ended IS NULL AND expires_at_ms > ? \
-               UNION ALL SELECT clinic, NULL, enrolled_at_ms, NULL, copied_at_ms FROM boxes \
+               UNION ALL SELECT clinic, NULL, enrolled_at_ms, NULL, copied_at_ms FROM enrolled_boxes \
                UNION ALL SELECT c.clinic, NULL, NULL, c.not_after_ms, NULL FROM certificates c \
-                 JOIN boxes b ON b.clinic = c.clinic AND b.key = c.key) \
+                 JOIN enrolled_boxes b ON b.clinic = c.clinic AND b.key = c.key) \
              GROUP BY clinic ORDER BY clinic",
         )
         .bind(now_ms)

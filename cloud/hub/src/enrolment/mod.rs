@@ -7,6 +7,7 @@
 
 mod refusal;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use barefoot_domain::ClinicId;
@@ -27,8 +28,8 @@ pub(crate) use refusal::Refusal;
 
 const HOUR_MS: i64 = 3_600_000;
 
-/// A certificate is renewed when this much of its life is over, and not before: numerator and denominator.
-const RENEWED_AFTER: (i64, i64) = (1, 2);
+/// A certificate is renewed when this part of its life is over, or when another authority issues than did.
+const RENEWED_AFTER: (i64, i64) = (2, 3);
 
 /// A handle; cheap to clone.
 #[derive(Debug, Clone)]
@@ -38,6 +39,8 @@ pub(crate) struct Desk(Arc<Parts>);
 struct Parts {
     settings: Enrolment,
     authority: Authority,
+    /// Whom the hub itself trusts, PEM: what boxes are told.
+    trusted: String,
     identity: TlsIdentity,
     archive: Archive,
     revocations: Revocations,
@@ -54,19 +57,24 @@ pub(crate) struct NewSite {
 }
 
 impl Desk {
+    /// `trusted` is the file of those whom the hub trusts, the authority of the settings among them.
+    ///
     /// # Errors
-    /// When the authority of the settings cannot be used.
+    /// When the authority cannot be used, or is none of these.
     pub(crate) fn open(
         settings: Enrolment,
+        trusted: &Path,
         identity: TlsIdentity,
         archive: Archive,
         revocations: Revocations,
         clock: Clock,
     ) -> Result<Self, barefoot_trust::Error> {
         let authority = Authority::load(&settings.authority)?;
+        let trusted = authority.trusted_in(trusted)?;
         Ok(Self(Arc::new(Parts {
             settings,
             authority,
+            trusted,
             identity,
             archive,
             revocations,
@@ -201,7 +209,8 @@ impl Desk {
         }
         let lived = parts.clock.now_ms() - old.issued_at_ms;
         let (part, of) = RENEWED_AFTER;
-        if lived * of < (old.not_after_ms - old.issued_at_ms) * part {
+        let is_young = lived * of < (old.not_after_ms - old.issued_at_ms) * part;
+        if is_young && parts.authority.has_issued(&asked.certificate) {
             return Ok(self.membership(&old));
         }
         let now = self.now()?;
@@ -309,7 +318,7 @@ impl Desk {
         v1::Membership {
             clinic: certificate.clinic.to_string(),
             certificates: certificate.chain.clone(),
-            authorities: self.0.authority.trusted_pem().to_owned(),
+            authorities: self.0.trusted.clone(),
             hub: Some(v1::HubAddresses {
                 mqtt: settings.mqtt.clone(),
                 services: settings.services.clone(),

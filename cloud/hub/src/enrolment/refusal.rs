@@ -28,6 +28,24 @@ pub(crate) enum Refusal {
     Busy,
 }
 
+impl Refusal {
+    /// For the box, which says it in the reader's language.
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Self::UnknownCode => "unknown_code",
+            Self::ExpiredCode => "expired_code",
+            Self::CancelledCode => "cancelled_code",
+            Self::UsedCode => "used_code",
+            Self::BadRequest => "bad_request",
+            Self::ShutOut => "shut_out",
+            Self::UnknownBox => "unknown_box",
+            Self::OtherBox => "other_box",
+            Self::Copied => "copied",
+            Self::Busy => "busy",
+        }
+    }
+}
+
 impl From<archive::Error> for Refusal {
     fn from(error: archive::Error) -> Self {
         let cause = std::error::Error::source(&error).map(ToString::to_string);

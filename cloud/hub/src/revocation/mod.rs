@@ -209,7 +209,10 @@ impl Revocations {
 
     /// What is written becomes what holds; what is open and must not be is cut.
     async fn read(&self) -> Result<(), Error> {
-        let (rows, boxes) = (self.archive.revocations().await?, self.archive.enrolled_boxes().await?);
+        let (rows, boxes) = (
+            self.archive.revocations().await?,
+            self.archive.enrolled_boxes().await?,
+        );
         let mut known = lock(&self.known);
         known.revoked = rows.into_iter().map(|row| row.holder).collect();
         let enrolled = |one: BoxRow| {

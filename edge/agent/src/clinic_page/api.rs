@@ -14,6 +14,7 @@ use crate::case_index::{CaseState, CaseView, Delivery};
 use crate::clock;
 use crate::labels::{Label, LabelSource};
 use crate::learning_status::{LearningView, RoundOutcome};
+use crate::membership::StandingView;
 use crate::status::{LANES, Space};
 
 const DEFAULT_CASES: usize = 1000;
@@ -108,6 +109,22 @@ pub(super) struct StatusAnswer {
     hub_talks: Option<bool>,
     /// Reports that could not be attached to a patient and nobody has seen to.
     reports_aside: usize,
+    identity: IdentityAnswer,
+}
+
+#[derive(Debug, Serialize)]
+struct IdentityAnswer {
+    /// Where the box was enrolled by a code.
+    certificate_until_ms: Option<i64>,
+    /// It should have been renewed by now.
+    overdue: bool,
+    /// The hub knows that the certificate is stored here.
+    confirmed: bool,
+    /// How many authorities the box trusts.
+    authorities: usize,
+    /// The hub's words, where it does not renew.
+    refused: Option<String>,
+    clock_behind_s: i64,
 }
 
 #[derive(Debug, Serialize)]
@@ -217,6 +234,20 @@ pub(super) fn status_of(app: &App) -> StatusAnswer {
         learning: LearningAnswer::of(&app.sources.learning.view()),
         hub_talks: status.hub_talks(),
         reports_aside: app.sources.aside.open_ones().len(),
+        identity: IdentityAnswer::of(status.standing().view()),
+    }
+}
+
+impl IdentityAnswer {
+    fn of(view: StandingView) -> Self {
+        Self {
+            certificate_until_ms: view.certificate_until_ms,
+            overdue: view.overdue,
+            confirmed: view.confirmed,
+            authorities: view.authorities,
+            refused: view.refused,
+            clock_behind_s: view.clock_behind_s,
+        }
     }
 }
 

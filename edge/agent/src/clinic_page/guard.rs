@@ -22,7 +22,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 
 /// `same-origin` rather than `no-referrer`: under the latter browsers send `Origin: null` with our own forms, which
 /// then look forged. Other sites get no referrer under either.
-const FIXED: [(HeaderName, HeaderValue); 5] = [
+pub(super) const FIXED: [(HeaderName, HeaderValue); 5] = [
     (CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
     (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     (REFERRER_POLICY, HeaderValue::from_static("same-origin")),
@@ -66,7 +66,7 @@ fn refusal(app: &App, request: &Request, status: StatusCode) -> Response {
 
 /// A page that is bound to loopback is only ever asked by one of loopback's names. Any other name means that a web
 /// site somewhere has pointed its own name here to read the page (DNS rebinding).
-fn names_this_machine(headers: &HeaderMap) -> bool {
+pub(super) fn names_this_machine(headers: &HeaderMap) -> bool {
     let Some(host) = text(headers, &HOST) else {
         return false;
     };
@@ -78,7 +78,7 @@ fn names_this_machine(headers: &HeaderMap) -> bool {
 }
 
 /// Browsers say where a form came from, in one header or the other; what sends neither is no browser.
-fn from_this_page(headers: &HeaderMap) -> bool {
+pub(super) fn from_this_page(headers: &HeaderMap) -> bool {
     let site = HeaderName::from_static("sec-fetch-site");
     let site_fits =
         !headers.contains_key(&site) || matches!(text(headers, &site), Some("same-origin" | "none"));

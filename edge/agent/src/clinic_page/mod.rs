@@ -18,6 +18,9 @@ pub(crate) use sources::{
 mod server;
 pub(crate) use server::ClinicPage;
 
+mod first_boot;
+pub(crate) use first_boot::FirstBootPage;
+
 mod routes;
 
 mod guard;

@@ -25,7 +25,7 @@ words! {
     Page { title, decides, demonstration, stale, skip, language, back, allowed, empty_filter, more, places, sound_on, sound_off }
     StatusTexts {
         heading, clinic, connected, no_line, since, nothing_waits, waiting, model, model_opening, no_model, no_model_why, space_low, space_full,
-        space_advice,
+        space_advice, identity_refused, identity_ending, clock_wrong,
         quarantined, quarantined_advice, attention,
     }
     Scanner { refused, attempts, advice, allow }
@@ -98,6 +98,10 @@ words! {
     Days {
         today, yesterday, day, show, all, search, search_hint, find, search_heading, found, found_none, found_more,
     }
+    FirstBootTexts {
+        heading, intro, hub, code, button, stick, of_a_stick, done, address, code_wrong, unreachable, not_the_hub,
+        unknown_code, expired_code, cancelled_code, used_code, shut_out, refused, answer, store,
+    }
     SignInTexts {
         heading, button, out, wrong, locked, trouble, first, make_first, nobody, not_allowed_heading, not_allowed,
     }
@@ -150,6 +154,7 @@ pub(super) struct Texts {
     pub(super) report: ReportTexts,
     pub(super) days: Days,
     pub(super) sign_in: SignInTexts,
+    pub(super) first_boot: FirstBootTexts,
     pub(super) people: People,
     pub(super) wall: WallTexts,
     pub(super) fault: FaultTexts,

@@ -15,6 +15,8 @@ pub(super) struct TopBar {
     pub(super) queue: String,
     pub(super) model: ModelLine,
     pub(super) releases: ReleaseLines,
+    /// What is wrong with who this box is to its hub.
+    pub(super) identity: Vec<String>,
     /// `None` when there is enough disk space.
     pub(super) space: Option<String>,
     /// `None` when nothing lies in quarantine.
@@ -88,6 +90,7 @@ impl TopBar {
             queue,
             model: model(sources, texts),
             releases: ReleaseLines::of(&sources.status.releases(), texts),
+            identity: identity(sources, texts, now_ms, utc_offset_minutes),
             space: match sources.status.space() {
                 Space::Enough => None,
                 Space::Low => Some(texts.status.space_low.clone()),
@@ -111,6 +114,24 @@ impl TopBar {
             deaf: sources.status.hub_talks() == Some(false),
         }
     }
+}
+
+fn identity(sources: &Sources, texts: &Texts, now_ms: i64, utc_offset_minutes: i32) -> Vec<String> {
+    let view = sources.status.standing().view();
+    let t = &texts.status;
+    let refused = view
+        .refused
+        .map(|words| fill(&t.identity_refused, &[("words", &words)]));
+    let until = view.certificate_until_ms.filter(|_| view.overdue);
+    let ending = until
+        .and_then(|until| Moment::here(until, now_ms, utc_offset_minutes))
+        .map(|until| fill(&t.identity_ending, &[("date", &until.text)]));
+    let wrong = view.clock_behind_s.unsigned_abs().saturating_mul(1000);
+    let clock = (view.clock_behind_s != 0).then(|| {
+        let wrong = age(i64::try_from(wrong).unwrap_or(i64::MAX), texts);
+        fill(&t.clock_wrong, &[("age", &wrong)])
+    });
+    [refused, ending, clock].into_iter().flatten().collect()
 }
 
 /// Named on the list; the rest is counted.

@@ -13,7 +13,7 @@ pub(crate) use progress::{Progress, answered};
 use std::sync::Arc;
 use std::time::Duration;
 
-use barefoot_trust::{TlsIdentity, TlsPaths};
+use barefoot_trust::TlsIdentity;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -41,7 +41,7 @@ pub(crate) const MAX_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
 pub enum Error {
     #[error("[services] hub must be host:port, for instance hub.example:8443")]
     Address,
-    #[error("[link.tls] the identity cannot be used")]
+    #[error("the identity cannot be used")]
     Identity { source: barefoot_trust::Error },
 }
 
@@ -67,9 +67,8 @@ impl Connector {
 ///
 /// # Errors
 /// When the address or the identity cannot be used. An unreachable hub is no error here: calls fail then.
-pub(crate) fn channel(config: &Config, paths: &TlsPaths) -> Result<Channel, Error> {
+pub(crate) fn channel(config: &Config, identity: &TlsIdentity) -> Result<Channel, Error> {
     let (host, port) = config.host_and_port().ok_or(Error::Address)?;
-    let identity = TlsIdentity::load(paths).map_err(|source| Error::Identity { source })?;
     let connector = Connector {
         name: ServerName::try_from(host.to_owned()).map_err(|_| Error::Address)?,
         host: host.into(),
@@ -79,7 +78,7 @@ pub(crate) fn channel(config: &Config, paths: &TlsPaths) -> Result<Channel, Erro
             .map_err(|source| Error::Identity { source })?,
     };
     // The scheme names the requests; encryption is the connector's.
-    let endpoint = Endpoint::from_shared(format!("https://{}", config.hub))
+    let endpoint = Endpoint::from_shared(format!("https://{}", config.hub.as_deref().unwrap_or_default()))
         .map_err(|_| Error::Address)?
         .connect_timeout(CONNECT)
         .http2_keep_alive_interval(KEEP_ALIVE)

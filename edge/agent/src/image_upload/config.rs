@@ -8,8 +8,9 @@ use serde::Deserialize;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// `host:port` of the hub's port for images. Required.
-    pub hub: String,
+    /// `host:port` of the hub's port for images. Default: as the hub told when the box was enrolled.
+    #[serde(default)]
+    pub hub: Option<String>,
     /// Studies of these urgencies are sent. Default `["critical", "review"]`.
     #[serde(default = "default_urgencies")]
     pub urgencies: Vec<UrgencyWord>,
@@ -121,7 +122,7 @@ impl Config {
         let rates = self.windows.iter().map(|window| window.max_kbit_s);
         let rules = [
             (
-                self.host_and_port().is_some(),
+                self.hub.is_none() || self.host_and_port().is_some(),
                 "hub must be host:port, for instance hub.example:8444",
             ),
             (
@@ -160,7 +161,7 @@ impl Config {
     }
 
     pub(super) fn host_and_port(&self) -> Option<(&str, u16)> {
-        let (host, port) = self.hub.rsplit_once(':')?;
+        let (host, port) = self.hub.as_deref()?.rsplit_once(':')?;
         let host = host.trim_start_matches('[').trim_end_matches(']');
         let port = port.parse().ok().filter(|port| *port != 0)?;
         (!host.is_empty()).then_some((host, port))

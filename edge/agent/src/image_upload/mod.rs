@@ -31,7 +31,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use barefoot_domain::StudyUid;
 use barefoot_queue::{Lane, Queue};
-use barefoot_trust::{PseudonymKey, TlsIdentity, TlsPaths};
+use barefoot_trust::{PseudonymKey, TlsIdentity};
 use barefoot_wire::images::ImageSetResult;
 use tokio::task::spawn_blocking;
 use tokio_rustls::rustls::pki_types::ServerName;
@@ -117,14 +117,13 @@ impl ImageUploads {
     /// When the identity, the folder or the queue cannot be used.
     pub(crate) fn open(
         config: Config,
-        tls: &TlsPaths,
+        identity: &TlsIdentity,
         parts: Parts,
         cases: &CaseIndex,
     ) -> Result<Self, Error> {
         let folder = |source| Error::Folder { source };
         std::fs::create_dir_all(parts.state.images()).map_err(folder)?;
         let (host, port) = config.host_and_port().ok_or(Error::Address)?;
-        let identity = TlsIdentity::load(tls).map_err(|source| Error::Identity { source })?;
         let hub = Hub {
             host: host.into(),
             port,

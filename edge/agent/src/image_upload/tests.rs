@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use barefoot_imaging::data_set::{self, Coding, Content, DataSet, Element, Vr};
 use barefoot_imaging::deidentify;
 use barefoot_imaging::tags::{self, Tag};
-use barefoot_trust::{Authority, TlsIdentity};
+use barefoot_trust::{Authority, TlsIdentity, TlsPaths};
 use barefoot_wire::images::{ObjectRef, decode_image_set, decode_quick_look, encode_result_of_images};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream, duplex};
 use tokio::time::Instant;
@@ -274,7 +274,7 @@ impl Site {
             pseudonyms: self.key(),
             character_sets: CharacterSets::default(),
         };
-        ImageUploads::open(config, &self.tls, parts, cases).unwrap()
+        ImageUploads::open(config, &TlsIdentity::load(&self.tls).unwrap(), parts, cases).unwrap()
     }
 }
 

@@ -38,9 +38,15 @@ use session_number::SessionNumbers;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// `host:port` of the hub or its broker. Required.
-    pub hub: String,
-    pub tls: Tls,
+    /// `host:port` of the hub or its broker. Default: as the hub told when the box was enrolled.
+    #[serde(default)]
+    pub hub: Option<String>,
+    /// Who we are. Default: as the hub told when the box was enrolled.
+    #[serde(default)]
+    pub tls: Option<Tls>,
+    /// Seconds between two looks whether the certificate of an enrolled box is to be renewed. Default 43200.
+    #[serde(default = "default_identity_check_s")]
+    pub identity_check_s: u64,
     /// Seconds within which the hub must receipt what was sent, before the session is rebuilt and everything
     /// unreceipted is sent again. Default 30.
     #[serde(default = "default_receipt_timeout_s")]
@@ -89,6 +95,26 @@ impl Tls {
     }
 }
 
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            hub: None,
+            tls: None,
+            identity_check_s: default_identity_check_s(),
+            receipt_timeout_s: default_receipt_timeout_s(),
+            in_flight: default_in_flight(),
+            routine_in_flight_kib: default_routine_in_flight_kib(),
+            keep_alive_s: default_keep_alive_s(),
+            health_interval_s: default_health_interval_s(),
+            max_backoff_s: default_max_backoff_s(),
+        }
+    }
+}
+
+fn default_identity_check_s() -> u64 {
+    12 * 3600
+}
+
 fn default_receipt_timeout_s() -> u64 {
     30
 }
@@ -117,8 +143,11 @@ impl Config {
     /// # Errors
     /// A sentence naming the key and what to do.
     pub fn check(&self) -> Result<(), String> {
-        if self.host_and_port().is_none() {
+        if self.hub.is_some() && self.host_and_port().is_none() {
             return Err("[link] hub must be host:port, for instance hub.example:8883".to_owned());
+        }
+        if self.identity_check_s == 0 {
+            return Err("[link] identity_check_s must not be 0".to_owned());
         }
         if self.receipt_timeout_s == 0 || self.max_backoff_s == 0 || self.routine_in_flight_kib == 0 {
             return Err(
@@ -137,7 +166,7 @@ impl Config {
     }
 
     fn host_and_port(&self) -> Option<(String, u16)> {
-        let (host, port) = self.hub.rsplit_once(':')?;
+        let (host, port) = self.hub.as_deref()?.rsplit_once(':')?;
         let host = host.trim_start_matches('[').trim_end_matches(']');
         let port = port.parse().ok().filter(|port| *port != 0)?;
         (!host.is_empty()).then(|| (host.to_owned(), port))
@@ -216,10 +245,14 @@ pub(crate) struct Parts {
 
 impl Link {
     /// # Errors
-    /// When the identity cannot be read or is another clinic's.
-    pub(crate) fn new(config: Config, clinic: ClinicId, parts: Parts) -> Result<Self, Error> {
+    /// When the identity cannot be used or is another clinic's.
+    pub(crate) fn new(
+        config: Config,
+        clinic: ClinicId,
+        identity: Arc<TlsIdentity>,
+        parts: Parts,
+    ) -> Result<Self, Error> {
         let (host, port) = config.host_and_port().ok_or(Error::Address)?;
-        let identity = TlsIdentity::load(&config.tls.paths()).map_err(|source| Error::Identity { source })?;
         let certificate = identity.clinic().map_err(|source| Error::Identity { source })?;
         if certificate != clinic {
             return Err(Error::Clinic {
@@ -241,7 +274,7 @@ impl Link {
             acknowledgements: Mutex::new(parts.acknowledgements),
             status: parts.status,
             hub_clock: parts.hub_clock,
-            identity: Arc::new(identity),
+            identity,
             state: parts.state,
             numbers: SessionNumbers::default(),
             started: Instant::now(),

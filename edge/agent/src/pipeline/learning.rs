@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use barefoot_trust::TlsIdentity;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
@@ -15,6 +14,7 @@ use crate::federation::{Participant, Parts};
 use crate::idle::Idle;
 use crate::learning_status::LearningStatus;
 use crate::local_training::{Dataset, HeadLearner, Keeper, KeeperParts};
+use crate::membership::Membership;
 use crate::model::ModelHandle;
 use crate::study_folder::StateDirectory;
 
@@ -27,10 +27,11 @@ pub(super) struct Learning {
 
 impl Learning {
     /// # Errors
-    /// When the box's identity cannot be used. A folder of training that cannot be used keeps the box from rounds only: images
+    /// A folder of training that cannot be used keeps the box from rounds only: images
     /// come first.
     pub(super) fn new(
         config: &Config,
+        membership: &Membership,
         channel: Option<Channel>,
         state: &StateDirectory,
         cases: &CaseIndex,
@@ -52,11 +53,9 @@ impl Learning {
         let hub = config.services.as_ref().zip(channel);
         let participant = hub.map(|(services, channel)| {
             status.update(|view| view.has_hub = true);
-            let identity =
-                TlsIdentity::load(&config.link.tls.paths()).map_err(|source| Error::Identity { source })?;
             let parts = Parts {
-                clinic: config.clinic.clone(),
-                identity,
+                clinic: membership.clinic.clone(),
+                identity: membership.identity.as_ref().clone(),
                 channel,
                 poll: Duration::from_millis(services.poll_ms),
                 directory: state.training(),

@@ -1,5 +1,4 @@
 use std::fmt;
-use std::path::Path;
 
 use barefoot_domain::ClinicId;
 use rcgen::{CertificateParams, CertificateSigningRequestParams, KeyPair, PublicKeyData};
@@ -7,9 +6,10 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use time::{Duration, OffsetDateTime};
 use x509_parser::prelude::{FromDer, X509Certificate};
+use zeroize::Zeroizing;
 
 use super::sha256;
-use crate::{Authority, Error, chain, clinic_of, files};
+use crate::{Authority, Error, chain, clinic_of};
 
 /// A box's own key, made on it; it never leaves it.
 pub struct BoxKey(KeyPair);
@@ -21,18 +21,22 @@ impl fmt::Debug for BoxKey {
 }
 
 impl BoxKey {
-    /// The key in the file, made with the first call: a box that lost power while it was enrolled goes on with the same one.
-    ///
     /// # Errors
-    /// When the file cannot be read or written, or holds no key.
-    pub fn at(path: &Path) -> Result<Self, Error> {
-        if !path.exists() {
-            let key = KeyPair::generate().map_err(issue)?;
-            files::write_new_secret(path, key.serialize_pem().as_bytes())?;
-        }
-        let text = files::read(path)?;
-        let text = std::str::from_utf8(&text).map_err(|_| Error::SigningKey)?;
-        KeyPair::from_pem(text).map(Self).map_err(issue)
+    /// When the random source fails.
+    pub fn generate() -> Result<Self, Error> {
+        KeyPair::generate().map(Self).map_err(issue)
+    }
+
+    /// # Errors
+    /// When the text holds no key.
+    pub fn parse(pem: &str) -> Result<Self, Error> {
+        KeyPair::from_pem(pem).map(Self).map_err(issue)
+    }
+
+    /// PEM, for where the box keeps its secrets.
+    #[must_use]
+    pub fn pem(&self) -> Zeroizing<String> {
+        Zeroizing::new(self.0.serialize_pem())
     }
 
     /// The request for a certificate, DER (RFC 2986). Whose it will be stands in none: the hub says so.

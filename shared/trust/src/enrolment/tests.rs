@@ -6,7 +6,7 @@ use rustls::{ClientConnection, ServerConfig, ServerConnection};
 use tempfile::TempDir;
 
 use super::*;
-use crate::{Authority, TlsIdentity, TlsPaths};
+use crate::{Authority, Pem, TlsIdentity, TlsPaths};
 use barefoot_domain::ClinicId;
 use time::{Duration, OffsetDateTime};
 
@@ -34,16 +34,18 @@ impl Region {
     }
 
     /// A box that came with its key and has what the authority answered.
-    fn enrolled(&self, authority: &Authority, trusted: &str, valid: Duration) -> TlsIdentity {
-        let dir = tempfile::tempdir_in(self.folder.path()).unwrap().keep();
-        let key = BoxKey::at(&dir.join("box.key")).unwrap();
+    fn enrolled(authority: &Authority, trusted: &str, valid: Duration) -> TlsIdentity {
+        let key = BoxKey::generate().unwrap();
         let request = Request::parse(&key.request().unwrap()).unwrap();
         let clinic = ClinicId::new("clinic-7").unwrap();
         let certified = authority.enrol(&clinic, &request, now(), valid).unwrap();
         assert_eq!(key_of(&certified.certificate).unwrap(), request.key());
-        std::fs::write(dir.join("box.crt"), certified.chain_pem).unwrap();
-        std::fs::write(dir.join("authority.crt"), trusted).unwrap();
-        identity(&dir, "box")
+        TlsIdentity::parse(&Pem {
+            authorities: trusted,
+            chain: &certified.chain_pem,
+            key: &BoxKey::parse(&key.pem()).unwrap().pem(),
+        })
+        .unwrap()
     }
 }
 
@@ -143,7 +145,7 @@ fn both_sides_prove_the_code_on_their_own_connection_only() {
 fn a_box_renews_by_its_key_also_after_the_end_and_within_the_grace_only() {
     let region = Region::new();
     let hub = region.hub(&region.authority, region.authority.trusted_pem());
-    let boxed = region.enrolled(
+    let boxed = Region::enrolled(
         &region.authority,
         region.authority.trusted_pem(),
         Duration::days(30),
@@ -183,7 +185,7 @@ fn a_box_renews_by_its_key_also_after_the_end_and_within_the_grace_only() {
         .unwrap();
     assert_eq!(key_of(&next.certificate).unwrap(), key_of(&certificate).unwrap());
     let foreign = Region::new();
-    let stranger = foreign.enrolled(
+    let stranger = Region::enrolled(
         &foreign.authority,
         foreign.authority.trusted_pem(),
         Duration::days(30),
@@ -199,7 +201,7 @@ fn a_box_renews_by_its_key_also_after_the_end_and_within_the_grace_only() {
 #[test]
 fn a_returning_box_knows_its_hub_whatever_its_clock_says_and_no_other() {
     let region = Region::new();
-    let boxed = region.enrolled(
+    let boxed = Region::enrolled(
         &region.authority,
         region.authority.trusted_pem(),
         Duration::days(30),
@@ -244,7 +246,7 @@ fn the_root_can_stay_offline_and_be_replaced_while_boxes_are_away() {
         Authority::load(&dir).unwrap()
     };
     let issuing = below(&region.authority, "issuing");
-    let boxed = region.enrolled(&issuing, issuing.trusted_pem(), Duration::days(30));
+    let boxed = Region::enrolled(&issuing, issuing.trusted_pem(), Duration::days(30));
     // Whoever knows the root only sees a chain up to it.
     let hub = region.hub(&issuing, root);
     connect(boxed.client_config().unwrap(), hub.server_config().unwrap()).unwrap();
@@ -287,7 +289,7 @@ fn the_root_can_stay_offline_and_be_replaced_while_boxes_are_away() {
 fn a_renewed_identity_holds_for_the_next_handshake() {
     let region = Region::new();
     let hub = region.hub(&region.authority, region.authority.trusted_pem());
-    let boxed = region.enrolled(
+    let boxed = Region::enrolled(
         &region.authority,
         region.authority.trusted_pem(),
         Duration::days(30),

@@ -18,7 +18,7 @@ CREATE TABLE enrolments (
 CREATE INDEX enrolments_of_clinic ON enrolments (clinic, ended);
 
 -- The key of each clinic's box that was enrolled: certificates of another key are not let in for the clinic.
-CREATE TABLE boxes (
+CREATE TABLE enrolled_boxes (
     clinic TEXT PRIMARY KEY,
     key BLOB NOT NULL,
     enrolled_at_ms INTEGER NOT NULL,

@@ -1,7 +1,7 @@
 use barefoot_trust::enrolment::Binding;
 use barefoot_wire::v1;
 use barefoot_wire::v1::enrolment_server::Enrolment;
-use tonic::{Request, Response, Status};
+use tonic::{Code, Request, Response, Status};
 
 use crate::enrolment::{Desk, Refusal};
 
@@ -52,10 +52,9 @@ fn binding<T>(request: &Request<T>) -> Result<Binding, Status> {
 
 fn refused(refusal: &Refusal) -> Status {
     tracing::info!(reason = %refusal, "A box was refused.");
-    let words = refusal.to_string();
-    match refusal {
-        Refusal::Busy => Status::unavailable(words),
-        Refusal::BadRequest => Status::invalid_argument(words),
+    let code = match refusal {
+        Refusal::Busy => Code::Unavailable,
+        Refusal::BadRequest => Code::InvalidArgument,
         Refusal::UnknownCode
         | Refusal::ExpiredCode
         | Refusal::CancelledCode
@@ -63,6 +62,7 @@ fn refused(refusal: &Refusal) -> Status {
         | Refusal::ShutOut
         | Refusal::UnknownBox
         | Refusal::OtherBox
-        | Refusal::Copied => Status::permission_denied(words),
-    }
+        | Refusal::Copied => Code::PermissionDenied,
+    };
+    Status::with_details(code, refusal.to_string(), refusal.word().into())
 }

@@ -2,9 +2,11 @@
 
 mod hub;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use barefoot_queue::{Lane, Queue};
+use barefoot_trust::TlsIdentity;
 use barefoot_wire::{Receipts, topics, v1};
 use prost::Message as _;
 use rumqttc::v5::mqttbytes::v5::PubAckReason;
@@ -16,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use ulid::Ulid;
 
 use self::hub::{Hub, Session, clinic, paths, stored};
-use super::{Config, Link, Parts, Tls};
+use super::{Config, Link, Parts};
 use crate::clock::now_ms;
 use crate::handoff::{Acknowledgement, FromHub, HubReceipt};
 use crate::hub_certificate;
@@ -104,12 +106,9 @@ impl ClinicBox {
 fn prepare(folder: TempDir, hub: &Hub, change: impl FnOnce(&mut Config)) -> (ClinicBox, Link) {
     let certificates = paths(folder.path(), "clinic-7");
     let mut config = Config {
-        hub: hub.address().to_string(),
-        tls: Tls {
-            authority: certificates.authority,
-            certificate: certificates.certificate,
-            key: certificates.key,
-        },
+        hub: Some(hub.address().to_string()),
+        tls: None,
+        identity_check_s: 60,
         receipt_timeout_s: 30,
         in_flight: 8,
         routine_in_flight_kib: 16,
@@ -131,7 +130,8 @@ fn prepare(folder: TempDir, hub: &Hub, change: impl FnOnce(&mut Config)) -> (Cli
         hub_clock: status.hub_clock(),
         state: folder.path().to_owned(),
     };
-    let link = Link::new(config, clinic(), parts).unwrap();
+    let identity = Arc::new(TlsIdentity::load(&certificates).unwrap());
+    let link = Link::new(config, clinic(), identity, parts).unwrap();
     let clinics_box = ClinicBox {
         queue,
         status,
