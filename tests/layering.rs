@@ -14,6 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+mod units;
+
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 
 /// Which of our crates a crate may use in what it ships.

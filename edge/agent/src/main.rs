@@ -1,5 +1,7 @@
 //! `barefoot-edge`: the daemon in the clinic.
 
+mod service_manager;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -256,14 +258,12 @@ fn serve(config: Config) -> anyhow::Result<()> {
         let stop = shutdown.clone();
         tokio::spawn(async move {
             tokio::select! { _ = term.recv() => {} _ = int.recv() => {} }
-            let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+            service_manager::stopping();
             stop.cancel();
         });
-        let ready = || {
-            let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-        };
+        tokio::spawn(service_manager::signs_of_life());
         // Boxed: it holds every part while they start.
-        Box::pin(pipeline::run(config, shutdown, ready))
+        Box::pin(pipeline::run(config, shutdown, service_manager::ready))
             .await
             .map_err(anyhow::Error::new)
     })

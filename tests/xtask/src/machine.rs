@@ -10,7 +10,7 @@ use crate::step::{Failure, root, step};
 type Program = (&'static str, &'static str);
 
 /// What the tests run.
-pub(crate) const FOR_TESTS: [Program; 14] = [
+pub(crate) const FOR_TESTS: [Program; 15] = [
     ("storescu", "dcmtk"),
     ("dciodvfy", "dicom3tools"),
     ("mosquitto", "mosquitto"),
@@ -24,6 +24,7 @@ pub(crate) const FOR_TESTS: [Program; 14] = [
     ("npm", "npm"),
     ("python3", "python3"),
     ("cc", "build-essential"),
+    ("systemd-analyze", "systemd"),
     (
         "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc",
         "fonts-noto-cjk",
