@@ -64,6 +64,9 @@ pub(crate) const FOR_FEDERATION: [Program; 1] = [("python3", "python3")];
 /// The peer of the benchmark `inference` comes from PyPI.
 pub(crate) const FOR_INFERENCE: [Program; 1] = [("python3", "python3")];
 
+/// What writes the programs' bills of materials.
+pub(crate) const FOR_SBOM: [Program; 1] = [("python3", "python3")];
+
 /// Debian keeps daemons in here; it is not on every user's path.
 const SYSTEM_FOLDERS: [&str; 2] = ["/usr/sbin", "/sbin"];
 
