@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use barefoot_edge::audit::ConsoleAct;
 use barefoot_edge::config::Config;
 use barefoot_edge::users::{Roles, Users};
 use barefoot_edge::{
-    identify, import_command, logging, pipeline, status_command, stick_commands, store_check,
+    audit, identify, import_command, logging, pipeline, status_command, stick_commands, store_check,
 };
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
@@ -66,12 +67,23 @@ enum Command {
         #[command(subcommand)]
         command: UserCommand,
     },
+    /// The log of who did what on this box.
+    Audit {
+        #[command(subcommand)]
+        command: AuditCommand,
+    },
     /// Says which of this clinic's studies and patients a name from the hub stands for: a case, a patient's pseudonym, or a
     /// UID of an image. The answer is identity: for the clinic's eyes.
     Identify {
         /// For instance 2.25.1234 or P0123456789ABCDEF0123456789ABCDEF.
         name: String,
     },
+}
+
+#[derive(Debug, Subcommand)]
+enum AuditCommand {
+    /// Writes all of it into a new file, for barefootctl audit verify. The daemon may run.
+    Export { file: PathBuf },
 }
 
 #[derive(Debug, Subcommand)]
@@ -122,6 +134,9 @@ fn main() -> ExitCode {
             let tell = |line: &str| println!("{line}");
             return done(stick_commands::import_receipts(&config, &files, tell));
         }
+        Some(Command::Audit {
+            command: AuditCommand::Export { file },
+        }) => return done(audit::export(&config, &file)),
         Some(Command::Identify { name }) => return identify(&config, &name),
         Some(Command::User { command }) => return done(user(&config, command)),
         None => {}
@@ -212,12 +227,14 @@ fn user(config: &Config, command: UserCommand) -> anyhow::Result<()> {
                 technician: technician || is_everything,
                 manager: manager || is_everything,
             };
-            users.add(&name, roles, pin.trim())?;
+            let user = &users.add(&name, roles, pin.trim())?;
+            audit::note(config, ConsoleAct::AccountAdded { user, roles })?;
             println!("{name} may sign in.");
         }
         UserCommand::SetPin { name } => {
             let id = users.id_of(&name).context("there is no such user")?;
             users.set_pin(&id, pin.trim())?;
+            audit::note(config, ConsoleAct::PinChanged { user: &id })?;
             println!("{name} has a new PIN.");
         }
     }
@@ -231,6 +248,10 @@ fn identify(config: &Config, name: &str) -> ExitCode {
             ExitCode::FAILURE
         }
         Ok(found) => {
+            if let Err(error) = audit::note(config, ConsoleAct::Identified { pseudonym: name }) {
+                eprintln!("barefoot-edge: {:#}", anyhow::Error::new(error));
+                return ExitCode::FAILURE;
+            }
             for one in found {
                 println!("{one}");
             }

@@ -26,7 +26,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// For pages that people open: a browser has six connections for each of its windows' hosts.
+    /// For pages that people open: a browser has six connections at most.
     #[must_use]
     pub const fn for_pages() -> Self {
         Self {
