@@ -14,6 +14,7 @@ mod evidence;
 mod made_up;
 mod releases;
 mod reports;
+mod sbom;
 
 #[path = "../bench/orthanc.rs"]
 #[allow(dead_code, reason = "benchmarks use the rest")]

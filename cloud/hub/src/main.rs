@@ -1,6 +1,7 @@
 //! The daemon `barefoot-hub`: arguments, configuration, logs, run, exit code.
 
 mod logging;
+mod service_manager;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -9,7 +10,6 @@ use anyhow::Context;
 use barefoot_hub::console::{self, AuditCommand, PersonCommand, TokenCommand};
 use barefoot_hub::{Config, Shutdown, import_queue, viewer_assets};
 use clap::{Parser, Subcommand};
-use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// As in sysexits.h: the configuration is wrong, starting again will not help.
@@ -100,12 +100,11 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let asked = shutdown.clone();
     tokio::spawn(async move {
         tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} };
-        // Outside systemd both notices do nothing.
-        let _ = sd_notify::notify(&[NotifyState::Stopping]);
+        service_manager::stopping();
         asked.trigger();
     });
-    let ready = || drop(sd_notify::notify(&[NotifyState::Ready]));
-    barefoot_hub::run(config, shutdown, ready)
+    tokio::spawn(service_manager::signs_of_life());
+    barefoot_hub::run(config, shutdown, service_manager::ready)
         .await
         .context("stopped")
 }

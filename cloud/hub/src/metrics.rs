@@ -2,7 +2,6 @@
 //!
 //! Numbers only, and the ids of clinics: nothing about a study or a person ever stands in a label.
 
-use std::future::IntoFuture;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use barefoot_domain::ClinicId;
+use barefoot_http::{Limits, serve};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -86,13 +86,15 @@ impl Metrics {
         let router = Router::new()
             .route("/metrics", get(metrics))
             .with_state(self.sources);
-        let stopping = self.shutdown.clone();
-        let server = axum::serve(self.listener, router)
-            .with_graceful_shutdown(async move { stopping.triggered().await })
-            .into_future();
+        let server = serve(
+            self.listener,
+            router,
+            Limits::for_metrics(),
+            self.shutdown.token(),
+        );
         tokio::pin!(server);
         tokio::select! {
-            _ = &mut server => return,
+            () = &mut server => return,
             () = self.shutdown.triggered() => {}
         }
         let _ = timeout(FAREWELL, server).await;

@@ -366,10 +366,7 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
         _ = &mut revocations => Err(Error::Stopped { part: "the reading of revocations" }),
         _ = &mut retention => Err(Error::Stopped { part: "the forgetting of duplicates" }),
         _ = &mut audit => Err(Error::Stopped { part: "the signing of the audit log" }),
-        served = &mut page => match served {
-            Ok(Err(source)) => Err(source.into()),
-            _ => Err(Error::Stopped { part: "the pages" }),
-        },
+        _ = &mut page => Err(Error::Stopped { part: "the pages" }),
     };
     let ended = if shutdown.is_triggered() { Ok(()) } else { ended };
 
@@ -390,11 +387,9 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
         &mut workitems,
         &mut revocations,
         &mut retention,
+        &mut page,
     ] {
         finish(part).await;
-    }
-    if !page.is_finished() {
-        let _ = page.await;
     }
     // Last: what the others did at the end stands under it.
     finish(&mut audit).await;

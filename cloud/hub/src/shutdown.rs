@@ -20,6 +20,11 @@ impl Shutdown {
         self.0.cancelled().await;
     }
 
+    /// The same, for what knows no hub.
+    pub(crate) fn token(&self) -> CancellationToken {
+        self.0.clone()
+    }
+
     #[must_use]
     pub fn is_triggered(&self) -> bool {
         self.0.is_cancelled()

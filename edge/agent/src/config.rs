@@ -9,8 +9,8 @@ use barefoot_inference::{EngineWish, PrecisionWish, Provider};
 use serde::{Deserialize, Deserializer};
 
 use crate::{
-    assess, clinic_page, front_door, hub_services, image_upload, import, link, local_training, metrics,
-    model, model_slot, nodes, results, retention, site_redaction, spool, study, worklist,
+    assess, audit, clinic_page, front_door, hub_services, image_upload, import, link, local_training,
+    metrics, model, model_slot, nodes, results, retention, site_redaction, spool, study, worklist,
 };
 
 /// Everything a site decides.
@@ -59,6 +59,8 @@ pub struct Config {
     /// Without it: nothing is learnt from this clinic's images.
     #[serde(default)]
     pub privacy: Option<local_training::Policy>,
+    #[serde(default)]
+    pub audit: audit::Config,
     /// Without it: images are never removed.
     #[serde(default)]
     pub retention: Option<retention::Config>,
@@ -68,6 +70,9 @@ pub struct Config {
     /// What of the file may stand in a fault report.
     #[serde(skip)]
     pub(crate) for_fault_reports: String,
+    /// Tells two site files apart, for the audit log.
+    #[serde(skip)]
+    pub(crate) fingerprint: String,
 }
 
 /// Which model answers and on what.
@@ -172,9 +177,11 @@ impl Config {
             message: error.to_string(),
         })?;
         config.for_fault_reports = site_redaction::redacted(&text);
+        config.fingerprint = fingerprint(&text);
         let (services, privacy) = (config.services.as_ref(), config.privacy.as_ref());
         let checks = [
             config.dicom.check(),
+            config.audit.check(),
             config.retention.as_ref().map_or(Ok(()), retention::Config::check),
             config.worklist.check(),
             config.model.check(),
@@ -230,6 +237,13 @@ fn clinic_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Clinic
     id.map_err(serde::de::Error::custom)
 }
 
+/// The beginning of its SHA-256.
+fn fingerprint(text: &str) -> String {
+    let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
+    let start = digest.as_ref().iter().take(8);
+    start.map(|byte| format!("{byte:02x}")).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -268,6 +282,7 @@ mod tests {
             ("review_below = 0.80", "review_below = 80", "review_below"),
             ("clinic = \"clinic-7\"", "clinic = \"Clinic 7\"", "clinic id"),
             ("# deadline_s = 20", "deadline_s = 0", "deadline_s"),
+            ("# [audit]\n# keep_days = 400", "[audit]\nkeep_days = 90", "183"),
             ("# threads = 2", "threads = 0", "threads"),
             (
                 "hub = \"hub.region.example:8883\"",

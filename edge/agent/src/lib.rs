@@ -9,6 +9,7 @@
 //! What the stages share: `handoff` (what one gives the next), `hub_clock` (the hub's time), `study_folder` and `case_log` (the truth on disk),
 //! `case_index` (what the clinic sees), `picture_quality` (how good its pictures are), `scanners`, `status`.
 
+pub mod audit;
 pub mod config;
 pub mod enrol_command;
 pub mod identify;

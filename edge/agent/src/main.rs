@@ -1,13 +1,17 @@
 //! `barefoot-edge`: the daemon in the clinic.
 
+mod service_manager;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use barefoot_edge::audit::ConsoleAct;
 use barefoot_edge::config::Config;
 use barefoot_edge::users::{Roles, Users};
 use barefoot_edge::{
-    enrol_command, identify, import_command, logging, pipeline, status_command, stick_commands, store_check,
+    audit, enrol_command, identify, import_command, logging, pipeline, status_command, stick_commands,
+    store_check,
 };
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
@@ -68,12 +72,23 @@ enum Command {
         #[command(subcommand)]
         command: UserCommand,
     },
+    /// The log of who did what on this box.
+    Audit {
+        #[command(subcommand)]
+        command: AuditCommand,
+    },
     /// Says which of this clinic's studies and patients a name from the hub stands for: a case, a patient's pseudonym, or a
     /// UID of an image. The answer is identity: for the clinic's eyes.
     Identify {
         /// For instance 2.25.1234 or P0123456789ABCDEF0123456789ABCDEF.
         name: String,
     },
+}
+
+#[derive(Debug, Subcommand)]
+enum AuditCommand {
+    /// Writes all of it into a new file, for barefootctl audit verify. The daemon may run.
+    Export { file: PathBuf },
 }
 
 #[derive(Debug, Subcommand)]
@@ -125,6 +140,9 @@ fn main() -> ExitCode {
             return done(stick_commands::import_receipts(&config, &files, tell));
         }
         Some(Command::Enrol) => return done(enrol(&config)),
+        Some(Command::Audit {
+            command: AuditCommand::Export { file },
+        }) => return done(audit::export(&config, &file)),
         Some(Command::Identify { name }) => return identify(&config, &name),
         Some(Command::User { command }) => return done(user(&config, command)),
         None => {}
@@ -226,12 +244,14 @@ fn user(config: &Config, command: UserCommand) -> anyhow::Result<()> {
                 technician: technician || is_everything,
                 manager: manager || is_everything,
             };
-            users.add(&name, roles, pin.trim())?;
+            let user = &users.add(&name, roles, pin.trim())?;
+            audit::note(config, ConsoleAct::AccountAdded { user, roles })?;
             println!("{name} may sign in.");
         }
         UserCommand::SetPin { name } => {
             let id = users.id_of(&name).context("there is no such user")?;
             users.set_pin(&id, pin.trim())?;
+            audit::note(config, ConsoleAct::PinChanged { user: &id })?;
             println!("{name} has a new PIN.");
         }
     }
@@ -245,6 +265,10 @@ fn identify(config: &Config, name: &str) -> ExitCode {
             ExitCode::FAILURE
         }
         Ok(found) => {
+            if let Err(error) = audit::note(config, ConsoleAct::Identified { pseudonym: name }) {
+                eprintln!("barefoot-edge: {:#}", anyhow::Error::new(error));
+                return ExitCode::FAILURE;
+            }
             for one in found {
                 println!("{one}");
             }
@@ -272,14 +296,12 @@ fn serve(config: Config) -> anyhow::Result<()> {
         let stop = shutdown.clone();
         tokio::spawn(async move {
             tokio::select! { _ = term.recv() => {} _ = int.recv() => {} }
-            let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+            service_manager::stopping();
             stop.cancel();
         });
-        let ready = || {
-            let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-        };
+        tokio::spawn(service_manager::signs_of_life());
         // Boxed: it holds every part while they start.
-        Box::pin(pipeline::run(config, shutdown, ready))
+        Box::pin(pipeline::run(config, shutdown, service_manager::ready))
             .await
             .map_err(anyhow::Error::new)
     })

@@ -1,7 +1,6 @@
 //! What a Prometheus server reads: `GET /metrics` on a port of its own. Numbers only: nothing about a patient, a study or a
 //! scanner ever stands in a label.
 
-use std::future::IntoFuture;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::AtomicU64;
@@ -12,6 +11,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use barefoot_http::{Limits, serve};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -88,13 +88,10 @@ impl Metrics {
         let router = Router::new()
             .route("/metrics", get(metrics))
             .with_state(self.sources);
-        let stopping = shutdown.clone();
-        let server = axum::serve(self.listener, router)
-            .with_graceful_shutdown(async move { stopping.cancelled().await })
-            .into_future();
+        let server = serve(self.listener, router, Limits::for_metrics(), shutdown.clone());
         tokio::pin!(server);
         tokio::select! {
-            _ = &mut server => return,
+            () = &mut server => return,
             () = shutdown.cancelled() => {}
         }
         let _ = tokio::time::timeout(GRACE, server).await;

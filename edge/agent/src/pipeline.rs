@@ -37,6 +37,7 @@ use tokio_util::sync::CancellationToken;
 use crate::addresses::AddressFile;
 use crate::archive::Archive;
 use crate::assess::Assessor;
+use crate::audit::{Answering, Audit};
 use crate::carrying::Carrying;
 use crate::case_book::CaseBook;
 use crate::case_index::CaseIndex;
@@ -163,6 +164,12 @@ async fn run_member(
         source,
     };
     let state = StateDirectory::open(directory).map_err(in_state)?;
+    let audit = Audit::open(directory, &membership.clinic).map_err(in_state)?;
+    audit.started(&format!(
+        "version {}, settings {}",
+        env!("CARGO_PKG_VERSION"),
+        config.fingerprint
+    ));
     let pseudonyms = pseudonym_key(&state)?;
     let queue = open_queue(&state)?;
     let status = Status::new(queue.clone());
@@ -359,6 +366,7 @@ async fn run_member(
         hub_names,
         paper: Some(Paper::new(move |wish| paper.pdf(wish))),
         users: Users::at(directory),
+        audit: audit.clone(),
         for_fault_reports: config.for_fault_reports.clone(),
     };
     let page_listen = config.page.listen;
@@ -386,6 +394,7 @@ async fn run_member(
         .map(Metrics::local_addr)
         .transpose()
         .map_err(in_state)?;
+    let of_models = status.clone();
     let parts = link::Parts {
         queue,
         from_hub: from_hub_in,
@@ -420,6 +429,15 @@ async fn run_member(
     let mut tasks = JoinSet::new();
     // Scanners do not wait for it: what they send meanwhile is kept, and assessed once it is known who answers.
     tasks.spawn(models_of.run(shutdown.clone()));
+    tasks.spawn(audit.clone().run(
+        config.audit,
+        Arc::clone(&identity),
+        move || Answering {
+            model: of_models.model().model.unwrap_or_default(),
+            ended: of_models.releases().ended,
+        },
+        shutdown.clone(),
+    ));
     tasks.spawn(link.run(shutdown.clone()));
     if let Some(keeper) = keeper {
         tasks.spawn(keeper.run(shutdown.clone()));
@@ -450,6 +468,7 @@ async fn run_member(
             config: retention,
             book: Arc::clone(&book),
             cases: all_cases,
+            audit: audit.clone(),
             spool,
             archive: archive.clone(),
             needed: Arc::new(move |study| {
@@ -490,6 +509,8 @@ async fn run_member(
     let by_itself = !shutdown.is_cancelled() || matches!(first, Some(Err(_)));
     shutdown.cancel();
     while tasks.join_next().await.is_some() {}
+    // Last: what the others did at the end stands before it.
+    let _ = tokio::task::spawn_blocking(move || audit.stopped(&identity)).await;
     if by_itself {
         Err(Error::PartStopped)
     } else {

@@ -11,6 +11,7 @@ use barefoot_domain::ClinicId;
 use barefoot_queue::Queue;
 use barefoot_trust::{Purpose, Reader, TlsIdentity, sealed_for};
 
+use crate::audit::{self, ConsoleAct};
 use crate::carrying::{Carrying, Part, Place};
 use crate::config::Config;
 use crate::error_chain::chain;
@@ -104,6 +105,10 @@ impl Source {
             return Ok(Self::Daemon(page));
         }
         let directory = StateDirectory::open(state).map_err(|source| Error::State { source })?;
+        // A daemon that is asked writes it down itself.
+        audit::note(config, ConsoleAct::QueueExported).map_err(|error| Error::State {
+            source: io::Error::other(error),
+        })?;
         let queue = Queue::open(&directory.queue(), barefoot_queue::Config::default())
             .map_err(|source| Error::Queue { source })?;
         Ok(Self::Queue(Box::new(Carrying {

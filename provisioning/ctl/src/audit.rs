@@ -1,10 +1,11 @@
-//! Whether a copy of the hub's audit log holds, without the hub.
+//! Whether a copy of an audit log, the hub's or a box's, holds, without either.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail};
+use barefoot_domain::ClinicId;
 use barefoot_trust::Authorities;
 use barefoot_trust::audit::{Checker, Hash, MAX_LINE_BYTES, read_hash};
 use clap::Subcommand;
@@ -13,17 +14,24 @@ use crate::report::time;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Checks a copy of the audit log (`barefoot-hub audit export`): every entry, every head, the end. Names the first bad
-    /// line.
+    /// Checks a copy of an audit log (`barefoot-hub audit export`, `barefoot-edge audit export`): every entry, every head, the
+    /// end. Names the first bad line.
     Verify {
         file: PathBuf,
         /// The region's authority.
         #[arg(long, default_value = "authority.crt")]
         authority: PathBuf,
-        /// An entry as the hub's journal has it, NUMBER:HASH ("The audit log's newest hash is signed."): it must be there.
+        /// The log is of this clinic's box. Default: of the hub.
+        #[arg(long, value_name = "CLINIC", value_parser = clinic)]
+        clinic: Option<ClinicId>,
+        /// An entry as the journal has it, NUMBER:HASH ("The audit log's newest hash is signed."): it must be there.
         #[arg(long, value_name = "NUMBER:HASH", value_parser = noted)]
         noted: Option<(u64, Hash)>,
     },
+}
+
+fn clinic(text: &str) -> Result<ClinicId, String> {
+    ClinicId::new(text).map_err(|error| error.to_string())
 }
 
 fn noted(text: &str) -> Result<(u64, Hash), String> {
@@ -37,9 +45,17 @@ pub(crate) fn run(command: &Command) -> anyhow::Result<String> {
     let Command::Verify {
         file,
         authority,
+        clinic,
         noted,
     } = command;
-    let mut checker = Checker::new(load(authority)?);
+    let authorities = load(authority)?;
+    let (mut checker, whose) = match clinic {
+        Some(clinic) => (
+            Checker::of_clinic(authorities, clinic.clone()),
+            format!("the box of {clinic}"),
+        ),
+        None => (Checker::new(authorities), "the hub".to_owned()),
+    };
     if let Some((number, hash)) = noted {
         checker = checker.expecting(*number, *hash);
     }
@@ -64,11 +80,15 @@ pub(crate) fn run(command: &Command) -> anyhow::Result<String> {
     let whole = checker.finish().map_err(|bad| does_not_hold(file, bad))?;
     let clock = match whole.clock_went_back {
         0 => String::new(),
-        1 => " The hub's clock was set back once.".to_owned(),
-        times => format!(" The hub's clock was set back {times} times."),
+        1 => " Its clock was set back once.".to_owned(),
+        times => format!(" Its clock was set back {times} times."),
     };
+    let since = whole
+        .since_ms
+        .map(|at_ms| format!(" What is older than {} was removed by policy.", time(at_ms)))
+        .unwrap_or_default();
     Ok(format!(
-        "{shown} holds: {} entries, {} heads signed by the hub, complete until {}.{clock}",
+        "{shown} holds: {} entries, {} heads signed by {whose}, complete until {}.{since}{clock}",
         whole.entries,
         whole.heads,
         time(whole.until_ms)
@@ -127,6 +147,7 @@ mod tests {
             run(&Command::Verify {
                 file: file.clone(),
                 authority: authority.clone(),
+                clinic: None,
                 noted,
             })
         };

@@ -75,7 +75,7 @@ enum Command {
     /// Signed reports.
     #[command(subcommand)]
     Report(report::Command),
-    /// The hub's audit log.
+    /// Audit logs, the hub's and the boxes'.
     #[command(subcommand)]
     Audit(audit::Command),
 }

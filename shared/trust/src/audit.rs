@@ -1,10 +1,11 @@
 //! A log of who did what that nobody can change unseen.
 //!
-//! Each entry holds the hash of the one before it. Now and then the hub signs the newest hash ([`Head`]), each such head
-//! over the one before it: whoever rewrites the log, its end included, would need the hub's key.
+//! Each entry holds the hash of the one before it. Now and then whose log it is, the hub or a clinic's box, signs the newest
+//! hash ([`Head`]), each such head over the one before it: whoever rewrites the log, its end included, would need that key.
 //!
-//! An export is lines of JSON: a signed head over all that follows, then the entries, each head after its entry.
-//! [`Checker`] reads it line by line and names the first that does not hold.
+//! An export is lines of JSON: a signed head over all that follows, then the entries, each head after its entry. Where old
+//! entries were removed by the site's policy, the head of the last of them comes before the others. [`Checker`] reads it line
+//! by line and names the first that does not hold.
 
 mod check;
 
@@ -33,12 +34,12 @@ pub const MAX_LINE_BYTES: usize = 64 * 1024;
 pub struct AuditEntry {
     /// From 1, without a gap.
     pub number: u64,
-    /// Unix milliseconds, the hub's clock.
+    /// Unix milliseconds, by the clock of whose log it is.
     pub at_ms: i64,
     /// The clock stood before the last entry's time.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub clock_went_back: bool,
-    /// `person`, `program`, `hub` or `console`, and its id.
+    /// `person`, `program`, `hub`, `box` or `console`, and its id.
     pub actor_kind: String,
     pub actor: String,
     pub actor_name: String,
@@ -79,7 +80,7 @@ impl AuditEntry {
     }
 }
 
-/// The hub's word that the log had this hash.
+/// The word of whose log it is that it had this hash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Head {
     /// Of the newest entry; 0 where there is none.
@@ -89,7 +90,7 @@ pub struct Head {
     pub at_ms: i64,
     /// SHA-256 of the signature of the head before this one.
     pub previous: Hash,
-    /// The hub's, DER.
+    /// The signer's, DER.
     pub certificate: Vec<u8>,
     pub signature: Vec<u8>,
 }
@@ -110,7 +111,7 @@ impl Head {
 }
 
 impl TlsIdentity {
-    /// The hub's signature that its log's newest entry is `number` with `hash`.
+    /// This identity's signature that its log's newest entry is `number` with `hash`.
     ///
     /// # Errors
     /// When the key is of a kind the region does not use, or the random source fails.
@@ -151,6 +152,34 @@ enum Line {
         hash: String,
     },
     Head(HeadLine),
+    /// What stood before was removed by policy; this was the head over it.
+    Since(HeadLine),
+}
+
+/// A line of a log that is kept as lines, as it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kept {
+    Entry {
+        entry: AuditEntry,
+        hash: Hash,
+    },
+    Head(Head),
+    /// The first of a part whose earlier ones may be gone.
+    Since(Head),
+}
+
+/// Reads what [`entry_line`], [`head_line`] or [`since_line`] wrote; `None` where it is none of them.
+#[must_use]
+pub fn read_line(text: &str) -> Option<Kept> {
+    match serde_json::from_str(text).ok()? {
+        Line::Entry { entry, hash, .. } => Some(Kept::Entry {
+            entry,
+            hash: unhex(&hash)?,
+        }),
+        Line::Head(head) => head.read().map(Kept::Head),
+        Line::Since(head) => head.read().map(Kept::Since),
+        Line::Until(_) => None,
+    }
 }
 
 impl HeadLine {
@@ -190,6 +219,12 @@ pub fn until_line(head: &Head) -> String {
 #[must_use]
 pub fn head_line(head: &Head) -> String {
     line(&Line::Head(HeadLine::of(head)))
+}
+
+/// The first line of a part that follows entries which may be removed.
+#[must_use]
+pub fn since_line(head: &Head) -> String {
+    line(&Line::Since(HeadLine::of(head)))
 }
 
 #[must_use]

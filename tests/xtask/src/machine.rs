@@ -10,7 +10,7 @@ use crate::step::{Failure, root, step};
 type Program = (&'static str, &'static str);
 
 /// What the tests run.
-pub(crate) const FOR_TESTS: [Program; 14] = [
+pub(crate) const FOR_TESTS: [Program; 15] = [
     ("storescu", "dcmtk"),
     ("dciodvfy", "dicom3tools"),
     ("mosquitto", "mosquitto"),
@@ -24,6 +24,7 @@ pub(crate) const FOR_TESTS: [Program; 14] = [
     ("npm", "npm"),
     ("python3", "python3"),
     ("cc", "build-essential"),
+    ("systemd-analyze", "systemd"),
     (
         "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc",
         "fonts-noto-cjk",
@@ -62,6 +63,9 @@ pub(crate) const FOR_FEDERATION: [Program; 1] = [("python3", "python3")];
 
 /// The peer of the benchmark `inference` comes from PyPI.
 pub(crate) const FOR_INFERENCE: [Program; 1] = [("python3", "python3")];
+
+/// What writes the programs' bills of materials.
+pub(crate) const FOR_SBOM: [Program; 1] = [("python3", "python3")];
 
 /// Debian keeps daemons in here; it is not on every user's path.
 const SYSTEM_FOLDERS: [&str; 2] = ["/usr/sbin", "/sbin"];

@@ -1,4 +1,4 @@
-//! `cargo xtask demo | federate | test | viewer | bench | soak`: the project's two commands and what developers repeat.
+//! `cargo xtask demo | federate | test | viewer | bench | soak | sbom`: the project's two commands and what developers repeat.
 //!
 //! Standard library only, so that it is built in a second.
 
@@ -6,6 +6,7 @@ mod bench;
 mod demo;
 mod federate;
 mod machine;
+mod sbom;
 mod soak;
 mod step;
 mod test;
@@ -39,6 +40,9 @@ cargo xtask bench [--yes] [NAME] [--rounds=N]
 cargo xtask soak [--yes] [--debug] [--clinics 20] [--hours 72] [--compress] [--results N] [--images N]
     Lives through days of a region (cut lines, floods, kill -9 of boxes, hub and broker), then counts whether everything
     is at the hub exactly once and bit for bit; writes target/soak/report.json. `cargo xtask soak --help` names every flag.
+
+cargo xtask sbom [--yes]
+    Writes what each program contains, packages and their sums and licences, as CycloneDX into target/sbom.
 ";
 
 fn main() -> ExitCode {
@@ -52,6 +56,7 @@ fn main() -> ExitCode {
         "viewer" => viewer::run(&rest),
         "bench" => bench::run(&rest),
         "soak" => soak::run(&rest),
+        "sbom" => sbom::run(&rest),
         "" | "help" | "--help" | "-h" => {
             print!("{USAGE}");
             return ExitCode::SUCCESS;

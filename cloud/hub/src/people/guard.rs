@@ -1,6 +1,6 @@
 //! Stands before every address of the web server: who calls, and may they?
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
@@ -12,7 +12,6 @@ use serde_json::json;
 use super::caller::{Caller, Forbidden};
 use super::roles::Right;
 use super::{Error, People};
-use crate::web::Remote;
 
 /// Who calls from where, as handlers of this module get it.
 #[derive(Debug, Clone, Copy)]
@@ -206,9 +205,9 @@ impl People {
         };
         let peer = request
             .extensions()
-            .get::<ConnectInfo<Remote>>()
+            .get::<ConnectInfo<SocketAddr>>()
             .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(remote)| {
-                remote.0.ip()
+                remote.ip()
             });
         if self.0.behind_proxy {
             forwarded().unwrap_or(peer)

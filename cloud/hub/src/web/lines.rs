@@ -1,12 +1,11 @@
-//! Connections to the pages: plain ones, and those within TLS.
+//! Connections to the pages within TLS.
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::connect_info::Connected;
-use axum::serve::{IncomingStream, Listener};
+use axum::serve::Listener;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -22,22 +21,6 @@ const MOST_HALF_OPEN: usize = 256;
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// When the process is out of file descriptors, accepting again at once would only spin.
 const PAUSE_AFTER_FAILED_ACCEPT: Duration = Duration::from_millis(100);
-
-/// The other end of a connection.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Remote(pub(crate) SocketAddr);
-
-impl Connected<IncomingStream<'_, TcpListener>> for Remote {
-    fn connect_info(stream: IncomingStream<'_, TcpListener>) -> Self {
-        Self(*stream.remote_addr())
-    }
-}
-
-impl Connected<IncomingStream<'_, TlsLines>> for Remote {
-    fn connect_info(stream: IncomingStream<'_, TlsLines>) -> Self {
-        Self(*stream.remote_addr())
-    }
-}
 
 /// Connections after their handshakes, for the server.
 pub(super) struct TlsLines {

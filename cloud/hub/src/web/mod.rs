@@ -19,6 +19,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use axum::{Router, middleware};
+use barefoot_http::{Limits, serve};
 use barefoot_trust::browser_server_config;
 use futures_util::FutureExt;
 use rustls::ServerConfig;
@@ -37,7 +38,6 @@ use crate::viewer_assets;
 
 pub(crate) use findings::{finding_name, problem_name};
 pub(crate) use language::Chosen;
-pub(crate) use lines::Remote;
 pub(crate) use times::{iso_time, local_time};
 
 /// Pages that follow live at once; one more is told to reload by itself.
@@ -59,8 +59,6 @@ pub enum Error {
         #[from]
         source: barefoot_trust::Error,
     },
-    #[error("the pages stopped")]
-    Serve { source: std::io::Error },
 }
 
 /// How pages look until the reader chooses.
@@ -80,6 +78,7 @@ pub(crate) struct Web {
     listener: TcpListener,
     tls: Option<Arc<ServerConfig>>,
     address: SocketAddr,
+    behind_proxy: bool,
     look: Look,
     followers: Followers,
 }
@@ -114,6 +113,7 @@ impl Web {
             address: listener.local_addr().map_err(failed)?,
             listener,
             tls,
+            behind_proxy: config.behind_proxy,
             look: Look {
                 accounts,
                 cases,
@@ -139,38 +139,39 @@ impl Web {
     }
 
     /// Serves `pages` until the shutdown; where there are accounts, to whom they let in.
-    pub(crate) async fn run(self, pages: Router, people: Option<People>) -> Result<(), Error> {
+    pub(crate) async fn run(self, pages: Router, people: Option<People>) {
         let shutdown = self.followers.shutdown.clone();
-        let stopping = shutdown.clone();
         let pages = pages.merge(shared(self.followers)).merge(viewer_assets::router());
         let pages = match people {
             Some(people) => guard(pages, people),
             None => pages,
         };
-        let router = pages.layer(middleware::map_response(headers::protect));
-        let pages = router.into_make_service_with_connect_info::<Remote>();
-        let stop = async move { stopping.triggered().await };
+        let by_https = self.tls.is_some() || self.behind_proxy;
+        let pages = pages.layer(middleware::map_response(headers::protect));
+        let pages = if by_https {
+            pages.layer(middleware::map_response(headers::only_https))
+        } else {
+            pages
+        };
+        let mut limits = Limits::for_pages();
+        if self.behind_proxy {
+            limits.per_address = None;
+        }
+        let stop = shutdown.token();
         let server = match self.tls {
-            None => axum::serve(self.listener, pages)
-                .with_graceful_shutdown(stop)
-                .into_future()
-                .boxed(),
-            Some(tls) => axum::serve(
-                TlsLines::new(self.listener, self.address, tls, shutdown.clone()),
-                pages,
-            )
-            .with_graceful_shutdown(stop)
-            .into_future()
-            .boxed(),
+            None => serve(self.listener, pages, limits, stop).boxed(),
+            Some(tls) => {
+                let lines = TlsLines::new(self.listener, self.address, tls, shutdown.clone());
+                serve(lines, pages, limits, stop).boxed()
+            }
         };
         tokio::pin!(server);
         tokio::select! {
-            served = &mut server => return served.map_err(|source| Error::Serve { source }),
+            () = &mut server => return,
             () = shutdown.triggered() => {}
         }
         // A browser that keeps its connection must not keep the hub.
         let _ = timeout(FAREWELL, server).await;
-        Ok(())
     }
 }
 

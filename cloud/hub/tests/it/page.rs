@@ -1,6 +1,9 @@
+use std::time::{Duration, Instant};
+
 use barefoot_domain::{Reason, Urgency};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use crate::support::{ClinicBox, DEADLINE, Region, clinic, envelope, result};
 
@@ -103,6 +106,11 @@ async fn every_answer_is_locked_down_and_self_contained() {
         "/assets/page.css",
         "/assets/page.js",
         "/nowhere",
+        "/api/results?limit=x",
+        "/models/../../etc/passwd",
+        "/case/1",
+        "/sign-in",
+        "/verify",
     ] {
         let head = hub.get(path).await.head;
         assert!(
@@ -110,8 +118,18 @@ async fn every_answer_is_locked_down_and_self_contained() {
             "{path}: {head}"
         );
         assert!(!head.contains("unsafe"), "{path}: {head}");
-        assert!(head.contains("x-content-type-options: nosniff"), "{path}: {head}");
-        assert!(head.contains("cache-control: no-store"), "{path}: {head}");
+        for wanted in [
+            "frame-ancestors 'none'",
+            "x-content-type-options: nosniff",
+            "cache-control: no-store",
+            "referrer-policy: no-referrer",
+            "cross-origin-opener-policy: same-origin",
+            "cross-origin-resource-policy: same-origin",
+            "permissions-policy: accelerometer=(), camera=()",
+        ] {
+            assert!(head.contains(wanted), "{path} lacks {wanted}: {head}");
+        }
+        assert!(!head.contains("strict-transport-security"), "plain HTTP: {head}");
     }
     for path in [
         "/",
@@ -161,12 +179,38 @@ async fn an_open_page_hears_of_a_new_result() {
                 }
             }
         };
-        tokio::time::timeout(DEADLINE, line).await.expect("no event came");
+        timeout(DEADLINE, line).await.expect("no event came");
     };
     changed().await;
     edge.send_result(&envelope(&clinic("clinic-7"), 1, &result(1)))
         .await;
     changed().await;
     // With a page still following, the hub stops in time.
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn a_request_that_never_ends_is_cut_and_a_thousand_silent_callers_stop_nobody() {
+    let region = Region::new();
+    let hub = region.hub().await;
+    let mut slow = TcpStream::connect(("127.0.0.1", hub.page)).await.unwrap();
+    slow.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n")
+        .await
+        .unwrap();
+    let begun = Instant::now();
+    let mut silent = Vec::new();
+    for _ in 0..1000 {
+        // The backlog of a busy machine may be full for a moment.
+        if let Ok(Ok(socket)) = timeout(DEADLINE, TcpStream::connect(("127.0.0.1", hub.page))).await {
+            silent.push(socket);
+        }
+    }
+    let asked = Instant::now();
+    assert!(hub.get("/").await.head.starts_with("http/1.1 200"));
+    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+    let mut said = String::new();
+    let _ = timeout(DEADLINE, slow.read_to_string(&mut said)).await.unwrap();
+    assert_eq!(said, "");
+    assert!(begun.elapsed() < Duration::from_secs(15));
     hub.stop().await;
 }

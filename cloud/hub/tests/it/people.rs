@@ -203,6 +203,10 @@ async fn the_hub_speaks_https_itself() {
         answer.contains("set-cookie: __Host-form=") && answer.contains("; Secure"),
         "{answer}"
     );
+    assert!(
+        answer.contains("strict-transport-security: max-age=31536000"),
+        "{answer}"
+    );
 
     // Who speaks plainly gets nothing.
     let mut plain = TcpStream::connect(("127.0.0.1", hub.page)).await.unwrap();

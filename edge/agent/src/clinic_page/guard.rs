@@ -20,9 +20,13 @@ use super::server::App;
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
                       connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
+/// A fault's note may be spoken; nothing else of a tablet is used.
+const NO_DEVICES: &str = "microphone=(self), accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), \
+                          magnetometer=(), midi=(), payment=(), serial=(), usb=()";
+
 /// `same-origin` rather than `no-referrer`: under the latter browsers send `Origin: null` with our own forms, which
 /// then look forged. Other sites get no referrer under either.
-pub(super) const FIXED: [(HeaderName, HeaderValue); 5] = [
+pub(super) const FIXED: [(HeaderName, HeaderValue); 6] = [
     (CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
     (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     (REFERRER_POLICY, HeaderValue::from_static("same-origin")),
@@ -33,6 +37,10 @@ pub(super) const FIXED: [(HeaderName, HeaderValue); 5] = [
     (
         HeaderName::from_static("cross-origin-opener-policy"),
         HeaderValue::from_static("same-origin"),
+    ),
+    (
+        HeaderName::from_static("permissions-policy"),
+        HeaderValue::from_static(NO_DEVICES),
     ),
 ];
 

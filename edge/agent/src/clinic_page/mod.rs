@@ -28,6 +28,8 @@ mod guard;
 mod sign_in;
 
 mod people;
+
+mod acts;
 mod priors;
 
 mod request_language;

@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
+use super::acts::Told;
 use super::pages::{self, Frame, OwnPinPage, PeoplePage};
 use super::request_language::RequestLanguage;
 use super::server::App;
@@ -46,11 +47,11 @@ async fn change(
     app: Arc<App>,
     asked: RequestLanguage,
     next: &'static str,
-    work: impl FnOnce(&Users) -> Result<(), Error> + Send + 'static,
+    work: impl FnOnce(&Users) -> Result<Told, Error> + Send + 'static,
 ) -> Response {
     let users = app.sources.users.clone();
     match tokio::task::spawn_blocking(move || work(&users)).await {
-        Ok(Ok(())) => Redirect::to(next).into_response(),
+        Ok(Ok(told)) => told.beside(Redirect::to(next).into_response()),
         Ok(Err(error)) => refused(&app, asked, sign_in::said(&error, app.library.of(asked.language))),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
@@ -64,6 +65,13 @@ fn refused(app: &App, asked: RequestLanguage, problem: String) -> Response {
     let t = app.library.of(asked.language);
     let status = StatusCode::UNPROCESSABLE_ENTITY;
     pages::message(app, asked.language, status, &t.error.failed_heading, &problem)
+}
+
+fn with_roles(user: &str, roles: Roles) -> Told {
+    Told {
+        details: roles.words().join(" "),
+        ..Told::of(user)
+    }
 }
 
 const DONE: &str = "/people?notice=done";
@@ -100,7 +108,7 @@ pub(super) async fn add(
     change(app, asked, DONE, move |users| {
         let id = users.add(&form.name, roles, form.pin.trim())?;
         tracing::info!(user = id, ?roles, "Somebody may sign in to the clinic page now.");
-        Ok(())
+        Ok(with_roles(&id, roles))
     })
     .await
 }
@@ -126,7 +134,7 @@ pub(super) async fn pin(
     change(app, asked, DONE, move |users| {
         users.set_pin(&form.user, form.pin.trim())?;
         sessions.end_all_of(&form.user);
-        Ok(())
+        Ok(Told::of(&form.user))
     })
     .await
 }
@@ -163,7 +171,7 @@ pub(super) async fn own_pin(
     change(app, asked, "/sign-in", move |users| {
         users.set_pin(&user.id, form.pin.trim())?;
         sessions.end_all_of(&user.id);
-        Ok(())
+        Ok(Told::of(&user.id))
     })
     .await
 }
@@ -184,7 +192,11 @@ pub(super) async fn set_roles(
     Form(form): Form<RolesForm>,
 ) -> Response {
     let roles = roles(form.doctor, form.technician, form.manager);
-    change(app, asked, DONE, move |users| users.set_roles(&form.user, roles)).await
+    change(app, asked, DONE, move |users| {
+        users.set_roles(&form.user, roles)?;
+        Ok(with_roles(&form.user, roles))
+    })
+    .await
 }
 
 #[derive(Deserialize)]
@@ -203,7 +215,7 @@ pub(super) async fn remove(
     change(app, asked, DONE, move |users| {
         users.remove(&form.user)?;
         sessions.end_all_of(&form.user);
-        Ok(())
+        Ok(Told::of(&form.user))
     })
     .await
 }

@@ -22,8 +22,8 @@ use super::texts::{Texts, fill};
 use super::top_bar::TopBar;
 use super::wording::Wording;
 use super::{
-    Language, api, assets, carried, changes, days, exchange, fault, guard, marks, orders, people, pictures,
-    print, quality, saying, sign_in, talk, wall,
+    Language, acts, api, assets, carried, changes, days, exchange, fault, guard, marks, orders, people,
+    pictures, print, quality, saying, sign_in, talk, wall,
 };
 use crate::case_index::CaseView;
 use crate::clock;
@@ -136,6 +136,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/assets/page.js", get(assets::script))
         .route("/assets/icon.svg", get(assets::icon))
         .fallback(missing)
+        .layer(from_fn_with_state(Arc::clone(&app), acts::record))
         .layer(from_fn_with_state(Arc::clone(&app), sign_in::require))
         .layer(from_fn_with_state(Arc::clone(&app), guard::guard))
         .with_state(app)

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use barefoot_http::{Limits, serve};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
@@ -108,16 +109,10 @@ impl ClinicPage {
             loopback,
             shutdown.clone(),
         ));
-        let serve = axum::serve(
-            self.listener,
-            routes::router(Arc::clone(&app)).into_make_service_with_connect_info::<SocketAddr>(),
-        )
-        .with_graceful_shutdown(shutdown.clone().cancelled_owned());
+        let router = routes::router(Arc::clone(&app));
         let serve = async {
             tokio::select! {
-                served = serve => if let Err(error) = served {
-                    tracing::error!(%error, "The clinic page stopped serving.");
-                },
+                () = serve(self.listener, router, Limits::for_pages(), shutdown.clone()) => {}
                 () = async { shutdown.cancelled().await; tokio::time::sleep(GRACE).await } => {}
             }
         };

@@ -14,6 +14,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
+use super::acts::{self, Told};
 use super::moment::Moment;
 use super::pages::{self, Frame, SignInPage};
 use super::request_language::RequestLanguage;
@@ -167,6 +168,7 @@ pub(super) async fn require(
             let asked = RequestLanguage::of(request.uri(), request.headers(), app.language);
             let texts = &app.library.of(asked.language).sign_in;
             let status = StatusCode::FORBIDDEN;
+            acts::denied(&app, &who, &path, status).await;
             let answer = async {
                 pages::message(
                     &app,
@@ -258,20 +260,33 @@ pub(super) async fn sign_in(
 ) -> Response {
     let users = app.sources.users.clone();
     let now_ms = clock::now_ms();
-    let checked =
-        tokio::task::spawn_blocking(move || users.sign_in(&form.user, form.pin.trim(), now_ms)).await;
+    let checked = tokio::task::spawn_blocking(move || {
+        let known = users.get(&form.user).map(|user| user.id);
+        (users.sign_in(&form.user, form.pin.trim(), now_ms), known)
+    })
+    .await;
+    // Who is none of the users may have typed anything, a name too.
+    let (checked, known) = match checked {
+        Ok((checked, known)) => (Ok(checked), known.unwrap_or_default()),
+        Err(error) => (Err(error), String::new()),
+    };
+    let mut told = Told::of(&known);
     let t = &app.library.of(asked.language).sign_in;
     let problem = match checked {
-        Ok(Ok(user)) => return let_in(&app, &user.id),
+        Ok(Ok(user)) => {
+            told.is_actor = true;
+            return told.beside(let_in(&app, &user.id));
+        }
         Ok(Err(NotSignedIn::Wrong)) => t.wrong.clone(),
         Ok(Err(NotSignedIn::Locked { until_ms })) => {
+            "locked".clone_into(&mut told.details);
             let at = Moment::here(until_ms, now_ms, app.utc_offset_minutes);
             fill(&t.locked, &[("time", &at.map(|at| at.text).unwrap_or_default())])
         }
         Ok(Err(NotSignedIn::Trouble)) | Err(_) => t.trouble.clone(),
     };
     let page = show(&app, asked, peer, Some(problem));
-    (StatusCode::UNPROCESSABLE_ENTITY, page).into_response()
+    told.beside((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
 }
 
 fn let_in(app: &App, user: &str) -> Response {
@@ -311,7 +326,12 @@ pub(super) async fn first(
     match tokio::task::spawn_blocking(move || users.add_first(&form.name, form.pin.trim())).await {
         Ok(Ok(id)) => {
             tracing::info!(user = id, "The clinic page has its first manager.");
-            let_in(&app, &id)
+            let told = Told {
+                details: "the first manager".to_owned(),
+                is_actor: true,
+                ..Told::of(&id)
+            };
+            told.beside(let_in(&app, &id))
         }
         Ok(Err(error)) => refused(said(&error, t)),
         Err(_) => refused(t.sign_in.trouble.clone()),

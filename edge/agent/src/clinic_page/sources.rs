@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use barefoot_domain::{ClinicId, FindingCode, Report};
 
+use crate::audit::Audit;
 use crate::carrying::Carrying;
 use crate::case_index::CaseIndex;
 use crate::case_log::PatientText;
@@ -51,6 +52,7 @@ pub(crate) struct Sources {
     /// Writes a report as PDF; `None` where this box cannot.
     pub paper: Option<Paper>,
     pub users: Users,
+    pub audit: Audit,
     /// What of the site file may stand in a fault report.
     pub for_fault_reports: String,
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::archive::Archive;
+use crate::audit::{Action, Actor, Audit, Entry};
 use crate::case_book::CaseBook;
 use crate::case_index::CaseIndex;
 use crate::clock::now_ms;
@@ -24,6 +25,7 @@ pub(super) struct Retiring {
     pub(super) config: Config,
     pub(super) book: Arc<CaseBook>,
     pub(super) cases: CaseIndex,
+    pub(super) audit: Audit,
     pub(super) spool: Spool,
     pub(super) archive: Archive,
     pub(super) needed: Needed,
@@ -64,6 +66,8 @@ impl Retiring {
                 Ok(false) => {}
                 Ok(true) => {
                     self.archive.note(&case.study);
+                    let removed = Entry::new(Actor::Daemon("retention"), Action::ImagesRemoved);
+                    self.audit.record(removed.of_case(Some(case.case.clone())));
                     gone += 1;
                 }
                 Err(error) => {

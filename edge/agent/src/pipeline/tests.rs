@@ -78,3 +78,22 @@ async fn folders_of_learning_and_releases_that_fail_keep_no_image_out() {
     }
     takes_images(config).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn start_and_stop_stand_in_a_log_that_a_stranger_can_check() {
+    let root = tempfile::tempdir().unwrap();
+    let config = site(root.path());
+    takes_images(config.clone()).await;
+    takes_images(config.clone()).await;
+    let file = root.path().join("audit.jsonl");
+    crate::audit::export(&config, &file).unwrap();
+    let authorities = barefoot_trust::Authorities::load(&root.path().join("pki/authority.crt")).unwrap();
+    let mut checker = barefoot_trust::audit::Checker::of_clinic(authorities, config.clinic.unwrap());
+    let text = fs::read_to_string(&file).unwrap();
+    text.lines().try_for_each(|line| checker.line(line)).unwrap();
+    assert!(4 <= checker.finish().unwrap().entries);
+    for word in ["\"start\"", "\"stop\""] {
+        assert_eq!(text.matches(word).count(), 2, "{text}");
+    }
+    assert!(!text.contains("ended without a stop"), "{text}");
+}

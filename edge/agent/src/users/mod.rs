@@ -43,6 +43,17 @@ impl Roles {
     fn is_none(self) -> bool {
         self == Self::default()
     }
+
+    pub(crate) fn words(self) -> Vec<&'static str> {
+        [
+            (self.doctor, "doctor"),
+            (self.technician, "technician"),
+            (self.manager, "manager"),
+        ]
+        .into_iter()
+        .filter_map(|(is, word)| is.then_some(word))
+        .collect()
+    }
 }
 
 /// Somebody who may sign in.

@@ -1,3 +1,4 @@
+use barefoot_domain::ClinicId;
 use rustls::pki_types::CertificateDer;
 use time::OffsetDateTime;
 
@@ -10,9 +11,7 @@ use crate::{Authorities, Error};
 pub enum Fault {
     #[error("this is no line of an audit log")]
     Unreadable,
-    #[error(
-        "the file does not begin with the hub's signed head: its beginning was cut off, or it is no export"
-    )]
+    #[error("the file does not begin with a signed head: its beginning was cut off, or it is no export")]
     NoBeginning,
     #[error("a second beginning stands in the middle")]
     SecondBeginning,
@@ -24,20 +23,22 @@ pub enum Fault {
     Altered { number: u64 },
     #[error("entry {number} does not follow from the one before it: one of the two was altered or put there")]
     Unlinked { number: u64 },
-    #[error("the hub signed another hash for entry {number}: the log was written anew")]
+    #[error("another hash was signed for entry {number}: the log was written anew")]
     Rewritten { number: u64 },
-    #[error("a head that the hub signed before entry {number} is missing")]
+    #[error("a head that was signed before entry {number} is missing")]
     HeadMissing { number: u64 },
-    #[error("the hub did not sign this head")]
+    #[error("this head was not signed by its certificate's key")]
     HeadSignature,
-    #[error("this head's certificate is not the hub's")]
-    NotTheHub,
+    #[error("this head is not of whose log this is to be")]
+    OfAnother,
     #[error("this head's certificate is not one of the region's authority that was valid when it was signed")]
     HeadCertificate { source: Error },
-    #[error("the end was cut off: the hub signed {signed} entries, {found} are here")]
+    #[error("the end was cut off: {signed} entries were signed, {found} are here")]
     CutOff { signed: u64, found: u64 },
     #[error("the head that ends the log is missing")]
     EndMissing,
+    #[error("entry {number}, which was noted, was removed by policy: only an older copy can show it")]
+    Removed { number: u64 },
 }
 
 /// The first line that does not hold.
@@ -53,11 +54,13 @@ pub struct BadLine {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Whole {
     pub entries: u64,
-    /// Heads the hub signed, the export's own included.
+    /// Signed heads, the export's own included.
     pub heads: u64,
-    /// When the hub said so, Unix milliseconds.
+    /// What stood before this, Unix milliseconds, was removed by policy.
+    pub since_ms: Option<i64>,
+    /// When the last head was signed, Unix milliseconds.
     pub until_ms: i64,
-    /// How often the hub's clock was set back.
+    /// How often the clock was set back.
     pub clock_went_back: u64,
 }
 
@@ -65,35 +68,52 @@ pub struct Whole {
 #[derive(Debug)]
 pub struct Checker {
     authorities: Authorities,
+    signer: Signer,
     line: u64,
     until: Option<Head>,
     number: u64,
     hash: Hash,
     last_head: Hash,
     heads: u64,
+    entries: u64,
+    since_ms: Option<i64>,
     clock_went_back: u64,
     /// What somebody wrote down elsewhere.
     noted: Option<(u64, Hash)>,
 }
 
 impl Checker {
+    /// Of the hub's log.
     #[must_use]
     pub fn new(authorities: Authorities) -> Self {
+        Self::of(authorities, Signer::Hub)
+    }
+
+    /// Of the log of a clinic's box.
+    #[must_use]
+    pub fn of_clinic(authorities: Authorities, clinic: ClinicId) -> Self {
+        Self::of(authorities, Signer::Clinic(clinic))
+    }
+
+    fn of(authorities: Authorities, signer: Signer) -> Self {
         Self {
             authorities,
+            signer,
             line: 0,
             until: None,
             number: 0,
             hash: NOTHING,
             last_head: NOTHING,
             heads: 0,
+            entries: 0,
+            since_ms: None,
             clock_went_back: 0,
             noted: None,
         }
     }
 
-    /// Entry `number` must have this hash, as the hub's journal or an older copy has it: so that a log is found out whose end
-    /// was cut off at the hub itself, heads and all.
+    /// Entry `number` must have this hash, as a journal or an older copy has it: so that a log is found out whose end was
+    /// cut off where it is kept, heads and all.
     #[must_use]
     pub fn expecting(self, number: u64, hash: Hash) -> Self {
         Self {
@@ -138,6 +158,7 @@ impl Checker {
                 self.entry(&entry, previous, unhex(&hash).ok_or(Fault::Unreadable)?)
             }
             (Line::Head(head), true) => self.head(&head.read().ok_or(Fault::Unreadable)?),
+            (Line::Since(head), true) => self.since(&head.read().ok_or(Fault::Unreadable)?),
         }
     }
 
@@ -167,8 +188,29 @@ impl Checker {
             return Err(Fault::Rewritten { number: found });
         }
         self.clock_went_back += u64::from(entry.clock_went_back);
+        self.entries += 1;
         self.number = found;
         self.hash = hash;
+        Ok(())
+    }
+
+    /// Only before everything else.
+    fn since(&mut self, head: &Head) -> Result<(), Fault> {
+        if self.since_ms.is_some() || 0 < self.number || 0 < self.heads {
+            return Err(Fault::SecondBeginning);
+        }
+        self.believe(head)?;
+        match self.noted {
+            Some((number, _)) if number < head.number => return Err(Fault::Removed { number }),
+            Some((number, noted)) if number == head.number && noted != head.hash => {
+                return Err(Fault::Rewritten { number });
+            }
+            _ => {}
+        }
+        self.since_ms = Some(head.at_ms);
+        self.number = head.number;
+        self.hash = head.hash;
+        self.last_head = head.name();
         Ok(())
     }
 
@@ -193,15 +235,14 @@ impl Checker {
 
     fn believe(&self, head: &Head) -> Result<(), Fault> {
         let certificate = CertificateDer::from(head.certificate.as_slice());
-        match Signer::of(&certificate) {
-            Ok(Signer::Hub) => {}
-            Ok(Signer::Clinic(_)) => return Err(Fault::NotTheHub),
-            Err(source) => return Err(Fault::HeadCertificate { source }),
+        let signer = Signer::of(&certificate).map_err(|source| Fault::HeadCertificate { source })?;
+        if signer != self.signer {
+            return Err(Fault::OfAnother);
         }
         let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(head.at_ms) * 1_000_000)
             .map_err(|_| Fault::Unreadable)?;
         let roots = self.authorities.roots();
-        let end = chain::trusted(roots, &certificate, Signer::Hub.usage(), at)
+        let end = chain::trusted(roots, &certificate, signer.usage(), at)
             .map_err(|source| Fault::HeadCertificate { source })?;
         chain::verify_raw(&end, &head.signed_text(), &head.signature).map_err(|_| Fault::HeadSignature)
     }
@@ -232,8 +273,9 @@ impl Checker {
             return Err(bad(Fault::EndMissing));
         }
         Ok(Whole {
-            entries: self.number,
+            entries: self.entries,
             heads: self.heads,
+            since_ms: self.since_ms,
             until_ms: until.at_ms,
             clock_went_back: self.clock_went_back,
         })

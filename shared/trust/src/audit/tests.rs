@@ -1,5 +1,6 @@
 use std::sync::LazyLock;
 
+use barefoot_domain::ClinicId;
 use proptest::prelude::*;
 use time::{Duration, OffsetDateTime};
 
@@ -113,11 +114,11 @@ fn the_first_bad_line_is_named_with_what_was_done_to_it() {
         ),
         (
             fault(&|lines| lines.truncate(8)),
-            "line 9: the end was cut off: the hub signed 7 entries, 6 are here",
+            "line 9: the end was cut off: 7 entries were signed, 6 are here",
         ),
         (
             fault(&|lines| drop(lines.remove(4))),
-            "line 8: a head that the hub signed before entry 6 is missing",
+            "line 8: a head that was signed before entry 6 is missing",
         ),
         (
             fault(&|lines| drop(lines.pop())),
@@ -182,6 +183,70 @@ fn what_was_noted_elsewhere_must_be_there() {
         "{longer}"
     );
     assert!(read_hash("00").is_none());
+}
+
+#[test]
+fn the_log_of_a_box_is_its_own_and_may_begin_where_older_entries_were_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let now = OffsetDateTime::now_utc();
+    let authority = Authority::create(folder.path(), "Test region", now).unwrap();
+    let clinic = ClinicId::new("clinic-7").unwrap();
+    let issued = authority.issue_clinic(&clinic, now, Duration::days(30));
+    issued.unwrap().save(folder.path(), "clinic-7").unwrap();
+    let identity = TlsIdentity::load(&TlsPaths {
+        authority: folder.path().join("authority.crt"),
+        certificate: folder.path().join("clinic-7.crt"),
+        key: folder.path().join("clinic-7.key"),
+    })
+    .unwrap();
+    let a_box = Hub {
+        identity,
+        now_ms: now.unix_timestamp() * 1000,
+    };
+    let lines = export(&a_box, 7);
+    let check = |clinic: &str, lines: &[String], noted: Option<(u64, Hash)>| {
+        let clinic = ClinicId::new(clinic).unwrap();
+        let mut checker = Checker::of_clinic(a_box.identity.authorities(), clinic);
+        if let Some((number, hash)) = noted {
+            checker = checker.expecting(number, hash);
+        }
+        lines.iter().try_for_each(|line| checker.line(line))?;
+        checker.finish()
+    };
+    assert_eq!(check("clinic-7", &lines, None).unwrap().since_ms, None);
+    let of_another = check("clinic-8", &lines, None).unwrap_err();
+    assert!(matches!(of_another.fault, Fault::OfAnother), "{of_another}");
+    let as_the_hubs = self::check(&a_box, &lines).unwrap_err();
+    assert!(matches!(as_the_hubs.fault, Fault::OfAnother), "{as_the_hubs}");
+
+    // Entries 1 to 3 and their head are gone; that head comes first instead.
+    let Some(Kept::Head(head)) = read_line(&lines[4]) else {
+        panic!("the fifth line is a head")
+    };
+    let (third, third_hash) = (head.number, head.hash);
+    let mut shorter = vec![lines[0].clone(), since_line(&head)];
+    shorter.extend_from_slice(&lines[5..]);
+    let whole = check("clinic-7", &shorter, Some((third, third_hash))).unwrap();
+    assert_eq!((whole.entries, whole.since_ms), (4, Some(a_box.now_ms)));
+    let removed = check("clinic-7", &shorter, Some((1, third_hash))).unwrap_err();
+    assert!(matches!(removed.fault, Fault::Removed { number: 1 }), "{removed}");
+    let rewritten = check("clinic-7", &shorter, Some((third, NOTHING))).unwrap_err();
+    assert!(
+        matches!(rewritten.fault, Fault::Rewritten { number: 3 }),
+        "{rewritten}"
+    );
+    // Not in the middle, and not without a signature.
+    let mut late = lines.clone();
+    late.insert(5, since_line(&head));
+    assert!(matches!(
+        check("clinic-7", &late, None).unwrap_err().fault,
+        Fault::SecondBeginning
+    ));
+    shorter[1] = since_line(&Head { number: 2, ..head });
+    assert!(matches!(
+        check("clinic-7", &shorter, None).unwrap_err().fault,
+        Fault::HeadSignature
+    ));
 }
 
 proptest! {

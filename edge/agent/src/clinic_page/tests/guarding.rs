@@ -1,8 +1,14 @@
 //! What keeps the page to its box and its readers.
 
-use super::Clinic;
+use std::time::{Duration, Instant};
 
-#[tokio::test]
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::{Clinic, DEADLINE};
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_answer_carries_the_policy_and_pages_are_not_kept() {
     let clinic = Clinic::open().await;
     let key = clinic.put("1.2.3", |_| {});
@@ -13,6 +19,19 @@ async fn every_answer_carries_the_policy_and_pages_are_not_kept() {
         "/nowhere",
         "/api/cases",
         "/assets/page.css",
+        "/api/cases?limit=x",
+        "/scanners/allow",
+        "/case/../../etc/passwd",
+        "/sign-in",
+        "/people",
+        "/fault",
+        "/wall",
+        "/quality",
+        "/exchange",
+        "/orders",
+        "/aside",
+        "/api/status",
+        "/api/nodes",
     ];
     for path in paths {
         let head = clinic.get(path).await.head;
@@ -22,6 +41,8 @@ async fn every_answer_carries_the_policy_and_pages_are_not_kept() {
             "x-content-type-options: nosniff",
             "referrer-policy: same-origin",
             "cross-origin-resource-policy: same-origin",
+            "cross-origin-opener-policy: same-origin",
+            "permissions-policy: microphone=(self), accelerometer=(), camera=()",
         ] {
             assert!(head.contains(wanted), "{path} lacks {wanted}: {head}");
         }
@@ -113,5 +134,32 @@ async fn reading_never_changes_anything() {
     assert!(!clinic.knock("NEW"));
     assert_eq!(clinic.get("/scanners/allow?ae_title=NEW").await.status, 405);
     assert!(!clinic.knock("NEW"));
+    clinic.close().await;
+}
+
+#[tokio::test]
+async fn a_caller_who_never_ends_a_request_is_cut_and_a_thousand_silent_ones_stop_nobody() {
+    let clinic = Clinic::open().await;
+    let mut slow = TcpStream::connect(clinic.address).await.unwrap();
+    slow.write_all(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n")
+        .await
+        .unwrap();
+    let begun = Instant::now();
+
+    let mut silent = Vec::new();
+    for _ in 0..1000 {
+        // The backlog of a busy machine may be full for a moment.
+        if let Ok(Ok(socket)) = timeout(DEADLINE, TcpStream::connect(clinic.address)).await {
+            silent.push(socket);
+        }
+    }
+    let asked = Instant::now();
+    assert_eq!(clinic.get("/").await.status, 200);
+    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+
+    let mut said = String::new();
+    let _ = timeout(DEADLINE, slow.read_to_string(&mut said)).await.unwrap();
+    assert_eq!(said, "");
+    assert!(begun.elapsed() < Duration::from_secs(15));
     clinic.close().await;
 }

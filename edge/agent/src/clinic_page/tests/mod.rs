@@ -17,6 +17,7 @@ use super::{
     ClinicPage, Config, DicomAddress, HubNames, Language, NodesDesk, OrdersDesk, Paper, Say, Sources, Taken,
     Word,
 };
+use crate::audit::Audit;
 use crate::case_index::samples::{assessed, finding, pneumonia};
 use crate::case_index::{CaseIndex, CaseView};
 use crate::finding_names::FindingName;
@@ -32,6 +33,7 @@ use crate::status::{ModelStatus, Status};
 use crate::study_folder::{StateDirectory, StudyKey};
 use crate::users::Users;
 
+mod acting;
 mod api;
 mod cases;
 mod events;
@@ -104,6 +106,7 @@ impl Clinic {
                 Ok(text.into_bytes())
             })),
             users: Users::open(root).unwrap(),
+            audit: Audit::open(root, &ClinicId::new("clinic-7").unwrap()).unwrap(),
             for_fault_reports: "{\"clinic\": \"clinic-7\"}".into(),
         };
         let config = Config {

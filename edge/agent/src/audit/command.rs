@@ -1,0 +1,66 @@
+use std::fs::OpenOptions;
+use std::io::BufWriter;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use super::{Action, Actor, Audit, Entry, Error};
+use crate::clock::now_ms;
+use crate::config::Config;
+use crate::membership::Membership;
+use crate::users::Roles;
+
+/// What somebody did by a command on the box.
+#[derive(Debug, Clone, Copy)]
+pub enum ConsoleAct<'a> {
+    AccountAdded {
+        user: &'a str,
+        roles: Roles,
+    },
+    PinChanged {
+        user: &'a str,
+    },
+    /// Looked up whom a pseudonym stands for.
+    Identified {
+        pseudonym: &'a str,
+    },
+    QueueExported,
+}
+
+/// Writes it into the log. The daemon may run.
+///
+/// # Errors
+/// When the log cannot be opened.
+pub fn note(config: &Config, act: ConsoleAct<'_>) -> Result<(), Error> {
+    let entry = |action| Entry::new(Actor::Console, action);
+    let entry = match act {
+        ConsoleAct::AccountAdded { user, roles } => entry(Action::AccountAdded)
+            .subject(user)
+            .details(&roles.words().join(" ")),
+        ConsoleAct::PinChanged { user } => entry(Action::PinChanged).subject(user),
+        ConsoleAct::Identified { pseudonym } => entry(Action::Identify).subject(pseudonym),
+        ConsoleAct::QueueExported => entry(Action::Export),
+    };
+    let membership = Membership::required(config).map_err(|source| Error::Membership { source })?;
+    Audit::open(&config.storage.directory, &membership.clinic)?.record(entry);
+    Ok(())
+}
+
+/// Writes the whole log into a new file. The daemon may run.
+///
+/// # Errors
+/// When the log cannot be read or signed, or the file is there already or cannot be written.
+pub fn export(config: &Config, file: &Path) -> Result<(), Error> {
+    let membership = Membership::required(config).map_err(|source| Error::Membership { source })?;
+    let audit = Audit::open(&config.storage.directory, &membership.clinic)?;
+    audit.record(Entry::new(Actor::Console, Action::ReadAudit));
+    let written = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(file)?;
+    let mut to = BufWriter::new(written);
+    let identity = &membership.identity;
+    audit.book().store.export(identity, now_ms(), &mut to)?;
+    to.into_inner().map_err(|error| error.into_error())?.sync_all()?;
+    Ok(())
+}
