@@ -26,6 +26,8 @@ mod front_door;
 
 mod storage_scp;
 
+pub mod at_rest;
+
 mod spool;
 
 mod study;

@@ -1,13 +1,13 @@
 //! `barefoot-edge`: the daemon in the clinic.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use barefoot_edge::config::Config;
 use barefoot_edge::users::{Roles, Users};
 use barefoot_edge::{
-    identify, import_command, logging, pipeline, status_command, stick_commands, store_check,
+    at_rest, identify, import_command, logging, pipeline, status_command, stick_commands, store_check,
 };
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
@@ -63,6 +63,19 @@ enum Command {
     User {
         #[command(subcommand)]
         command: UserCommand,
+    },
+    /// Gives the box a new key for what it keeps, and seals every study's key with it. The daemon must not run.
+    RotateBoxKey {
+        /// Where the new key is written. Needed where the key is a systemd credential, which then must be made anew of it.
+        #[arg(long)]
+        into: Option<PathBuf>,
+    },
+    /// Destroys the box's key and all that is kept: images, results, what waits for the hub. Nobody brings it back. The daemon
+    /// must not run.
+    EraseBox {
+        /// Without it nothing is done.
+        #[arg(long, required = true)]
+        yes_destroy_everything: bool,
     },
     /// Says which of this clinic's studies and patients a name from the hub stands for: a case, a patient's pseudonym, or a
     /// UID of an image. The answer is identity: for the clinic's eyes.
@@ -121,6 +134,10 @@ fn main() -> ExitCode {
             return done(stick_commands::import_receipts(&config, &files, tell));
         }
         Some(Command::Identify { name }) => return identify(&config, &name),
+        Some(Command::RotateBoxKey { into }) => return done(rotate(&config, into.as_deref())),
+        Some(Command::EraseBox { .. }) => {
+            return done(at_rest::erase(&config.storage.directory, &config.at_rest));
+        }
         Some(Command::User { command }) => return done(user(&config, command)),
         None => {}
     }
@@ -190,7 +207,14 @@ fn done<E: Into<anyhow::Error>>(outcome: Result<(), E>) -> ExitCode {
     }
 }
 
+fn rotate(config: &Config, into: Option<&Path>) -> anyhow::Result<()> {
+    let keys = at_rest::rotate(&config.storage.directory, &config.at_rest, into)?;
+    println!("The box has a new key; {keys} keys are sealed with it.");
+    Ok(())
+}
+
 fn user(config: &Config, command: UserCommand) -> anyhow::Result<()> {
+    at_rest::unlock(&config.storage.directory, &config.at_rest)?;
     let users = Users::open(&config.storage.directory)?;
     eprintln!("PIN:");
     let mut pin = String::new();

@@ -24,6 +24,7 @@ mod retiring;
 mod speaking;
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -32,10 +33,12 @@ use barefoot_trust::{PseudonymKey, TlsIdentity};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use zeroize::Zeroizing;
 
 use crate::addresses::AddressFile;
 use crate::archive::Archive;
 use crate::assess::Assessor;
+use crate::at_rest;
 use crate::carrying::Carrying;
 use crate::case_book::CaseBook;
 use crate::case_index::CaseIndex;
@@ -97,8 +100,12 @@ pub enum Error {
     State { path: String, source: std::io::Error },
     #[error("the list of allowed scanners {path} cannot be read: repair or remove it")]
     Scanners { path: String, source: std::io::Error },
+    #[error("what is kept here cannot be opened")]
+    AtRest { source: at_rest::Error },
     #[error("the key for pseudonyms cannot be used")]
     Pseudonyms { source: barefoot_trust::Error },
+    #[error("the key for pseudonyms {path} cannot be read or written")]
+    PseudonymsFile { path: String, source: std::io::Error },
     #[error(
         "{path} is missing though there are studies: restore it from the backup, a new key gives old studies new names"
     )]
@@ -136,6 +143,8 @@ pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce
         source,
     };
     let state = StateDirectory::open(directory).map_err(in_state)?;
+    let vault = at_rest::unlock(directory, &config.at_rest).map_err(|source| Error::AtRest { source })?;
+    say_how_it_is_sealed(&vault);
     let pseudonyms = pseudonym_key(&state)?;
     let queue = open_queue(&state)?;
     let status = Status::new(queue.clone());
@@ -499,7 +508,36 @@ pub(crate) fn pseudonym_key(state: &StateDirectory) -> Result<PseudonymKey, Erro
             path: key.display().to_string(),
         });
     }
-    PseudonymKey::load_or_create(&key).map_err(|source| Error::Pseudonyms { source })
+    load_pseudonym_key(&key)
+}
+
+/// A key of the time before anything was sealed is sealed now.
+pub(crate) fn load_pseudonym_key(path: &Path) -> Result<PseudonymKey, Error> {
+    let disk = |source| Error::PseudonymsFile {
+        path: path.display().to_string(),
+        source,
+    };
+    if !path.exists() {
+        let bytes = PseudonymKey::random_bytes().map_err(|source| Error::Pseudonyms { source })?;
+        at_rest::replace(path, &*bytes).map_err(disk)?;
+    }
+    let bytes = Zeroizing::new(at_rest::read(path).map_err(disk)?);
+    let key = PseudonymKey::from_bytes(&bytes, path).map_err(|source| Error::Pseudonyms { source })?;
+    if at_rest::is_plain(path).map_err(disk)? {
+        at_rest::replace(path, &bytes).map_err(disk)?;
+    }
+    Ok(key)
+}
+
+/// Whoever reads the log knows what a stolen disk gives away.
+fn say_how_it_is_sealed(vault: &at_rest::Vault) {
+    let (cipher, key) = (vault.cipher().word(), vault.key_place());
+    tracing::info!(cipher, key, "What is kept here is sealed.");
+    if vault.is_key_beside() {
+        tracing::warn!(
+            "The box's key lies beside what it seals: whoever takes the whole disk can read it. Give it as a systemd credential."
+        );
+    }
 }
 
 pub(crate) fn open_queue(state: &StateDirectory) -> Result<Queue, Error> {
@@ -512,6 +550,10 @@ pub(crate) fn open_queue(state: &StateDirectory) -> Result<Queue, Error> {
         );
     }
     let queue = opened.into_queue();
+    let queue = match at_rest::of(state.root()) {
+        Some((vault, _)) => queue.covered_by(vault),
+        None => queue,
+    };
     let damage = queue.damage();
     if !damage.is_none() {
         tracing::error!(

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use barefoot_queue::Queue;
 use barefoot_trust::{Purpose, Reader, TlsIdentity, sealed_for};
 
+use crate::at_rest;
 use crate::carrying::{Carrying, Part, Place};
 use crate::config::Config;
 use crate::error_chain::chain;
@@ -27,6 +28,8 @@ const SPARE_BYTES: u64 = 256 * 1024;
 /// Why nothing, or not all, was exported or imported.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    #[error("what is kept here cannot be opened")]
+    AtRest { source: at_rest::Error },
     #[error("the identity of [link.tls] cannot be used")]
     Identity { source: barefoot_trust::Error },
     #[error("the daemon cannot be asked")]
@@ -59,6 +62,7 @@ pub fn export(config: &Config, folder: &Path, mut tell: impl FnMut(&str)) -> Res
     let state = &config.storage.directory;
     let identity =
         TlsIdentity::load(&config.link.tls.paths()).map_err(|source| Error::Identity { source })?;
+    at_rest::unlock(state, &config.at_rest).map_err(|source| Error::AtRest { source })?;
     let reader =
         hub_certificate::reader(state, &identity).map_err(|error| Error::Export { why: chain(&error) })?;
     let source = Source::open(config, identity)?;
@@ -104,6 +108,10 @@ impl Source {
         let directory = StateDirectory::open(state).map_err(|source| Error::State { source })?;
         let queue = Queue::open(&directory.queue(), barefoot_queue::Config::default())
             .map_err(|source| Error::Queue { source })?;
+        let queue = match at_rest::of(state) {
+            Some((vault, _)) => queue.covered_by(vault),
+            None => queue,
+        };
         Ok(Self::Queue(Box::new(Carrying {
             queue,
             identity: Arc::new(identity),

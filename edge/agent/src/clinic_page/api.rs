@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::server::App;
 use super::top_bar::waited_ms;
+use crate::at_rest;
 use crate::case_index::{CaseState, CaseView, Delivery};
 use crate::clock;
 use crate::labels::{Label, LabelSource};
@@ -108,6 +109,16 @@ pub(super) struct StatusAnswer {
     hub_talks: Option<bool>,
     /// Reports that could not be attached to a patient and nobody has seen to.
     reports_aside: usize,
+    /// How what the box keeps is sealed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at_rest: Option<AtRestAnswer>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct AtRestAnswer {
+    cipher: &'static str,
+    /// Where the key comes from.
+    key: &'static str,
 }
 
 #[derive(Debug, Serialize)]
@@ -217,6 +228,10 @@ pub(super) fn status_of(app: &App) -> StatusAnswer {
         learning: LearningAnswer::of(&app.sources.learning.view()),
         hub_talks: status.hub_talks(),
         reports_aside: app.sources.aside.open_ones().len(),
+        at_rest: at_rest::of(app.sources.state.root()).map(|(vault, _)| AtRestAnswer {
+            cipher: vault.cipher().word(),
+            key: vault.key_place(),
+        }),
     }
 }
 
