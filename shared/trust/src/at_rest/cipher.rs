@@ -18,12 +18,13 @@ type Sm4Gcm = AesGcm<Sm4, U12>;
 
 /// How new things are sealed. What is there already says itself how it was.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
 pub enum Cipher {
     /// NIST SP 800-38D with a key of 256 bits.
     #[default]
+    #[serde(rename = "aes-256-gcm")]
     Aes256Gcm,
     /// GB/T 32907 in Galois/counter mode, as RFC 8998 has it, with a key of 128 bits. The algorithm: this is no certified module.
+    #[serde(rename = "sm4-gcm")]
     Sm4Gcm,
 }
 
@@ -154,6 +155,14 @@ mod tests {
             aead.open(nonce, &bytes(aad), &mut buffer, wrong),
             Err(Error::Forged)
         ));
+    }
+
+    #[test]
+    fn settings_name_a_cipher_by_its_word() {
+        for cipher in [Cipher::Aes256Gcm, Cipher::Sm4Gcm] {
+            let word = format!("\"{}\"", cipher.word());
+            assert_eq!(serde_json::from_str::<Cipher>(&word).unwrap(), cipher);
+        }
     }
 
     /// RFC 8998, appendix A.1.
