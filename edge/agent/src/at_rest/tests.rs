@@ -117,6 +117,20 @@ fn a_line_opens_in_its_own_study_only() {
 }
 
 #[test]
+fn a_log_that_is_written_anew_under_another_name_opens_under_its_own() {
+    let folder = TempDir::new().unwrap();
+    unlocked(&folder);
+    let log = folder.path().join("quality.log");
+    let new = log.with_extension("new");
+    checked_lines::append(&new, &[MARKER]).unwrap();
+    fs::rename(&new, &log).unwrap();
+    assert_eq!(checked_lines::replay::<String>(&log).unwrap().entries, [MARKER]);
+    fs::rename(&log, folder.path().join("other.log")).unwrap();
+    let replay = checked_lines::replay::<String>(&folder.path().join("other.log")).unwrap();
+    assert_eq!((replay.entries.len(), replay.damaged), (0, 1));
+}
+
+#[test]
 fn without_the_key_or_with_another_nothing_opens_and_nothing_changes() {
     let folder = TempDir::new().unwrap();
     unlocked(&folder);
