@@ -123,6 +123,42 @@ const TOUCHED_IN: [(&str, &[&str]); 12] = [
     ),
 ];
 
+/// Whatever makes a file by itself. In the agent only these may, since what they write holds neither pixels nor identity, or is
+/// sealed there.
+const MAKES_FILES: [&str; 5] = [
+    "File::create",
+    "File::options",
+    "OpenOptions::new",
+    "fs::write(",
+    "fs::copy(",
+];
+const MAY_MAKE_FILES: [&str; 13] = [
+    "edge/agent/src/at_rest",
+    // Seals its lines itself.
+    "edge/agent/src/checked_lines",
+    // Writes zeros.
+    "edge/agent/src/durable",
+    // Ports and process.
+    "edge/agent/src/addresses",
+    // A count.
+    "edge/agent/src/assess/attempts",
+    // The lock.
+    "edge/agent/src/federation/folder",
+    // Opens a stick's files, and writes none.
+    "edge/agent/src/import/medium",
+    // An empty log.
+    "edge/agent/src/local_training/budget",
+    // Names and files of models.
+    "edge/agent/src/model/at_work",
+    "edge/agent/src/model_slot",
+    // AE titles and addresses.
+    "edge/agent/src/scanners",
+    // Onto a stick, sealed for the hub.
+    "edge/agent/src/stick_commands",
+    // In a folder of another system, that system's messages.
+    "edge/agent/src/worklist/drop_folder",
+];
+
 /// What only `shared/trust` may say: one place decides who is trusted.
 const TLS_DECISIONS: [&str; 4] = [
     "ServerConfig::builder",
@@ -304,6 +340,35 @@ fn each_outside_system_is_touched_in_one_module() {
                     violations.push(format!(
                         "RULE {name} only in {}: {}:{number}",
                         places.join(", "),
+                        path.display()
+                    ));
+                }
+            }
+        }
+    }
+    fail_with(&violations);
+}
+
+#[test]
+fn what_the_box_writes_goes_through_the_sealing_layer() {
+    let mut violations = Vec::new();
+    for path in sources("edge/agent/src") {
+        let is_a_test = path.ends_with("test_instances.rs")
+            || path.ends_with("conformance.rs")
+            || path
+                .file_stem()
+                .is_some_and(|stem| stem.to_string_lossy().ends_with("tests"));
+        if is_a_test || within(&path, &MAY_MAKE_FILES) || is_a_crates_own_test(&path) {
+            continue;
+        }
+        let lines = code(&path);
+        let is_tests = |line: &str| line.contains("mod ") && line.contains("tests {");
+        let shipped = lines.iter().take_while(|(_, line)| !is_tests(line));
+        for (number, line) in shipped {
+            for maker in MAKES_FILES {
+                if line.contains(maker) {
+                    violations.push(format!(
+                        "RULE what the box keeps is written by at_rest, durable or checked_lines: {}:{number} says {maker}",
                         path.display()
                     ));
                 }

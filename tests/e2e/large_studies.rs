@@ -15,6 +15,7 @@ use barefoot_test_support::wait::wait_for;
 use barefoot_test_support::{CT_IMAGE, DX_FOR_PRESENTATION, Instance, Radiograph};
 use ring::digest::{Context, SHA256};
 
+use crate::kept::{clear, unlock};
 use crate::story::{CLINIC, SOON};
 
 const MOST_MIB: f64 = 150.0 * 1e6 / 1_048_576.0;
@@ -81,6 +82,7 @@ fn digest(mut input: impl Read) -> Vec<u8> {
 }
 
 fn stored(state: &Path) -> Vec<PathBuf> {
+    unlock(state);
     let study = fs::read_dir(state.join("studies"))
         .unwrap()
         .next()
@@ -91,8 +93,9 @@ fn stored(state: &Path) -> Vec<PathBuf> {
 }
 
 fn stored_digest(path: &Path) -> (String, Vec<u8>) {
-    let file = DicomFile::open(path).unwrap();
-    let mut input = File::open(path).unwrap();
+    let clear = clear(path);
+    let file = DicomFile::open(clear.path()).unwrap();
+    let mut input = File::open(clear.path()).unwrap();
     io::Seek::seek(&mut input, io::SeekFrom::Start(file.data_set_at)).unwrap();
     (file.sop_instance, digest(input))
 }

@@ -14,6 +14,10 @@ mod nodes;
 
 mod story;
 
+mod kept;
+
+mod disk_tells_nothing;
+
 mod intake;
 
 mod boxes_enrol;

@@ -6,6 +6,7 @@ use std::process::Command;
 use barefoot_test_support::daemons::EdgeOptions;
 use barefoot_test_support::scanner::DicomFile;
 
+use crate::kept::opened;
 use crate::nodes::script;
 use crate::peers::{peer, python, run, text};
 use crate::story::{Story, chests, ct};
@@ -74,10 +75,8 @@ async fn what_highdicom_finds_in_a_study_is_kept_with_it() {
     }
     let cases = story.cases().await;
     assert_eq!(cases.len(), 1, "one study");
-    let kept = fs::read_dir(story.edge.state().join("studies"))
-        .unwrap()
-        .next()
-        .unwrap();
+    let studies = opened(story.edge.state(), "studies");
+    let kept = fs::read_dir(studies.path()).unwrap().next().unwrap();
     let kept = kept.unwrap().path().join("instances");
     let kept: Vec<DicomFile> = fs::read_dir(kept)
         .unwrap()

@@ -1,4 +1,5 @@
-//! Files of one line an entry, `<crc32 in hex> <json>`, appended and synced.
+//! Files of one line an entry, `<crc32 in hex> <json>`, appended and synced. Below an unlocked state directory the JSON is
+//! sealed, and the check is that of what stands there (`at_rest`).
 //!
 //! A torn last line (power cut or full disk in the middle of an append) is what the check finds and drops, and the next
 //! append cuts off; a damaged line in the middle
@@ -10,6 +11,8 @@ use std::path::Path;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+use crate::at_rest;
 
 /// What was read.
 #[derive(Debug)]
@@ -60,7 +63,8 @@ fn write<T: Serialize>(path: &Path, entries: &[T]) -> io::Result<File> {
     }
     for entry in entries {
         let json = serde_json::to_string(entry).map_err(io::Error::other)?;
-        text.push_str(&format!("{:08x} {json}\n", crc32fast::hash(json.as_bytes())));
+        let line = at_rest::seal_line(path, json)?;
+        text.push_str(&format!("{:08x} {line}\n", crc32fast::hash(line.as_bytes())));
     }
     file.write_all(text.as_bytes())?;
     Ok(file)
@@ -101,10 +105,10 @@ pub(crate) fn replay<T: DeserializeOwned>(path: &Path) -> io::Result<Replay<T>> 
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Replay::default()),
         Err(error) => return Err(error),
     };
-    Ok(parse(&bytes))
+    Ok(parse(path, &bytes))
 }
 
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Replay<T> {
+fn parse<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Replay<T> {
     let mut replay = Replay::default();
     let torn_tail = !bytes.ends_with(b"\n");
     let lines: Vec<&[u8]> = bytes
@@ -113,7 +117,7 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Replay<T> {
         .collect();
     let last = lines.len().saturating_sub(1);
     for (number, line) in lines.into_iter().enumerate() {
-        match parse_line(line) {
+        match parse_line(path, line) {
             Some(entry) => replay.entries.push(entry),
             None if torn_tail && number == last => {}
             None => replay.damaged += 1,
@@ -122,16 +126,16 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Replay<T> {
     replay
 }
 
-fn parse_line<T: DeserializeOwned>(line: &[u8]) -> Option<T> {
-    serde_json::from_str(checked(line)?).ok()
+fn parse_line<T: DeserializeOwned>(path: &Path, line: &[u8]) -> Option<T> {
+    serde_json::from_str(&at_rest::open_line(path, checked(line)?)?).ok()
 }
 
-/// The line's JSON, where its check holds.
+/// The line's JSON, or what it was sealed to, where its check holds.
 fn checked(line: &[u8]) -> Option<&str> {
     let line = std::str::from_utf8(line).ok()?;
-    let (crc, json) = line.split_once(' ')?;
+    let (crc, said) = line.split_once(' ')?;
     let crc = u32::from_str_radix(crc, 16).ok()?;
-    (crc == crc32fast::hash(json.as_bytes())).then_some(json)
+    (crc == crc32fast::hash(said.as_bytes())).then_some(said)
 }
 
 #[cfg(test)]
@@ -216,7 +220,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_replay_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..512)) {
-            let _ = parse::<serde_json::Value>(&bytes);
+            let _ = parse::<serde_json::Value>(Path::new("any.log"), &bytes);
         }
     }
 }

@@ -9,8 +9,9 @@ use barefoot_inference::{EngineWish, PrecisionWish, Provider};
 use serde::{Deserialize, Deserializer};
 
 use crate::{
-    assess, audit, clinic_page, front_door, hub_services, image_upload, import, link, local_training,
-    metrics, model, model_slot, nodes, results, retention, site_redaction, spool, study, worklist,
+    assess, at_rest, audit, clinic_page, front_door, hub_services, image_upload, import, link,
+    local_training, metrics, model, model_slot, nodes, results, retention, site_redaction, spool, study,
+    worklist,
 };
 
 /// Everything a site decides.
@@ -22,6 +23,9 @@ pub struct Config {
     #[serde(default, deserialize_with = "clinic_id")]
     pub clinic: Option<ClinicId>,
     pub storage: spool::Config,
+    /// How what the box keeps is sealed.
+    #[serde(default)]
+    pub at_rest: at_rest::Config,
     pub dicom: front_door::Config,
     #[serde(default)]
     pub study: study::Config,

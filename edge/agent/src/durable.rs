@@ -2,9 +2,9 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use crate::at_rest;
 use crate::study_folder::sync_directory;
 
 /// Bytes of the checksum in front of the content.
@@ -16,15 +16,10 @@ const CHECK: usize = 4;
 /// When the disk fails; then the old file or the new one is there, never a mixture.
 pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let written = path.with_extension("part");
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&written)?;
+    let mut file = at_rest::create(&written, 0o600)?;
     file.write_all(&crc32fast::hash(content).to_le_bytes())?;
     file.write_all(content)?;
-    file.sync_all()?;
+    file.finish(&written)?.sync_all()?;
     fs::rename(&written, path)?;
     path.parent().map_or(Ok(()), sync_directory)
 }
@@ -34,9 +29,12 @@ pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
 /// # Errors
 /// When the file is there but cannot be read.
 pub(crate) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    let mut bytes = match fs::read(path) {
+    let mut bytes = match at_rest::read(path) {
         Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        // What was sealed and does not open is damaged.
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidData) => {
+            return Ok(None);
+        }
         Err(error) => return Err(error),
     };
     let Some((check, content)) = bytes.split_first_chunk::<CHECK>() else {

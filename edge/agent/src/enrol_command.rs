@@ -4,6 +4,7 @@ use std::io;
 
 use barefoot_domain::ClinicId;
 
+use crate::at_rest;
 use crate::config::Config;
 use crate::membership;
 use crate::set_up::{self, Problem};
@@ -17,6 +18,8 @@ pub enum Error {
     ByHand,
     #[error("cannot start")]
     Start { source: io::Error },
+    #[error("what is kept here cannot be opened")]
+    AtRest { source: at_rest::Error },
     #[error("the state directory cannot be used")]
     State { source: io::Error },
 }
@@ -31,6 +34,7 @@ pub fn run(config: &Config, line: &str) -> Result<ClinicId, Error> {
     }
     let state = &config.storage.directory;
     std::fs::create_dir_all(state).map_err(|source| Error::State { source })?;
+    at_rest::unlock(state, &config.at_rest).map_err(|source| Error::AtRest { source })?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -6,11 +6,12 @@ use std::io;
 use barefoot_domain::StudyUid;
 use barefoot_imaging::deidentify;
 use barefoot_imaging::header;
-use barefoot_trust::PseudonymKey;
 
+use crate::at_rest;
 use crate::case_log::{self, Entry, PatientText};
 use crate::character_sets::CharacterSets;
 use crate::config::Config;
+use crate::pipeline::{self, load_pseudonym_key};
 use crate::study_folder::{StateDirectory, StudyKey};
 
 /// Why nothing can be looked up.
@@ -19,7 +20,9 @@ pub enum Error {
     #[error("the state directory cannot be read")]
     State { source: io::Error },
     #[error("the key for pseudonyms cannot be used")]
-    Pseudonyms { source: barefoot_trust::Error },
+    Pseudonyms { source: pipeline::Error },
+    #[error("what is kept here cannot be opened")]
+    AtRest { source: at_rest::Error },
     #[error("there is no key for pseudonyms here: has the daemon ever run with this site file?")]
     NoKey,
 }
@@ -36,8 +39,10 @@ pub fn find(config: &Config, name: &str) -> Result<Vec<String>, Error> {
     if !key.exists() {
         return Err(Error::NoKey);
     }
-    let key = PseudonymKey::load_or_create(&key).map_err(|source| Error::Pseudonyms { source })?;
-    let directory = StateDirectory::open(directory).map_err(state)?;
+    let root = directory;
+    let directory = StateDirectory::open(root).map_err(state)?;
+    at_rest::unlock(root, &config.at_rest).map_err(|source| Error::AtRest { source })?;
+    let key = load_pseudonym_key(&key).map_err(|source| Error::Pseudonyms { source })?;
     let mut found = Vec::new();
     for entry in fs::read_dir(directory.studies()).map_err(state)? {
         let entry = entry.map_err(state)?.file_name();
@@ -56,7 +61,7 @@ pub fn find(config: &Config, name: &str) -> Result<Vec<String>, Error> {
         }
         for file in files {
             let path = directory.instances(&study).join(file);
-            let Ok(mut image) = header::read_header(&path) else {
+            let Ok(mut image) = header::read_header(&at_rest::stored(&path)) else {
                 continue;
             };
             // As when it was sent: the same patient, the same name.

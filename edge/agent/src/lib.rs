@@ -28,6 +28,8 @@ mod front_door;
 
 mod storage_scp;
 
+pub mod at_rest;
+
 mod spool;
 
 mod study;

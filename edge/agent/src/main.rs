@@ -2,7 +2,7 @@
 
 mod service_manager;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -10,8 +10,8 @@ use barefoot_edge::audit::ConsoleAct;
 use barefoot_edge::config::Config;
 use barefoot_edge::users::{Roles, Users};
 use barefoot_edge::{
-    audit, enrol_command, identify, import_command, logging, pipeline, status_command, stick_commands,
-    store_check,
+    at_rest, audit, enrol_command, identify, import_command, logging, pipeline, status_command,
+    stick_commands, store_check,
 };
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
@@ -76,6 +76,19 @@ enum Command {
     Audit {
         #[command(subcommand)]
         command: AuditCommand,
+    },
+    /// Gives the box a new key for what it keeps, and seals every study's key with it. The daemon must not run.
+    RotateBoxKey {
+        /// Where the new key is written. Needed where the key is a systemd credential, which then must be made anew of it.
+        #[arg(long)]
+        into: Option<PathBuf>,
+    },
+    /// Destroys the box's key and all that is kept: images, results, what waits for the hub. Nobody brings it back. The daemon
+    /// must not run.
+    EraseBox {
+        /// Without it nothing is done.
+        #[arg(long, required = true)]
+        yes_destroy_everything: bool,
     },
     /// Says which of this clinic's studies and patients a name from the hub stands for: a case, a patient's pseudonym, or a
     /// UID of an image. The answer is identity: for the clinic's eyes.
@@ -144,6 +157,10 @@ fn main() -> ExitCode {
             command: AuditCommand::Export { file },
         }) => return done(audit::export(&config, &file)),
         Some(Command::Identify { name }) => return identify(&config, &name),
+        Some(Command::RotateBoxKey { into }) => return done(rotate(&config, into.as_deref())),
+        Some(Command::EraseBox { .. }) => {
+            return done(at_rest::erase(&config.storage.directory, &config.at_rest));
+        }
         Some(Command::User { command }) => return done(user(&config, command)),
         None => {}
     }
@@ -224,7 +241,14 @@ fn enrol(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn rotate(config: &Config, into: Option<&Path>) -> anyhow::Result<()> {
+    let keys = at_rest::rotate(&config.storage.directory, &config.at_rest, into)?;
+    println!("The box has a new key; {keys} keys are sealed with it.");
+    Ok(())
+}
+
 fn user(config: &Config, command: UserCommand) -> anyhow::Result<()> {
+    at_rest::unlock(&config.storage.directory, &config.at_rest)?;
     let users = Users::open(&config.storage.directory)?;
     eprintln!("PIN:");
     let mut pin = String::new();

@@ -11,6 +11,8 @@ use barefoot_imaging::header::Header;
 use barefoot_imaging::pixels::{self, GrayImage};
 use barefoot_imaging::quality;
 
+use crate::at_rest;
+
 /// One picture while somebody holds it. Who asks for what another is just making waits for it.
 #[derive(Debug, Default)]
 pub(crate) struct OpenPicture {
@@ -43,7 +45,7 @@ impl OpenPicture {
     pub(crate) fn image(&self, path: &Path, header: &Header) -> Result<Arc<GrayImage>, String> {
         let decoded = self
             .image
-            .get_or_init(|| guarded(|| pixels::load_gray(path, header)).map(Arc::new));
+            .get_or_init(|| guarded(|| pixels::load_gray(&at_rest::stored(path), header)).map(Arc::new));
         decoded.clone()
     }
 

@@ -17,6 +17,7 @@ use barefoot_wire::decode_signed_report;
 use ring::digest;
 use time::UtcOffset;
 
+use crate::at_rest;
 use crate::case_book::CaseBook;
 use crate::character_sets::CharacterSets;
 use crate::clinic_page::{HubNames, NoPaper, PaperWish};
@@ -137,7 +138,7 @@ impl PaperWriter {
         }
         paths.sort();
         let kept = |path: PathBuf| {
-            let mut header = header::read_header(&path).ok()?;
+            let mut header = header::read_header(&at_rest::stored(&path)).ok()?;
             self.character_sets.apply(&mut header);
             Some(Kept {
                 named: self.hub_names.of(header.sop_instance_uid()),
@@ -224,7 +225,13 @@ fn drawn(report: &Report, images: &[Kept]) -> Option<Drawn> {
     let (columns, rows) = (u32::from(kept.header.columns()?), u32::from(kept.header.rows()?));
     let side = PICTURE_SIDE.min(columns.max(rows));
     let make = || {
-        let picture = pixels::load_picture(&kept.path, &kept.header, frame.checked_sub(1)?, None).ok()?;
+        let picture = pixels::load_picture(
+            &at_rest::stored(&kept.path),
+            &kept.header,
+            frame.checked_sub(1)?,
+            None,
+        )
+        .ok()?;
         let shown = Shown {
             fit: Some((side, side)),
             ..Shown::default()

@@ -25,6 +25,7 @@ mod retiring;
 mod speaking;
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -33,10 +34,12 @@ use barefoot_trust::PseudonymKey;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use zeroize::Zeroizing;
 
 use crate::addresses::AddressFile;
 use crate::archive::Archive;
 use crate::assess::Assessor;
+use crate::at_rest;
 use crate::audit::{Answering, Audit};
 use crate::carrying::Carrying;
 use crate::case_book::CaseBook;
@@ -100,8 +103,12 @@ pub enum Error {
     State { path: String, source: std::io::Error },
     #[error("the list of allowed scanners {path} cannot be read: repair or remove it")]
     Scanners { path: String, source: std::io::Error },
+    #[error("what is kept here cannot be opened")]
+    AtRest { source: at_rest::Error },
     #[error("the key for pseudonyms cannot be used")]
     Pseudonyms { source: barefoot_trust::Error },
+    #[error("the key for pseudonyms {path} cannot be read or written")]
+    PseudonymsFile { path: String, source: std::io::Error },
     #[error(
         "{path} is missing though there are studies: restore it from the backup, a new key gives old studies new names"
     )]
@@ -140,6 +147,14 @@ pub enum Error {
 /// # Errors
 /// When a part cannot start, or stops by itself.
 pub async fn run(config: Config, shutdown: CancellationToken, ready: impl FnOnce()) -> Result<(), Error> {
+    let directory = &config.storage.directory;
+    let in_state = |source| Error::State {
+        path: directory.display().to_string(),
+        source,
+    };
+    StateDirectory::open(directory).map_err(in_state)?;
+    let vault = at_rest::unlock(directory, &config.at_rest).map_err(|source| Error::AtRest { source })?;
+    say_how_it_is_sealed(&vault);
     match Membership::of(&config).map_err(|source| Error::Membership { source })? {
         Some(membership) => run_member(config, membership, shutdown, ready).await,
         None => match first_boot::run(&config, &shutdown, ready).await? {
@@ -409,7 +424,7 @@ async fn run_member(
         Duration::from_secs(config.link.identity_check_s),
         parts.status.standing(),
     );
-    let link = Link::new(config.link, membership.clinic, identity, parts)
+    let link = Link::new(config.link, membership.clinic, Arc::clone(&identity), parts)
         .map_err(|source| Error::Link { source })?;
 
     let ports = [
@@ -555,7 +570,36 @@ pub(crate) fn pseudonym_key(state: &StateDirectory) -> Result<PseudonymKey, Erro
             path: key.display().to_string(),
         });
     }
-    PseudonymKey::load_or_create(&key).map_err(|source| Error::Pseudonyms { source })
+    load_pseudonym_key(&key)
+}
+
+/// A key of the time before anything was sealed is sealed now.
+pub(crate) fn load_pseudonym_key(path: &Path) -> Result<PseudonymKey, Error> {
+    let disk = |source| Error::PseudonymsFile {
+        path: path.display().to_string(),
+        source,
+    };
+    if !path.exists() {
+        let bytes = PseudonymKey::random_bytes().map_err(|source| Error::Pseudonyms { source })?;
+        at_rest::replace(path, &*bytes).map_err(disk)?;
+    }
+    let bytes = Zeroizing::new(at_rest::read(path).map_err(disk)?);
+    let key = PseudonymKey::from_bytes(&bytes, path).map_err(|source| Error::Pseudonyms { source })?;
+    if at_rest::is_plain(path).map_err(disk)? {
+        at_rest::replace(path, &bytes).map_err(disk)?;
+    }
+    Ok(key)
+}
+
+/// Whoever reads the log knows what a stolen disk gives away.
+fn say_how_it_is_sealed(vault: &at_rest::Vault) {
+    let (cipher, key) = (vault.cipher().word(), vault.key_place());
+    tracing::info!(cipher, key, "What is kept here is sealed.");
+    if vault.is_key_beside() {
+        tracing::warn!(
+            "The box's key lies beside what it seals: whoever takes the whole disk can read it. Give it as a systemd credential."
+        );
+    }
 }
 
 pub(crate) fn open_queue(state: &StateDirectory) -> Result<Queue, Error> {
@@ -568,6 +612,10 @@ pub(crate) fn open_queue(state: &StateDirectory) -> Result<Queue, Error> {
         );
     }
     let queue = opened.into_queue();
+    let queue = match at_rest::of(state.root()) {
+        Some((vault, _)) => queue.covered_by(vault),
+        None => queue,
+    };
     let damage = queue.damage();
     if !damage.is_none() {
         tracing::error!(

@@ -12,6 +12,7 @@ use time::{OffsetDateTime, UtcOffset};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::at_rest;
 use crate::handoff::{Grading, Kept, StoredInstance};
 use crate::open_pictures::{OpenPicture, OpenPictures, guarded};
 use crate::picture_quality::{Graded, PictureQuality};
@@ -64,7 +65,7 @@ impl Grader {
     fn grade_stored(&self, state: &StateDirectory, instance: &StoredInstance) {
         let path = state.instances(&instance.study).join(&instance.file);
         // What cannot be read is told when its study is assessed.
-        let Ok(header) = header::read_header(&path) else {
+        let Ok(header) = header::read_header(&at_rest::stored(&path)) else {
             return;
         };
         if !has_rules_of_its_own(&header) {
@@ -134,7 +135,7 @@ fn frames(path: &Path, header: &Header) -> Result<QualityVerdict, pixels::Error>
     let looks: Result<Vec<FrameLook>, pixels::Error> = quality::frames_to_look_at(header.frames())
         .into_iter()
         .map(|number| {
-            let picture = pixels::load_picture(path, header, number, None)?;
+            let picture = pixels::load_picture(&at_rest::stored(path), header, number, None)?;
             Ok(match picture {
                 Picture::Gray(image) => FrameLook::of(&image),
                 Picture::Colour(image) => FrameLook::of_colour(&image),

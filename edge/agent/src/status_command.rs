@@ -51,6 +51,11 @@ impl Report {
             format!("model: {}", text("/model")),
             format!("disk: {}", text("/space")),
             format!("quarantined files: {}", count("/quarantined")),
+            format!(
+                "sealed with: {}, key: {}",
+                text("/at_rest/cipher"),
+                text("/at_rest/key")
+            ),
         ];
         if self.troubles.is_empty() {
             lines.push("All is well.".to_owned());

@@ -11,6 +11,7 @@ use barefoot_domain::ClinicId;
 use barefoot_queue::Queue;
 use barefoot_trust::{Purpose, Reader, TlsIdentity, sealed_for};
 
+use crate::at_rest;
 use crate::audit::{self, ConsoleAct};
 use crate::carrying::{Carrying, Part, Place};
 use crate::config::Config;
@@ -30,6 +31,8 @@ const SPARE_BYTES: u64 = 256 * 1024;
 /// Why nothing, or not all, was exported or imported.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    #[error("what is kept here cannot be opened")]
+    AtRest { source: at_rest::Error },
     #[error("this box cannot say whose it is")]
     Membership { source: membership::Error },
     #[error("the daemon cannot be asked")]
@@ -60,6 +63,7 @@ pub enum Error {
 /// When the hub is not known yet, or the folder cannot take a file; files before that one are complete.
 pub fn export(config: &Config, folder: &Path, mut tell: impl FnMut(&str)) -> Result<(), Error> {
     let state = &config.storage.directory;
+    at_rest::unlock(state, &config.at_rest).map_err(|source| Error::AtRest { source })?;
     let membership = Membership::required(config).map_err(|source| Error::Membership { source })?;
     let identity = membership.identity.as_ref().clone();
     let reader =
@@ -111,6 +115,10 @@ impl Source {
         })?;
         let queue = Queue::open(&directory.queue(), barefoot_queue::Config::default())
             .map_err(|source| Error::Queue { source })?;
+        let queue = match at_rest::of(state) {
+            Some((vault, _)) => queue.covered_by(vault),
+            None => queue,
+        };
         Ok(Self::Queue(Box::new(Carrying {
             queue,
             identity: Arc::new(identity),

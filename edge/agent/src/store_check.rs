@@ -1,7 +1,7 @@
 //! Looks through everything that is stored, as a maintainer would after a power cut: brought in order as at every start,
 //! then each image against its seal, and the index against the folders. Needs neither ports nor model.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
@@ -11,6 +11,7 @@ use ring::digest;
 use serde::Serialize;
 use tokio::sync::mpsc;
 
+use crate::at_rest;
 use crate::case_book::CaseBook;
 use crate::case_index::CaseIndex;
 use crate::character_sets::CharacterSets;
@@ -58,8 +59,9 @@ pub fn check(config: &Config, list: bool) -> Result<StoreReport, Error> {
         path: directory.display().to_string(),
         source,
     };
-    let membership = Membership::required(config).map_err(|source| Error::Membership { source })?;
     let state = StateDirectory::open(directory).map_err(in_state)?;
+    at_rest::unlock(directory, &config.at_rest).map_err(|source| Error::AtRest { source })?;
+    let membership = Membership::required(config).map_err(|source| Error::Membership { source })?;
     let pseudonyms: PseudonymKey = pseudonym_key(&state)?;
     let status = Status::new(open_queue(&state)?);
     let (stored, _nobody) = mpsc::channel(1);
@@ -137,8 +139,8 @@ fn look_at(path: &Path, name: &str, study: &StudyKey) -> Result<(StoredFile, boo
     if sealed == Some(false) {
         return Err("it is not what was received".to_owned());
     }
-    let header =
-        header::read_header(path).map_err(|error| format!("it is no whole DICOM object: {error}"))?;
+    let header = header::read_header(&at_rest::stored(path))
+        .map_err(|error| format!("it is no whole DICOM object: {error}"))?;
     let stem = instance_stem(header.sop_instance_uid());
     if StudyKey::of(header.study_uid()) != *study || !name.starts_with(&stem) {
         return Err("it lies under another image's name".to_owned());
@@ -155,7 +157,7 @@ fn look_at(path: &Path, name: &str, study: &StudyKey) -> Result<(StoredFile, boo
 }
 
 fn data_set_sha256(path: &Path, offset: u64) -> io::Result<String> {
-    let mut file = File::open(path)?;
+    let mut file = at_rest::open(path)?;
     file.seek(SeekFrom::Start(offset))?;
     let mut context = digest::Context::new(&digest::SHA256);
     let mut block = vec![0; 256 * 1024];

@@ -36,6 +36,8 @@ pub enum Error {
         "a payload of {bytes} bytes is more than the queue's limit of {limit}: split it, or raise the limit"
     )]
     TooLarge { bytes: usize, limit: usize },
+    #[error("a payload cannot be covered before it is stored")]
+    Cover { source: io::Error },
     #[error("a record's id must have 1 to {limit} bytes, this one has {bytes}")]
     Id { bytes: usize, limit: usize },
     #[error(

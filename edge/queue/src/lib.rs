@@ -56,6 +56,9 @@
 mod config;
 pub use config::Config;
 
+mod cover;
+pub use cover::Cover;
+
 mod record;
 pub use record::{Depth, Draft, Lane, Record, Refused, SetAside};
 

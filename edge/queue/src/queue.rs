@@ -11,7 +11,7 @@ use crate::committer::{Committer, Shared};
 use crate::group::{Action, Answer, OwnedDraft};
 use crate::log::frame::MAX_ID;
 use crate::opening::{self, Foundation};
-use crate::{Config, Draft, Error, Lane, Refused};
+use crate::{Config, Cover, Draft, Error, Lane, Refused};
 
 /// Payloads and ids of one command; what is more goes in several.
 const COMMAND_BYTES: usize = 512 * 1024;
@@ -22,6 +22,7 @@ const COMMAND_IDS: usize = 4096;
 #[derive(Debug, Clone)]
 pub struct Queue {
     inner: Arc<Inner>,
+    cover: Option<Arc<dyn Cover>>,
 }
 
 /// How [`Queue::open_or_set_aside`] found the queue.
@@ -120,7 +121,17 @@ impl Queue {
                 shared,
                 _lock: foundation.lock,
             }),
+            cover: None,
         })
+    }
+
+    /// The same queue, its payloads kept under a cover from now on. Those that are there without one are read as they are.
+    #[must_use]
+    pub fn covered_by(self, cover: Arc<dyn Cover>) -> Self {
+        Self {
+            cover: Some(cover),
+            ..self
+        }
     }
 
     /// Stores a record; returns its sequence once it would survive a power cut. An id that is in the queue already,
@@ -165,18 +176,29 @@ impl Queue {
             });
             let (some, behind) = rest.split_at(some.count().min(COMMAND_IDS));
             rest = behind;
-            let owned = some.iter().map(|draft| OwnedDraft {
-                lane: draft.lane,
-                id: draft.id.to_owned(),
-                payload: draft.payload.to_vec(),
-                now_ms: draft.now_ms,
+            let owned = some.iter().map(|draft| {
+                Ok(OwnedDraft {
+                    lane: draft.lane,
+                    id: draft.id.to_owned(),
+                    payload: self.covered(draft)?,
+                    now_ms: draft.now_ms,
+                })
             });
-            match self.commit(Action::Append(owned.collect()))? {
+            match self.commit(Action::Append(owned.collect::<Result<_, Error>>()?))? {
                 Answer::Stored(stored) => sequences.extend(stored),
                 _ => return Err(Error::Stopped),
             }
         }
         Ok(sequences)
+    }
+
+    fn covered(&self, draft: &Draft<'_>) -> Result<Vec<u8>, Error> {
+        match &self.cover {
+            None => Ok(draft.payload.to_vec()),
+            Some(cover) => cover
+                .cover(draft.id, draft.payload)
+                .map_err(|source| Error::Cover { source }),
+        }
     }
 
     /// The other side has it: deletes the record, durably. Also one that was set aside. False when the id is unknown.

@@ -22,6 +22,9 @@ pub mod render;
 pub mod report;
 mod resample;
 pub mod statistics;
+mod stored;
 pub mod tags;
 pub mod text;
 pub mod transcode;
+
+pub use stored::{Bytes, Stored};

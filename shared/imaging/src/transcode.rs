@@ -4,14 +4,13 @@
 //! the colours the decoder gives. No identifier changes, and what says that a picture once lost something stays (PS3.3
 //! section C.7.6.1.1.5): decoding adds nothing to it and takes nothing away.
 
-use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
-use std::path::Path;
 
 use crate::data_set::{self, Content, DataSet, Element, Limits, Vr};
-use crate::header::{self, Header};
+use crate::header::{self, Header, length_of};
 use crate::part10;
 use crate::pixels;
+use crate::stored::Stored;
 use crate::tags::{self, Tag};
 
 /// The most bytes of a data set, and of its pixel data once decoded, that are turned at once. A few times this is held in
@@ -67,15 +66,15 @@ pub enum Error {
     Target { uid: String },
 }
 
-/// The data set of the object at `path`, whose header was read from there, as it goes in transfer syntax `to`.
+/// The data set of the object at `stored`, whose header was read from there, as it goes in transfer syntax `to`.
 ///
 /// # Errors
 /// When the object is too large, cannot be taken apart, or no decoder fits its pictures.
-pub fn transcode(path: &Path, header: &Header, to: &str) -> Result<Vec<u8>, Error> {
+pub fn transcode(stored: &(impl Stored + ?Sized), header: &Header, to: &str) -> Result<Vec<u8>, Error> {
     if !TARGETS.contains(&to) {
         return Err(Error::Target { uid: to.to_owned() });
     }
-    let bytes = stored(path, header)?;
+    let bytes = bytes_of(stored, header)?;
     let limits = Limits {
         bytes: TRANSCODE_LIMIT,
         elements: 2_000_000,
@@ -89,7 +88,7 @@ pub fn transcode(path: &Path, header: &Header, to: &str) -> Result<Vec<u8>, Erro
         .is_some_and(|element| matches!(element.content, Content::Fragments(_)));
     if encapsulated {
         set.remove(tags::PIXEL_DATA);
-        let native = pixels::decompress(path, header, TRANSCODE_LIMIT)
+        let native = pixels::decompress(stored, header, TRANSCODE_LIMIT)
             .map_err(|source| Error::Decompress { source })?;
         put_native(&mut set, native, header.transfer_syntax());
     }
@@ -110,19 +109,19 @@ pub fn transcode(path: &Path, header: &Header, to: &str) -> Result<Vec<u8>, Erro
 ///
 /// # Errors
 /// As [`transcode`].
-pub fn transcode_file(path: &Path, header: &Header, to: &str) -> Result<Vec<u8>, Error> {
-    let set = transcode(path, header, to)?;
+pub fn transcode_file(stored: &(impl Stored + ?Sized), header: &Header, to: &str) -> Result<Vec<u8>, Error> {
+    let set = transcode(stored, header, to)?;
     let front = part10::front(header.sop_class_uid(), header.sop_instance_uid(), to);
     let mut file = front.map_err(|source| Error::Write { source })?;
     file.extend(set);
     Ok(file)
 }
 
-pub(crate) fn stored(path: &Path, header: &Header) -> Result<Vec<u8>, Error> {
+pub(crate) fn bytes_of(stored: &(impl Stored + ?Sized), header: &Header) -> Result<Vec<u8>, Error> {
     let read = |source| Error::Read { source };
-    let mut file = File::open(path).map_err(read)?;
+    let mut file = stored.open().map_err(read)?;
     let start = header.data_set_offset();
-    let length = file.metadata().map_err(read)?.len().saturating_sub(start);
+    let length = length_of(&mut file).map_err(read)?.saturating_sub(start);
     if TRANSCODE_LIMIT < length {
         return Err(Error::TooLarge {
             limit: TRANSCODE_LIMIT,

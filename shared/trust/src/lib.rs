@@ -11,6 +11,7 @@
 //! - [`person_key`]: a person's own key, sealed by a password; [`verify_report`]: whether a report is signed by whom it names.
 //! - [`audit`]: a log of who did what that nobody can change unseen.
 //! - [`release`]: what makes a model release one that a box may install.
+//! - [`at_rest`]: what is on a disk and shall tell a thief nothing.
 //! - [`PseudonymKey`] gives studies, images and patients their names outside the clinic.
 
 mod files;
@@ -50,6 +51,8 @@ mod browser;
 pub use browser::browser_server_config;
 
 pub mod release;
+
+pub mod at_rest;
 
 mod pseudonym;
 pub use pseudonym::PseudonymKey;

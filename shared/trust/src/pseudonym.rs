@@ -4,6 +4,7 @@ use std::path::Path;
 use barefoot_domain::{CaseId, StudyUid};
 use ring::hmac;
 use ring::rand::{SecureRandom, SystemRandom};
+use zeroize::Zeroizing;
 
 use crate::{Error, files};
 
@@ -34,13 +35,28 @@ impl PseudonymKey {
         if path.exists() {
             return Self::from_bytes(&files::read(path)?, path);
         }
-        let mut bytes = [0; KEY_BYTES];
-        SystemRandom::new().fill(&mut bytes).map_err(|_| Error::Random)?;
-        files::write_new_secret(path, &bytes)?;
-        Self::from_bytes(&bytes, path)
+        let bytes = Self::random_bytes()?;
+        files::write_new_secret(path, bytes.as_ref())?;
+        Self::from_bytes(bytes.as_ref(), path)
     }
 
-    fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self, Error> {
+    /// A new key, to be kept.
+    ///
+    /// # Errors
+    /// When the system gives no random numbers.
+    pub fn random_bytes() -> Result<Zeroizing<[u8; KEY_BYTES]>, Error> {
+        let mut bytes = Zeroizing::new([0; KEY_BYTES]);
+        SystemRandom::new()
+            .fill(bytes.as_mut())
+            .map_err(|_| Error::Random)?;
+        Ok(bytes)
+    }
+
+    /// The key that was kept at `path`, however it was.
+    ///
+    /// # Errors
+    /// When it has the wrong length.
+    pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self, Error> {
         if bytes.len() != KEY_BYTES {
             return Err(Error::PseudonymKeyLength {
                 path: path.display().to_string(),

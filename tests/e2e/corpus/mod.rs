@@ -13,6 +13,7 @@ use barefoot_test_support::daemons::{Edge, EdgeOptions, Region, workspace};
 use ring::digest::{SHA256, digest};
 
 use crate::intake::lone_box;
+use crate::kept::opened;
 use crate::peers::python;
 use crate::story::data;
 use senders::{Said, Whole, dcmsend, pynetdicom, python_says, storescu};
@@ -84,8 +85,8 @@ async fn by_our_own_sender(files: &[PathBuf]) -> Vec<Said> {
             .collect::<Vec<_>>()
     });
     let sent = sending.await.unwrap();
-    let stored = data_sets(&edge.state().join("studies"));
-    let quarantined = data_sets(&edge.state().join("quarantine"));
+    let stored = data_sets(opened(edge.state(), "studies").path());
+    let quarantined = data_sets(opened(edge.state(), "quarantine").path());
     let said_stored: BTreeSet<_> = sent
         .iter()
         .filter(|(said, _)| matches!(said, Said::Status { status: 0, .. }))
@@ -150,10 +151,11 @@ async fn every_stored_one_is_equal(
         .filter(|(_, said)| matches!(said, Said::Status { status: 0, .. }))
         .map(|(path, _)| path.clone())
         .collect();
+    let stored = opened(edge.state(), "studies");
     let mut command = Command::new(python());
     command
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("interop/compare_corpus.py"))
-        .arg(edge.state().join("studies"));
+        .arg(stored.path());
     let verdicts = python_says(command, &acknowledged).await;
     let verdicts: BTreeMap<PathBuf, String> = serde_json::from_str(&verdicts).unwrap();
     verdicts

@@ -8,6 +8,7 @@ use barefoot_test_support::scanner::DicomFile;
 use ring::digest::{SHA256, digest};
 
 use super::{Answered, Fate, Plan};
+use crate::kept::{clear, unlock};
 
 type Digest = Vec<u8>;
 
@@ -41,8 +42,9 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
 }
 
 fn data_set(path: &Path) -> Result<(DicomFile, Vec<u8>), String> {
-    let file = DicomFile::open(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    let mut bytes = fs::read(path).unwrap();
+    let clear = clear(path);
+    let file = DicomFile::open(clear.path()).map_err(|error| format!("{}: {error}", path.display()))?;
+    let mut bytes = fs::read(clear.path()).unwrap();
     Ok((
         file.clone(),
         bytes.split_off(usize::try_from(file.data_set_at).unwrap()),
@@ -51,6 +53,7 @@ fn data_set(path: &Path) -> Result<(DicomFile, Vec<u8>), String> {
 
 impl Holdings {
     pub(crate) fn read(state: &Path) -> Self {
+        unlock(state);
         let mut holdings = Self::default();
         for study in entries(&state.join("studies")) {
             let mut instances = BTreeSet::new();

@@ -8,6 +8,8 @@ use barefoot_imaging::query::{Record, Value, records};
 use barefoot_imaging::tags::Tag;
 use serde::{Deserialize, Serialize};
 
+use crate::at_rest;
+
 /// Attributes by tag, eight hex digits.
 pub(super) type Attributes = BTreeMap<String, String>;
 
@@ -48,7 +50,7 @@ pub(super) fn of(header: &Header, file: &str, path: &Path) -> (Line, Instance) {
         file: file.to_owned(),
         series: uid,
         transfer_syntax: header.transfer_syntax().to_owned(),
-        length: path.metadata().map_or(0, |metadata| metadata.len()),
+        length: at_rest::length(path).unwrap_or_default(),
         attributes: attributes(&found.instance),
     };
     (series, instance)

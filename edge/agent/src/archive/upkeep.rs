@@ -13,7 +13,7 @@ use super::line::{self, Instance, Line};
 use super::study_index::{StudyIndex, Summary};
 use super::{Archive, lock};
 use crate::study_folder::{StateDirectory, StudyKey};
-use crate::{checked_lines, durable};
+use crate::{at_rest, checked_lines, durable};
 
 /// How often changed studies are looked at while nobody asks.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -189,7 +189,7 @@ fn new_lines(folder: &Path, files: &BTreeSet<String>, lines: &[Line]) -> Vec<Lin
     let mut new = Vec::new();
     for file in files.iter().filter(|file| !known.contains(file.as_str())) {
         let path = folder.join(file);
-        match header::read_header(&path) {
+        match header::read_header(&at_rest::stored(&path)) {
             Ok(header) => {
                 let (of_series, instance) = line::of(&header, file, &path);
                 if series.insert(instance.series.clone()) {

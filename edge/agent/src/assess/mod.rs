@@ -19,6 +19,7 @@ use barefoot_imaging::pixels::GrayImage;
 use barefoot_inference::{NotTaken, Pose, Prediction, Viewing};
 use serde::Deserialize;
 
+use crate::at_rest;
 use crate::handoff::{AssessedStudy, Grading, SettledStudy};
 use crate::model::{ActiveModel, ModelHandle, Role, Seat, ShadowStudy, Silence};
 use crate::stage_times::{Stage, StageTimes};
@@ -153,7 +154,7 @@ impl Assessor {
     fn read_all(&self, seats: &[Seat], settled: &SettledStudy, sum: &mut Sum) {
         let mut objects: Vec<(&PathBuf, Header)> = Vec::new();
         for path in &settled.instances {
-            match header::read_header(path) {
+            match header::read_header(&at_rest::stored(path)) {
                 Ok(header) => objects.push((path, header)),
                 Err(error) => {
                     // It was readable when it was stored: the disk is failing, or somebody changed the file.

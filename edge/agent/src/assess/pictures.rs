@@ -8,6 +8,7 @@ use barefoot_imaging::pixels::GrayImage;
 use barefoot_imaging::render;
 
 use super::sum::Looked;
+use crate::at_rest;
 use crate::heat_layer::{self, HeatLayer};
 use crate::mask_layers::{self, MaskLayer, MaskLayers};
 
@@ -19,7 +20,7 @@ pub(super) fn save(image: &GrayImage, looked: Option<&Looked>, directory: &Path)
     let saved = |name: &str, picture: Result<Vec<u8>, render::Error>| {
         let outcome = picture.map_err(std::io::Error::other).and_then(|bytes| {
             fs::create_dir_all(directory)?;
-            fs::write(directory.join(format!("{name}.jpg")), bytes)
+            at_rest::write(&directory.join(format!("{name}.jpg")), &bytes).map(drop)
         });
         if let Err(error) = &outcome {
             tracing::warn!(%error, picture = name, "A picture could not be made.");

@@ -4,6 +4,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use super::{Action, Actor, Audit, Entry, Error};
+use crate::at_rest;
 use crate::clock::now_ms;
 use crate::config::Config;
 use crate::membership::Membership;
@@ -40,9 +41,14 @@ pub fn note(config: &Config, act: ConsoleAct<'_>) -> Result<(), Error> {
         ConsoleAct::Identified { pseudonym } => entry(Action::Identify).subject(pseudonym),
         ConsoleAct::QueueExported => entry(Action::Export),
     };
-    let membership = Membership::required(config).map_err(|source| Error::Membership { source })?;
+    let membership = membership(config)?;
     Audit::open(&config.storage.directory, &membership.clinic)?.record(entry);
     Ok(())
+}
+
+fn membership(config: &Config) -> Result<Membership, Error> {
+    at_rest::unlock(&config.storage.directory, &config.at_rest).map_err(|source| Error::AtRest { source })?;
+    Membership::required(config).map_err(|source| Error::Membership { source })
 }
 
 /// Writes the whole log into a new file. The daemon may run.
@@ -50,7 +56,7 @@ pub fn note(config: &Config, act: ConsoleAct<'_>) -> Result<(), Error> {
 /// # Errors
 /// When the log cannot be read or signed, or the file is there already or cannot be written.
 pub fn export(config: &Config, file: &Path) -> Result<(), Error> {
-    let membership = Membership::required(config).map_err(|source| Error::Membership { source })?;
+    let membership = membership(config)?;
     let audit = Audit::open(&config.storage.directory, &membership.clinic)?;
     audit.record(Entry::new(Actor::Console, Action::ReadAudit));
     let written = OpenOptions::new()

@@ -83,8 +83,10 @@ pub enum Error {
     },
     #[error("the audit log could not be signed")]
     Sign { source: barefoot_trust::Error },
-    #[error("the identity that signs the audit log cannot be used")]
-    Identity { source: barefoot_trust::Error },
+    #[error("what is kept here cannot be opened")]
+    AtRest { source: crate::at_rest::Error },
+    #[error("this box cannot say whose it is")]
+    Membership { source: crate::membership::Error },
 }
 
 /// What the log says of models; read anew at each look.

@@ -20,6 +20,7 @@ use barefoot_trust::PseudonymKey;
 use barefoot_wire::{MadeBy, StudyResult, encode_result, result_envelope};
 use prost::Message;
 
+use crate::at_rest;
 use crate::case_index::{CaseIndex, CaseState, CaseView, Delivery};
 use crate::case_log::{self, Entry, PatientText};
 use crate::character_sets::CharacterSets;
@@ -299,7 +300,7 @@ impl CaseBook {
     /// As the first image says.
     fn made_by(&self, settled: &SettledStudy) -> MadeBy {
         let first = settled.instances.first();
-        let Some(mut header) = first.and_then(|path| header::read_header(path).ok()) else {
+        let Some(mut header) = first.and_then(|path| header::read_header(&at_rest::stored(path)).ok()) else {
             return MadeBy::default();
         };
         self.character_sets.apply(&mut header);
@@ -384,7 +385,7 @@ impl CaseBook {
     }
 
     fn header(&self, study: &StudyKey, name: &str) -> Option<Header> {
-        match header::read_header(&self.state.instances(study).join(name)) {
+        match header::read_header(&at_rest::stored(&self.state.instances(study).join(name))) {
             Ok(mut header) => {
                 self.character_sets.apply(&mut header);
                 Some(header)

@@ -7,6 +7,7 @@ use std::io;
 use std::path::Path;
 
 use super::{CaseBook, Error, folder};
+use crate::at_rest;
 use crate::case_log::{self, Entry};
 use crate::study_folder::{StudyKey, rename_to_free, sync_directory};
 
@@ -19,6 +20,9 @@ impl CaseBook {
     pub(crate) fn remove_images(&self, study: &StudyKey, at_ms: i64) -> Result<bool, Error> {
         let (images, removed) = (self.state.instances(study), self.state.removed_instances(study));
         let in_folder = |source| Error::Folder { source };
+        if let Some((vault, _)) = at_rest::of(&images) {
+            vault.retire_images(study).map_err(in_folder)?;
+        }
         match fs::rename(&images, &removed) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             other => other.map_err(in_folder)?,
@@ -31,7 +35,10 @@ impl CaseBook {
         let removed = self.state.removed_instances(study);
         let in_folder = |source| Error::Folder { source };
         let images = match fs::read_dir(&removed) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.erase_keys(study).map_err(in_folder)?;
+                return Ok(false);
+            }
             other => other.map_err(in_folder)?.count(),
         };
         let uncovered = self.uncovered(study, &removed).map_err(in_folder)?;
@@ -43,11 +50,20 @@ impl CaseBook {
         sync_directory(&self.state.study(study)).map_err(in_folder)?;
         self.log(study, &[Entry::ImagesRemoved { at_ms, images }])?;
         fs::remove_dir_all(&removed).map_err(in_folder)?;
+        self.erase_keys(study).map_err(in_folder)?;
         self.index.update(study, |view| {
             view.instances = 0;
             view.images_removed_at_ms = Some(at_ms);
         });
         Ok(true)
+    }
+
+    /// Makes noise of what the disk still has of images that are gone.
+    fn erase_keys(&self, study: &StudyKey) -> io::Result<()> {
+        match at_rest::of(self.state.root()) {
+            None => Ok(()),
+            Some((vault, _)) => vault.erase_retired(study, &self.state.instances(study)),
+        }
     }
 
     /// The images in a folder that the study's newest version does not have.
@@ -140,6 +156,32 @@ mod tests {
             assert_eq!((view.instances, view.images_removed_at_ms), (0, Some(5)));
             assert!(book.settle(&study, 7).unwrap().is_none(), "nothing is new");
         }
+    }
+
+    #[test]
+    fn images_that_are_removed_lose_their_key() {
+        let (this, study) = Box::with_a_settled_study();
+        let vault = at_rest::unlock(this.folder.path(), &at_rest::Config::default()).unwrap();
+        let of_images = || {
+            let state = StateDirectory::open(this.folder.path()).unwrap();
+            let keys = fs::read_dir(state.study(&study).join("keys")).unwrap();
+            let mut names = keys.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+            names.find(|name| !name.ends_with(".key"))
+        };
+        drop(vault.images_key(&study).unwrap());
+        let key = of_images();
+        assert!(key.is_some());
+        let (book, _) = this.open();
+        book.recover().unwrap();
+        assert!(book.remove_images(&study, 5).unwrap());
+        assert_eq!(of_images(), None);
+        // A start that was cut off between the images and their key finishes it.
+        drop(vault.images_key(&study).unwrap());
+        vault.retire_images(&study).unwrap();
+        book.recover().unwrap();
+        assert_eq!(of_images(), None);
+        drop(vault.images_key(&study).unwrap());
+        assert!(of_images().is_some_and(|name| Some(name) != key));
     }
 
     #[test]

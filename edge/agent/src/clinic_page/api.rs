@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::server::App;
 use super::top_bar::waited_ms;
+use crate::at_rest;
 use crate::case_index::{CaseState, CaseView, Delivery};
 use crate::clock;
 use crate::labels::{Label, LabelSource};
@@ -110,6 +111,9 @@ pub(super) struct StatusAnswer {
     /// Reports that could not be attached to a patient and nobody has seen to.
     reports_aside: usize,
     identity: IdentityAnswer,
+    /// How what the box keeps is sealed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at_rest: Option<AtRestAnswer>,
 }
 
 #[derive(Debug, Serialize)]
@@ -125,6 +129,13 @@ struct IdentityAnswer {
     /// The hub's words, where it does not renew.
     refused: Option<String>,
     clock_behind_s: i64,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct AtRestAnswer {
+    cipher: &'static str,
+    /// Where the key comes from.
+    key: &'static str,
 }
 
 #[derive(Debug, Serialize)]
@@ -235,6 +246,10 @@ pub(super) fn status_of(app: &App) -> StatusAnswer {
         hub_talks: status.hub_talks(),
         reports_aside: app.sources.aside.open_ones().len(),
         identity: IdentityAnswer::of(status.standing().view()),
+        at_rest: at_rest::of(app.sources.state.root()).map(|(vault, _)| AtRestAnswer {
+            cipher: vault.cipher().word(),
+            key: vault.key_place(),
+        }),
     }
 }
 

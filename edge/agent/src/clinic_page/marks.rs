@@ -16,6 +16,7 @@ use barefoot_imaging::{pixels, render};
 
 use super::expert::marked;
 use super::server::App;
+use crate::at_rest;
 use crate::study_folder::StudyKey;
 
 /// Longest side of the picture below the marks.
@@ -59,7 +60,7 @@ fn find(app: &App, key: &StudyKey, instance: &str) -> Option<(PathBuf, Header)> 
             name.ends_with(".dcm") && !name.contains(".conflict-")
         })
         .find_map(|path| {
-            let header = header::read_header(&path).ok()?;
+            let header = header::read_header(&at_rest::stored(&path)).ok()?;
             let is_it = app.sources.hub_names.of(header.sop_instance_uid()) == instance;
             is_it.then_some((path, header))
         })
@@ -98,7 +99,7 @@ pub(super) async fn image(
             return None;
         }
         let make = || {
-            let image = pixels::load_gray(&path, &header).ok()?;
+            let image = pixels::load_gray(&at_rest::stored(&path), &header).ok()?;
             render::preview_jpeg(&image, SIDE).ok()
         };
         // A codec that panics on somebody's picture must not take the daemon along.

@@ -11,6 +11,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use super::server::App;
+use crate::at_rest;
 use crate::case_index::CaseView;
 use crate::study_folder::StudyKey;
 
@@ -60,9 +61,11 @@ async fn read(path: &Path) -> io::Result<(String, Vec<u8>)> {
         .modified()?
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
+    let path = path.to_owned();
+    let bytes = tokio::task::spawn_blocking(move || at_rest::read(&path));
     Ok((
         format!("{:x}-{:x}", modified.as_millis(), metadata.len()),
-        tokio::fs::read(path).await?,
+        bytes.await.map_err(io::Error::other)??,
     ))
 }
 

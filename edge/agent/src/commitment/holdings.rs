@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use barefoot_imaging::header;
 
 use super::message::{Failure, Reference, Report, Wanted};
+use crate::at_rest;
 use crate::study_folder::{StateDirectory, instance_stem};
 
 /// Compares every instance with its file. The studies that changed last are looked into first: what is asked for has
@@ -63,7 +64,7 @@ fn newest_first(state: &StateDirectory) -> io::Result<Vec<PathBuf>> {
 }
 
 fn compare(reference: &Reference, path: &std::path::Path) -> Result<(), Failure> {
-    let header = header::read_header(path).map_err(|_| Failure::Processing)?;
+    let header = header::read_header(&at_rest::stored(path)).map_err(|_| Failure::Processing)?;
     if header.sop_instance_uid() != reference.instance {
         return Err(Failure::NoSuchInstance);
     }

@@ -21,6 +21,7 @@ use barefoot_imaging::header;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::at_rest;
 use crate::clock;
 use crate::node_status::NodeView;
 use crate::nodes::{Node, Route};
@@ -130,5 +131,5 @@ impl Deliveries {
 }
 
 fn modality_of(path: &Path) -> Option<String> {
-    header::read_header(path).ok()?.modality()
+    header::read_header(&at_rest::stored(path)).ok()?.modality()
 }

@@ -1,6 +1,5 @@
 //! Instances over associations to one node: the storage SCU (PS3.4 annex B).
 
-use std::fs::File;
 use std::io::{self, Cursor, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
@@ -10,6 +9,7 @@ use tokio::sync::Semaphore;
 
 use super::contexts::{self, Kind, Way};
 use super::verdict::{Verdict, of_status};
+use crate::at_rest::{self, Opened};
 use crate::dimse::{Command, SendError, Session, element, field};
 use crate::error_chain;
 use crate::nodes::{DialError, Route, dial};
@@ -75,7 +75,7 @@ pub(crate) async fn send(
 fn read_headers(files: &[PathBuf], recipient: &mut dyn Recipient) -> Vec<Object> {
     let mut objects = Vec::new();
     for (index, path) in files.iter().enumerate() {
-        match header::read_header(path) {
+        match header::read_header(&at_rest::stored(path)) {
             Ok(header) => objects.push(Object {
                 index,
                 path: path.clone(),
@@ -169,8 +169,8 @@ fn store_command(object: &Object, message_id: u16) -> Command {
         .with_number(element::PRIORITY, MEDIUM_PRIORITY)
 }
 
-fn stored_data_set(path: &Path, offset: u64) -> io::Result<File> {
-    let mut file = File::open(path)?;
+fn stored_data_set(path: &Path, offset: u64) -> io::Result<Opened> {
+    let mut file = at_rest::open(path)?;
     file.seek(SeekFrom::Start(offset))?;
     Ok(file)
 }
@@ -178,7 +178,7 @@ fn stored_data_set(path: &Path, offset: u64) -> io::Result<File> {
 /// The reason is for people: it says what cannot be done.
 async fn turned(object: &Object, syntax: &str) -> Result<Vec<u8>, String> {
     let _turn = TURNING.acquire().await;
-    tokio::task::block_in_place(|| transcode(&object.path, &object.header, syntax)).map_err(|error: transcode::Error| {
+    tokio::task::block_in_place(|| transcode(&at_rest::stored(&object.path), &object.header, syntax)).map_err(|error: transcode::Error| {
         format!(
             "the node does not take the object's transfer syntax {}, and it cannot be turned into another: {}",
             object.kind.1,

@@ -28,6 +28,7 @@ use std::time::{Duration, SystemTime};
 use barefoot_federation::chunk::ChunkId;
 use prost::Message;
 
+use crate::at_rest;
 use crate::durable;
 use crate::local_training::ReleaseId;
 use crate::study_folder::sync_directory;
@@ -207,7 +208,7 @@ impl Store {
     /// # Errors
     /// When the disk fails.
     pub(super) fn put_global(&self, id: &ChunkId, content: &[u8]) -> io::Result<()> {
-        fs::write(self.root.join("global").join(id.to_string()), content)
+        at_rest::write(&self.root.join("global").join(id.to_string()), content).map(drop)
     }
 
     /// A chunk of global parameters whose hash is right.
@@ -286,8 +287,7 @@ impl Attempt {
         for content in chunks {
             let id = ChunkId::of(content);
             let path = directory.join(id.to_string());
-            fs::write(&path, content)?;
-            File::open(&path)?.sync_all()?;
+            at_rest::write(&path, content)?.sync_all()?;
             ids.push(id);
         }
         sync_directory(&directory)?;
@@ -344,7 +344,7 @@ fn make(directory: &Path) -> io::Result<()> {
 }
 
 fn read_chunk(directory: &Path, id: &ChunkId) -> io::Result<Option<Vec<u8>>> {
-    match fs::read(directory.join(id.to_string())) {
+    match at_rest::read(&directory.join(id.to_string())) {
         Ok(content) => Ok((ChunkId::of(&content) == *id).then_some(content)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use barefoot_queue::Record;
 use serde::{Deserialize, Serialize};
 
+use crate::at_rest;
 use crate::checked_lines;
 use crate::study_folder::StudyKey;
 
@@ -181,8 +182,7 @@ impl Progress {
     /// Writes an object so that it survives a power cut. One that does not is made again.
     pub(super) fn put(&self, sha256: &str, bytes: &[u8]) -> io::Result<()> {
         let (draft, path) = (self.folder.join("draft"), self.object(sha256));
-        fs::write(&draft, bytes)?;
-        fs::File::open(&draft)?.sync_all()?;
+        at_rest::write(&draft, bytes)?.sync_all()?;
         fs::rename(draft, path)?;
         crate::study_folder::sync_directory(&self.folder)
     }

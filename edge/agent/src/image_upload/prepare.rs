@@ -12,6 +12,7 @@ use ring::digest;
 
 use super::job::{HeatMapLine, ImageLine, Line, PictureLine, Progress, QuickLookLine};
 use super::names::Names;
+use crate::at_rest;
 use crate::character_sets::CharacterSets;
 use crate::heat_layer::HeatLayer;
 use crate::study_folder::hex;
@@ -63,7 +64,7 @@ impl Preparation {
                 left
             };
             let draft = progress.object("draft.dcm");
-            std::fs::write(&draft, &image.file)?;
+            at_rest::write(&draft, &image.file)?;
             let drawn = picture(&draft, is_key, most);
             std::fs::remove_file(&draft)?;
             let Some(jpeg) = drawn else { continue };
@@ -149,13 +150,13 @@ impl Preparation {
     /// When the disk fails: that says nothing of the image, which must be tried again.
     fn deidentified(&self, path: &Path) -> io::Result<Result<Deidentified, &'static str>> {
         let work = || {
-            let mut header = match header::read_header(path) {
+            let mut header = match header::read_header(&at_rest::stored(path)) {
                 Ok(header) => header,
                 Err(header::Error::Read { source }) if !is_the_files(&source) => return Err(source),
                 Err(_) => return Ok(Err("malformed")),
             };
             self.character_sets.apply(&mut header);
-            match deidentify::deidentify(path, &header, &Names(&self.key), &self.policy) {
+            match deidentify::deidentify(&at_rest::stored(path), &header, &Names(&self.key), &self.policy) {
                 Err(Withheld::Read { source }) if !is_the_files(&source) => Err(source),
                 other => Ok(other.map_err(|reason| reason.code())),
             }
@@ -193,8 +194,8 @@ fn chosen(instances: &[PathBuf]) -> impl Iterator<Item = &PathBuf> {
 /// Made from the image as it leaves, so that nothing shows that was blanked.
 fn picture(path: &Path, is_key: bool, most: usize) -> Option<Vec<u8>> {
     let make = || {
-        let header = header::read_header(path).ok()?;
-        let image = pixels::load_gray(path, &header).ok()?;
+        let header = header::read_header(&at_rest::stored(path)).ok()?;
+        let image = pixels::load_gray(&at_rest::stored(path), &header).ok()?;
         let sides: &[u32] = if is_key { &KEY_SIDES } else { &[SMALL_SIDE] };
         sides
             .iter()

@@ -20,6 +20,8 @@ use super::client::{self, Connection, Hub, Taken};
 use super::job::{HeatMapLine, ImageLine, Line, PictureLine, Progress, QuickLookLine, Step};
 use super::prepare::Preparation;
 
+use crate::at_rest;
+
 /// One call sends so much of an object: a pause for other jobs, a sync at the hub.
 const RANGE_BYTES: u64 = 512 * 1024;
 
@@ -456,18 +458,19 @@ enum Sent {
 
 /// `None` where the file is missing or not as long as it was.
 fn read_range(path: &std::path::Path, range: ContentRange) -> io::Result<Option<Bytes>> {
-    use std::os::unix::fs::FileExt;
-    let file = match std::fs::File::open(path) {
+    use std::io::{Read as _, Seek as _};
+    let mut file = match at_rest::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
-    if file.metadata()?.len() != range.length {
+    if file.length() != range.length {
         return Ok(None);
     }
     let length = usize::try_from(range.end - range.first).map_err(io::Error::other)?;
     let mut content = vec![0; length];
-    file.read_exact_at(&mut content, range.first)?;
+    file.seek(io::SeekFrom::Start(range.first))?;
+    file.read_exact(&mut content)?;
     Ok(Some(content.into()))
 }
 

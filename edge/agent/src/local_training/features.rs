@@ -15,6 +15,7 @@ use barefoot_imaging::{header, pixels};
 use barefoot_inference::Model;
 use prost::Message;
 
+use crate::at_rest;
 use crate::case_log::{self, Entry};
 use crate::durable;
 use crate::study_folder::{StateDirectory, StudyKey, sync_directory};
@@ -161,13 +162,13 @@ pub(super) fn compute(
     let mut best: Vec<Option<FindingFeatures>> = model.findings().map(|_| None).collect();
     for name in instances(state, study, *version)? {
         let path = state.instances(study).join(&name);
-        let Ok(header) = header::read_header(&path) else {
+        let Ok(header) = header::read_header(&at_rest::stored(&path)) else {
             continue;
         };
         if model.takes(&header).is_err() {
             continue;
         }
-        let pooled = match pixels::load_gray(&path, &header) {
+        let pooled = match pixels::load_gray(&at_rest::stored(&path), &header) {
             Ok(image) => model.pooled_features(&image),
             Err(_) => continue,
         };

@@ -1,12 +1,12 @@
 //! A stored data set on its way out: as it was stored, or written anew in a native transfer syntax.
 
-use std::fs::File;
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
 
 use barefoot_imaging::header;
 use barefoot_imaging::transcode::transcode;
 
 use crate::archive::StoredFile;
+use crate::at_rest;
 
 /// Transfer syntaxes that hold the same bytes of pixels.
 pub(super) const NATIVE: &[&str] = &[
@@ -35,12 +35,12 @@ pub(super) fn can_become(stored: &str, length: u64, wanted: &str) -> bool {
 /// # Errors
 /// When the file is gone, cannot be read, or cannot be written anew.
 pub(super) fn open(stored: &StoredFile, wanted: &str) -> io::Result<Box<dyn Read + Send>> {
-    let header = header::read_header(&stored.path).map_err(io::Error::other)?;
+    let header = header::read_header(&at_rest::stored(&stored.path)).map_err(io::Error::other)?;
     if stored.transfer_syntax == wanted {
-        let mut file = File::open(&stored.path)?;
+        let mut file = at_rest::open(&stored.path)?;
         file.seek(SeekFrom::Start(header.data_set_offset()))?;
         return Ok(Box::new(file));
     }
-    let written = transcode(&stored.path, &header, wanted).map_err(io::Error::other)?;
+    let written = transcode(&at_rest::stored(&stored.path), &header, wanted).map_err(io::Error::other)?;
     Ok(Box::new(Cursor::new(written)))
 }

@@ -1,12 +1,12 @@
 //! Where results lie, written so that they survive a power cut whole or not at all.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use barefoot_imaging::report::Object;
 
+use crate::at_rest;
 use crate::clock::now_ms;
 use crate::durable;
 use crate::study_folder::{StateDirectory, StudyKey, instance_stem, sync_directory};
@@ -41,11 +41,9 @@ pub(super) fn keep_bundle(directory: &Path, study: &StudyKey, version: u32, json
 
 fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     let part = path.with_extension("part");
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o640);
-    let mut file = options.open(&part)?;
+    let mut file = at_rest::create(&part, 0o640)?;
     file.write_all(content)?;
-    file.sync_all()?;
+    file.finish(&part)?.sync_all()?;
     fs::rename(&part, path)?;
     path.parent().map_or(Ok(()), sync_directory)
 }

@@ -25,6 +25,7 @@ use time::UtcOffset;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::at_rest;
 use crate::case_book::{AssessedVersion, CaseBook};
 use crate::case_index::CaseIndex;
 use crate::character_sets::CharacterSets;
@@ -269,7 +270,7 @@ impl ResultsWriter {
         let directory = self.state.instances(study);
         let read = |name: &String| {
             let path = directory.join(name);
-            let mut header = header::read_header(&path).ok()?;
+            let mut header = header::read_header(&at_rest::stored(&path)).ok()?;
             self.character_sets.apply(&mut header);
             Some((path, header))
         };
@@ -297,9 +298,9 @@ impl ResultsWriter {
         let read = catch_unwind(AssertUnwindSafe(|| {
             let middle = header.frames() / 2 + 1;
             let frame = layer.as_ref().map_or(middle, |layer| layer.frame);
-            let mut source = Source::read(path, header, frame).ok()?;
+            let mut source = Source::read(&at_rest::stored(path), header, frame).ok()?;
             if frame == middle {
-                source.picture = pixels::load_gray(path, header).ok();
+                source.picture = pixels::load_gray(&at_rest::stored(path), header).ok();
             }
             source.heat = layer
                 .as_ref()

@@ -1,7 +1,7 @@
 //! From the intake to the place where an instance stays. What is placed is durable already: a rename that a power cut
 //! takes back leaves the file in the intake, and the next start places it again.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
@@ -9,6 +9,7 @@ use barefoot_imaging::header::{self, Header};
 use ring::digest;
 
 use super::{Spool, disk};
+use crate::at_rest::{self, Opened};
 use crate::handoff::{Incoming, Kept, NotKept, StoredInstance, StudyInput};
 use crate::study_folder::{StudyKey, hex, instance_stem, rename_to_free, sync_directory};
 
@@ -92,7 +93,7 @@ impl Spool {
 
 /// Of the bytes from `offset` on.
 fn sha256(path: &Path, offset: u64) -> io::Result<Vec<u8>> {
-    let mut file = File::open(path)?;
+    let mut file = at_rest::open(path)?;
     file.seek(SeekFrom::Start(offset))?;
     let mut context = digest::Context::new(&digest::SHA256);
     let mut block = vec![0; BLOCK];
@@ -119,17 +120,17 @@ fn same_data_set(one: &Path, other: &Path) -> io::Result<bool> {
     }
 }
 
-fn data_set(path: &Path) -> io::Result<File> {
-    let offset = header::read_header(path)
+fn data_set(path: &Path) -> io::Result<Opened> {
+    let offset = header::read_header(&at_rest::stored(path))
         .map_err(io::Error::other)?
         .data_set_offset();
-    let mut file = File::open(path)?;
+    let mut file = at_rest::open(path)?;
     file.seek(SeekFrom::Start(offset))?;
     Ok(file)
 }
 
 /// Reads until the buffer is full or the file ends.
-fn fill(file: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
+fn fill(file: &mut Opened, buffer: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
         match file.read(rest)? {

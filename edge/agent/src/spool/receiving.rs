@@ -1,6 +1,6 @@
 //! One instance on its way into the intake.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -11,6 +11,7 @@ use ulid::Ulid;
 
 use super::seal::{PREAMBLE, Purpose, Seal};
 use super::{Spool, disk};
+use crate::at_rest::{self, Created, ImagesKey};
 use crate::handoff::{Incoming, Kept, NotKept, Receiving, Verdict};
 use crate::study_folder::StudyKey;
 use crate::upper_layer::{IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION};
@@ -31,7 +32,7 @@ pub(super) struct Arriving {
 struct Writing {
     path: PathBuf,
     /// Made with the first write.
-    file: Option<File>,
+    file: Option<Created>,
     gathered: Vec<u8>,
     checksum: crc32fast::Hasher,
     length: u64,
@@ -105,7 +106,7 @@ impl Receiving for Arriving {
 impl Arriving {
     fn keep(&self, writing: Writing) -> Result<Kept, NotKept> {
         let mut unfinished = Unfinished(Some(self.path.clone()));
-        let (file, header) = writing.complete(&self.incoming)?;
+        let (held, header) = writing.complete(&self.incoming)?;
         if let Some(header) = &header {
             // Before the sync: else a power cut could keep the rename and lose the new folder it leads to.
             let instances = self.spool.state.instances(&StudyKey::of(header.study_uid()));
@@ -114,14 +115,16 @@ impl Arriving {
         self.spool.committer.commit().map_err(disk)?;
         // Durable from here on: what fails now is finished by the next start, so the name stays.
         unfinished.0 = None;
-        drop(file);
-        match header {
+        let kept = match header {
             Some(header) => self.spool.place(&self.path, &header, &self.incoming),
             None => match self.spool.quarantine(&self.path) {
                 Ok(()) => Err(NotKept::Quarantined),
                 Err(source) => Err(disk(source)),
             },
-        }
+        };
+        // Only now may its key go with other images.
+        drop(held);
+        kept
     }
 }
 
@@ -160,14 +163,10 @@ impl Writing {
     }
 
     /// The file, made where it is not there yet, with all that was gathered in it.
-    fn flushed(&mut self) -> io::Result<File> {
+    fn flushed(&mut self) -> io::Result<Created> {
         let mut file = match self.file.take() {
             Some(file) => file,
-            None => File::options()
-                .read(true)
-                .write(true)
-                .create_new(true)
-                .open(&self.path)?,
+            None => at_rest::create_new(&self.path)?,
         };
         file.write_all(&self.gathered)?;
         self.gathered.clear();
@@ -181,7 +180,7 @@ impl Writing {
             return Ok(());
         }
         if let Some(file) = &self.file {
-            let file = file.try_clone()?;
+            let file = file.file().try_clone()?;
             self.ahead = self.length;
             // The sync that the scanner's answer waits for is another one, and reports what goes wrong.
             self.going_ahead = Some(spawn_blocking(move || drop(file.sync_data())));
@@ -190,30 +189,32 @@ impl Writing {
     }
 
     /// Writes the rest, reads the header, seals the file for where it belongs. `None`: for quarantine.
-    fn complete(mut self, incoming: &Incoming) -> Result<(File, Option<Header>), NotKept> {
-        let mut file = self.flushed().map_err(disk)?;
-        file.seek(SeekFrom::Start(0)).map_err(disk)?;
-        let header = match header::scan(&file, self.length) {
-            Ok(header) => {
-                check_announced(incoming, &header)?;
-                Some(header)
+    fn complete(mut self, incoming: &Incoming) -> Result<(Option<ImagesKey>, Option<Header>), NotKept> {
+        match self.flushed().map_err(disk)? {
+            Created::Plain(mut file) => {
+                file.seek(SeekFrom::Start(0)).map_err(disk)?;
+                let header = understood(header::scan(&file, self.length), incoming)?;
+                let seal = Seal {
+                    purpose: match header {
+                        Some(_) => Purpose::Study,
+                        None => Purpose::Quarantine,
+                    },
+                    length: self.length,
+                    checksum: self.checksum.finalize(),
+                };
+                seal.write(&file).map_err(disk)?;
+                Ok((None, header))
             }
-            Err(header::Error::Read { source }) => return Err(disk(source)),
-            Err(error) => {
-                tracing::warn!(scanner = incoming.source_ae, reason = %error, "A data set was put in quarantine.");
-                None
+            Created::Sealed(writer) => {
+                let mut written = writer.complete().map_err(disk)?;
+                let mut reader = written.reader().map_err(disk)?;
+                reader.seek(SeekFrom::Start(0)).map_err(disk)?;
+                let header = understood(header::scan(reader, self.length), incoming)?;
+                let study = header.as_ref().map(|header| StudyKey::of(header.study_uid()));
+                let held = at_rest::seal_received(written, &self.path, study.as_ref()).map_err(disk)?;
+                Ok((held, header))
             }
-        };
-        let seal = Seal {
-            purpose: match header {
-                Some(_) => Purpose::Study,
-                None => Purpose::Quarantine,
-            },
-            length: self.length,
-            checksum: self.checksum.finalize(),
-        };
-        seal.write(&file).map_err(disk)?;
-        Ok((file, header))
+        }
     }
 }
 
@@ -235,6 +236,21 @@ fn file_meta(incoming: &Incoming) -> Result<Vec<u8>, NotKept> {
         .write(&mut bytes)
         .map_err(|error| disk(io::Error::other(error)))?;
     Ok(bytes)
+}
+
+/// `None`: for quarantine.
+fn understood(read: Result<Header, header::Error>, incoming: &Incoming) -> Result<Option<Header>, NotKept> {
+    match read {
+        Ok(header) => {
+            check_announced(incoming, &header)?;
+            Ok(Some(header))
+        }
+        Err(header::Error::Read { source }) => Err(disk(source)),
+        Err(error) => {
+            tracing::warn!(scanner = incoming.source_ae, reason = %error, "A data set was put in quarantine.");
+            Ok(None)
+        }
+    }
 }
 
 fn check_announced(incoming: &Incoming, header: &Header) -> Result<(), NotKept> {

@@ -1,14 +1,15 @@
 //! What an earlier run left in the intake: what carries its seal was or may have been acknowledged and is placed; the
 //! rest was cut off, no scanner was told that it is kept, and it goes.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::Path;
 
 use barefoot_imaging::header;
 
 use super::Spool;
-use super::seal::{Purpose, Seal};
+use super::seal::{Purpose, vouched};
+use crate::at_rest;
 use crate::study_folder::StudyKey;
 
 /// What became of the files in the intake.
@@ -43,13 +44,12 @@ impl Spool {
 
     /// Whether the file was whole and has its place now.
     fn recover_file(&self, path: &Path) -> io::Result<bool> {
-        let mut file = File::open(path)?;
-        let Some(seal) = Seal::verify(&mut file)? else {
+        let Some(purpose) = vouched(path)? else {
             return Ok(false);
         };
-        match seal.purpose {
+        match purpose {
             Purpose::Quarantine => self.quarantine(path)?,
-            Purpose::Study => match header::read_header(path) {
+            Purpose::Study => match header::read_header(&at_rest::stored(path)) {
                 Ok(header) => {
                     self.give_place(path, &StudyKey::of(header.study_uid()), &header)?;
                 }

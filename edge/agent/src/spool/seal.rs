@@ -1,12 +1,14 @@
 //! What makes a received file vouch for itself: its length and checksum, in the preamble.
 //!
-//! The preamble (PS3.10 section 7.1) is 128 bytes for the writer's own use. It is written last, once the data set was
-//! understood; a file in the intake that a crash or power cut left behind is whole if, and only if, its seal fits.
+//! A file that is sealed at rest vouches for itself: its head is filled in last, and each of its chunks has a tag. In one that
+//! is not, the preamble (PS3.10 section 7.1) does it: 128 bytes for the writer's own use, written last, once the data set was understood; a file in the intake that a crash or power cut left behind is whole if, and only if, its seal fits.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+
+use crate::at_rest;
 
 pub(super) const PREAMBLE: usize = 128;
 const MAGIC: &[u8; 8] = b"BAREFT\x00\x01";
@@ -103,11 +105,41 @@ fn parse(bytes: &[u8; USED]) -> Option<Seal> {
     })
 }
 
+/// Where a file that a crash left behind belongs, if it is whole.
+///
+/// # Errors
+/// When the file cannot be read.
+pub(super) fn vouched(path: &Path) -> io::Result<Option<Purpose>> {
+    let mut start = [0; at_rest::MAGIC_BYTES];
+    let mut file = File::open(path)?;
+    let is_sealed = match file.read_exact(&mut start) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        other => other.map(|()| at_rest::is_sealed(&start))?,
+    };
+    if !is_sealed {
+        return Ok(Seal::verify(&mut file)?.map(|seal| seal.purpose));
+    }
+    // Key and file became durable together: what lacks its key was never acknowledged.
+    match at_rest::whole(path) {
+        Ok(Some(at_rest::Purpose::Image)) => Ok(Some(Purpose::Study)),
+        Ok(Some(at_rest::Purpose::Quarantine)) => Ok(Some(Purpose::Quarantine)),
+        Ok(_) => Ok(None),
+        Err(error) if at_rest::is_not_ours(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Whether a stored file is what was sealed; `None` when it carries no seal.
 ///
 /// # Errors
 /// When the file cannot be read.
 pub(crate) fn whole(path: &Path) -> io::Result<Option<bool>> {
+    match at_rest::whole(path) {
+        Ok(None) => {}
+        Ok(Some(_)) => return Ok(Some(true)),
+        Err(error) if at_rest::is_not_ours(&error) => return Ok(Some(false)),
+        Err(error) => return Err(error),
+    }
     let mut file = File::open(path)?;
     match Seal::read(&mut file)? {
         None => Ok(None),

@@ -6,6 +6,7 @@ use barefoot_queue::Queue;
 use tempfile::TempDir;
 
 use super::*;
+use crate::at_rest;
 use crate::handoff::{Kept, StudyInput};
 use crate::study_folder::instance_stem;
 use crate::test_instances::{EXPLICIT_LITTLE_ENDIAN, IMAGE_CLASS, TestInstance};
@@ -38,6 +39,13 @@ impl Site {
     }
 
     fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        at_rest::unlock(folder.path(), &at_rest::Config::default()).unwrap();
+        Self::open(folder, 0)
+    }
+
+    /// As a box was before anything was sealed.
+    fn plain() -> Self {
         Self::open(tempfile::tempdir().unwrap(), 0)
     }
 
@@ -98,8 +106,8 @@ async fn a_data_set_is_kept_byte_for_byte_under_a_hashed_name() {
     let image = TestInstance::with_pixels("1.2.3", "1.2.3.4", &pixels);
     assert_eq!(site.keep_one(&image).await.unwrap(), Kept::New);
     let place = site.place_of(&image);
-    let offset = read_header(&place).unwrap().data_set_offset();
-    let stored = fs::read(&place).unwrap();
+    let offset = read_header(&at_rest::stored(&place)).unwrap().data_set_offset();
+    let stored = at_rest::read(&place).unwrap();
     assert!(stored[usize::try_from(offset).unwrap()..] == image.data_set[..]);
     assert_eq!(whole(&place).unwrap(), Some(true));
     assert!(site.files("intake").is_empty());
@@ -180,8 +188,16 @@ async fn a_full_disk_refuses_and_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_start_places_what_is_sealed_and_clears_the_rest() {
-    let site = Site::new();
+async fn a_start_places_what_is_whole_and_clears_the_rest() {
+    clears_its_intake(Site::new()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn so_does_the_start_of_a_box_that_sealed_nothing() {
+    clears_its_intake(Site::plain()).await;
+}
+
+async fn clears_its_intake(site: Site) {
     let images = ["1.2.3.4", "1.2.3.5"].map(|uid| TestInstance::new("1.2.3", uid));
     for image in &images {
         site.keep_one(image).await.unwrap();

@@ -3,7 +3,7 @@
 use tokio::sync::watch;
 
 use super::Queue;
-use crate::damage::Damage;
+use crate::damage::{Damage, Flaw};
 use crate::group::Action;
 use crate::picking::Picking;
 use crate::reading::Reading;
@@ -48,7 +48,13 @@ impl Queue {
                     .record(sequence, &kept)
                     .map_err(|source| Error::Read { source })?
                 {
-                    Ok(record) => records.push(record),
+                    Ok(record) => match self.uncovered(record) {
+                        Some(record) => records.push(record),
+                        None => {
+                            shared.report(sequence, &kept.id, Flaw::Checksum);
+                            flawed.push(sequence);
+                        }
+                    },
                     Err(flaw) => {
                         // It may have been receipted or moved while it was read.
                         let now = shared.ledger().get(sequence).cloned();
@@ -103,7 +109,8 @@ impl Queue {
                 read = reading.record(sequence, &kept);
             }
             let read = read.map_err(|source| Error::Read { source })?;
-            if let (Ok(record), Some(aside)) = (read, kept.aside) {
+            if let (Some(record), Some(aside)) = (read.ok().and_then(|read| self.uncovered(read)), kept.aside)
+            {
                 records.push(SetAside {
                     record,
                     reason: aside.reason.to_string(),
@@ -113,6 +120,13 @@ impl Queue {
             }
         }
         Ok(records)
+    }
+
+    fn uncovered(&self, mut record: Record) -> Option<Record> {
+        if let Some(cover) = &self.cover {
+            record.payload = cover.uncover(&record.id, record.payload).ok()?;
+        }
+        Some(record)
     }
 
     /// Whether a record with this id waits or was set aside.

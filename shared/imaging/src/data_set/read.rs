@@ -1,9 +1,8 @@
-use std::fs::File;
 use std::io::{Cursor, Read, Seek};
-use std::path::Path;
 
 use super::{Content, DataSet, Element, Error, Vr};
-use crate::header::{Encoding, Header, INFLATED_LIMIT, Source, UNDEFINED, element_header, syntax};
+use crate::header::{Encoding, Header, INFLATED_LIMIT, Source, UNDEFINED, element_header, length_of, syntax};
+use crate::stored::Stored;
 use crate::tags::{self, Tag};
 
 /// What a data set from outside may be.
@@ -56,15 +55,19 @@ pub fn read(bytes: &[u8], transfer_syntax: &str, limits: &Limits) -> Result<Data
     reader.elements(syntax.encoding, Until::EndOfInput, 0)
 }
 
-/// What stands before the pixel data in the object at `path`, whose header was read from there: all its attributes, and of
+/// What stands before the pixel data in the object at `stored`, whose header was read from there: all its attributes, and of
 /// its pixels nothing. `limits.bytes` bounds what is held, however large the file is.
 ///
 /// # Errors
 /// When the file cannot be read, or holds more than `limits` allow.
-pub fn read_before_pixels(path: &Path, header: &Header, limits: &Limits) -> Result<DataSet, Error> {
+pub fn read_before_pixels(
+    stored: &(impl Stored + ?Sized),
+    header: &Header,
+    limits: &Limits,
+) -> Result<DataSet, Error> {
     let read = |source| Error::Read { source };
-    let file = File::open(path).map_err(read)?;
-    let length = file.metadata().map_err(read)?.len();
+    let mut file = stored.open().map_err(read)?;
+    let length = length_of(&mut file).map_err(read)?;
     let mut source = Source::new(file, length);
     source.skip(tags::PIXEL_DATA, header.data_set_offset())?;
     if header.is_deflated() {

@@ -23,10 +23,9 @@ mod registry;
 mod value;
 mod words;
 
-use std::path::Path;
-
 use crate::data_set::{self, DataSet, Limits};
 use crate::header::{self, Header};
+use crate::stored::Stored;
 use crate::tags::{self, Tag};
 use crate::transcode;
 
@@ -144,12 +143,12 @@ impl Withheld {
     }
 }
 
-/// Makes of the object at `path`, whose header was read from there, one that may leave.
+/// Makes of the object at `stored`, whose header was read from there, one that may leave.
 ///
 /// # Errors
 /// When the object must stay, with the reason.
 pub fn deidentify(
-    path: &Path,
+    stored: &(impl Stored + ?Sized),
     header: &Header,
     names: &dyn Pseudonyms,
     policy: &Policy,
@@ -157,7 +156,7 @@ pub fn deidentify(
     if !burned_in::is_image(header.sop_class_uid()) {
         return Err(Withheld::NotAnImage);
     }
-    let bytes = transcode::stored(path, header).map_err(|error| match error {
+    let bytes = transcode::bytes_of(stored, header).map_err(|error| match error {
         transcode::Error::TooLarge { limit } => Withheld::TooLarge { limit },
         transcode::Error::Read { source } => Withheld::Read { source },
         _ => Withheld::Layout,
@@ -173,7 +172,7 @@ pub fn deidentify(
     if let Some(term) = header.known_character_set() {
         set.put_code(tags::CHARACTER_SET, term);
     }
-    let done = pixel_data::prepare(&mut set, path, header, policy)?;
+    let done = pixel_data::prepare(&mut set, stored, header, policy)?;
     let mut clean = attributes::clean(&set, &identity(header), names, policy);
     drop(set);
     pixel_data::claim(&mut clean, done.pixels);

@@ -1,8 +1,6 @@
 //! The picture of an object that may leave: taken out, made safe, put back in the smallest form that gives it back bit for
 //! bit.
 
-use std::path::Path;
-
 use super::attributes::{self, CLEAN_PIXELS};
 use super::burned_in::{self, Area, Verdict};
 use super::{Pixels, Policy, Withheld, frames};
@@ -10,6 +8,7 @@ use crate::data_set::{Content, DataSet, Element, Vr};
 use crate::header::Header;
 use crate::pixels::{self, Layout, Photometric};
 use crate::recompress::{self, Samples};
+use crate::stored::Stored;
 use crate::tags;
 use crate::transcode;
 
@@ -75,7 +74,7 @@ pub(super) struct Encoded {
 /// Takes the pixel data out of `set` and makes them safe.
 pub(super) fn prepare(
     set: &mut DataSet,
-    path: &Path,
+    stored: &(impl Stored + ?Sized),
     header: &Header,
     policy: &Policy,
 ) -> Result<Prepared, Withheld> {
@@ -108,10 +107,10 @@ pub(super) fn prepare(
             layout,
             decoded: None,
         },
-        Content::Fragments(_) if areas.is_some() || syntax == RUN_LENGTH => decoded(path, header, layout)?,
+        Content::Fragments(_) if areas.is_some() || syntax == RUN_LENGTH => decoded(stored, header, layout)?,
         Content::Fragments(fragments) => match compressed(syntax, &fragments, &layout)? {
             Some(picture) => picture,
-            None => decoded(path, header, layout)?,
+            None => decoded(stored, header, layout)?,
         },
     };
     if let Picture::Native { bytes, layout, .. } = &mut picture {
@@ -193,8 +192,8 @@ fn encapsulated(frames: Vec<Vec<u8>>) -> Content {
     Content::Fragments(fragments)
 }
 
-fn decoded(path: &Path, header: &Header, layout: Layout) -> Result<Picture, Withheld> {
-    let native = pixels::decompress(path, header, transcode::TRANSCODE_LIMIT)
+fn decoded(stored: &(impl Stored + ?Sized), header: &Header, layout: Layout) -> Result<Picture, Withheld> {
+    let native = pixels::decompress(stored, header, transcode::TRANSCODE_LIMIT)
         .map_err(|source| Withheld::Decompress { source })?;
     let layout = Layout {
         planar: false,

@@ -1,7 +1,6 @@
 //! The image a model looked at: its name, its size, how it is meant to be shown and where it lies.
 
 use std::fmt;
-use std::path::Path;
 
 use super::Error;
 use super::subject::image_of;
@@ -12,6 +11,7 @@ use crate::render::HeatMap;
 use crate::report::Image;
 use crate::report::codes::{Scheme, code};
 use crate::report::modules::{checked, code_item, reference};
+use crate::stored::Stored;
 use crate::tags::{self, Tag};
 
 const REFERENCED_FRAME: Tag = Tag(0x0008, 0x1160);
@@ -44,12 +44,12 @@ impl fmt::Debug for Source {
 }
 
 impl Source {
-    /// Reads what the image at `path` says of itself; its header was read from there. `frame` counts from 1.
+    /// Reads what the image at `stored` says of itself; its header was read from there. `frame` counts from 1.
     ///
     /// # Errors
     /// When the file cannot be read, or says too much.
-    pub fn read(path: &Path, header: &Header, frame: u32) -> Result<Self, Error> {
-        let said = data_set::read_before_pixels(path, header, &Limits::default())
+    pub fn read(stored: &(impl Stored + ?Sized), header: &Header, frame: u32) -> Result<Self, Error> {
+        let said = data_set::read_before_pixels(stored, header, &Limits::default())
             .map_err(|source| Error::Image { source })?;
         Ok(Self {
             image: image_of(header),

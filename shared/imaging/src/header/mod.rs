@@ -14,18 +14,18 @@ pub(crate) mod syntax;
 mod walk;
 
 use std::fmt;
-use std::fs::File;
+
 use std::io::{Read, Seek};
-use std::path::Path;
 
 use barefoot_domain::StudyUid;
 
+use crate::stored::Stored;
 use crate::tags::{self, Tag};
 
 pub use error::Error;
 pub use fields::Patient;
 
-pub(crate) use source::{INFLATED_LIMIT, Source};
+pub(crate) use source::{INFLATED_LIMIT, Source, length_of};
 pub(crate) use syntax::Encoding;
 use walk::{Kept, Value};
 pub(crate) use walk::{UNDEFINED, element_header, has_long_length};
@@ -79,9 +79,9 @@ pub fn can_walk(transfer_syntax: &str) -> bool {
 
 /// # Errors
 /// When the file cannot be read or is no whole DICOM object with its UIDs.
-pub fn read_header(path: &Path) -> Result<Header, Error> {
-    let mut file = File::open(path).map_err(|source| Error::Read { source })?;
-    let length = source::length_of(&mut file).map_err(|source| Error::Read { source })?;
+pub fn read_header(stored: &(impl Stored + ?Sized)) -> Result<Header, Error> {
+    let mut file = stored.open().map_err(|source| Error::Read { source })?;
+    let length = length_of(&mut file).map_err(|source| Error::Read { source })?;
     scan(file, length)
 }
 

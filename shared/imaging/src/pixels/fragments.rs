@@ -1,12 +1,11 @@
 //! Which fragments hold which frame (PS3.5 annex A.4).
 
 use std::borrow::Cow;
-use std::fs::File;
-use std::path::Path;
 
 use super::codestream::{self, Kind};
 use super::{Error, frame};
 use crate::header::{Header, Source};
+use crate::stored::{Bytes, Stored};
 use crate::tags;
 
 /// As much of a fragment tells whether a stream starts with it.
@@ -15,7 +14,7 @@ const HEAD: usize = 8;
 /// The offset table, or where it is missing and needed what it would be: a frame begins with the fragment that its stream
 /// starts with, since no fragment holds parts of two.
 pub(super) fn offsets<'a>(
-    path: &Path,
+    stored: &(impl Stored + ?Sized),
     header: &Header,
     frames: u32,
     table: &'a [u32],
@@ -24,7 +23,7 @@ pub(super) fn offsets<'a>(
     if !is_needed(frames, table, fragments.len()) {
         return Ok(Cow::Borrowed(table));
     }
-    let mut source = frame::open(path, header)?;
+    let mut source = frame::open(stored, header)?;
     let found = made(header.transfer_syntax(), frames, fragments, |offset, head| {
         let gap = offset.checked_sub(source.position()).ok_or(Error::Damaged)?;
         source
@@ -128,7 +127,10 @@ pub(crate) fn of_frame<'a>(
     }
 }
 
-pub(super) fn joined(source: &mut Source<File>, fragments: &[(u64, u32)]) -> Result<Vec<u8>, Error> {
+pub(super) fn joined(
+    source: &mut Source<Box<dyn Bytes>>,
+    fragments: &[(u64, u32)],
+) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
     for (offset, length) in fragments {
         let start = bytes.len();

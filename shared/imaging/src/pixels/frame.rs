@@ -1,9 +1,7 @@
-use std::fs::File;
-use std::path::Path;
-
 use super::layout::Layout;
 use super::{Error, Photometric, codec, fragments};
-use crate::header::{self, Header, INFLATED_LIMIT, PixelLocation, Source};
+use crate::header::{self, Header, INFLATED_LIMIT, PixelLocation, Source, length_of};
+use crate::stored::{Bytes, Stored};
 use crate::tags;
 
 /// Explicit little endian samples in fragments.
@@ -21,13 +19,18 @@ pub(super) struct Samples {
 }
 
 /// The object's frame of this number, counted from nought.
-pub(super) fn read(path: &Path, header: &Header, layout: &Layout, frame: u32) -> Result<Samples, Error> {
+pub(super) fn read(
+    stored: &(impl Stored + ?Sized),
+    header: &Header,
+    layout: &Layout,
+    frame: u32,
+) -> Result<Samples, Error> {
     if layout.frames <= frame {
         return Err(Error::NoSuchFrame {
             frames: layout.frames,
         });
     }
-    let mut source = open(path, header)?;
+    let mut source = open(stored, header)?;
     match header.pixels() {
         None => Err(Error::NoPixels),
         Some(PixelLocation::Native {
@@ -55,7 +58,7 @@ pub(super) fn read(path: &Path, header: &Header, layout: &Layout, frame: u32) ->
             offset_table,
             fragments,
         }) => {
-            let offsets = fragments::offsets(path, header, layout.frames, offset_table, fragments)?;
+            let offsets = fragments::offsets(stored, header, layout.frames, offset_table, fragments)?;
             let wanted = fragments::of_frame(frame, layout.frames, &offsets, fragments)?;
             let bytes = fragments::joined(&mut source, wanted)?;
             if header.transfer_syntax() == ENCAPSULATED_NATIVE {
@@ -66,10 +69,13 @@ pub(super) fn read(path: &Path, header: &Header, layout: &Layout, frame: u32) ->
     }
 }
 
-pub(super) fn open(path: &Path, header: &Header) -> Result<Source<File>, Error> {
+pub(super) fn open(
+    stored: &(impl Stored + ?Sized),
+    header: &Header,
+) -> Result<Source<Box<dyn Bytes>>, Error> {
     let read = |source| Error::Read { source };
-    let file = File::open(path).map_err(read)?;
-    let length = file.metadata().map_err(read)?.len();
+    let mut file = stored.open().map_err(read)?;
+    let length = length_of(&mut file).map_err(read)?;
     let mut source = Source::new(file, length);
     if header.is_deflated() {
         source
@@ -81,7 +87,7 @@ pub(super) fn open(path: &Path, header: &Header) -> Result<Source<File>, Error> 
 }
 
 fn native(
-    source: &mut Source<File>,
+    source: &mut Source<Box<dyn Bytes>>,
     offset: u64,
     length: u32,
     frame: u32,

@@ -23,7 +23,6 @@ mod square;
 mod whole;
 
 use std::fmt;
-use std::path::Path;
 
 pub use error::Error;
 pub(crate) use fragments::{of_frame as fragments_of_frame, offsets_in_memory};
@@ -39,6 +38,7 @@ pub use picture::{ColourImage, Picture, load_picture};
 pub(crate) use whole::{Native, decode_native, decompress};
 
 use crate::header::Header;
+use crate::stored::Stored;
 
 /// A grey picture: row by row from the top, 0 black to 1 white as a reader sees it.
 #[derive(Clone, PartialEq)]
@@ -66,10 +66,10 @@ impl fmt::Debug for GrayImage {
 ///
 /// # Errors
 /// When the object has no pixels, or none that can be decoded.
-pub fn load_gray(path: &Path, header: &Header) -> Result<GrayImage, Error> {
+pub fn load_gray(stored: &(impl Stored + ?Sized), header: &Header) -> Result<GrayImage, Error> {
     let layout = Layout::of(header)?;
     // In a stack of slices the middle one is the most likely to show something.
-    let samples = frame::read(path, header, &layout, layout.frames / 2)?;
+    let samples = frame::read(stored, header, &layout, layout.frames / 2)?;
     let data = match layout.photometric {
         Photometric::Monochrome1 | Photometric::Monochrome2 => levels::grey(header, &layout, &samples, None)?,
         Photometric::Palette => colour::palette_brightness(header, &layout, &samples)?,

@@ -1,11 +1,10 @@
 //! One frame's pixel data, for who draws them: as they are stored, or decoded.
 
-use std::path::Path;
-
 use super::frame::{self, Samples};
 use super::layout::Layout;
 use super::{Error, codec, fragments, single_bits, whole};
 use crate::header::{Header, PixelLocation};
+use crate::stored::Stored;
 
 /// Whether pictures in this transfer syntax are compressed streams.
 #[must_use]
@@ -24,7 +23,7 @@ pub fn can_decode(transfer_syntax: &str) -> bool {
 ///
 /// # Errors
 /// When the object has no such frame, or it cannot be read.
-pub fn stored_frame(path: &Path, header: &Header, number: u32) -> Result<Vec<u8>, Error> {
+pub fn stored_frame(stored: &(impl Stored + ?Sized), header: &Header, number: u32) -> Result<Vec<u8>, Error> {
     let layout = Layout::of(header)?;
     match header.pixels() {
         Some(PixelLocation::Fragments {
@@ -32,12 +31,12 @@ pub fn stored_frame(path: &Path, header: &Header, number: u32) -> Result<Vec<u8>
             fragments,
         }) => {
             present(number, &layout)?;
-            let mut source = frame::open(path, header)?;
-            let offsets = fragments::offsets(path, header, layout.frames, offset_table, fragments)?;
+            let mut source = frame::open(stored, header)?;
+            let offsets = fragments::offsets(stored, header, layout.frames, offset_table, fragments)?;
             let wanted = fragments::of_frame(number, layout.frames, &offsets, fragments)?;
             fragments::joined(&mut source, wanted)
         }
-        _ => Ok(aligned(frame::read(path, header, &layout, number)?, &layout)),
+        _ => Ok(aligned(frame::read(stored, header, &layout, number)?, &layout)),
     }
 }
 
@@ -46,12 +45,16 @@ pub fn stored_frame(path: &Path, header: &Header, number: u32) -> Result<Vec<u8>
 ///
 /// # Errors
 /// When the object has no such frame, or no decoder fits it.
-pub fn decoded_frame(path: &Path, header: &Header, number: u32) -> Result<Vec<u8>, Error> {
+pub fn decoded_frame(
+    stored: &(impl Stored + ?Sized),
+    header: &Header,
+    number: u32,
+) -> Result<Vec<u8>, Error> {
     let layout = Layout::of(header)?;
     let Some(PixelLocation::Fragments { .. }) = header.pixels() else {
-        return stored_frame(path, header, number);
+        return stored_frame(stored, header, number);
     };
-    let stream = stored_frame(path, header, number)?;
+    let stream = stored_frame(stored, header, number)?;
     if header.transfer_syntax() == frame::ENCAPSULATED_NATIVE {
         return Ok(stream);
     }

@@ -1,13 +1,13 @@
 //! A frame as it is meant to be seen, in its colours.
 
 use std::fmt;
-use std::path::Path;
 
 use super::frame::{self};
 use super::layout::Layout;
 use super::levels::{self, Window};
 use super::{Error, GrayImage, Photometric, colour, square};
 use crate::header::Header;
+use crate::stored::Stored;
 
 /// Red, green and blue of each pixel, row by row from the top.
 #[derive(Clone, PartialEq, Eq)]
@@ -38,13 +38,13 @@ pub enum Picture {
 /// # Errors
 /// When the object has no such frame, or no decoder fits it.
 pub fn load_picture(
-    path: &Path,
+    stored: &(impl Stored + ?Sized),
     header: &Header,
     number: u32,
     window: Option<Window>,
 ) -> Result<Picture, Error> {
     let layout = Layout::of(header)?;
-    let samples = frame::read(path, header, &layout, number)?;
+    let samples = frame::read(stored, header, &layout, number)?;
     let data = match layout.photometric {
         Photometric::Monochrome1 | Photometric::Monochrome2 => {
             let data = levels::grey(header, &layout, &samples, window)?;

@@ -1,12 +1,11 @@
 //! All frames of a compressed object in native form (PS3.5 section 8.1).
 
-use std::path::Path;
-
 use super::codestream::{self, Kind};
 use super::frame::{self, Samples};
 use super::layout::Layout;
 use super::{Error, Photometric, codec, fragments, single_bits};
 use crate::header::{Header, PixelLocation};
+use crate::stored::Stored;
 
 /// Pixel data as they stand in an object without compression, little endian.
 pub(crate) struct Native {
@@ -22,7 +21,11 @@ pub(crate) struct Native {
 ///
 /// # Errors
 /// When the object has no compressed pixels, or none that can be decoded, or more than `limit` bytes of them.
-pub(crate) fn decompress(path: &Path, header: &Header, limit: u64) -> Result<Native, Error> {
+pub(crate) fn decompress(
+    stored: &(impl Stored + ?Sized),
+    header: &Header,
+    limit: u64,
+) -> Result<Native, Error> {
     let layout = Layout::of(header)?;
     let Some(PixelLocation::Fragments {
         offset_table,
@@ -37,8 +40,8 @@ pub(crate) fn decompress(path: &Path, header: &Header, limit: u64) -> Result<Nat
             what: "this much pixel data at once",
         });
     }
-    let offsets = fragments::offsets(path, header, layout.frames, offset_table, fragments)?;
-    let mut source = frame::open(path, header)?;
+    let offsets = fragments::offsets(stored, header, layout.frames, offset_table, fragments)?;
+    let mut source = frame::open(stored, header)?;
     let mut bytes = Vec::new();
     let mut photometric = layout.photometric;
     for number in 0..layout.frames {

@@ -1,0 +1,277 @@
+//! Files, sealed where their path says so.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use barefoot_imaging::Bytes;
+use barefoot_trust::at_rest::{
+    Header, Purpose, Reader, Scope, Writer, Written, is_sealed_file, plain_length,
+};
+
+use super::of;
+use super::vault::{ImagesKey, scope};
+use crate::study_folder::{StudyKey, sync_directory};
+
+/// A file that was opened, whichever way it was written.
+#[derive(Debug)]
+pub enum Opened {
+    Plain {
+        file: File,
+        length: u64,
+    },
+    Sealed {
+        reader: Box<Reader<File>>,
+        purpose: Purpose,
+    },
+}
+
+impl Opened {
+    /// Bytes of its content.
+    #[must_use]
+    pub fn length(&self) -> u64 {
+        match self {
+            Self::Plain { length, .. } => *length,
+            Self::Sealed { reader, .. } => reader.length(),
+        }
+    }
+}
+
+impl Read for Opened {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain { file, .. } => file.read(buffer),
+            Self::Sealed { reader, .. } => reader.read(buffer),
+        }
+    }
+}
+
+impl Seek for Opened {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        match self {
+            Self::Plain { file, .. } => file.seek(to),
+            Self::Sealed { reader, .. } => reader.seek(to),
+        }
+    }
+}
+
+/// The head of a sealed file, not yet believed; `None` for a plain one, and for one that was never finished.
+pub(super) fn header(path: &Path) -> io::Result<Option<Header>> {
+    let mut file = File::open(path)?;
+    let start = start(&mut file)?;
+    Ok(start.and_then(|bytes| Header::parse(bytes).ok()))
+}
+
+/// The first bytes of a file that is sealed, or was begun to be.
+fn start(file: &mut File) -> io::Result<Option<[u8; Header::BYTES]>> {
+    let mut bytes = [0; Header::BYTES];
+    let mut filled = 0;
+    while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match file.read(rest)? {
+            0 => break,
+            count => filled += count,
+        }
+    }
+    Ok(is_sealed_file(&bytes).then_some(bytes))
+}
+
+/// Opens a file at its start.
+///
+/// # Errors
+/// When it cannot be read, or was sealed and its key is not here or does not fit.
+pub fn open(path: &Path) -> io::Result<Opened> {
+    let mut file = File::open(path)?;
+    let Some(bytes) = start(&mut file)? else {
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(0))?;
+        return Ok(Opened::Plain { file, length });
+    };
+    let header = Header::parse(bytes)?;
+    let locked = || io::Error::other("it is sealed, and this box's keys are not unlocked");
+    let (vault, _) = of(path).ok_or_else(locked)?;
+    let key = vault.find(header.scope(), header.key())?;
+    Ok(Opened::Sealed {
+        reader: Box::new(Reader::open(file, &header, &key)?),
+        purpose: header.purpose(),
+    })
+}
+
+/// All of a file.
+///
+/// # Errors
+/// As [`open`].
+pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut file = open(path)?;
+    let mut bytes = Vec::with_capacity(usize::try_from(file.length()).unwrap_or_default());
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Bytes of a file's content, without opening it.
+///
+/// # Errors
+/// When the file cannot be read.
+pub(crate) fn length(path: &Path) -> io::Result<u64> {
+    let mut file = File::open(path)?;
+    let all = file.metadata()?.len();
+    let sealed = start(&mut file)?.is_some();
+    Ok(sealed.then(|| plain_length(all)).flatten().unwrap_or(all))
+}
+
+/// Whether every chunk of a sealed file is as it was; `None` for a plain one.
+///
+/// # Errors
+/// When the file cannot be read.
+pub(crate) fn whole(path: &Path) -> io::Result<Option<Purpose>> {
+    match open(path)? {
+        Opened::Plain { .. } => Ok(None),
+        Opened::Sealed { mut reader, purpose } => {
+            io::copy(&mut reader, &mut io::sink())?;
+            Ok(Some(purpose))
+        }
+    }
+}
+
+/// An object for the readers of `barefoot_imaging`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stored<'a>(&'a Path);
+
+impl barefoot_imaging::Stored for Stored<'_> {
+    fn open(&self) -> io::Result<Box<dyn Bytes>> {
+        Ok(Box::new(open(self.0)?))
+    }
+}
+
+pub(crate) fn stored(path: &Path) -> Stored<'_> {
+    Stored(path)
+}
+
+/// A file that is being written. Nothing of it is there before [`Created::finish`].
+#[derive(Debug)]
+pub(crate) enum Created {
+    Plain(File),
+    Sealed(Box<Writer<File>>),
+}
+
+/// Makes a file anew.
+///
+/// # Errors
+/// When the disk fails.
+pub(crate) fn create(path: &Path, mode: u32) -> io::Result<Created> {
+    let mut options = OpenOptions::new();
+    options
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(mode);
+    begin(&options, path)
+}
+
+/// As [`create`] for a file that must not be there.
+///
+/// # Errors
+/// When it is there, or the disk fails.
+pub(crate) fn create_new(path: &Path) -> io::Result<Created> {
+    begin(OpenOptions::new().read(true).write(true).create_new(true), path)
+}
+
+fn begin(options: &OpenOptions, path: &Path) -> io::Result<Created> {
+    let file = options.open(path)?;
+    match of(path) {
+        None => Ok(Created::Plain(file)),
+        Some((vault, _)) => Ok(Created::Sealed(Box::new(Writer::begin(file, vault.cipher())?))),
+    }
+}
+
+/// Completes what was received: as an image of its study, or for quarantine. Not synced; the key is held until the file has
+/// its place.
+///
+/// # Errors
+/// When the disk fails.
+pub(crate) fn seal_received(
+    written: Written<File>,
+    path: &Path,
+    study: Option<&StudyKey>,
+) -> io::Result<Option<ImagesKey>> {
+    let (vault, _) = of(path).ok_or(io::ErrorKind::NotFound)?;
+    let Some(study) = study else {
+        let key = vault.record_key(Scope::default())?;
+        written.seal(Scope::default(), Purpose::Quarantine, &key)?;
+        return Ok(None);
+    };
+    let key = vault.images_key(study)?;
+    written.seal(scope(study), Purpose::Image, &key)?;
+    Ok(Some(key))
+}
+
+impl Created {
+    /// The file itself, to be synced.
+    pub(crate) fn file(&self) -> &File {
+        match self {
+            Self::Plain(file) => file,
+            Self::Sealed(writer) => writer.get_ref(),
+        }
+    }
+
+    /// Completes what the program wrote down at `path`; not synced.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub(crate) fn finish(self, path: &Path) -> io::Result<File> {
+        match self {
+            Self::Plain(file) => Ok(file),
+            Self::Sealed(writer) => {
+                let (vault, scope) = of(path).ok_or(io::ErrorKind::NotFound)?;
+                let key = vault.record_key(scope)?;
+                writer.complete()?.seal(scope, Purpose::State, &key)
+            }
+        }
+    }
+}
+
+impl Write for Created {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(file) => file.write(bytes),
+            Self::Sealed(writer) => writer.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(file) => file.flush(),
+            Self::Sealed(writer) => writer.flush(),
+        }
+    }
+}
+
+/// Whether a file is not sealed.
+///
+/// # Errors
+/// When it cannot be read.
+pub(crate) fn is_plain(path: &Path) -> io::Result<bool> {
+    Ok(start(&mut File::open(path)?)?.is_none())
+}
+
+/// Replaces a file for its owner only; after `Ok` it survives a power cut.
+///
+/// # Errors
+/// When the disk fails; then the old file or the new one is there, never a mixture.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let part = path.with_extension("part");
+    write(&part, bytes)?.sync_all()?;
+    fs::rename(&part, path)?;
+    path.parent().map_or(Ok(()), sync_directory)
+}
+
+/// Writes a file whole; not synced.
+///
+/// # Errors
+/// When the disk fails.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<File> {
+    let mut file = create(path, 0o600)?;
+    file.write_all(bytes)?;
+    file.finish(path)
+}
