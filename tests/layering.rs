@@ -132,7 +132,7 @@ const MAKES_FILES: [&str; 5] = [
     "fs::write(",
     "fs::copy(",
 ];
-const MAY_MAKE_FILES: [&str; 13] = [
+const MAY_MAKE_FILES: [&str; 14] = [
     "edge/agent/src/at_rest",
     // Seals its lines itself.
     "edge/agent/src/checked_lines",
@@ -140,6 +140,8 @@ const MAY_MAKE_FILES: [&str; 13] = [
     "edge/agent/src/durable",
     // Ports and process.
     "edge/agent/src/addresses",
+    // Who did what to which pseudonym, signed; users' names stand in it.
+    "edge/agent/src/audit",
     // A count.
     "edge/agent/src/assess/attempts",
     // The lock.

@@ -166,5 +166,12 @@
       events.addEventListener('error', refresh);
     }
   }
+  // The box's own page takes the place of the one that set it up.
+  if (document.getElementById('set-up-done')) {
+    setInterval(function () {
+      fetch('/', { cache: 'no-store' }).then(function (answer) { if (answer.ok) { location.assign('/'); } }, function () {});
+    }, 2000);
+  }
+
   localise(document);
 }());

@@ -12,6 +12,7 @@ use rustls::pki_types::pem::PemObject;
 use time::{Duration, OffsetDateTime};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+use crate::enrolment::to_pem;
 use crate::{Error, Person, Role, files, tls};
 
 const CERTIFICATE_FILE: &str = "authority.crt";
@@ -33,8 +34,8 @@ const AUTHORITY_VALID: Duration = Duration::days(3653);
 pub struct Authority {
     trusted_pem: String,
     issuer: Issuer<'static, KeyPair>,
-    /// Its own certificate, where another authority signed it: goes with what it issues, for those who know that one only.
-    certified: Option<String>,
+    /// Those of them that another one signed, its own first: they go with what it issues, for those who know that one only.
+    chain: String,
 }
 
 impl fmt::Debug for Authority {
@@ -68,7 +69,7 @@ impl Authority {
         Ok(Self {
             trusted_pem,
             issuer: Issuer::new(params, key),
-            certified: None,
+            chain: String::new(),
         })
     }
 
@@ -101,9 +102,9 @@ impl Authority {
         let trusted_pem = format!("{own_pem}{}", self.trusted_pem);
         save(directory, &key, &trusted_pem)?;
         Ok(Self {
+            chain: certified_by_others(&trusted_pem)?,
             trusted_pem,
             issuer: Issuer::new(params, key),
-            certified: Some(own_pem),
         })
     }
 
@@ -119,13 +120,12 @@ impl Authority {
         };
         let trusted_pem = text(CERTIFICATE_FILE)?;
         let key = KeyPair::from_pem(&text(KEY_FILE)?).map_err(issue)?;
-        let own_pem = first_certificate(&trusted_pem).ok_or(Error::Certificate)?;
-        let issuer = Issuer::from_ca_cert_pem(&own_pem, key).map_err(issue)?;
-        let certified = is_certified_by_another(&own_pem)?.then_some(own_pem);
+        let own = CertificateDer::from_pem_slice(trusted_pem.as_bytes()).map_err(|_| Error::Certificate)?;
+        let issuer = Issuer::from_ca_cert_der(&own, key).map_err(issue)?;
         Ok(Self {
+            chain: certified_by_others(&trusted_pem)?,
             trusted_pem,
             issuer,
-            certified,
         })
     }
 
@@ -245,7 +245,7 @@ impl Authority {
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyAgreement];
         params.use_authority_key_identifier_extension = true;
         let certificate = params.signed_by(key, &self.issuer).map_err(issue)?.pem();
-        Ok(certificate + self.certified.as_deref().unwrap_or_default())
+        Ok(certificate + &self.chain)
     }
 }
 
@@ -275,19 +275,17 @@ fn save(directory: &Path, key: &KeyPair, trusted_pem: &str) -> Result<(), Error>
     files::write_new_public(&directory.join(CERTIFICATE_FILE), trusted_pem.as_bytes())
 }
 
-/// The first certificate of a PEM text, alone.
-fn first_certificate(pem: &str) -> Option<String> {
-    const END: &str = "-----END CERTIFICATE-----";
-    let from = pem.find("-----BEGIN CERTIFICATE-----")?;
-    let length = pem.get(from..)?.find(END)? + END.len();
-    Some(format!("{}\n", pem.get(from..from + length)?))
-}
-
-/// Whether another authority certified this one.
-fn is_certified_by_another(pem: &str) -> Result<bool, Error> {
-    let der = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|_| Error::Certificate)?;
-    let (_, parsed) = X509Certificate::from_der(&der).map_err(|_| Error::Certificate)?;
-    Ok(parsed.issuer() != parsed.subject())
+/// Of certificates as PEM text, those that another authority signed.
+fn certified_by_others(pem: &str) -> Result<String, Error> {
+    let mut chain = String::new();
+    for one in CertificateDer::pem_slice_iter(pem.as_bytes()) {
+        let one = one.map_err(|_| Error::Certificate)?;
+        let (_, parsed) = X509Certificate::from_der(&one).map_err(|_| Error::Certificate)?;
+        if parsed.issuer() != parsed.subject() {
+            chain.push_str(&to_pem(&one));
+        }
+    }
+    Ok(chain)
 }
 
 fn named(common_name: &str, now: OffsetDateTime, valid: Duration) -> CertificateParams {

@@ -136,6 +136,10 @@ async fn the_status_has_the_agreed_shape() {
                 "epsilon": null, "epsilon_budget": null,
             },
             "hub_talks": null, "reports_aside": 0,
+            "identity": {
+                "certificate_until_ms": null, "overdue": false, "confirmed": false, "authorities": 0, "refused": null,
+                "clock_behind_s": 0,
+            },
         })
     };
     assert_eq!(
