@@ -286,8 +286,7 @@ async fn run_member(
     };
     let (idle, learning_status) = (Idle::default(), LearningStatus::default());
     let learning = Learning::new(
-        &config,
-        &membership,
+        (&config, &membership),
         services.clone(),
         &state,
         &cases,

@@ -69,7 +69,7 @@ pub(crate) struct Admission {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Revoked {
     #[error("the certificate was revoked")]
-    Revoked,
+    Certificate,
     #[error("another box was enrolled for the clinic")]
     OtherBox,
     #[error("there are two boxes with its key")]
@@ -81,7 +81,7 @@ pub(crate) enum Revoked {
 impl Known {
     fn check(&self, holders: &[Holder], key: &Hash) -> Result<(), Revoked> {
         if holders.iter().any(|holder| self.revoked.contains(holder)) {
-            return Err(Revoked::Revoked);
+            return Err(Revoked::Certificate);
         }
         let enrolled = holders.iter().find_map(|holder| match holder {
             Holder::Clinic(clinic) => self.boxes.get(clinic),

@@ -154,10 +154,8 @@ fn line_on_a_stick(folder: &Path, depth: usize) -> Option<String> {
             }
             let text = std::fs::read(entry.path()).ok()?;
             let text = String::from_utf8_lossy(&text);
-            let lines = text.trim_start_matches('\u{feff}').lines().map(str::trim);
-            let line = lines
-                .filter(|line| !line.is_empty() && !line.starts_with('#'))
-                .next();
+            let mut lines = text.trim_start_matches('\u{feff}').lines().map(str::trim);
+            let line = lines.find(|line| !line.is_empty() && !line.starts_with('#'));
             if let Some(line) = line {
                 return Some(line.to_owned());
             }

@@ -30,8 +30,7 @@ impl Learning {
     /// A folder of training that cannot be used keeps the box from rounds only: images
     /// come first.
     pub(super) fn new(
-        config: &Config,
-        membership: &Membership,
+        (config, membership): (&Config, &Membership),
         channel: Option<Channel>,
         state: &StateDirectory,
         cases: &CaseIndex,
