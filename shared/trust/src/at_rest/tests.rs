@@ -172,7 +172,7 @@ fn a_newer_file_says_so() {
 }
 
 #[test]
-fn keys_outlive_their_boxs_key_and_no_generation_that_is_gone_opens_them() {
+fn keys_outlive_the_key_of_their_box_and_no_generation_that_is_gone_opens_them() {
     let first = BoxKeys::random().unwrap();
     let key = Key::random().unwrap();
     let old = key.wrap(Cipher::Aes256Gcm, &first, SCOPE).unwrap();
