@@ -50,7 +50,7 @@ export async function clinicHasRead({ clinic, study, report, name }) {
 }
 
 /** A new box's only page: address and code are typed in. */
-export async function setUp({ clinic, hub, code, name }) {
+export async function setUpBox({ clinic, hub, code, name }) {
   const page = await at(clinic, '/');
   await page.locator('#hub').fill(hub);
   await page.locator('#code').fill(code);

@@ -178,7 +178,7 @@ async fn a_new_box_is_online_by_its_page_alone() {
     let (hub, code) = typed(&line);
     let mut set_up = |hub: &str, code: &str, name: &str| {
         let what = json!({ "clinic": clinic, "hub": hub, "code": code, "name": name });
-        browser.act("setUp", what)
+        browser.act("setUpBox", what)
     };
     let wrong = set_up(hub, "ABCD-EFGH", "set-up-wrong");
     assert!(wrong["text"].as_str().unwrap().contains("20 letters"), "{wrong}");

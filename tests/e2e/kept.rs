@@ -7,6 +7,11 @@ use std::path::{Path, PathBuf};
 use barefoot_edge::at_rest;
 use tempfile::{NamedTempFile, TempDir};
 
+/// Whether the key that opens what the box keeps is there and whole.
+pub(crate) fn is_openable(state: &Path) -> bool {
+    at_rest::unlock(state, &at_rest::Config::default()).is_ok()
+}
+
 /// Takes the key of a box that was started once; what it keeps can then be opened.
 pub(crate) fn unlock(state: &Path) {
     at_rest::unlock(state, &at_rest::Config::default()).unwrap();

@@ -9,6 +9,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use crate::intake::{Answered, Fate, Holdings, Plan, Sample, lone_box, sending};
+use crate::kept;
 use crate::story::SOON;
 
 const CUTS_EACH: u64 = 100;
@@ -122,6 +123,10 @@ impl Recorded {
             let holdings = Holdings::read(self.edge.state());
             problems.extend(holdings.against_page(&self.edge).await);
             self.edge.kill9();
+        }
+        if !kept::is_openable(self.edge.state()) {
+            problems.push("the key of everything is lost".into());
+            return problems;
         }
         let checked = self.edge.run_to_end(&["--check-store"], SOON).await.unwrap();
         if !checked.success() {

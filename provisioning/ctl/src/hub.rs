@@ -187,7 +187,7 @@ mod tests {
             .to_string();
         assert!(text.contains("8443"), "{text}");
         let text = format!("{:#}", options(Some("h:1"), Some("a/b.c")).hub().unwrap_err());
-        assert!(text.contains("a/b.c.key"), "{text}");
+        assert!(text.contains("a/authority.crt"), "{text}");
     }
 
     #[test]

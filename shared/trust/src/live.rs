@@ -29,15 +29,13 @@ pub(crate) struct Material {
 
 impl Material {
     pub(crate) fn load(paths: &TlsPaths) -> Result<Self, Error> {
+        let authorities = tls::certificates(&paths.authority)?;
+        let chain = tls::certificates(&paths.certificate)?;
         let key = PrivateKeyDer::from_pem_slice(&files::read(&paths.key)?).map_err(|_| Error::Pem {
             path: paths.key.display().to_string(),
             wanted: "private key",
         })?;
-        Self::new(
-            tls::certificates(&paths.authority)?,
-            tls::certificates(&paths.certificate)?,
-            key,
-        )
+        Self::new(authorities, chain, key)
     }
 
     pub(crate) fn parse(pem: &Pem<'_>) -> Result<Self, Error> {

@@ -111,7 +111,7 @@ async fn what_was_done_to_the_database_is_found() {
         ),
         (
             "DELETE FROM audit WHERE number = 4",
-            "the hub signed 4 entries, 3 are here",
+            "4 entries were signed, 3 are here",
         ),
         ("DELETE FROM audit_heads", "the hub"),
     ] {

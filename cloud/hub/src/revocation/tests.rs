@@ -1,12 +1,28 @@
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use barefoot_domain::ClinicId;
-use barefoot_trust::Role;
+use barefoot_trust::{Authority, Role};
+use rustls::pki_types::pem::PemObject;
+use time::OffsetDateTime;
 use tokio::time::timeout;
 
 use super::*;
 
-const SHOWN: &[u8] = b"a certificate";
+/// Some certificates, each of its own key; the first is what callers show.
+static CERTIFICATES: LazyLock<Vec<CertificateDer<'static>>> = LazyLock::new(|| {
+    let folder = tempfile::tempdir().unwrap();
+    let now = OffsetDateTime::now_utc();
+    let authority = Authority::create(folder.path(), "Test region", now).unwrap();
+    let issued = |_| {
+        let clinic = ClinicId::new("clinic-7").unwrap();
+        let issued = authority
+            .issue_clinic(&clinic, now, time::Duration::days(1))
+            .unwrap();
+        CertificateDer::from_pem_slice(issued.certificate_pem.as_bytes()).unwrap()
+    };
+    (0..2).map(issued).collect()
+});
 
 fn clinic(name: &str) -> Peer {
     Peer::Clinic(ClinicId::new(name).unwrap())
@@ -17,7 +33,7 @@ fn operator() -> Person {
 }
 
 fn admitted(revocations: &Revocations, who: &Peer) -> Result<Admission, Revoked> {
-    revocations.admit(who, &CertificateDer::from_slice(SHOWN))
+    revocations.admit(who, &CERTIFICATES[0])
 }
 
 async fn is_cut(admission: &Admission) -> bool {
@@ -32,9 +48,7 @@ async fn who_is_revoked_is_cut_and_stays_out_until_restored() {
     let revocations = Revocations::open(archive.clone()).await.unwrap();
     let (own, other) = (clinic("clinic-7"), clinic("clinic-8"));
     let open = admitted(&revocations, &own).unwrap();
-    let others = revocations
-        .admit(&other, &CertificateDer::from_slice(b"another"))
-        .unwrap();
+    let others = revocations.admit(&other, &CERTIFICATES[1]).unwrap();
 
     let holder = Holder::of_peer(&own);
     assert!(
@@ -72,11 +86,14 @@ async fn one_certificate_is_revoked_and_the_holders_next_is_not() {
     let revocations = Revocations::open(archive).await.unwrap();
     let own = clinic("clinic-7");
     let open = admitted(&revocations, &own).unwrap();
-    let holder = Holder::Certificate(Fingerprint::of(&CertificateDer::from_slice(SHOWN)));
+    let holder = Holder::Certificate(Fingerprint::of(&CERTIFICATES[0]));
     revocations.revoke(holder, &operator(), "lost").await.unwrap();
     assert!(is_cut(&open).await && admitted(&revocations, &own).is_err());
-    let next = CertificateDer::from_slice(b"the next");
-    assert!(revocations.admit(&own, &next).is_ok());
+    assert!(revocations.admit(&own, &CERTIFICATES[1]).is_ok());
+    assert!(matches!(
+        revocations.admit(&own, &CertificateDer::from_slice(b"none")),
+        Err(Revoked::Unreadable)
+    ));
 }
 
 #[test]

@@ -6046,7 +6046,8 @@ pub mod enrolment_client {
     use tonic::codegen::*;
     use tonic::codegen::http::Uri;
     /// For boxes that have no certificate yet or whose certificate ended: the hub's one port that asks for none. Every proof covers
-    /// the TLS connection it is made on (RFC 8446 section 7.5, label "EXPORTER-Barefoot-Enrolment-1").
+    /// the TLS connection it is made on (RFC 8446 section 7.5, label "EXPORTER-Barefoot-Enrolment-1"). A refusal's details are one
+    /// word: unknown_code, expired_code, cancelled_code, used_code, bad_request, shut_out, unknown_box, other_box, copied, busy.
     #[derive(Debug, Clone)]
     pub struct EnrolmentClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -6243,7 +6244,8 @@ pub mod enrolment_server {
         ) -> std::result::Result<tonic::Response<super::ClockReply>, tonic::Status>;
     }
     /// For boxes that have no certificate yet or whose certificate ended: the hub's one port that asks for none. Every proof covers
-    /// the TLS connection it is made on (RFC 8446 section 7.5, label "EXPORTER-Barefoot-Enrolment-1").
+    /// the TLS connection it is made on (RFC 8446 section 7.5, label "EXPORTER-Barefoot-Enrolment-1"). A refusal's details are one
+    /// word: unknown_code, expired_code, cancelled_code, used_code, bad_request, shut_out, unknown_box, other_box, copied, busy.
     #[derive(Debug)]
     pub struct EnrolmentServer<T> {
         inner: Arc<T>,
