@@ -32,7 +32,7 @@ pub struct Enrolment {
     /// Days after its end for which a certificate is still renewed, 0 to 3650: how long a line may be down. Default 180.
     #[serde(default = "grace_days")]
     pub grace_days: u32,
-    /// Most connections at once; later ones wait. Default 256.
+    /// Most connections at once; one more cuts the oldest, since nobody here is known. Default 256.
     #[serde(default = "connections")]
     pub max_connections: usize,
     /// Time for the TLS handshake, milliseconds. Default 10000.

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use barefoot_domain::ClinicId;
-use barefoot_trust::enrolment::{Binding, Certified, Code, Request, Secret, key_of, to_pem, validity_of};
+use barefoot_trust::enrolment::{Binding, Certified, Code, Request, Secret, key_of};
 use barefoot_trust::{Authority, Fingerprint, Person, TlsIdentity};
 use barefoot_wire::v1;
 use prost::Message;
@@ -238,7 +238,7 @@ impl Desk {
     }
 
     /// Somebody showed up with this clinic's key who cannot be the box that has it.
-    pub(crate) async fn two_boxes(&self, clinic: &ClinicId) -> Refusal {
+    async fn two_boxes(&self, clinic: &ClinicId) -> Refusal {
         let parts = &self.0;
         let entry = by_hub(Action::BoxCopied, clinic);
         let now_ms = parts.clock.now_ms();
@@ -280,9 +280,9 @@ impl Desk {
             Some(copied) if copied.copied_at_ms.is_some() => return Err(Refusal::Copied),
             Some(_) | None => {}
         }
+        // What an operator issued by hand ends when the operator said, and is not renewed here.
         let known = parts.archive.certificate(fingerprint).await?;
-        let held = known.map_or_else(|| of_an_operator(&clinic, der, key), Ok)?;
-        Ok((clinic, held))
+        Ok((clinic, known.ok_or(Refusal::UnknownBox)?))
     }
 
     fn now(&self) -> Result<OffsetDateTime, Refusal> {
@@ -328,21 +328,6 @@ impl Desk {
             now_ms: self.now_ms(),
         }
     }
-}
-
-/// A certificate that an operator issued by hand, as if it had been issued here.
-fn of_an_operator(clinic: &ClinicId, der: &[u8], key: archive::Hash) -> Result<CertificateRow, Refusal> {
-    let (from, until) = validity_of(der).map_err(|_| Refusal::UnknownBox)?;
-    Ok(CertificateRow {
-        fingerprint: Fingerprint::of(&CertificateDer::from(der)),
-        clinic: clinic.clone(),
-        key,
-        chain: to_pem(der),
-        issued_at_ms: from.unix_timestamp() * 1000,
-        not_after_ms: until.unix_timestamp() * 1000,
-        renews: None,
-        confirmed: true,
-    })
 }
 
 fn by_operator(by: &Person, action: Action, clinic: &ClinicId) -> Entry {

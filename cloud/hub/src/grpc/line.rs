@@ -2,58 +2,57 @@ use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use barefoot_trust::Peer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
-use tokio_util::sync::WaitForCancellationFutureOwned;
 use tonic::transport::server::Connected;
 
-use crate::places::Place;
-use crate::revocation::Admission;
-use crate::tls_port::Greeted;
-
-/// One connection after its handshake. It ends by itself when the port is cut or its certificate revoked, whatever the
-/// peer does.
-pub(super) struct Line {
+/// One connection after its handshake, and what methods may know of it. It ends by itself when it is over, whatever the peer
+/// does.
+pub(super) struct Line<I> {
     stream: TlsStream<TcpStream>,
-    peer: Peer,
-    cut: Pin<Box<WaitForCancellationFutureOwned>>,
-    revoked: Pin<Box<WaitForCancellationFutureOwned>>,
-    _admission: Admission,
-    _place: Place,
+    known: I,
+    /// `None` once it was: a future that has ended is not asked again.
+    over: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
-impl Line {
-    pub(super) fn new(greeted: Greeted, cut: WaitForCancellationFutureOwned) -> Self {
+impl<I> Line<I> {
+    /// `over` holds what the connection has taken: it goes when the line does.
+    pub(super) fn new(
+        stream: TlsStream<TcpStream>,
+        known: I,
+        over: impl Future<Output = ()> + Send + 'static,
+    ) -> Self {
         Self {
-            stream: greeted.stream,
-            peer: greeted.who,
-            cut: Box::pin(cut),
-            revoked: Box::pin(greeted.admission.until_cut()),
-            _admission: greeted.admission,
-            _place: greeted.place,
+            stream,
+            known,
+            over: Some(Box::pin(over)),
         }
     }
 
-    /// Ready with an error once the line is cut.
+    /// Ready with an error once the line is over.
     fn check(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        match (self.cut.as_mut().poll(cx), self.revoked.as_mut().poll(cx)) {
-            (Poll::Pending, Poll::Pending) => Ok(()),
-            _ => Err(ErrorKind::ConnectionAborted.into()),
+        let waits = self
+            .over
+            .as_mut()
+            .is_some_and(|over| over.as_mut().poll(cx).is_pending());
+        if waits {
+            return Ok(());
         }
+        self.over = None;
+        Err(ErrorKind::ConnectionAborted.into())
     }
 }
 
-impl Connected for Line {
-    type ConnectInfo = Peer;
+impl<I: Clone + Send + Sync + 'static> Connected for Line<I> {
+    type ConnectInfo = I;
 
-    fn connect_info(&self) -> Peer {
-        self.peer.clone()
+    fn connect_info(&self) -> I {
+        self.known.clone()
     }
 }
 
-impl AsyncRead for Line {
+impl<I: Unpin> AsyncRead for Line<I> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -64,7 +63,7 @@ impl AsyncRead for Line {
     }
 }
 
-impl AsyncWrite for Line {
+impl<I: Unpin> AsyncWrite for Line<I> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.check(cx)?;
         Pin::new(&mut self.stream).poll_write(cx, bytes)

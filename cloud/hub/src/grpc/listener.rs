@@ -3,6 +3,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use barefoot_trust::Peer;
 use rustls::ServerConfig;
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
@@ -15,7 +16,7 @@ use super::{Error, Services};
 use crate::Shutdown;
 use crate::config::Grpc;
 use crate::revocation::Revocations;
-use crate::tls_port::{Limits, TlsPort};
+use crate::tls_port::{Greeted, Limits, TlsPort};
 
 /// Sockets between accept and the end of the handshake; one more cuts the oldest.
 const MOST_HALF_OPEN: usize = 1024;
@@ -79,8 +80,8 @@ impl Listener {
         let (greeted, arriving) = mpsc::channel(16);
         let cut = CancellationToken::new();
         let cuts = cut.clone();
-        let lines = ReceiverStream::new(arriving)
-            .map(move |one| Ok::<_, Infallible>(Line::new(one, cuts.clone().cancelled_owned())));
+        let lines =
+            ReceiverStream::new(arriving).map(move |one| Ok::<_, Infallible>(line(one, cuts.clone())));
         let serving = Server::builder()
             .initial_stream_window_size(STREAM_WINDOW_BYTES)
             .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
@@ -108,4 +109,21 @@ impl Listener {
             () = self.port.accept(greeted, &self.shutdown) => {}
         }
     }
+}
+
+/// Over when the port is cut or its certificate revoked.
+fn line(greeted: Greeted, cut: CancellationToken) -> Line<Peer> {
+    let Greeted {
+        stream,
+        who,
+        admission,
+        place,
+    } = greeted;
+    Line::new(stream, who, async move {
+        tokio::select! {
+            () = cut.cancelled() => {}
+            () = admission.cut() => {}
+        }
+        drop(place);
+    })
 }

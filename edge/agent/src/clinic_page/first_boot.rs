@@ -13,6 +13,7 @@ use axum::http::header::{CACHE_CONTROL, HeaderValue, SET_COOKIE};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use barefoot_http::{Limits, serve};
 use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -109,11 +110,8 @@ impl FirstBootPage {
             .fallback(show)
             .layer(middleware::from_fn_with_state(Arc::clone(&app), guard))
             .with_state(app);
-        let serve = axum::serve(self.listener, router).with_graceful_shutdown(stop.clone().cancelled_owned());
         tokio::select! {
-            served = serve => if let Err(error) = served {
-                tracing::error!(%error, "The page for setting the box up stopped serving.");
-            },
+            () = serve(self.listener, router, Limits::for_pages(), stop.clone()) => {}
             () = async { stop.cancelled().await; tokio::time::sleep(GRACE).await } => {}
         }
     }

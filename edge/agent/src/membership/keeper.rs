@@ -13,14 +13,15 @@ use super::Membership;
 use super::enrolling::behind_s;
 use super::line;
 use super::store::{self, Addresses, Stored};
+use crate::backoff;
 use crate::clock::now_ms;
 use crate::error_chain::chain;
 
 /// Told on the page when this part of a certificate's life is over and it was not renewed: the hub does it at two thirds.
 const WORRY_AT: (i64, i64) = (5, 6);
 
-/// Between two attempts that failed.
-const RETRY: Duration = Duration::from_secs(300);
+/// Between two attempts that failed, at most.
+const RETRY_S: u64 = 300;
 
 /// How the box stands with its hub; cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -99,12 +100,17 @@ impl Keeper {
 
     /// Looks at once, then every now and then, until `shutdown`.
     pub(crate) async fn run(mut self, shutdown: CancellationToken) {
+        let mut failures = 0;
         loop {
             let pause = match self.look().await {
-                Ok(()) => self.interval,
+                Ok(()) => {
+                    failures = 0;
+                    self.interval
+                }
                 Err(why) => {
                     self.missed(&why);
-                    self.interval.min(RETRY)
+                    failures += 1;
+                    self.interval.min(backoff::pause(failures, RETRY_S))
                 }
             };
             self.tell();

@@ -1,6 +1,5 @@
 //! The one port that asks for no certificate: boxes get theirs here. Small, slow and bounded; nothing else is served on it.
 
-mod open_line;
 mod port;
 mod service;
 

@@ -14,12 +14,12 @@ use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Server;
 
-use super::open_line::OpenLine;
 use super::service::EnrolmentService;
 use crate::Shutdown;
 use crate::config::Enrolment;
 use crate::enrolment::Desk;
 use crate::grpc::Error;
+use crate::grpc::line::Line;
 use crate::half_open::HalfOpen;
 
 /// A certificate, a request, a sum.
@@ -83,7 +83,7 @@ impl EnrolmentPort {
             .http2_max_header_list_size(HEADER_BYTES)
             .add_service(service)
             .serve_with_incoming_shutdown(
-                ReceiverStream::new(arriving).map(Ok::<OpenLine, Infallible>),
+                ReceiverStream::new(arriving).map(Ok::<Line<Binding>, Infallible>),
                 shutdown.triggered(),
             );
         let accepting = async {
@@ -109,7 +109,7 @@ impl EnrolmentPort {
 }
 
 impl Door {
-    async fn receive(self, socket: TcpStream, peer: SocketAddr, greeted: mpsc::Sender<OpenLine>) {
+    async fn receive(self, socket: TcpStream, peer: SocketAddr, greeted: mpsc::Sender<Line<Binding>>) {
         let _ = socket.set_nodelay(true);
         let place = self.places.take_place();
         let accepted = tokio::select! {
@@ -121,12 +121,16 @@ impl Door {
             return;
         };
         match Binding::of_server(stream.get_ref().1) {
-            // Only fails when the server has stopped; the peer sees its connection close.
-            Ok(binding) => drop(
-                greeted
-                    .send(OpenLine::new(stream, binding, place, sleep(LIFE)))
-                    .await,
-            ),
+            Ok(binding) => {
+                let over = async move {
+                    tokio::select! {
+                        () = sleep(LIFE) => {}
+                        () = place.lost() => {}
+                    }
+                };
+                // Only fails when the server has stopped; the peer sees its connection close.
+                let _ = greeted.send(Line::new(stream, binding, over)).await;
+            }
             Err(error) => tracing::warn!(%peer, %error, "A connection for enrolment cannot be used."),
         }
     }
