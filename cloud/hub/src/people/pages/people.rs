@@ -179,6 +179,7 @@ pub(super) async fn new(State(site): State<Site>, signed: Signed, chosen: Chosen
         ..TypedProfile::default()
     };
     chosen.remember(person_page(
+        &site,
         words(language),
         &signed,
         (None, String::new()),

@@ -204,7 +204,7 @@ async fn an_account_without_a_password_lives_by_the_provider_alone() {
     );
     // It reads and signs nothing: there is no key, and nothing to open one with.
     let signed = house.signed(&browser).await;
-    let content = super::signing::report(&person, house.now_ms());
+    let content = signing::report(&person, house.now_ms());
     let refused = house
         .people
         .sign(&signed, &Password::from(PASSWORD), Some("123456"), &content)
@@ -224,7 +224,7 @@ async fn who_came_by_the_provider_signs_only_with_password_and_code() {
     let signed = house.signed(&browser).await;
     let people = &house.people;
     assert!(people.needs_code(&signed), "the provider's factors sign nothing");
-    let content = super::signing::report(&known.id, house.now_ms());
+    let content = signing::report(&known.id, house.now_ms());
     let content: &[u8] = &content;
     assert!(barefoot_wire::decode_report(content).is_ok_and(|report: Report| report.readers.len() == 1));
     let password = Password::from(PASSWORD);

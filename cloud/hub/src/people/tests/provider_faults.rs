@@ -277,7 +277,7 @@ async fn the_clients_secret_is_shown_to_the_provider_alone() {
         .await;
     house.people.check_provider().unwrap();
     id.script().secret = Some("s3cr3t");
-    let known = id.linked(&house, "li.wei", "reader", "s-1").await;
+    id.linked(&house, "li.wei", "reader", "s-1").await;
     id.script().discovery = json!({ "token_endpoint_auth_methods_supported": ["client_secret_post"] });
     house.pass(3601);
     let mut browser = Browser::default();
@@ -295,7 +295,6 @@ async fn the_clients_secret_is_shown_to_the_provider_alone() {
     assert!(house.people.check_provider().is_err());
     let answer = id.come_with_two(&house, &mut Browser::default(), "s-1").await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
-    drop(known);
 }
 
 #[tokio::test]
