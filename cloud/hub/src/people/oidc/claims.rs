@@ -19,7 +19,7 @@ const SIGNED_OUT: &str = "http://schemas.openid.net/event/backchannel-logout";
 
 /// Which claim is wrong. Holds nothing of the token.
 #[derive(Debug, thiserror::Error, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Untrue {
+pub(in crate::people) enum Untrue {
     #[error("its claims cannot be read")]
     Form,
     #[error("another issuer made it")]

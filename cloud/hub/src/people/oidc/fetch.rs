@@ -20,7 +20,7 @@ const AT_ONCE: usize = 8;
 
 /// Why nothing came back. Addresses and what was sent stand nowhere.
 #[derive(Debug, thiserror::Error, Clone, Copy, PartialEq, Eq)]
-pub(super) enum NoAnswer {
+pub(in crate::people) enum NoAnswer {
     #[error("too many calls to it are under way")]
     Busy,
     #[error("it did not answer in time")]

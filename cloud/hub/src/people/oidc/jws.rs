@@ -17,7 +17,7 @@ const MOST_KEYS: usize = 64;
 
 /// What is wrong with a token's form or signature. Holds nothing of the token.
 #[derive(Debug, thiserror::Error, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unsigned {
+pub(in crate::people) enum Unsigned {
     #[error("it is no signed token")]
     Form,
     #[error("its algorithm is none of RS256, PS256, ES256 and EdDSA")]
