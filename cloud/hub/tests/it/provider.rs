@@ -227,8 +227,12 @@ async fn people_come_in_by_a_provider_that_others_wrote() {
     assert!(stranger.body.contains("<bdi>s-3</bdi>"), "{}", stranger.body);
     let left = other.get("/sign-in/oidc");
     let back = other.at_provider(&left.location, &[("action", "deny")]);
-    let denied = other.get(&back);
-    assert!(denied.body.contains("did not let you in"), "{}", denied.body);
+    // This one forgets to send `state` back with a refusal.
+    assert!(
+        back.contains("error=access_denied") && !back.contains("state="),
+        "{back}"
+    );
+    assert_eq!(other.get(&back).status, 403);
     // A code that was brought by another browser.
     let left = browser.get("/sign-in/oidc");
     let back = browser.at_provider(&left.location, &[("sub", "s-1")]);

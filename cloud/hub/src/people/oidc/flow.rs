@@ -147,7 +147,7 @@ mod tests {
         let hash = digest(&SHA256, b"dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
         assert_eq!(
             BASE64URL_NOPAD.encode(hash.as_ref()),
-            "E9Melhoa2OwvFrEMTJguCMQcBUYCRdRXSQJ0SVyuTfw"
+            "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
         );
     }
 }
