@@ -15,7 +15,6 @@ use crate::archive::{AtProvider, IdentityRow, Linked, NewSession};
 use crate::audit::{Action, Actor, Entry, Object};
 
 /// What came of a sign-in at the provider.
-#[derive(Debug)]
 pub(super) enum Came {
     /// A session, and where to go on.
     In { token: String, next: String },
