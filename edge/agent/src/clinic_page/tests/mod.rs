@@ -27,7 +27,9 @@ use crate::picture_quality::PictureQuality;
 use crate::reading::tests::message;
 use crate::reading::{Said, Sent};
 use crate::reports_aside::ReportsAside;
+use crate::research::ExportLine;
 use crate::scanners::Scanners;
+use crate::site_policy::PolicyHandle;
 use crate::speech::{NotKept, Speech};
 use crate::status::{ModelStatus, Status};
 use crate::study_folder::{StateDirectory, StudyKey};
@@ -42,6 +44,7 @@ mod fault;
 mod guarding;
 mod one_case;
 mod orders;
+mod policy;
 mod quality;
 mod saying;
 mod signing_in;
@@ -107,6 +110,22 @@ impl Clinic {
             })),
             users: Users::open(root).unwrap(),
             audit: Audit::open(root, &ClinicId::new("clinic-7").unwrap()).unwrap(),
+            policy: PolicyDesk {
+                handle: PolicyHandle::open(root),
+                nodes: vec!["pacs".into()],
+                sends_images: true,
+                images_so_far: Arc::new(|| (7, 41)),
+                exports: Arc::new(|| {
+                    vec![ExportLine {
+                        at_ms: 1,
+                        export: "E".into(),
+                        recipient: "university".into(),
+                        patients: 2,
+                        studies: 3,
+                        images: 5,
+                    }]
+                }),
+            },
             for_fault_reports: "{\"clinic\": \"clinic-7\"}".into(),
         };
         let config = Config {
@@ -247,7 +266,18 @@ fn say(cases: &CaseIndex) -> Say {
                 };
                 case.labels.say(label);
             }
-            Word::Learning { allowed } => case.labels.set_learning(*allowed),
+            Word::Consent {
+                for_what,
+                allowed,
+                giver,
+            } => {
+                let word = crate::labels::Word {
+                    allowed: *allowed,
+                    giver: *giver,
+                    at_ms: 1_764_000_000_000,
+                };
+                case.labels.set_word(*for_what, word);
+            }
             Word::Speech(Speech::Message {
                 id,
                 subject,

@@ -28,6 +28,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::super::terms::tests::{lenient, plain, strict};
 use super::*;
 use crate::federated::{Participant, RoundOutcome, Settings};
+use crate::site_policy::PolicyHandle;
 
 const DEADLINE: std::time::Duration = std::time::Duration::from_secs(60);
 
@@ -259,7 +260,7 @@ impl World {
             tls: self.region.paths("a"),
             poll: std::time::Duration::from_millis(2),
             directory: self.folder.path().join("training"),
-            policy,
+            policy: PolicyHandle::of_learning(policy),
             learner,
         })
         .unwrap()
