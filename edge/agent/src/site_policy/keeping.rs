@@ -124,12 +124,16 @@ impl PolicyHandle {
     /// When the disk fails: the old one holds.
     pub(crate) fn change(&self, before: &str, policy: SitePolicy) -> io::Result<Option<String>> {
         let _alone = self.0.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.fingerprint() != before {
-            return Ok(None);
-        }
         let Some(path) = &self.0.path else {
             return Err(io::Error::other("this policy is nobody's file"));
         };
+        // The command may have been faster than the next look.
+        if stamp(path) != self.known().stamp {
+            self.hold(look(path));
+        }
+        if self.fingerprint() != before {
+            return Ok(None);
+        }
         let known = write(path, policy)?;
         let fingerprint = known.fingerprint.clone();
         self.hold(known);

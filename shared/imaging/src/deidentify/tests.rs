@@ -376,7 +376,7 @@ fn research_gets_no_word_no_date_and_of_the_patient_what_is_allowed() {
         let out = deidentified(&set, policy).unwrap();
         check(&out.file).unwrap();
         let start = out.file.windows(4).position(|four| four == b"DICM").unwrap();
-        let header = crate::header::scan(std::io::Cursor::new(&out.file), out.file.len() as u64).unwrap();
+        let header = header::scan(std::io::Cursor::new(&out.file), out.file.len() as u64).unwrap();
         assert_eq!(start, 128);
         let body = &out.file[header.data_set_offset() as usize..];
         data_set::read(body, out.transfer_syntax, &Limits::default()).unwrap()
