@@ -1,6 +1,7 @@
 //! The page as a browser meets it: over a real socket.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use barefoot_domain::{Assessment, Author, ClinicId, EngineUse};
@@ -20,6 +21,7 @@ use super::{
 use crate::audit::Audit;
 use crate::case_index::samples::{assessed, finding, pneumonia};
 use crate::case_index::{CaseIndex, CaseView};
+use crate::clinic_page::PolicyDesk;
 use crate::finding_names::FindingName;
 use crate::labels::{Label, LabelSource};
 use crate::learning_status::LearningStatus;

@@ -28,7 +28,6 @@ use tonic::{Request, Response, Status, Streaming};
 use super::super::terms::tests::{lenient, plain, strict};
 use super::*;
 use crate::federated::{Participant, RoundOutcome, Settings};
-use crate::site_policy::PolicyHandle;
 
 const DEADLINE: std::time::Duration = std::time::Duration::from_secs(60);
 
@@ -260,7 +259,7 @@ impl World {
             tls: self.region.paths("a"),
             poll: std::time::Duration::from_millis(2),
             directory: self.folder.path().join("training"),
-            policy: PolicyHandle::of_learning(policy),
+            policy,
             learner,
         })
         .unwrap()
