@@ -21,6 +21,7 @@ use barefoot_trust::TlsPaths;
 use serde::Deserialize;
 
 use self::source::Source;
+use crate::at_rest;
 use crate::worklist::rules::{Rules, Worklist};
 
 pub use self::dicomweb::Dicomweb;
@@ -54,6 +55,8 @@ pub struct Config {
     pub directory: PathBuf,
     /// Days that ids of duplicates are kept; results and their own ids stay. Default 90.
     pub dedupe_days: u32,
+    /// How what is kept is sealed.
+    pub at_rest: at_rest::Config,
     pub mqtt: Mqtt,
     pub tls: TlsPaths,
     pub page: Page,
@@ -81,6 +84,8 @@ pub struct Config {
 #[serde(deny_unknown_fields)]
 struct File {
     storage: storage::Table,
+    #[serde(default)]
+    at_rest: at_rest::Config,
     mqtt: mqtt::Table,
     tls: tls::Table,
     page: Page,
@@ -130,6 +135,10 @@ impl Config {
         Ok(Self {
             directory: base.join(storage.directory),
             dedupe_days: storage.dedupe_days,
+            at_rest: at_rest::Config {
+                hub_key: read.at_rest.hub_key.map(|path| base.join(path)),
+                ..read.at_rest
+            },
             metrics: read.metrics,
             mqtt: read.mqtt.checked(&source)?,
             tls: read.tls.below(base),
