@@ -4,7 +4,9 @@
 //! hub. What may not leave is counted with its reason in the manifest, never named. The audit log tells of the export before
 //! its first byte is written. The daemon may run: only files are read.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod manifest;
+
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,8 +16,6 @@ use barefoot_imaging::deidentify::{self, Deidentified};
 use barefoot_imaging::header;
 use barefoot_trust::PseudonymKey;
 use ring::digest;
-use serde::{Deserialize, Serialize};
-use ulid::Ulid;
 
 use crate::at_rest;
 use crate::audit::{self, ConsoleAct};
@@ -28,8 +28,10 @@ use crate::image_upload;
 use crate::labels::{ConsentFor, Giver, Labels, Word};
 use crate::pipeline::{self, load_pseudonym_key};
 use crate::site_policy::consent::{Register, Study};
-use crate::site_policy::{Names, PolicyHandle, Recipient, ResearchNames};
+use crate::site_policy::{Names, PolicyHandle, ResearchNames};
 use crate::study_folder::{StateDirectory, StudyKey, hex, sync_directory};
+pub(crate) use manifest::ExportLine;
+use manifest::{File, Manifest};
 
 const LOG: &str = "research.log";
 const MANIFEST: &str = "manifest.json";
@@ -57,51 +59,9 @@ pub enum Error {
     PolicyChanged,
 }
 
-/// One export, as the box remembers it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct ExportLine {
-    pub(crate) at_ms: i64,
-    pub(crate) export: String,
-    pub(crate) recipient: String,
-    pub(crate) patients: usize,
-    pub(crate) studies: usize,
-    pub(crate) images: usize,
-}
-
 /// What was exported from this box; empty where nothing was, or the log cannot be read.
 pub(crate) fn exports(state: &Path) -> Vec<ExportLine> {
     checked_lines::replay(&state.join(LOG)).map_or_else(|_| Vec::new(), |replay| replay.entries)
-}
-
-/// What goes with the images. It names nobody.
-#[derive(Debug, Default, Serialize)]
-struct Manifest {
-    format: &'static str,
-    program: &'static str,
-    export: String,
-    recipient: String,
-    purpose: String,
-    exported_at_ms: i64,
-    policy: String,
-    dates: String,
-    sex_and_age_band: bool,
-    /// Whether a patient has the same name in other exports for this recipient.
-    names_last: bool,
-    patients: usize,
-    studies: usize,
-    images: usize,
-    /// Studies that stayed, by reason.
-    studies_withheld: BTreeMap<&'static str, usize>,
-    /// Images of exported studies that stayed, by reason.
-    images_withheld: BTreeMap<&'static str, usize>,
-    files: Vec<File>,
-}
-
-#[derive(Debug, Serialize)]
-struct File {
-    path: String,
-    bytes: u64,
-    sha256: String,
 }
 
 /// What a study's log says of it.
@@ -151,7 +111,7 @@ pub fn export(
     let state = StateDirectory::open(root).map_err(|source| Error::State { source })?;
     let studies = known_studies(&state).map_err(|source| Error::State { source })?;
     let said = Register::of(studies.iter().map(Known::study));
-    let mut manifest = begun(named, &handle, now);
+    let mut manifest = Manifest::begun(named, &handle, now);
     let mut leaving = Vec::new();
     for study in &studies {
         let answer = said.answer(&policy, study.study(), ConsentFor::Research);
@@ -223,22 +183,6 @@ pub fn export(
         manifest.patients
     ));
     Ok(())
-}
-
-fn begun(recipient: &Recipient, handle: &PolicyHandle, now: i64) -> Manifest {
-    Manifest {
-        format: "barefoot research export 1",
-        program: concat!("barefoot-edge ", env!("CARGO_PKG_VERSION")),
-        export: Ulid::generate().to_string(),
-        recipient: recipient.name.clone(),
-        purpose: recipient.purpose.clone(),
-        exported_at_ms: now,
-        policy: handle.fingerprint(),
-        dates: format!("{:?}", recipient.dates).to_lowercase(),
-        sex_and_age_band: recipient.sex_and_age_band,
-        names_last: recipient.names == ResearchNames::Recipient,
-        ..Manifest::default()
-    }
 }
 
 /// Makes the folder, or finds it empty.
