@@ -320,11 +320,15 @@ mod tests {
             one("hub.stick", false)
         );
         assert_eq!(
-            loosened(|policy| drop(policy.nodes.by_name.insert("new".into(), NodeGets::Deidentified))),
+            loosened(|policy| {
+                policy.nodes.by_name.insert("new".into(), NodeGets::Deidentified);
+            }),
             one("nodes.by_name", true)
         );
         assert_eq!(
-            loosened(|policy| drop(policy.nodes.by_name.remove("pacs"))),
+            loosened(|policy| {
+                policy.nodes.by_name.remove("pacs");
+            }),
             one("nodes.by_name", false)
         );
         assert_eq!(loosened(|policy| policy.minors.age = 16), one("minors.age", true));
@@ -346,7 +350,7 @@ mod tests {
             ),
             (Box::new(|policy| policy.rounds = false), "rounds"),
             (
-                Box::new(|policy| policy.models = Some(vec!["one".into()])),
+                Box::new(|policy| policy.models = Some(vec!["cxr-pneumonia".into()])),
                 "models",
             ),
         ] {

@@ -241,6 +241,7 @@ fn what_is_done_is_what_the_document_says() {
         tags::DEIDENTIFICATION_CODES,
         tags::LONGITUDINAL_MODIFIED,
     ];
+    let mut others = Vec::new();
     for policy in [Policy::care(), Policy::research()] {
         for tag in of_table.iter().chain(DICTIONARY.iter()).copied() {
             if set_anew.contains(&tag) {
@@ -255,16 +256,21 @@ fn what_is_done_is_what_the_document_says() {
                 Content::Fragments(_) => 0,
             });
             let is_type_2 = attributes::TYPE_2.contains(&tag);
-            let fits = match fate(tag, &policy) {
+            let is_as_said = match fate(tag, &policy) {
                 Fate::Remove => left.is_none() || (is_type_2 && left == Some(0)),
                 Fate::Empty => left == Some(0),
                 Fate::Dummy => left.is_none_or(|bytes| bytes != 0),
                 Fate::Keep(Rule::Uid) => left.is_some(),
                 // A marker has the shape of no attribute that stays.
                 Fate::Keep(Rule::Items) => left.is_some(),
+                // Its values have places: what is in no list becomes OTHER.
+                Fate::Keep(Rule::Code(_)) if tag == tags::IMAGE_TYPE => left.is_some(),
                 Fate::Keep(_) => left.is_none_or(|bytes| bytes == 0),
             };
-            assert!(fits, "{tag}: {:?} left {left:?}", fate(tag, &policy));
+            if !is_as_said {
+                others.push(format!("{tag}: {left:?} is left"));
+            }
         }
     }
+    assert!(others.is_empty(), "{others:#?}");
 }
