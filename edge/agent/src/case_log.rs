@@ -147,8 +147,8 @@ pub(crate) struct PatientText {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub accession: String,
     /// As the image tells it, `045Y`.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub age: String,
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    pub age: Box<str>,
     /// The day of the study as the images say, YYYYMMDD.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub study_date: String,
