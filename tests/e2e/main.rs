@@ -35,6 +35,8 @@ mod line_is_seen;
 
 mod results_go_by_stick;
 
+mod what_leaves;
+
 mod processes_are_killed;
 
 mod box_is_killed_under_load;

@@ -25,6 +25,16 @@ pub enum ConsoleAct<'a> {
         pseudonym: &'a str,
     },
     QueueExported,
+    /// `changes`: what differs, a part each.
+    PolicyChanged {
+        fingerprint: &'a str,
+        changes: &'a str,
+    },
+    /// Images go to a research recipient; before the first byte does.
+    ResearchExport {
+        recipient: &'a str,
+        details: &'a str,
+    },
 }
 
 /// Writes it into the log. The daemon may run.
@@ -40,6 +50,12 @@ pub fn note(config: &Config, act: ConsoleAct<'_>) -> Result<(), Error> {
         ConsoleAct::PinChanged { user } => entry(Action::PinChanged).subject(user),
         ConsoleAct::Identified { pseudonym } => entry(Action::Identify).subject(pseudonym),
         ConsoleAct::QueueExported => entry(Action::Export),
+        ConsoleAct::PolicyChanged { fingerprint, changes } => {
+            entry(Action::PolicyChanged).subject(fingerprint).details(changes)
+        }
+        ConsoleAct::ResearchExport { recipient, details } => {
+            entry(Action::ResearchExport).subject(recipient).details(details)
+        }
     };
     let membership = membership(config)?;
     Audit::open(&config.storage.directory, &membership.clinic)?.record(entry);

@@ -102,6 +102,9 @@ actions! {
     ModelRefused = "model_refused",
     ModelTakenBack = "model_taken_back",
     ReadAudit = "read_audit",
+    PolicyHolds = "policy_holds",
+    PolicyChanged = "policy_changed",
+    ResearchExport = "research_export",
 }
 
 impl Entry {

@@ -155,6 +155,26 @@ impl Audit {
         }
     }
 
+    /// What the newest entry on one of these was done to; `None` where the log has none, or cannot be read.
+    pub(crate) fn last_subject(&self, of: &[Action]) -> Option<String> {
+        self.last(of).map(|(subject, _)| subject)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn last_details(&self, of: &[Action]) -> Option<String> {
+        self.last(of).map(|(_, details)| details)
+    }
+
+    fn last(&self, of: &[Action]) -> Option<(String, String)> {
+        match self.book().store.last(of) {
+            Ok(last) => last,
+            Err(error) => {
+                tracing::error!(%error, "The audit log cannot be read.");
+                None
+            }
+        }
+    }
+
     fn sign(&self, identity: &TlsIdentity) {
         let mut book = self.book();
         let signed = book.store.sign(identity, now_ms(), false);

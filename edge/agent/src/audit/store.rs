@@ -202,6 +202,25 @@ impl Store {
         Ok(())
     }
 
+    /// Subject and details of the newest entry on one of these acts that names a subject: what was refused names none.
+    pub(super) fn last(&self, of: &[Action]) -> io::Result<Option<(String, String)>> {
+        let _alone = self.alone()?;
+        for part in self.parts()?.iter().rev() {
+            let found = lines(part)?.iter().rev().find_map(|line| match read_line(line) {
+                Some(Kept::Entry { entry, .. })
+                    if !entry.subject.is_empty() && of.iter().any(|act| act.word() == entry.action) =>
+                {
+                    Some((entry.subject, entry.details))
+                }
+                _ => None,
+            });
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
     /// Commands beside the daemon write too; each waits for its turn.
     fn alone(&self) -> io::Result<File> {
         let file = OpenOptions::new()

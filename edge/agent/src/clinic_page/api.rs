@@ -13,7 +13,7 @@ use super::top_bar::waited_ms;
 use crate::at_rest;
 use crate::case_index::{CaseState, CaseView, Delivery};
 use crate::clock;
-use crate::labels::{Label, LabelSource};
+use crate::labels::{ConsentFor, Label, LabelSource};
 use crate::learning_status::{LearningView, RoundOutcome};
 use crate::membership::StandingView;
 use crate::status::{LANES, Space};
@@ -352,7 +352,7 @@ impl CaseAnswer {
                 .map(|it| it.reasons.iter().map(ToString::to_string).collect())
                 .unwrap_or_default(),
             labels: case.labels.standing().map(label).collect(),
-            learning: case.labels.learning(),
+            learning: case.labels.word(ConsentFor::Learning).map(|word| word.allowed),
             progress: case.reading.state().map(|state| match state.progress {
                 Progress::NotRead => "not_read",
                 Progress::Waiting => "waiting",

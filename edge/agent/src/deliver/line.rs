@@ -12,8 +12,10 @@ use super::outbox::{Item, Outbox};
 use super::sending::{Recipient, Trouble, send};
 use super::status::Pulse;
 use super::verdict::Verdict;
+use super::without_identity::Leave;
 use crate::node_status::NodeView;
 use crate::nodes::Route;
+use crate::site_policy::NodeGets;
 use crate::study_folder::{StateDirectory, StudyKey};
 use crate::{backoff, clock, error_chain};
 
@@ -24,6 +26,7 @@ const GROUP: usize = 16;
 
 pub(super) struct Line {
     pub(super) route: Route,
+    pub(super) leave: Leave,
     state: StateDirectory,
     outbox: Mutex<Outbox>,
     news: Notify,
@@ -31,9 +34,10 @@ pub(super) struct Line {
 }
 
 impl Line {
-    pub(super) fn new(route: Route, state: StateDirectory, outbox: Outbox) -> Self {
+    pub(super) fn new(route: Route, state: StateDirectory, outbox: Outbox, leave: Leave) -> Self {
         Self {
             route,
+            leave,
             state,
             outbox: Mutex::new(outbox),
             news: Notify::new(),
@@ -63,23 +67,45 @@ impl Line {
             aside: outbox.aside(),
             last_sent_ms,
             trouble,
+            sent: outbox.sent(),
+            gets: self.gets(),
         }
+    }
+
+    /// What the site's policy lets the node have now.
+    fn gets(&self) -> NodeGets {
+        self.leave.of(&self.route.node.name)
     }
 
     /// One association after the other until `shutdown`; as many of these run as the node allows.
     pub(super) async fn work(&self, shutdown: CancellationToken) {
         let mut failures = 0;
+        let mut policy = self.leave.policy.watch();
         loop {
-            let items = self.outbox().claim(clock::now_ms(), BATCH);
+            policy.mark_unchanged();
+            let gets = self.gets();
+            let most = match gets {
+                NodeGets::Nothing => {
+                    tokio::select! {
+                        () = shutdown.cancelled() => return,
+                        _ = policy.changed() => continue,
+                    }
+                }
+                // Each is made ready before the first goes.
+                NodeGets::Deidentified => GROUP,
+                NodeGets::Originals => BATCH,
+            };
+            let items = self.outbox().claim(clock::now_ms(), most);
             if items.is_empty() {
                 tokio::select! {
                     () = shutdown.cancelled() => return,
                     () = self.for_something_to_do() => continue,
+                    _ = policy.changed() => continue,
                 }
             }
             let outcome = tokio::select! {
                 () = shutdown.cancelled() => Ok(()),
-                outcome = self.send(&items) => outcome,
+                outcome = self.send(&items, gets) => outcome,
             };
             self.outbox().give_back(&items);
             if shutdown.is_cancelled() {
@@ -122,16 +148,26 @@ impl Line {
         }
     }
 
-    async fn send(&self, items: &[Item]) -> Result<(), Trouble> {
-        let files: Vec<PathBuf> = items.iter().map(|item| item.path(&self.state)).collect();
+    async fn send(&self, items: &[Item], gets: NodeGets) -> Result<(), Trouble> {
         let mut batch = Batch {
             line: self,
-            items,
+            items: items.to_vec(),
+            under: gets,
             verdicts: Vec::new(),
             failing: HashSet::new(),
         };
+        let files: Vec<PathBuf> = if gets == NodeGets::Originals {
+            items.iter().map(|item| item.path(&self.state)).collect()
+        } else {
+            batch.without_identity()?
+        };
         let outcome = send(&self.route, &files, &mut batch).await;
         batch.write_down();
+        if gets == NodeGets::Deidentified
+            && let Err(error) = self.leave.forget_copies(&self.route.node.name, &self.state)
+        {
+            tracing::warn!(%error, "Copies without identity cannot be removed yet; the next ones take their place.");
+        }
         outcome
     }
 }
@@ -139,7 +175,9 @@ impl Line {
 /// What becomes of the claimed items.
 struct Batch<'a> {
     line: &'a Line,
-    items: &'a [Item],
+    items: Vec<Item>,
+    /// A change of the policy ends the batch.
+    under: NodeGets,
     verdicts: Vec<(Item, Verdict)>,
     /// Studies whose order would be broken by going on with them.
     failing: HashSet<StudyKey>,
@@ -147,9 +185,11 @@ struct Batch<'a> {
 
 impl Recipient for Batch<'_> {
     fn wants(&self, index: usize) -> bool {
-        self.items
-            .get(index)
-            .is_some_and(|item| !self.failing.contains(&item.study))
+        self.line.gets() == self.under
+            && self
+                .items
+                .get(index)
+                .is_some_and(|item| !self.failing.contains(&item.study))
     }
 
     fn verdict(&mut self, index: usize, verdict: Verdict) {
@@ -162,7 +202,7 @@ impl Recipient for Batch<'_> {
                 self.failing.insert(item.study.clone());
                 self.line.pulse.failed(reason.clone());
             }
-            Verdict::SetAside { .. } => {}
+            Verdict::SetAside { .. } | Verdict::NotForIt => {}
         }
         self.verdicts.push((item.clone(), verdict));
         if GROUP <= self.verdicts.len() {
@@ -172,6 +212,30 @@ impl Recipient for Batch<'_> {
 }
 
 impl Batch<'_> {
+    /// Copies of what can go, the rest decided.
+    fn without_identity(&mut self) -> Result<Vec<PathBuf>, Trouble> {
+        let line = self.line;
+        let node = &line.route.node.name;
+        let made = tokio::task::block_in_place(|| line.leave.copies(node, &self.items, &line.state));
+        let (mut items, mut files) = (Vec::new(), Vec::new());
+        for (item, made) in self
+            .items
+            .drain(..)
+            .zip(made.map_err(|source| Trouble::Disk { source })?)
+        {
+            match made {
+                Ok(file) => {
+                    items.push(item);
+                    files.push(file);
+                }
+                Err(verdict) => self.verdicts.push((item, verdict)),
+            }
+        }
+        self.items = items;
+        self.write_down();
+        Ok(files)
+    }
+
     fn write_down(&mut self) {
         let verdicts = std::mem::take(&mut self.verdicts);
         if verdicts.is_empty() {

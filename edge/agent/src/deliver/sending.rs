@@ -40,6 +40,8 @@ pub(crate) enum Trouble {
     Association(#[from] ConnectError),
     #[error("the association broke")]
     Broken(#[from] Ended),
+    #[error("copies without identity cannot be written")]
+    Disk { source: io::Error },
     #[error("the node answered without a status")]
     NoStatus,
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use barefoot_domain::FindingCode;
+use barefoot_imaging::deidentify::Banner;
 use barefoot_wire::images::{
     ContentRange, Failed, HeatMapPicture, ImageSet, ImageSetResult, Instance, ObjectId, ObjectRef, Picture,
     QuickLook, decode_result_of_images, encode_image_set, encode_quick_look,
@@ -21,6 +22,7 @@ use super::job::{HeatMapLine, ImageLine, Line, PictureLine, Progress, QuickLookL
 use super::prepare::Preparation;
 
 use crate::at_rest;
+use crate::site_policy::PolicyHandle;
 
 /// One call sends so much of an object: a pause for other jobs, a sync at the hub.
 const RANGE_BYTES: u64 = 512 * 1024;
@@ -97,7 +99,10 @@ impl Error {
 #[derive(Debug)]
 pub(super) struct Sending {
     pub(super) hub: Hub,
-    pub(super) preparation: Arc<Preparation>,
+    pub(super) preparation: Preparation,
+    /// What the site's policy says now, over the one that stands in the preparation.
+    pub(super) policy: PolicyHandle,
+    pub(super) banners: Vec<Banner>,
     pub(super) allowance: Arc<Allowance>,
     /// Of the last turn, and when it ended.
     pub(super) line: Mutex<Option<(Connection, Instant)>>,
@@ -107,6 +112,7 @@ pub(super) struct Sending {
 struct Work<'a> {
     sending: &'a Sending,
     version: &'a Version,
+    preparation: Arc<Preparation>,
     progress: Progress,
     line: Option<Connection>,
 }
@@ -119,13 +125,19 @@ impl Sending {
         folder: PathBuf,
         yields: &(impl Fn() -> bool + Sync),
     ) -> Result<Turn, Error> {
-        let progress = spawn_blocking(move || Progress::open(folder))
+        let preparation = Preparation {
+            policy: self.policy.get().hub.deidentification(self.banners.clone()),
+            ..self.preparation.clone()
+        };
+        let rules = preparation.rules();
+        let progress = spawn_blocking(move || Progress::under(folder, &rules))
             .await
             .map_err(|_| Error::Cut)?
             .map_err(|source| Error::Disk { source })?;
         let mut work = Work {
             sending: self,
             version,
+            preparation: Arc::new(preparation),
             progress,
             line: self.idle_line().await,
         };
@@ -413,7 +425,7 @@ impl Work<'_> {
         &mut self,
         work: impl FnOnce(&Preparation, &mut Progress) -> io::Result<()> + Send + 'static,
     ) -> Result<(), Error> {
-        let preparation = Arc::clone(&self.sending.preparation);
+        let preparation = Arc::clone(&self.preparation);
         let mut progress = std::mem::take(&mut self.progress);
         let (progress, outcome) = spawn_blocking(move || {
             let outcome = work(&preparation, &mut progress);

@@ -506,7 +506,14 @@ mod tests {
             Arc::clone(&book),
             outgoing,
             mpsc::channel(1).0,
-            Deliveries::open(Vec::new(), "BAREFOOT", &state, 1).unwrap(),
+            Deliveries::open(
+                Vec::new(),
+                "BAREFOOT",
+                &state,
+                &crate::deliver::Leave::everything(),
+                1,
+            )
+            .unwrap(),
             HubClock::default(),
             ReportCheck::believing(ClinicId::new("clinic-7").unwrap()),
             aside.clone(),
@@ -589,7 +596,14 @@ mod tests {
             Arc::clone(&book),
             outgoing.clone(),
             mpsc::channel(1).0,
-            Deliveries::open(Vec::new(), "BAREFOOT", &state, 1).unwrap(),
+            Deliveries::open(
+                Vec::new(),
+                "BAREFOOT",
+                &state,
+                &crate::deliver::Leave::everything(),
+                1,
+            )
+            .unwrap(),
             HubClock::default(),
             ReportCheck::believing(ClinicId::new("clinic-7").unwrap()),
             ReportsAside::open(&state).unwrap(),

@@ -54,12 +54,6 @@ fn site(root: &Path) -> Config {
         listen = "127.0.0.1:0"
         [services]
         hub = "localhost:1"
-        [privacy]
-        consent = "opt_out"
-        minimum_cohort = 3
-        clip_norm = 1.0
-        noise_multiplier = 0.0
-        secure_aggregation = "allowed"
         [releases]
         root = "{pki}/root.json"
         "#,
