@@ -33,6 +33,19 @@ pub enum PersonCommand {
         /// The sign-in name.
         name: String,
     },
+    /// Links an account with one at the sign-in provider ([people.oidc]).
+    Link {
+        /// The sign-in name.
+        name: String,
+        /// The provider's number for the person: its claim `sub`.
+        #[arg(long)]
+        subject: String,
+    },
+    /// Takes the link away; sessions that began at the provider end at once.
+    Unlink {
+        /// The sign-in name.
+        name: String,
+    },
     /// Voids password, authenticator and signing key, and prints a new one-time code.
     Reset {
         /// The sign-in name.
@@ -237,6 +250,19 @@ pub async fn person(config: &Config, command: PersonCommand) -> Result<String, E
             let person = people.by_name(&name).await?;
             people.disable(Actor::Console, &person).await?;
             format!("{} is disabled; all sessions have ended.", person.name)
+        }
+        PersonCommand::Link { name, subject } => {
+            let person = people.by_name(&name).await?;
+            people.link(Actor::Console, &person.id, &subject).await?;
+            format!(
+                "{} is linked; the first sign-in by the provider asks for the password and a code once.",
+                person.name
+            )
+        }
+        PersonCommand::Unlink { name } => {
+            let person = people.by_name(&name).await?;
+            people.unlink(Actor::Console, &person.id).await?;
+            format!("{} is no longer linked.", person.name)
         }
         PersonCommand::Reset { name } => {
             let person = people.by_name(&name).await?;

@@ -241,7 +241,11 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
             Clock::system(),
         )
     });
-    let people = people.transpose().map_err(|source| Error::People {
+    let usable = people.transpose().and_then(|people| {
+        people.as_ref().map_or(Ok(()), People::check_provider)?;
+        Ok(people)
+    });
+    let people = usable.map_err(|source| Error::People {
         source: source.into(),
     })?;
     // The case pages look up images by the same index, with or without DICOMweb's addresses.

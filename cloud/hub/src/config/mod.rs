@@ -6,6 +6,7 @@ mod grpc;
 mod images;
 mod metrics;
 mod mqtt;
+mod oidc;
 mod page;
 mod people;
 mod releases;
@@ -30,6 +31,8 @@ pub use self::grpc::Grpc;
 pub use self::images::Images;
 pub use self::metrics::Metrics;
 pub use self::mqtt::{Embedded, Mqtt};
+pub use self::oidc::Oidc;
+pub(crate) use self::oidc::is_safe_address;
 pub use self::page::{Language, Page, PageTls};
 pub use self::people::People;
 pub use self::releases::Releases;
@@ -143,7 +146,10 @@ impl Config {
             mqtt: read.mqtt.checked(&source)?,
             tls: read.tls.below(base),
             page: read.page.checked(read.people.as_ref(), base, &source)?,
-            people: read.people.map(|table| table.checked(&source)).transpose()?,
+            people: read
+                .people
+                .map(|table| table.checked(base, &source))
+                .transpose()?,
             grpc: read.grpc.map(|table| table.checked(&source)).transpose()?,
             enrolment: read
                 .enrolment

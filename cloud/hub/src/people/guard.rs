@@ -128,7 +128,7 @@ fn follows_by_itself(path: &str) -> bool {
 }
 
 /// A browser says which site a request came from; an older one says the origin, or nothing: then the form's token decides.
-fn is_from_elsewhere(headers: &HeaderMap) -> bool {
+pub(super) fn is_from_elsewhere(headers: &HeaderMap) -> bool {
     let text = |name| {
         headers
             .get(name)
@@ -239,6 +239,8 @@ mod tests {
         for (path, need) in [
             ("/assets/page.css", Need::Nothing),
             ("/sign-in", Need::Nothing),
+            ("/sign-in/oidc/return", Need::Nothing),
+            ("/people/01/link", Need::Right(Right::KeepPeople)),
             ("/sign-inside", Need::Right(Right::SeeCases)),
             ("/set-up", Need::Nothing),
             ("/verify", Need::Nothing),
