@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use barefoot_edge::audit::ConsoleAct;
+use barefoot_edge::audit::{ConsoleAct, Form};
 use barefoot_edge::config::Config;
 use barefoot_edge::users::{Roles, Users};
 use barefoot_edge::{
@@ -101,7 +101,12 @@ enum Command {
 #[derive(Debug, Subcommand)]
 enum AuditCommand {
     /// Writes all of it into a new file, for barefootctl audit verify. The daemon may run.
-    Export { file: PathBuf },
+    Export {
+        /// As DICOM audit messages (XML) instead, for other systems; they hold no signatures.
+        #[arg(long)]
+        dicom: bool,
+        file: PathBuf,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -154,8 +159,11 @@ fn main() -> ExitCode {
         }
         Some(Command::Enrol) => return done(enrol(&config)),
         Some(Command::Audit {
-            command: AuditCommand::Export { file },
-        }) => return done(audit::export(&config, &file)),
+            command: AuditCommand::Export { dicom, file },
+        }) => {
+            let form = if dicom { Form::Dicom } else { Form::Signed };
+            return done(audit::export(&config, &file, form));
+        }
         Some(Command::Identify { name }) => return identify(&config, &name),
         Some(Command::RotateBoxKey { into }) => return done(rotate(&config, into.as_deref())),
         Some(Command::EraseBox { .. }) => {

@@ -6,6 +6,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use barefoot_audit::{Logged, Mark};
 use barefoot_domain::ClinicId;
 use barefoot_trust::TlsIdentity;
 use barefoot_trust::audit::{
@@ -29,6 +30,10 @@ pub(super) struct Store {
     clinic: ClinicId,
     /// What the newest part held when it was looked at last; another program may have added to it.
     known: Known,
+    /// Where the last reading ended: a part, how far into it, and the last entry's number.
+    reading: Option<(PathBuf, u64, u64)>,
+    /// What is newer is not removed: a repository was not told yet.
+    told: Option<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -57,6 +62,8 @@ impl Store {
             folder,
             clinic,
             known: Known::default(),
+            reading: None,
+            told: None,
         };
         let _alone = store.alone()?;
         store.look()?;
@@ -75,7 +82,7 @@ impl Store {
         let mut lines = Vec::new();
         let (mut number, mut hash, mut at_ms) = (self.known.number, self.known.hash, self.known.at_ms);
         for entry in entries {
-            let (kind, id) = entry.actor.words();
+            let (kind, id, name) = entry.actor.words();
             number += 1;
             let told = AuditEntry {
                 number,
@@ -83,7 +90,7 @@ impl Store {
                 clock_went_back: now_ms < at_ms,
                 actor_kind: kind.to_owned(),
                 actor: id.to_owned(),
-                actor_name: String::new(),
+                actor_name: name.to_owned(),
                 action: entry.action.word().to_owned(),
                 clinic: self.clinic.as_str().to_owned(),
                 case: entry.case.as_ref().map_or_else(String::new, ToString::to_string),
@@ -163,7 +170,7 @@ impl Store {
             let Some(Kept::Since(head)) = lines(next)?.first().and_then(|line| read_line(line)) else {
                 break;
             };
-            if than_ms <= head.at_ms {
+            if than_ms <= head.at_ms || self.told.is_some_and(|told| told < head.number) {
                 break;
             }
             fs::remove_file(part)?;
@@ -200,6 +207,72 @@ impl Store {
         }
         to.flush()?;
         Ok(())
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The newest entry's number, 0 where there is none.
+    pub(super) fn newest(&mut self) -> io::Result<u64> {
+        let _alone = self.alone()?;
+        self.look()?;
+        Ok(self.known.number)
+    }
+
+    /// A repository was told of everything up to this entry; only that may be removed from now on.
+    pub(super) fn told_until(&mut self, number: u64) {
+        self.told = Some(number);
+    }
+
+    /// Whether this entry is as it was; one that was removed by policy is taken to be.
+    pub(super) fn holds(&mut self, mark: Mark) -> io::Result<bool> {
+        let found = self.behind(mark.number.saturating_sub(1), 1)?;
+        Ok(match found.first() {
+            Some(found) if found.entry.number == mark.number => found.hash == mark.hash,
+            Some(found) => mark.number < found.entry.number,
+            None => mark.number == 0,
+        })
+    }
+
+    /// The entries behind `number` in their order, at most so many; all of them are on the disk for good.
+    pub(super) fn behind(&mut self, number: u64, most: usize) -> io::Result<Vec<Logged>> {
+        let _alone = self.alone()?;
+        self.look()?;
+        let mut found = Vec::new();
+        if self.known.number <= number {
+            return Ok(found);
+        }
+        let parts = self.parts()?;
+        let (mut part, mut offset) = match self.reading.take() {
+            Some((part, offset, read)) if read == number && parts.contains(&part) => (part, offset),
+            _ => {
+                let begins_before = |part: &&PathBuf| first_of(part).is_some_and(|first| first <= number + 1);
+                let begin = parts.iter().rev().find(begins_before).or(parts.first());
+                (begin.cloned().unwrap_or_else(|| self.part(1)), 0)
+            }
+        };
+        while found.len() < most {
+            let (lines, next) = checked_lines::read_on::<Value>(&part, offset, most - found.len())?;
+            offset = next;
+            for line in &lines {
+                if let Some(Kept::Entry { entry, hash }) = read_line(&line.to_string())
+                    && number < entry.number
+                {
+                    found.push(Logged { entry, hash });
+                }
+            }
+            if lines.is_empty() {
+                let Some(later) = parts.iter().find(|later| part < **later) else {
+                    break;
+                };
+                (part, offset) = (later.clone(), 0);
+            }
+        }
+        if let Some(last) = found.last() {
+            self.reading = Some((part, offset, last.entry.number));
+        }
+        Ok(found)
     }
 
     /// Commands beside the daemon write too; each waits for its turn.
@@ -304,6 +377,11 @@ impl Known {
             None => {}
         }
     }
+}
+
+/// The number of a part's first entry.
+fn first_of(part: &Path) -> Option<u64> {
+    part.file_stem()?.to_str()?.parse().ok()
 }
 
 /// No line of it was ever whole.

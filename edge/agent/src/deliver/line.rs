@@ -12,11 +12,14 @@ use super::outbox::{Item, Outbox};
 use super::sending::{Recipient, Trouble, send};
 use super::status::Pulse;
 use super::verdict::Verdict;
+use crate::audit::{Action, Actor, Counts, NotWritten, PeerLog};
 use crate::node_status::NodeView;
 use crate::nodes::Route;
 use crate::study_folder::{StateDirectory, StudyKey};
 use crate::{backoff, clock, error_chain};
 
+/// Who sends, for the audit log.
+const DELIVER: Actor = Actor::Daemon("deliver");
 /// Instances in one association; further ones take the next.
 const BATCH: usize = 200;
 /// Successes written down together: a crash sends at most these again.
@@ -28,16 +31,18 @@ pub(super) struct Line {
     outbox: Mutex<Outbox>,
     news: Notify,
     pulse: Pulse,
+    log: PeerLog,
 }
 
 impl Line {
-    pub(super) fn new(route: Route, state: StateDirectory, outbox: Outbox) -> Self {
+    pub(super) fn new(route: Route, state: StateDirectory, outbox: Outbox, log: PeerLog) -> Self {
         Self {
             route,
             state,
             outbox: Mutex::new(outbox),
             news: Notify::new(),
             pulse: Pulse::default(),
+            log,
         }
     }
 
@@ -129,9 +134,13 @@ impl Line {
             items,
             verdicts: Vec::new(),
             failing: HashSet::new(),
+            sent: Vec::new(),
         };
         let outcome = send(&self.route, &files, &mut batch).await;
         batch.write_down();
+        let sent = counts(batch.sent.iter());
+        let to = self.route.place();
+        self.log.disclosed(&DELIVER, Action::Delivered, &to, &sent, "").await;
         outcome
     }
 }
@@ -143,9 +152,26 @@ struct Batch<'a> {
     verdicts: Vec<(Item, Verdict)>,
     /// Studies whose order would be broken by going on with them.
     failing: HashSet<StudyKey>,
+    /// What the node has taken.
+    sent: Vec<Item>,
+}
+
+fn counts<'a>(items: impl Iterator<Item = &'a Item>) -> Counts {
+    let mut counts = Counts::new();
+    for item in items {
+        *counts.entry(item.study.clone()).or_default() += 1;
+    }
+    counts
 }
 
 impl Recipient for Batch<'_> {
+    fn begins(&mut self, indices: &[usize]) -> Result<(), NotWritten> {
+        let going = indices.iter().filter_map(|index| self.items.get(*index));
+        let (line, going) = (self.line, counts(going));
+        let to = line.route.place();
+        tokio::task::block_in_place(|| line.log.disclose_here(&DELIVER, Action::DeliveryBegun, &to, &going))
+    }
+
     fn wants(&self, index: usize) -> bool {
         self.items
             .get(index)
@@ -157,7 +183,10 @@ impl Recipient for Batch<'_> {
             return;
         };
         match &verdict {
-            Verdict::Sent { .. } => self.line.pulse.sent(clock::now_ms()),
+            Verdict::Sent { .. } => {
+                self.line.pulse.sent(clock::now_ms());
+                self.sent.push(item.clone());
+            }
             Verdict::Retry { reason } | Verdict::RetrySometimes { reason } => {
                 self.failing.insert(item.study.clone());
                 self.line.pulse.failed(reason.clone());

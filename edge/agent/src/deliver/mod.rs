@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::at_rest;
+use crate::audit::PeerLog;
 use crate::clock;
 use crate::node_status::NodeView;
 use crate::nodes::{Node, Route};
@@ -50,6 +51,7 @@ impl Deliveries {
         nodes: Vec<Node>,
         calling_ae_title: &str,
         state: &StateDirectory,
+        log: &PeerLog,
         now_ms: i64,
     ) -> io::Result<Self> {
         let open = |node: Node| {
@@ -58,7 +60,7 @@ impl Deliveries {
                 calling_ae_title: calling_ae_title.to_owned(),
                 node,
             };
-            Ok(Line::new(route, state.clone(), outbox))
+            Ok(Line::new(route, state.clone(), outbox, log.clone()))
         };
         let lines: io::Result<Vec<Line>> = nodes.into_iter().map(open).collect();
         Ok(Self { lines: lines?.into() })

@@ -39,6 +39,8 @@ impl Job {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub(super) enum Line {
+    /// The audit log has it that this job's images leave.
+    Told,
     /// The small pictures were made, the key image first.
     QuickLook(QuickLookLine),
     /// The hub has committed them.
@@ -109,6 +111,7 @@ pub(super) struct Progress {
     folder: PathBuf,
     quick_look: Option<QuickLookLine>,
     quick_look_sent: bool,
+    told: bool,
     steps: HashMap<String, Step>,
     losses: HashMap<String, usize>,
 }
@@ -137,6 +140,7 @@ impl Progress {
 
     fn take(&mut self, line: Line) {
         match line {
+            Line::Told => self.told = true,
             Line::QuickLook(look) => self.quick_look = Some(look),
             Line::QuickLookSent => self.quick_look_sent = true,
             Line::Ready(image) => {
@@ -160,6 +164,10 @@ impl Progress {
 
     pub(super) fn quick_look(&self) -> Option<&QuickLookLine> {
         self.quick_look.as_ref()
+    }
+
+    pub(super) fn is_told(&self) -> bool {
+        self.told
     }
 
     pub(super) fn is_quick_look_sent(&self) -> bool {

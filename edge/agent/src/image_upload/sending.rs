@@ -21,6 +21,8 @@ use super::job::{HeatMapLine, ImageLine, Line, PictureLine, Progress, QuickLookL
 use super::prepare::Preparation;
 
 use crate::at_rest;
+use crate::audit::{Action, Counts, NotWritten, PeerLog};
+use crate::study_folder::StudyKey;
 
 /// One call sends so much of an object: a pause for other jobs, a sync at the hub.
 const RANGE_BYTES: u64 = 512 * 1024;
@@ -37,6 +39,7 @@ const MOST_LOSSES: usize = 3;
 /// Where one version's images lie.
 #[derive(Debug, Clone)]
 pub(super) struct Version {
+    pub(super) study: StudyKey,
     /// The case's name outside.
     pub(super) case: String,
     pub(super) version: u32,
@@ -71,6 +74,8 @@ pub(super) enum Error {
     Answer,
     #[error("the work was cut off")]
     Cut,
+    #[error(transparent)]
+    NotWritten(#[from] NotWritten),
 }
 
 impl Error {
@@ -79,7 +84,7 @@ impl Error {
         match self {
             Self::Answer => true,
             Self::Hub { source } => source.is_the_jobs(),
-            Self::Disk { .. } | Self::Cut => false,
+            Self::Disk { .. } | Self::Cut | Self::NotWritten(_) => false,
         }
     }
 
@@ -88,7 +93,7 @@ impl Error {
         match self {
             Self::Hub { source } => source.was_connected(),
             Self::Disk { .. } | Self::Answer => true,
-            Self::Cut => false,
+            Self::Cut | Self::NotWritten(_) => false,
         }
     }
 }
@@ -99,6 +104,7 @@ pub(super) struct Sending {
     pub(super) hub: Hub,
     pub(super) preparation: Arc<Preparation>,
     pub(super) allowance: Arc<Allowance>,
+    pub(super) log: PeerLog,
     /// Of the last turn, and when it ended.
     pub(super) line: Mutex<Option<(Connection, Instant)>>,
 }
@@ -145,6 +151,7 @@ impl Sending {
 
 impl Work<'_> {
     async fn turn(&mut self, yields: &(impl Fn() -> bool + Sync)) -> Result<Turn, Error> {
+        self.tell().await?;
         if self.progress.is_quick_look_sent() {
             return self.images(yields).await;
         }
@@ -154,6 +161,19 @@ impl Work<'_> {
         } else {
             Turn::Yielded
         })
+    }
+
+    /// Once for each version, before anything of it leaves.
+    async fn tell(&mut self) -> Result<(), Error> {
+        if self.progress.is_told() {
+            return Ok(());
+        }
+        let images = u64::try_from(self.version.files.len()).unwrap_or(u64::MAX);
+        let counts = Counts::from([(self.version.study.clone(), images)]);
+        let log = &self.sending.log;
+        log.disclose(&super::uploader(), Action::UploadBegun, super::HUB, &counts)
+            .await?;
+        self.note(Line::Told).await
     }
 
     async fn quick_look(&mut self, yields: &(impl Fn() -> bool + Sync)) -> Result<(), Error> {

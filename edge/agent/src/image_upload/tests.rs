@@ -273,6 +273,7 @@ impl Site {
             status: self.status.clone(),
             pseudonyms: self.key(),
             character_sets: CharacterSets::default(),
+            log: PeerLog::for_tests(self.state.root()),
         };
         ImageUploads::open(config, &TlsIdentity::load(&self.tls).unwrap(), parts, cases).unwrap()
     }

@@ -1,10 +1,11 @@
 use std::collections::HashMap;
 
+use barefoot_domain::StudyUid;
 use barefoot_imaging::data_set::{self, DataSet};
 use barefoot_imaging::tags;
 
 use super::*;
-use crate::handoff::Receiving;
+use crate::handoff::{InPlace, Receiving};
 
 const EXPLICIT: &str = "1.2.840.10008.1.2.1";
 
@@ -34,7 +35,12 @@ impl Receiving for Arriving {
                 Ok(Kept::New)
             }
         };
-        Box::pin(async move { outcome })
+        Box::pin(async move {
+            outcome.map(|kept| InPlace {
+                kept,
+                study: StudyUid::new("1.2.3").unwrap(),
+            })
+        })
     }
 }
 
@@ -57,6 +63,7 @@ struct Desk {
     media: tempfile::TempDir,
     archive: Archive,
     importer: Importer,
+    log: tempfile::TempDir,
 }
 
 impl Desk {
@@ -79,11 +86,13 @@ impl Desk {
             max_files: 1000,
             max_depth: 8,
         };
-        let importer = Importer::new(config, keeper, CancellationToken::new());
+        let log = tempfile::tempdir().unwrap();
+        let importer = Importer::new(config, keeper, PeerLog::for_tests(log.path()), CancellationToken::new());
         Self {
             media,
             archive,
             importer,
+            log,
         }
     }
 

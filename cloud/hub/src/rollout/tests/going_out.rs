@@ -75,7 +75,7 @@ pub(super) async fn start_of(house: &House, version: &str, plan: &str) -> Result
         }),
         plan_toml: plan.into(),
     };
-    house.rollouts.start(request, "ada").await
+    house.rollouts.start(request, &ada()).await
 }
 
 pub(super) async fn phase(house: &House) -> (String, u32) {
@@ -172,14 +172,14 @@ async fn it_goes_back_by_itself_when_health_falls() {
 async fn a_maintainer_halts_and_rolls_back() {
     let house = house().await;
     assert!(matches!(
-        house.rollouts.halt(&model(), "ada").await,
+        house.rollouts.halt(&model(), &ada()).await,
         Err(Error::Unknown { .. })
     ));
     start(&house).await.unwrap();
     let told = told_to_install(&house).await;
     tell(&house, told[0], says("0.2.0", SlotState::Trial, 0)).await;
-    house.rollouts.halt(&model(), "ada").await.unwrap();
-    house.rollouts.halt(&model(), "ada").await.unwrap();
+    house.rollouts.halt(&model(), &ada()).await.unwrap();
+    house.rollouts.halt(&model(), &ada()).await.unwrap();
     assert_eq!(phase(&house).await.0, "halted");
     for number in 0..BOXES {
         let report = if number == told[0] {
@@ -189,7 +189,7 @@ async fn a_maintainer_halts_and_rolls_back() {
         };
         assert_eq!(tell(&house, number, report).await.action(), Action::Keep);
     }
-    house.rollouts.roll_back(&model(), "ada").await.unwrap();
+    house.rollouts.roll_back(&model(), &ada()).await.unwrap();
     assert_eq!(phase(&house).await.0, "rolling_back");
     tell(&house, told[0], says("0.1.0", SlotState::RolledBack, 0)).await;
     for number in (0..BOXES).filter(|number| *number != told[0]) {
