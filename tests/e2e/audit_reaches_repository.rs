@@ -50,7 +50,10 @@ async fn told(folder: &Path) -> BTreeMap<String, Vec<(u64, String)>> {
     let mut told: BTreeMap<String, Vec<(u64, String)>> = BTreeMap::new();
     for line in String::from_utf8(output.stdout).unwrap().lines() {
         let said: Vec<&str> = line.split(' ').collect();
-        let (number, log) = (said[1].parse().unwrap(), told.entry(said[0].to_owned()).or_default());
+        let (number, log) = (
+            said[1].parse().unwrap(),
+            told.entry(said[0].to_owned()).or_default(),
+        );
         if !log.iter().any(|(known, _)| *known == number) {
             log.push((number, said[3].to_owned()));
         }
@@ -73,7 +76,11 @@ async fn repository_is(story: &Story, what: &str, wanted: impl Fn(&Value) -> boo
             .await
             .map_err(|error| error.to_string())?;
         let repository = &status["audit_repository"];
-        if wanted(repository) { Ok(()) } else { Err(repository.to_string()) }
+        if wanted(repository) {
+            Ok(())
+        } else {
+            Err(repository.to_string())
+        }
     })
     .await
     .unwrap();
@@ -159,9 +166,8 @@ async fn every_entry_arrives_in_order_through_outages_and_kills() {
     );
     let logs = wait_for("every entry of both logs", SOON, async || {
         let told = told(work.path()).await;
-        let has = |source: &str, entries: u64| {
-            told.get(source).is_some_and(|log| entries <= log.len() as u64)
-        };
+        let has =
+            |source: &str, entries: u64| told.get(source).is_some_and(|log| entries <= log.len() as u64);
         if has("barefoot-edge@clinic-7", of_box) && has("barefoot-hub@hub", of_hub) {
             Ok(told)
         } else {
@@ -200,7 +206,10 @@ async fn every_entry_arrives_in_order_through_outages_and_kills() {
     let messages = fs::read_to_string(work.path().join("messages")).unwrap();
     for line in messages.lines() {
         let begins = line.starts_with("<85>1 ") || line.starts_with("<84>1 ");
-        assert!(begins && line.contains(" DICOM+RFC3881 - \u{FEFF}<AuditMessage>"), "{line}");
+        assert!(
+            begins && line.contains(" DICOM+RFC3881 - \u{FEFF}<AuditMessage>"),
+            "{line}"
+        );
     }
     for file in &files {
         let uid = file.study_uid.as_deref().unwrap();
@@ -208,10 +217,15 @@ async fn every_entry_arrives_in_order_through_outages_and_kills() {
     }
     // The same as a file.
     let xml = work.path().join("box.xml");
-    let export = story.edge.ask(&["audit", "export", "--dicom", xml.to_str().unwrap()]).unwrap();
+    let export = story
+        .edge
+        .ask(&["audit", "export", "--dicom", xml.to_str().unwrap()])
+        .unwrap();
     assert!(export.status.success(), "{}", text(&export));
     let mut check = Command::new(python());
-    check.arg(workspace().join("tests/interop/check_audit_messages.py")).arg(&xml);
+    check
+        .arg(workspace().join("tests/interop/check_audit_messages.py"))
+        .arg(&xml);
     let output = run(check).await;
     assert!(output.status.success(), "{}", text(&output));
     assert!(of_box <= String::from_utf8(output.stdout).unwrap().lines().count() as u64);

@@ -31,11 +31,19 @@ fn every_kind_of_entry_is_a_message_of_the_standards_grammar() {
     let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap();
     let of_box = words(&read("edge/agent/src/audit/entry.rs"));
     let of_hub = words(&read("cloud/hub/src/audit/entry.rs"));
-    assert!(45 <= of_box.len() && 45 <= of_hub.len(), "{} {}", of_box.len(), of_hub.len());
+    assert!(
+        45 <= of_box.len() && 45 <= of_hub.len(),
+        "{} {}",
+        of_box.len(),
+        of_hub.len()
+    );
     let nasty = "a\"b<c>&'\u{7}\u{FFFF} 李";
     let (mut file, mut number) = (FILE_BEGIN.to_owned(), 0);
     let logs = [
-        (&of_box, Source::of_box("clinic-7", "BAREFOOT").at_site(Some("Region 4".into()))),
+        (
+            &of_box,
+            Source::of_box("clinic-7", "BAREFOOT").at_site(Some("Region 4".into())),
+        ),
         (&of_hub, Source::of_hub()),
     ];
     for (words, source) in logs {
@@ -79,9 +87,16 @@ fn every_kind_of_entry_is_a_message_of_the_standards_grammar() {
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     assert_eq!(said.lines().count() as u64, number, "each entry is one message");
     for event in 110_100..=110_114 {
-        assert!(said.contains(&format!(" {event} ")), "no entry is told as {event}");
+        assert!(
+            said.contains(&format!(" {event} ")),
+            "no entry is told as {event}"
+        );
     }
 }

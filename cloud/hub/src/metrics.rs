@@ -131,7 +131,11 @@ fn unavailable(error: &archive::Error) -> Response {
 
 fn register_repository(registry: &mut Registry, view: &View) {
     for (name, help, value) in [
-        ("audit_sent", "Entries that the audit record repository got", view.sent),
+        (
+            "audit_sent",
+            "Entries that the audit record repository got",
+            view.sent,
+        ),
         (
             "audit_failures",
             "Connections to the audit record repository that failed",

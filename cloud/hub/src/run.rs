@@ -221,7 +221,9 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
     let audit = Audit::new(archive.clone(), Arc::clone(&identity));
     let of_hub = |action| audit::Entry::new(audit::Actor::Hub("hub"), action, audit::Object::none());
     let started = format!("version {}", env!("CARGO_PKG_VERSION"));
-    audit.record(of_hub(audit::Action::Start).details(&started)).await?;
+    audit
+        .record(of_hub(audit::Action::Start).details(&started))
+        .await?;
     let repository = Standing::default();
     let told = config.audit_repository.is_some().then(|| repository.clone());
     let people = config.people.clone().map(|settings| {

@@ -196,7 +196,11 @@ mod tests {
         let whole = std::fs::read(&path).unwrap();
         std::fs::write(&path, [whole.as_slice(), b"12ab"].concat()).unwrap();
         let (second, at) = read_on::<u32>(&path, at, 10).unwrap();
-        assert_eq!((second, at), (vec![3], whole.len() as u64), "a line without its end waits");
+        assert_eq!(
+            (second, at),
+            (vec![3], whole.len() as u64),
+            "a line without its end waits"
+        );
         append(&path, &[4]).unwrap();
         assert_eq!(read_on::<u32>(&path, at, 10).unwrap().0, [4]);
     }

@@ -104,7 +104,11 @@ fn register_repository(registry: &mut Registry, status: &Status, now_ms: i64) {
         return;
     };
     for (name, help, value) in [
-        ("audit_sent", "Entries that the audit record repository got", view.sent),
+        (
+            "audit_sent",
+            "Entries that the audit record repository got",
+            view.sent,
+        ),
         (
             "audit_failures",
             "Connections to the audit record repository that failed",
@@ -115,7 +119,9 @@ fn register_repository(registry: &mut Registry, status: &Status, now_ms: i64) {
         counter.inc_by(value);
         registry.register(name, help, counter);
     }
-    let oldest = view.oldest_ms.map_or(0, |at| now_ms.saturating_sub(at).max(0) / 1000);
+    let oldest = view
+        .oldest_ms
+        .map_or(0, |at| now_ms.saturating_sub(at).max(0) / 1000);
     for (name, help, value) in [
         (
             "audit_behind",

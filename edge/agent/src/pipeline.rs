@@ -211,8 +211,8 @@ async fn run_member(
 
     let ae_title = &config.dicom.ae_title;
     let peer_log = PeerLog::new(audit.clone(), cases.clone(), pseudonym_key(&state)?);
-    let deliveries = Deliveries::open(config.deliver.clone(), ae_title, &state, &peer_log, now_ms())
-        .map_err(in_state)?;
+    let deliveries =
+        Deliveries::open(config.deliver.clone(), ae_title, &state, &peer_log, now_ms()).map_err(in_state)?;
     let nodes = deliveries.clone();
     let find = Arc::new(move |ae_title: &str| nodes.route(ae_title));
     let commitment = Commitment::open(state.clone(), find.clone()).map_err(in_state)?;
@@ -323,7 +323,12 @@ async fn run_member(
     .map_err(|source| Error::FrontDoor { source })?;
     let (dicom, dicom_tls) = (door.plain_addr(), door.tls_addr());
     let importer = config.import.clone().map(|import| -> Arc<dyn ImportDesk> {
-        Arc::new(Importer::new(import, spool.keeper(), peer_log.clone(), shutdown.clone()))
+        Arc::new(Importer::new(
+            import,
+            spool.keeper(),
+            peer_log.clone(),
+            shutdown.clone(),
+        ))
     });
 
     let all_cases = cases.clone();

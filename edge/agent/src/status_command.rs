@@ -97,11 +97,17 @@ fn troubles(status: &Value) -> Vec<String> {
             "results have been waiting for more than a day: is the line cut? They can go by stick (export-queue)".to_owned(),
         );
     }
-    if status.pointer("/audit_repository/unusable").and_then(Value::as_bool) == Some(true) {
+    if status
+        .pointer("/audit_repository/unusable")
+        .and_then(Value::as_bool)
+        == Some(true)
+    {
         troubles.push("the settings of [audit.repository] cannot be used: it is told nothing".to_owned());
     }
     if OLD_MS < number("/audit_repository/oldest_ms") {
-        let why = status.pointer("/audit_repository/trouble").and_then(Value::as_str);
+        let why = status
+            .pointer("/audit_repository/trouble")
+            .and_then(Value::as_str);
         troubles.push(format!(
             "the audit record repository was told nothing for more than a day, {} entries wait: {}",
             number("/audit_repository/behind"),

@@ -46,9 +46,12 @@ mod tests {
         (source.host, source.process) = (Some("hub.example".to_owned()), 42);
         let text = String::from_utf8(frame(&entry, &[0; 32], &source)).unwrap();
         let (length, line) = text.split_once(' ').unwrap();
-        assert_eq!(length.parse::<usize>().unwrap(), line.len(), "octets, not characters");
-        let header =
-            "<85>1 2026-11-23T10:40:00.123Z hub.example barefoot-hub 42 DICOM+RFC3881 - \u{FEFF}<AuditMessage>";
+        assert_eq!(
+            length.parse::<usize>().unwrap(),
+            line.len(),
+            "octets, not characters"
+        );
+        let header = "<85>1 2026-11-23T10:40:00.123Z hub.example barefoot-hub 42 DICOM+RFC3881 - \u{FEFF}<AuditMessage>";
         assert!(line.starts_with(header), "{line}");
         let failed = AuditEntry {
             action: "sign_in_failed".to_owned(),

@@ -144,7 +144,9 @@ impl Archive {
             .fetch_one(&self.pool)
             .await
             .map_err(failed)?;
-        Ok(newest.and_then(|number| u64::try_from(number).ok()).unwrap_or_default())
+        Ok(newest
+            .and_then(|number| u64::try_from(number).ok())
+            .unwrap_or_default())
     }
 
     /// The last entry that the audit record repository has, by number and hash.

@@ -4,8 +4,8 @@ use barefoot_domain::{CaseId, ClinicId};
 use barefoot_wire::images::ObjectId;
 use sqlx::Row;
 
-use super::read::{clinic_id, query};
 use super::audit::append_in;
+use super::read::{clinic_id, query};
 use super::{Archive, Error};
 use crate::audit::{Action, Actor, Entry, Object};
 

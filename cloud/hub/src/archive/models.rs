@@ -184,7 +184,11 @@ impl Archive {
         .await?;
         let what = Object::subject(&format!("{} {}", judged.id, judged.version));
         let entry = Entry::new(Actor::Hub("gate"), Action::CandidateJudged, what);
-        let entry = entry.details(&format!("{}, report sha256 {}", judged.state.name(), report.json_sha256));
+        let entry = entry.details(&format!(
+            "{}, report sha256 {}",
+            judged.state.name(),
+            report.json_sha256
+        ));
         append_in(&mut transaction, &entry, now_ms()).await?;
         transaction.commit().await?;
         Ok(true)

@@ -127,12 +127,7 @@ impl Archive {
     }
 
     /// From `from` to `to`, with an entry in the journal. `false` when it does not stand at `from` any more.
-    pub(crate) async fn move_rollout(
-        &self,
-        row: &RolloutRow,
-        to: &State,
-        by: &Actor,
-    ) -> Result<bool, Error> {
+    pub(crate) async fn move_rollout(&self, row: &RolloutRow, to: &State, by: &Actor) -> Result<bool, Error> {
         let (number, from) = (row.number, &row.state);
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(commit)?;
         let moved = sqlx::query(

@@ -347,6 +347,15 @@ async fn whether_an_object_is_needed_is_asked_of_an_index() {
         at_ms: 1,
     };
     archive.commit_images(&new).await.unwrap();
+    archive.commit_images(&new).await.unwrap();
+    let told = archive.audit_from(1, u64::MAX, 10).await.unwrap();
+    assert_eq!(told.len(), 1, "what came twice is told once");
+    let told = &told[0].entry;
+    assert_eq!(
+        (told.action.as_str(), told.actor.as_str()),
+        ("images_received", "clinic-7")
+    );
+    assert_eq!(told.details, "1 images of version 1, 0 stay in the clinic");
     assert!(archive.is_needed(&clinic, ObjectId([7; 32])).await.unwrap());
     assert!(!archive.is_needed(&clinic, ObjectId([8; 32])).await.unwrap());
     assert!(!archive.is_needed(&other, ObjectId([7; 32])).await.unwrap());

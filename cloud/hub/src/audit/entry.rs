@@ -195,7 +195,10 @@ mod tests {
         let words: std::collections::BTreeSet<_> = Action::ALL.iter().map(|action| action.word()).collect();
         assert_eq!(words.len(), Action::ALL.len());
         for word in words {
-            assert!(barefoot_audit::is_known(word), "no DICOM audit message tells of {word}");
+            assert!(
+                barefoot_audit::is_known(word),
+                "no DICOM audit message tells of {word}"
+            );
         }
     }
 

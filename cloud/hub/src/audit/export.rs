@@ -31,7 +31,10 @@ struct Export {
 }
 
 /// The whole log in pieces of whole lines. A last head is signed for it.
-pub(crate) async fn export(audit: Audit, form: Form) -> Result<impl Stream<Item = Result<String, Error>>, Error> {
+pub(crate) async fn export(
+    audit: Audit,
+    form: Form,
+) -> Result<impl Stream<Item = Result<String, Error>>, Error> {
     let until = audit.sign_head(true).await?;
     let mut heads: VecDeque<_> = audit.archive.audit_heads().await?.into();
     // Somebody may have signed another one meanwhile.

@@ -17,7 +17,10 @@ impl Log for Told {
 
     async fn behind(&self, number: u64, most: usize) -> Result<Vec<Logged>, archive::Error> {
         let most = u32::try_from(most).unwrap_or(u32::MAX);
-        let stored = self.0.audit_from(number.saturating_add(1), u64::MAX, most).await?;
+        let stored = self
+            .0
+            .audit_from(number.saturating_add(1), u64::MAX, most)
+            .await?;
         let logged = stored.into_iter().map(|stored| Logged {
             entry: stored.entry,
             hash: stored.hash,
@@ -54,7 +57,13 @@ pub(crate) async fn tell(
     shutdown: Shutdown,
 ) {
     if let Some(config) = to {
-        match Forwarding::new(Told(audit.archive), config, Source::of_hub(), &identity, standing.clone()) {
+        match Forwarding::new(
+            Told(audit.archive),
+            config,
+            Source::of_hub(),
+            &identity,
+            standing.clone(),
+        ) {
             Ok(forwarding) => return forwarding.run(shutdown.token()).await,
             Err(error) => {
                 let cause = std::error::Error::source(&error).map(ToString::to_string);

@@ -127,7 +127,10 @@ impl Releases {
             .collect();
         // Before boxes can hear of it.
         let entry = Entry::new(Actor::certified(by), Action::ReleasePublished, Object::none());
-        let noted = self.0.registry.note(entry.details(&format!("new: {}", new.join(", "))));
+        let noted = self
+            .0
+            .registry
+            .note(entry.details(&format!("new: {}", new.join(", "))));
         noted.await?;
         let (me, new) = (self.clone(), new.len());
         blocking(move || me.repository()?.publish(checked)).await?;

@@ -178,7 +178,10 @@ mod tests {
         let words: std::collections::BTreeSet<_> = Action::ALL.iter().map(|action| action.word()).collect();
         assert_eq!(words.len(), Action::ALL.len());
         for word in words {
-            assert!(barefoot_audit::is_known(word), "no DICOM audit message tells of {word}");
+            assert!(
+                barefoot_audit::is_known(word),
+                "no DICOM audit message tells of {word}"
+            );
         }
         let entry = Entry::new(Actor::Console, Action::Start).details(&format!("a\nb{}", "x".repeat(600)));
         assert!(entry.details.starts_with("a bx") && entry.details.chars().count() == MAX_DETAILS_CHARS);

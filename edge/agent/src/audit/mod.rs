@@ -78,7 +78,9 @@ impl Config {
         if self.keep_days < 183 {
             return Err("[audit] keep_days must be at least 183: the law asks for six months".to_owned());
         }
-        self.repository.as_ref().map_or(Ok(()), barefoot_audit::Config::check)
+        self.repository
+            .as_ref()
+            .map_or(Ok(()), barefoot_audit::Config::check)
     }
 }
 

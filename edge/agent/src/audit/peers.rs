@@ -91,7 +91,8 @@ impl PeerLog {
         to: &str,
         studies: &Counts,
     ) -> Result<(), NotWritten> {
-        self.audit.must_record(self.entries(actor, action, to, studies, ""))
+        self.audit
+            .must_record(self.entries(actor, action, to, studies, ""))
     }
 
     /// They went; `after` says what did not.
@@ -160,7 +161,9 @@ struct Stored {
 
 impl fmt::Debug for Acts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Acts").field("actor", &self.0.actor).finish_non_exhaustive()
+        f.debug_struct("Acts")
+            .field("actor", &self.0.actor)
+            .finish_non_exhaustive()
     }
 }
 
@@ -188,7 +191,12 @@ impl Acts {
     }
 
     /// As [`PeerLog::disclose`], by whom this association is.
-    pub(crate) async fn disclose(&self, action: Action, to: &str, studies: &Counts) -> Result<(), NotWritten> {
+    pub(crate) async fn disclose(
+        &self,
+        action: Action,
+        to: &str,
+        studies: &Counts,
+    ) -> Result<(), NotWritten> {
         self.0.log.disclose(&self.0.actor, action, to, studies).await
     }
 
@@ -295,7 +303,10 @@ mod tests {
         acts.refused();
         acts.asked(Action::WorklistQueried, 4);
         acts.asked(Action::WorklistQueried, 5);
-        assert!(entries_in(folder.path()).is_empty(), "nothing is written meanwhile");
+        assert!(
+            entries_in(folder.path()).is_empty(),
+            "nothing is written meanwhile"
+        );
         acts.write().await;
         acts.write().await;
         let entries = entries_in(folder.path());
@@ -303,14 +314,27 @@ mod tests {
             .iter()
             .map(|entry| (entry.action.as_str(), entry.details.as_str()))
             .collect();
-        assert!(said.contains(&("stored", "500 images, 3 known before")), "{said:?}");
+        assert!(
+            said.contains(&("stored", "500 images, 3 known before")),
+            "{said:?}"
+        );
         assert!(said.contains(&("stored", "1 images, 0 known before")), "{said:?}");
         assert!(said.contains(&("stored", "refused: 1 images")), "{said:?}");
-        assert!(said.contains(&("worklist_queried", "2 requests, 9 answers")), "{said:?}");
+        assert!(
+            said.contains(&("worklist_queried", "2 requests, 9 answers")),
+            "{said:?}"
+        );
         assert_eq!(said.len(), 4);
-        assert!(entries.iter().all(|entry| entry.actor_kind == "node" && entry.actor == "CT 1@10.0.0.5"));
+        assert!(
+            entries
+                .iter()
+                .all(|entry| entry.actor_kind == "node" && entry.actor == "CT 1@10.0.0.5")
+        );
         let text = format!("{entries:?}");
-        assert!(!text.contains("1.2.1"), "a study stands there by its pseudonym: {text}");
+        assert!(
+            !text.contains("1.2.1"),
+            "a study stands there by its pseudonym: {text}"
+        );
     }
 
     #[tokio::test(flavor = "multi_thread")]

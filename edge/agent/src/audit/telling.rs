@@ -55,7 +55,8 @@ impl Log for Told {
     type Error = io::Error;
 
     async fn behind(&self, number: u64, most: usize) -> io::Result<Vec<Logged>> {
-        self.with(move |audit| audit.book().store.behind(number, most)).await
+        self.with(move |audit| audit.book().store.behind(number, most))
+            .await
     }
 
     async fn newest(&self) -> io::Result<u64> {
@@ -72,7 +73,9 @@ impl Log for Told {
             let found = read(&file)?;
             let found = match found {
                 Some(found) if !audit.book().store.holds(found)? => {
-                    tracing::warn!("The audit log is another than the repository was told: it is told all of it.");
+                    tracing::warn!(
+                        "The audit log is another than the repository was told: it is told all of it."
+                    );
                     None
                 }
                 found => found,

@@ -140,7 +140,9 @@ impl Line {
         batch.write_down();
         let sent = counts(batch.sent.iter());
         let to = self.route.place();
-        self.log.disclosed(&DELIVER, Action::Delivered, &to, &sent, "").await;
+        self.log
+            .disclosed(&DELIVER, Action::Delivered, &to, &sent, "")
+            .await;
         outcome
     }
 }
@@ -169,7 +171,10 @@ impl Recipient for Batch<'_> {
         let going = indices.iter().filter_map(|index| self.items.get(*index));
         let (line, going) = (self.line, counts(going));
         let to = line.route.place();
-        tokio::task::block_in_place(|| line.log.disclose_here(&DELIVER, Action::DeliveryBegun, &to, &going))
+        tokio::task::block_in_place(|| {
+            line.log
+                .disclose_here(&DELIVER, Action::DeliveryBegun, &to, &going)
+        })
     }
 
     fn wants(&self, index: usize) -> bool {

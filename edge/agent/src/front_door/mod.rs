@@ -9,8 +9,8 @@ mod verification;
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use barefoot_imaging::text::is_character_set;
@@ -374,7 +374,10 @@ impl FrontDoor {
                         Ok((stream, shown)) => (Box::new(stream), shown),
                         Err(error) => {
                             tracing::warn!(address = %peer.ip(), reason = error_chain::chain(&error), "A connection within TLS was refused.");
-                            house.refusals.note("", peer.ip(), "the TLS handshake failed").await;
+                            house
+                                .refusals
+                                .note("", peer.ip(), "the TLS handshake failed")
+                                .await;
                             return;
                         }
                     },

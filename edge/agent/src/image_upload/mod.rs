@@ -297,7 +297,8 @@ impl ImageUploads {
                 if let Some(study) = job.study() {
                     let counts = Counts::from([(study, images)]);
                     let log = &self.0.sending.log;
-                    log.disclosed(&uploader(), Action::Uploaded, HUB, &counts, "").await;
+                    log.disclosed(&uploader(), Action::Uploaded, HUB, &counts, "")
+                        .await;
                 }
                 tracing::info!(
                     study = job.study,

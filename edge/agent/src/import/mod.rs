@@ -195,21 +195,10 @@ impl Importer {
         self.end(stage, trouble).await;
     }
 
+    /// Told before it is shown as ended.
     async fn end(&self, stage: Stage, trouble: Option<String>) {
-        self.update(|progress| {
-            progress.stage = stage;
-            progress.trouble = trouble;
-        });
         let progress = self.progress();
-        tracing::info!(
-            found = progress.found,
-            kept = progress.kept,
-            duplicates = progress.duplicates,
-            conflicts = progress.conflicts,
-            refused = progress.refused,
-            "An import has ended."
-        );
-        let failed = match progress.stage {
+        let failed = match stage {
             Stage::Failed => "failed: ",
             _ => "",
         };
@@ -219,6 +208,18 @@ impl Importer {
         );
         let entry = Entry::new(Actor::Daemon("import"), Action::Imported);
         self.inner.log.note(vec![entry.details(&details)]).await;
+        self.update(|progress| {
+            progress.stage = stage;
+            progress.trouble = trouble;
+        });
+        tracing::info!(
+            found = progress.found,
+            kept = progress.kept,
+            duplicates = progress.duplicates,
+            conflicts = progress.conflicts,
+            refused = progress.refused,
+            "An import has ended."
+        );
     }
 
     /// Reads a file's header and hands its data set to the keeper, which reads it as critically as a scanner's.

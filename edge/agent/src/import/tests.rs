@@ -5,6 +5,7 @@ use barefoot_imaging::data_set::{self, DataSet};
 use barefoot_imaging::tags;
 
 use super::*;
+use crate::audit::tests_support::entries_in;
 use crate::handoff::{InPlace, Receiving};
 
 const EXPLICIT: &str = "1.2.840.10008.1.2.1";
@@ -87,7 +88,12 @@ impl Desk {
             max_depth: 8,
         };
         let log = tempfile::tempdir().unwrap();
-        let importer = Importer::new(config, keeper, PeerLog::for_tests(log.path()), CancellationToken::new());
+        let importer = Importer::new(
+            config,
+            keeper,
+            PeerLog::for_tests(log.path()),
+            CancellationToken::new(),
+        );
         Self {
             media,
             archive,
@@ -132,6 +138,12 @@ async fn a_stick_is_imported_once_and_again_changes_nothing() {
     assert_eq!(
         (first.kept, first.conflicts, first.others, first.refused),
         (100, 1, 1, 1)
+    );
+    let told = entries_in(desk.log.path());
+    assert_eq!(told.len(), 1);
+    assert_eq!(
+        (told[0].action.as_str(), told[0].details.as_str()),
+        ("imported", "100 images, 0 known before, 1 in conflict, 1 refused")
     );
     assert_eq!(first.refusals[0].file, "DAMAGED");
     let kept = desk.archive.0.lock().unwrap().clone();

@@ -507,7 +507,14 @@ mod tests {
             Arc::clone(&book),
             outgoing,
             mpsc::channel(1).0,
-            Deliveries::open(Vec::new(), "BAREFOOT", &state, &PeerLog::for_tests(state.root()), 1).unwrap(),
+            Deliveries::open(
+                Vec::new(),
+                "BAREFOOT",
+                &state,
+                &PeerLog::for_tests(state.root()),
+                1,
+            )
+            .unwrap(),
             HubClock::default(),
             ReportCheck::believing(ClinicId::new("clinic-7").unwrap()),
             aside.clone(),
@@ -590,7 +597,14 @@ mod tests {
             Arc::clone(&book),
             outgoing.clone(),
             mpsc::channel(1).0,
-            Deliveries::open(Vec::new(), "BAREFOOT", &state, &PeerLog::for_tests(state.root()), 1).unwrap(),
+            Deliveries::open(
+                Vec::new(),
+                "BAREFOOT",
+                &state,
+                &PeerLog::for_tests(state.root()),
+                1,
+            )
+            .unwrap(),
             HubClock::default(),
             ReportCheck::believing(ClinicId::new("clinic-7").unwrap()),
             ReportsAside::open(&state).unwrap(),

@@ -211,7 +211,10 @@ async fn each_association_and_each_refusal_is_an_entry() {
         let request = store(IMAGE, &format!("1.2.{number}"));
         session.ask(1, &request, Some(b"image"), 0).await.unwrap();
     }
-    session.ask(1, &store(IMAGE, "1.3"), Some(b"full"), 0).await.unwrap();
+    session
+        .ask(1, &store(IMAGE, "1.3"), Some(b"full"), 0)
+        .await
+        .unwrap();
     session.release().await.unwrap();
     assert!(matches!(
         site.inputs.recv().await,
@@ -228,7 +231,11 @@ async fn each_association_and_each_refusal_is_an_entry() {
     let expected = [
         ("CT_1@127.0.0.1", "stored", "5 images, 0 known before"),
         ("CT_1@127.0.0.1", "stored", "refused: 1 images"),
-        ("STRANGER@127.0.0.1", "association_refused", "refused: it is not known here"),
+        (
+            "STRANGER@127.0.0.1",
+            "association_refused",
+            "refused: it is not known here",
+        ),
         (
             "@127.0.0.1",
             "association_refused",

@@ -11,7 +11,7 @@ use super::answering::{CANCELLED, identifier, refused};
 use super::destination::Line;
 use super::source;
 use crate::archive::StoredFile;
-use crate::audit::{Action, Counts};
+use crate::audit::{Action, Acts, Counts};
 use crate::dimse::{Call, Command, SendError, element, field, status};
 use crate::upper_layer::{Contexts, Ended};
 
@@ -141,7 +141,7 @@ impl QueryRetrieve {
         }
         let mut tally = Tally::of(&files);
         let sent = self.send_each_back(&mut call, &files, &mut tally).await;
-        tell(&call, &to, &files, &tally).await;
+        tell(&call.caller.acts.clone(), &to, &files, &tally).await;
         match sent? {
             Some(status) => finish(&mut call, &tally, status).await,
             None => {
@@ -208,7 +208,7 @@ impl QueryRetrieve {
         }
         let mut line = Line::open(&route, self.max_pdu, &files).await;
         let sent = self.send_each_on(&mut call, &mut line, &files, &mut tally).await;
-        tell(&call, &to, &files, &tally).await;
+        tell(&call.caller.acts.clone(), &to, &files, &tally).await;
         let outcome = match sent? {
             Some(status) => status,
             None => {
@@ -289,20 +289,23 @@ async fn disclosed(call: &mut Call<'_>, to: &str, files: &[StoredFile]) -> Resul
     let Err(error) = acts.disclose(Action::RetrieveBegun, to, &counts(files)).await else {
         return Ok(true);
     };
-    let response = call.command.response(CANNOT_SEND).with_comment(&error.to_string());
+    let response = call
+        .command
+        .response(CANNOT_SEND)
+        .with_comment(&error.to_string());
     call.respond(response, None).await?;
     Ok(false)
 }
 
 /// How much of it went.
-async fn tell(call: &Call<'_>, to: &str, files: &[StoredFile], tally: &Tally) {
+async fn tell(acts: &Acts, to: &str, files: &[StoredFile], tally: &Tally) {
     let gone = usize::from(tally.completed.saturating_add(tally.warned));
     let after = match gone == files.len() {
         true => String::new(),
         false => format!("; of all that was asked for {gone} of {} arrived", files.len()),
     };
-    let acts = call.caller.acts.clone();
-    acts.disclosed(Action::Retrieved, to, &counts(files), &after).await;
+    acts.disclosed(Action::Retrieved, to, &counts(files), &after)
+        .await;
 }
 
 fn counts(files: &[StoredFile]) -> Counts {

@@ -17,7 +17,12 @@ const BLOCK: usize = 64 * 1024;
 
 impl Spool {
     /// Places a sealed instance and tells the study stage.
-    pub(super) fn place(&self, path: &Path, header: &Header, incoming: &Incoming) -> Result<InPlace, NotKept> {
+    pub(super) fn place(
+        &self,
+        path: &Path,
+        header: &Header,
+        incoming: &Incoming,
+    ) -> Result<InPlace, NotKept> {
         let study = StudyKey::of(header.study_uid());
         let (kept, file) = self.give_place(path, &study, header).map_err(disk)?;
         if kept == Kept::Conflict {

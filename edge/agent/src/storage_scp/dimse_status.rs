@@ -41,7 +41,7 @@ mod tests {
             disk,
         ];
         for refusal in refusals {
-            let (status, comment) = of(&Err(refusal));
+            let (status, comment) = of::<()>(&Err(refusal));
             assert_ne!(status, SUCCESS);
             assert!(comment.unwrap().len() <= 64, "LO holds 64 characters");
         }

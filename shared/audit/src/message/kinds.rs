@@ -144,7 +144,12 @@ pub(super) fn of(word: &str) -> Option<Kind> {
             },
             "R",
         ),
-        "export" => kind(E::Exported { onto: codes::USB_DISK }, "R"),
+        "export" => kind(
+            E::Exported {
+                onto: codes::USB_DISK,
+            },
+            "R",
+        ),
         "import" | "imported" | "import_receipts" => kind(E::Imported, "C"),
         "import_cancelled" => kind(E::Imported, "C").outcome("4"),
 
@@ -164,7 +169,10 @@ pub(super) fn of(word: &str) -> Option<Kind> {
         "pin_changed" | "password_changed" | "token_made" | "token_revoked" => {
             alert(codes::USER_ATTRIBUTES_CHANGED)
         }
-        "certificate_revoked" | "certificate_restored" | "certificate_renewed" | "code_made"
+        "certificate_revoked"
+        | "certificate_restored"
+        | "certificate_renewed"
+        | "code_made"
         | "code_cancelled" => alert(codes::NODE_AUTHENTICATION),
         "box_copied" => alert(codes::NODE_AUTHENTICATION).outcome("8"),
         "box_enrolled" => kind(E::Joined, "E").of(codes::ATTACH),
@@ -174,9 +182,18 @@ pub(super) fn of(word: &str) -> Option<Kind> {
         "send" => alert(codes::LOCAL_SERVICE_STARTED),
 
         "model_refused" | "model_taken_back" => alert(codes::SOFTWARE_CONFIGURATION).outcome("4"),
-        "model_answers" | "model_registered" | "test_set_registered" | "plan_registered" | "run_started"
-        | "run_stopped" | "run_ended" | "candidate_judged" | "candidate_fetched" | "release_published"
-        | "rollout_started" | "rollout_moved" => alert(codes::SOFTWARE_CONFIGURATION),
+        "model_answers"
+        | "model_registered"
+        | "test_set_registered"
+        | "plan_registered"
+        | "run_started"
+        | "run_stopped"
+        | "run_ended"
+        | "candidate_judged"
+        | "candidate_fetched"
+        | "release_published"
+        | "rollout_started"
+        | "rollout_moved" => alert(codes::SOFTWARE_CONFIGURATION),
         _ => return None,
     })
 }

@@ -168,7 +168,9 @@ fn kind_of(entry: &AuditEntry) -> Kind {
 }
 
 fn outcome(entry: &AuditEntry, kind: &Kind) -> &'static str {
-    let went_wrong = ["refused", "failed"].iter().any(|word| entry.details.starts_with(word));
+    let went_wrong = ["refused", "failed"]
+        .iter()
+        .any(|word| entry.details.starts_with(word));
     match (kind.outcome, went_wrong) {
         ("0", true) => "4",
         (outcome, _) => outcome,
@@ -342,10 +344,7 @@ fn objects(entry: &AuditEntry, hash: &Hash, kind: &Kind, source: &Source) -> Vec
         _ => {}
     }
     if !entry.case.is_empty() {
-        let is_transfer = matches!(
-            kind.event,
-            Event::SendingBegins | Event::Sent | Event::Received
-        );
+        let is_transfer = matches!(kind.event, Event::SendingBegins | Event::Sent | Event::Received);
         all.push(Object {
             instances: is_transfer.then(|| leading_number(&entry.details)).flatten(),
             is_anonymous: kind.is_anonymous || source.kind == SourceKind::Hub,

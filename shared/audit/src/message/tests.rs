@@ -44,7 +44,10 @@ fn what_a_scanner_sent_names_sender_study_and_count() {
         assert!(told.contains(part), "{part}\n{told}");
     }
     let hash = data_encoding::BASE64.encode("ab".repeat(32).as_bytes());
-    assert!(told.contains(&format!("type=\"SHA-256\" value=\"{hash}\"")), "{told}");
+    assert!(
+        told.contains(&format!("type=\"SHA-256\" value=\"{hash}\"")),
+        "{told}"
+    );
 }
 
 #[test]
@@ -75,14 +78,20 @@ fn nothing_breaks_out_of_a_message() {
         ..entry("node", "A\"<B>@10.0.0.5", "association_refused")
     });
     assert_eq!(told.matches("</AuditMessage>").count(), 1, "{told}");
-    assert!(!told.contains("<x>") && !told.contains('\u{1}') && !told.contains('\n'), "{told}");
+    assert!(
+        !told.contains("<x>") && !told.contains('\u{1}') && !told.contains('\n'),
+        "{told}"
+    );
     assert!(told.contains("EventOutcomeIndicator=\"4\""), "{told}");
 }
 
 #[test]
 fn a_word_that_is_not_known_is_told_all_the_same() {
     let told = said(&entry("person", "U1", "something_new"));
-    assert!(told.contains("csd-code=\"110113\"") && told.contains("csd-code=\"something_new\""), "{told}");
+    assert!(
+        told.contains("csd-code=\"110113\"") && told.contains("csd-code=\"something_new\""),
+        "{told}"
+    );
     assert!(!is_known("something_new"));
 }
 
@@ -92,7 +101,10 @@ fn the_log_that_was_taken_away_and_images_for_a_program_are_what_they_are() {
         subject: "audit".to_owned(),
         ..entry("console", "", "export")
     });
-    assert!(log.contains("csd-code=\"110101\"") && log.contains("Security Audit Log"), "{log}");
+    assert!(
+        log.contains("csd-code=\"110101\"") && log.contains("Security Audit Log"),
+        "{log}"
+    );
     let looked = said(&AuditEntry {
         case: "2.25.1".to_owned(),
         ..entry("person", "U1", "view_images")
@@ -102,5 +114,8 @@ fn the_log_that_was_taken_away_and_images_for_a_program_are_what_they_are() {
         case: "2.25.1".to_owned(),
         ..entry("program", "T1", "view_images")
     });
-    assert!(taken.contains("csd-code=\"110104\"") && taken.contains("UserID=\"program:T1\""), "{taken}");
+    assert!(
+        taken.contains("csd-code=\"110104\"") && taken.contains("UserID=\"program:T1\""),
+        "{taken}"
+    );
 }

@@ -38,13 +38,17 @@ impl Config {
     /// A sentence naming the key and what to do.
     pub fn check(&self) -> Result<(), String> {
         if self.host_and_port().is_none() {
-            return Err("[audit.repository] address must be host:port, for instance arr.example:6514".to_owned());
+            return Err(
+                "[audit.repository] address must be host:port, for instance arr.example:6514".to_owned(),
+            );
         }
         if self.certificate.is_some() != self.key.is_some() {
             return Err("[audit.repository] certificate and key belong together".to_owned());
         }
         if self.certificate.is_some() && self.authority.is_none() {
-            return Err("[audit.repository] certificate needs authority: whom is the repository's from?".to_owned());
+            return Err(
+                "[audit.repository] certificate needs authority: whom is the repository's from?".to_owned(),
+            );
         }
         if let Some(site) = &self.site
             && !(1..=64).contains(&site.trim().chars().count())

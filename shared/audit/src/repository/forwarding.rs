@@ -42,7 +42,11 @@ pub trait Log: Send + Sync + 'static {
     type Error: std::error::Error + Send + Sync + 'static;
 
     /// The entries behind `number` in their order, at most so many. Only such as survive a power cut.
-    fn behind(&self, number: u64, most: usize) -> impl Future<Output = Result<Vec<Logged>, Self::Error>> + Send;
+    fn behind(
+        &self,
+        number: u64,
+        most: usize,
+    ) -> impl Future<Output = Result<Vec<Logged>, Self::Error>> + Send;
 
     /// The newest entry's number; 0 where there is none.
     fn newest(&self) -> impl Future<Output = Result<u64, Self::Error>> + Send;
@@ -140,7 +144,10 @@ impl<L: Log> Forwarding<L> {
                     let reason = chain(&error);
                     // Once: a repository that is away for days shall not fill the journal.
                     if failures == 0 {
-                        tracing::warn!(reason, "The audit record repository was not told; what it lacks waits in the log.");
+                        tracing::warn!(
+                            reason,
+                            "The audit record repository was not told; what it lacks waits in the log."
+                        );
                     }
                     self.standing.failed(reason);
                     failures = failures.saturating_add(1);

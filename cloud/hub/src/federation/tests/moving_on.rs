@@ -143,3 +143,32 @@ async fn a_candidate_that_cannot_be_judged_ends_its_run_and_is_judged_later() {
     house.runs.0.shutdown.trigger();
     judging.await.unwrap();
 }
+
+#[tokio::test]
+async fn a_run_and_its_end_stand_in_the_log_with_who_began_it() {
+    let house = House::new().await;
+    let run = house.start(settings("one", 1)).await.unwrap();
+    assert!(house.start(settings("one", 1)).await.is_err());
+    house.runs.stop(&run, &mara()).await.unwrap();
+    let entries = house.archive.audit_from(1, u64::MAX, 100).await.unwrap();
+    let said: Vec<_> = entries
+        .iter()
+        .map(|stored| {
+            let entry = &stored.entry;
+            (
+                entry.actor.as_str(),
+                entry.action.as_str(),
+                entry.subject.as_str(),
+            )
+        })
+        .collect();
+    let run = run.as_str();
+    assert_eq!(
+        said,
+        [
+            ("maintainer mara", "run_started", run),
+            ("maintainer mara", "run_stopped", run),
+            ("rounds", "run_ended", run),
+        ]
+    );
+}

@@ -19,7 +19,13 @@ async fn everybody_sees_what_their_role_is_for_and_begins_there() {
                 "/account",
                 "/list",
             ],
-            &["/models", "/people", "/audit", "/audit/export", "/audit/export/dicom"],
+            &[
+                "/models",
+                "/people",
+                "/audit",
+                "/audit/export",
+                "/audit/export/dicom",
+            ],
             None,
         ),
         (

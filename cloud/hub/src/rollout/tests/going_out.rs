@@ -212,3 +212,33 @@ async fn what_is_not_published_or_has_no_canary_does_not_go_out() {
     let refused = house.rollouts.report(&clinic(1), absurd).await;
     assert!(matches!(refused, Err(Error::Invalid { .. })));
 }
+
+#[tokio::test]
+async fn what_is_published_and_rolled_out_stands_in_the_log_with_who_did_it() {
+    let house = house().await;
+    start(&house).await.unwrap();
+    assert!(matches!(start(&house).await, Err(Error::NotNow { .. })));
+    phase(&house).await;
+    house.rollouts.roll_back(&model(), &ada()).await.unwrap();
+    let entries = house.archive.audit_from(1, u64::MAX, 100).await.unwrap();
+    let said: Vec<_> = entries
+        .iter()
+        .map(|stored| (stored.entry.actor.as_str(), stored.entry.action.as_str()))
+        .collect();
+    assert!(
+        said.contains(&("maintainer ada", "release_published")),
+        "{said:?}"
+    );
+    let begun = said.iter().filter(|(_, action)| *action == "rollout_started");
+    assert_eq!(begun.count(), 1, "what did not begin is not told: {said:?}");
+    let back = entries.last().unwrap();
+    assert_eq!(
+        (back.entry.actor.as_str(), back.entry.action.as_str()),
+        ("maintainer ada", "rollout_moved")
+    );
+    assert!(
+        back.entry.details.contains("rolled back by ada"),
+        "{}",
+        back.entry.details
+    );
+}

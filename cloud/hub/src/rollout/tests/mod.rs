@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use barefoot_federation::chunk::ChunkId;
 use barefoot_federation::layout::{Layout, TensorSpec};
-use barefoot_trust::{Person, Role};
 use barefoot_trust::release::{Lifetimes, NewRelease, RepositoryEditor, RoleSetting, Roles, SigningKey};
+use barefoot_trust::{Person, Role};
 use barefoot_wire::v1::ReleasePart;
 use futures_util::stream;
 use safetensors::Dtype;

@@ -95,7 +95,14 @@ impl Region {
             site: None,
             max_backoff_s: 1,
         };
-        Forwarding::new(Arc::clone(log), config, Source::of_hub(), &self.own, Standing::default()).unwrap()
+        Forwarding::new(
+            Arc::clone(log),
+            config,
+            Source::of_hub(),
+            &self.own,
+            Standing::default(),
+        )
+        .unwrap()
     }
 }
 
@@ -144,7 +151,11 @@ async fn what_broke_off_is_told_again_and_nothing_is_left_out() {
         assert!(came.len() <= MOST, "a connection carries {}", came.len());
         all.extend(came);
     }
-    assert_eq!(all, (1..=2500).collect::<Vec<_>>(), "in order, from where the last one ended");
+    assert_eq!(
+        all,
+        (1..=2500).collect::<Vec<_>>(),
+        "in order, from where the last one ended"
+    );
     log.grow(1);
     let later = take(&listener, &region.repository, None).await.unwrap();
     assert_eq!(numbers(&later), [2501]);
