@@ -136,6 +136,22 @@ const MAKES_FILES: [&str; 5] = [
     "fs::write(",
     "fs::copy(",
 ];
+/// At the hub, and why elsewhere than in its sealing layer.
+const HUB_MAY_MAKE_FILES: [&str; 7] = [
+    "cloud/hub/src/at_rest",
+    // Seals its pieces itself.
+    "cloud/hub/src/image_store/partial",
+    // Parameters and updates of rounds, and test sets' features: nobody's images, no names.
+    "cloud/hub/src/chunks",
+    // Signed releases, for everybody.
+    "cloud/hub/src/rollout/repository",
+    // The lock, and the ports.
+    "cloud/hub/src/state",
+    // A copy of the audit log for who asked for it.
+    "cloud/hub/src/console",
+    // Receipts for a clinic, sealed to its box.
+    "cloud/hub/src/import_queue",
+];
 const MAY_MAKE_FILES: [&str; 14] = [
     "edge/agent/src/at_rest",
     // Seals its lines itself.
@@ -378,6 +394,27 @@ fn what_the_box_writes_goes_through_the_sealing_layer() {
                         path.display()
                     ));
                 }
+            }
+        }
+    }
+    fail_with(&violations);
+}
+
+#[test]
+fn what_the_hub_writes_goes_through_its_sealing_layer() {
+    let mut violations = Vec::new();
+    for path in sources("cloud/hub/src") {
+        if within(&path, &HUB_MAY_MAKE_FILES) || is_a_crates_own_test(&path) {
+            continue;
+        }
+        let lines = code(&path);
+        let is_tests = |line: &str| line.contains("mod ") && line.contains("tests {");
+        for (number, line) in lines.iter().take_while(|(_, line)| !is_tests(line)) {
+            for maker in MAKES_FILES.iter().filter(|maker| line.contains(**maker)) {
+                violations.push(format!(
+                    "RULE what the hub keeps is written by at_rest: {}:{number} says {maker}",
+                    path.display()
+                ));
             }
         }
     }

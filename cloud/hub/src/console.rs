@@ -12,6 +12,7 @@ use clap::Subcommand;
 use futures_util::TryStreamExt;
 
 use crate::archive::{self, Archive};
+use crate::at_rest::{self, Vault};
 use crate::audit::{self, Action, Actor, Audit, Entry, Form, Object, export};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -110,6 +111,8 @@ pub enum Error {
     Identity { source: barefoot_trust::Error },
     #[error("the state directory is not usable")]
     State { source: state::Error },
+    #[error("what the hub keeps cannot be opened")]
+    AtRest { source: at_rest::Error },
     #[error("the archive is not usable")]
     Archive { source: archive::Error },
     #[error("the account was not made or changed")]
@@ -172,7 +175,9 @@ impl Console {
         let identity = TlsIdentity::load(&config.tls).map_err(|source| Error::Identity { source })?;
         // The first account is made before the hub ever ran.
         StateDirectory::make(&config.directory).map_err(|source| Error::State { source })?;
-        let archive = Archive::open(&database_of(&config.directory))
+        let vault = Vault::open(&config.directory, &config.at_rest);
+        let vault = Arc::new(vault.map_err(|source| Error::AtRest { source })?);
+        let archive = Archive::open(&database_of(&config.directory), vault)
             .await
             .map_err(|source| Error::Archive { source })?;
         Ok(Self {

@@ -6,6 +6,7 @@ use barefoot_audit::Standing;
 use barefoot_trust::TlsIdentity;
 
 use crate::archive::{self, Archive};
+use crate::at_rest::{self, Vault};
 use crate::audit::{self, Audit};
 use crate::changes::Changes;
 use crate::chunks::{self, ChunkStore};
@@ -43,6 +44,11 @@ pub enum Error {
     State {
         #[from]
         source: state::Error,
+    },
+    #[error("what the hub keeps cannot be opened")]
+    AtRest {
+        #[from]
+        source: at_rest::Error,
     },
     #[error("the archive is not usable")]
     Archive {
@@ -116,7 +122,9 @@ enum Line {
 pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send) -> Result<(), Error> {
     let identity = Arc::new(TlsIdentity::load(&config.tls)?);
     let directory = StateDirectory::open(&config.directory)?;
-    let archive = Archive::open(&directory.database()).await?;
+    let vault = Arc::new(Vault::open(&config.directory, &config.at_rest)?);
+    say_where_the_key_is(&vault);
+    let archive = Archive::open(&directory.database(), Arc::clone(&vault)).await?;
     let changes = Changes::new();
     let connection = match config.mqtt {
         Mqtt::Embedded(_) => Connection::Seen,
@@ -210,7 +218,13 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
     };
     let images = match &config.images {
         Some(images) => {
-            let store = ImageStore::open(images, directory.images(), archive.clone(), changes.clone())?;
+            let store = ImageStore::open(
+                images,
+                directory.images(),
+                vault,
+                archive.clone(),
+                changes.clone(),
+            )?;
             let tls = identity.server_config()?;
             let port =
                 image_store::Listener::bind(images, tls, revocations.clone(), shutdown.clone()).await?;
@@ -427,6 +441,18 @@ async fn say_the_last_word(audit: &Audit, stop: audit::Entry) {
     };
     if let Err(error) = said.await {
         tracing::error!(%error, "The hub's end is not in the audit log.");
+    }
+}
+
+fn say_where_the_key_is(vault: &Vault) {
+    let place = vault.key_place();
+    if vault.is_key_beside() {
+        tracing::warn!(
+            place,
+            "The key of what the hub keeps lies beside it: whoever takes the whole disk can read it. See OPERATING.md, The hub's key."
+        );
+    } else {
+        tracing::info!(place, "What the hub keeps is sealed.");
     }
 }
 

@@ -55,7 +55,9 @@ fn arrival(id: u32, case: u32, version: u32, score: f32) -> Arrival {
 }
 
 async fn open(dir: &tempfile::TempDir) -> Archive {
-    Archive::open(&dir.path().join("barefoot.db")).await.unwrap()
+    Archive::open_with_keys(&dir.path().join("barefoot.db"))
+        .await
+        .unwrap()
 }
 
 #[tokio::test]
@@ -149,7 +151,7 @@ async fn a_database_that_cannot_be_used_says_what_to_do() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("barefoot.db");
     std::fs::write(&path, b"this is no database, not even nearly one".repeat(100)).unwrap();
-    let error = Archive::open(&path).await.unwrap_err().to_string();
+    let error = Archive::open_with_keys(&path).await.unwrap_err().to_string();
     assert!(
         error.contains("barefoot.db") && error.contains("restore the newest backup"),
         "{error}"
@@ -162,7 +164,7 @@ async fn a_database_that_cannot_be_used_says_what_to_do() {
         .await
         .unwrap();
     archive.close().await;
-    let error = Archive::open(&path).await.unwrap_err().to_string();
+    let error = Archive::open_with_keys(&path).await.unwrap_err().to_string();
     assert!(
         error.contains("version 99") && error.contains("newer hub"),
         "{error}"

@@ -24,7 +24,9 @@ impl House {
             certificate: dir.path().join("hub.crt"),
             key: dir.path().join("hub.key"),
         });
-        let archive = Archive::open(&dir.path().join("barefoot.db")).await.unwrap();
+        let archive = Archive::open_with_keys(&dir.path().join("barefoot.db"))
+            .await
+            .unwrap();
         Self {
             audit: Audit::new(archive, identity.unwrap().into()),
             _dir: dir,

@@ -22,6 +22,7 @@ use barefoot_trust::TlsPaths;
 use serde::Deserialize;
 
 use self::source::Source;
+use crate::at_rest;
 use crate::worklist::rules::{Rules, Worklist};
 
 pub use self::dicomweb::Dicomweb;
@@ -55,6 +56,8 @@ pub struct Config {
     pub directory: PathBuf,
     /// Days that ids of duplicates are kept; results and their own ids stay. Default 90.
     pub dedupe_days: u32,
+    /// How what is kept is sealed.
+    pub at_rest: at_rest::Config,
     pub mqtt: Mqtt,
     pub tls: TlsPaths,
     pub page: Page,
@@ -84,6 +87,8 @@ pub struct Config {
 #[serde(deny_unknown_fields)]
 struct File {
     storage: storage::Table,
+    #[serde(default)]
+    at_rest: at_rest::Config,
     mqtt: mqtt::Table,
     tls: tls::Table,
     page: Page,
@@ -134,6 +139,10 @@ impl Config {
         Ok(Self {
             directory: base.join(storage.directory),
             dedupe_days: storage.dedupe_days,
+            at_rest: at_rest::Config {
+                hub_key: read.at_rest.hub_key.map(|path| base.join(path)),
+                ..read.at_rest
+            },
             metrics: read.metrics,
             mqtt: read.mqtt.checked(&source)?,
             tls: read.tls.below(base),

@@ -14,9 +14,17 @@ fn the_example_loads_and_its_comments_show_the_defaults() {
         .map(|line| match line.strip_prefix("# ") {
             // Without these there is no default either.
             Some(rest)
-                if ["broker", "certificate", "key", "address", "public_url", "webhook"]
-                    .iter()
-                    .any(|key| rest.starts_with(key)) =>
+                if [
+                    "broker",
+                    "certificate",
+                    "key",
+                    "address",
+                    "public_url",
+                    "webhook",
+                    "hub_key",
+                ]
+                .iter()
+                .any(|key| rest.starts_with(key)) =>
             {
                 line
             }

@@ -46,7 +46,9 @@ impl House {
         let authority = Authority::create(dir.path(), "Test region", now).unwrap();
         let hub = authority.issue_hub(&["localhost".into()], now, time::Duration::days(1));
         hub.unwrap().save(dir.path(), "hub").unwrap();
-        let archive = Archive::open(&dir.path().join("barefoot.db")).await.unwrap();
+        let archive = Archive::open_with_keys(&dir.path().join("barefoot.db"))
+            .await
+            .unwrap();
         let runs = open(&dir, &archive).await;
         for model in ["one", "two"] {
             runs.0.registry.register_model(base(model)).await.unwrap();

@@ -14,6 +14,7 @@ use barefoot_wire::images::{
 };
 
 use super::*;
+use crate::at_rest::Vault;
 
 const EXPLICIT: &str = "1.2.840.10008.1.2.1";
 
@@ -111,8 +112,15 @@ pub(super) fn of(instances: Vec<Instance>) -> ImageSet {
 
 pub(super) async fn store(dir: &Path) -> ImageStore {
     let config: Images = toml::from_str("listen = \"127.0.0.1:0\"").unwrap();
-    let archive = Archive::open(&dir.join("hub.sqlite")).await.unwrap();
-    ImageStore::open(&config, dir.join("images"), archive, Changes::new()).unwrap()
+    let archive = Archive::open_with_keys(&dir.join("hub.sqlite")).await.unwrap();
+    ImageStore::open(
+        &config,
+        dir.join("images"),
+        Vault::for_tests(dir),
+        archive,
+        Changes::new(),
+    )
+    .unwrap()
 }
 
 async fn until(what: &str, mut done: impl AsyncFnMut() -> bool) {

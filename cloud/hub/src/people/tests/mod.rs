@@ -157,7 +157,9 @@ impl House {
         })
         .unwrap();
         let identity = Arc::new(identity);
-        let archive = Archive::open(&dir.path().join("barefoot.db")).await.unwrap();
+        let archive = Archive::open_with_keys(&dir.path().join("barefoot.db"))
+            .await
+            .unwrap();
         let now = Arc::new(AtomicI64::new(now.unix_timestamp() * 1000));
         let read = Arc::clone(&now);
         let clock = Clock::of(move || read.load(Ordering::Relaxed));
