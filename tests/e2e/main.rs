@@ -30,6 +30,7 @@ mod line_drops;
 
 mod surroundings_fail;
 
+mod clinic_page_speaks_https;
 mod line_is_seen;
 
 mod results_go_by_stick;

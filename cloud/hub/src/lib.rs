@@ -60,7 +60,6 @@ pub mod import_queue;
 
 mod changes;
 mod clock;
-mod half_open;
 mod places;
 mod seldom;
 

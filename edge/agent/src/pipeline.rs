@@ -401,6 +401,7 @@ async fn run_member(
             source,
         })?;
     let page_address = page.local_addr().map_err(in_state)?;
+    let page_by_tls = page.tls_addr();
     let metrics = match &config.metrics {
         Some(settings) => {
             let bound = Metrics::bind(settings, status.clone(), state.clone(), picture_quality).await;
@@ -441,6 +442,7 @@ async fn run_member(
         ("dicom", dicom),
         ("dicom_tls", dicom_tls),
         ("page", Some(page_address)),
+        ("page_tls", page_by_tls),
         ("metrics", metrics_address),
     ];
     let open: Vec<(&str, SocketAddr)> = ports
