@@ -79,6 +79,8 @@ mod originals_reach_archives;
 
 mod storage_is_promised;
 
+mod audit_reaches_repository;
+
 mod scanners_speak_tls;
 
 mod sticks_are_imported;

@@ -252,6 +252,7 @@ mod tests {
             ("/models/report", Need::Right(Right::SeeModels)),
             ("/people/01", Need::Right(Right::KeepPeople)),
             ("/audit/export", Need::Right(Right::ReadAudit)),
+            ("/audit/export/dicom", Need::Right(Right::ReadAudit)),
             ("/account", Need::Known),
             ("/whatever/comes", Need::Right(Right::SeeCases)),
             ("//assets/x", Need::Right(Right::SeeCases)),
