@@ -46,8 +46,8 @@ pub(crate) fn router(people: People, look: Look) -> Router {
         )
         .route("/people", get(people::list))
         .route("/people/new", get(people::new).post(people::add))
-        .route("/people/{id}", get(people::person).post(people::change))
-        .route("/people/{id}/reset", post(people::reset))
+        .route("/people/{person}", get(people::person).post(people::change))
+        .route("/people/{person}/reset", post(people::reset))
         .with_state(Site { people, look })
 }
 
