@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use barefoot_test_support::daemons::workspace;
 use serde_json::{Value, json};
 
 use super::hall::{Hall, Visitor};
@@ -69,13 +70,7 @@ async fn tested(
         .arg("run")
         .arg(document)
         .args(["--url", &format!("http://{}", hall.page())]);
-    command.args([
-        "--generation-deterministic",
-        "--generation-database",
-        "none",
-        "--no-shrink",
-        "--no-color",
-    ]);
+    command.args(["--generation-deterministic", "--no-shrink", "--no-color"]);
     command.args([
         "--continue-on-failure",
         "--max-redirects",
@@ -87,9 +82,14 @@ async fn tested(
     ]);
     command.args(["--suppress-health-check", "all", "--warnings", "off"]);
     command.args(["--generation-with-security-parameters", "false"]);
+    command.env("SCHEMATHESIS_HOOKS", "dicom_bodies");
+    command.env("PYTHONPATH", workspace().join("tests/e2e/peers"));
+    command.env("PYTHONDONTWRITEBYTECODE", "1");
+    // Whatever it leaves beside its report goes with the folder.
+    command.current_dir(document.parent().unwrap());
     command.args(match depth {
-        Depth::Full => ["--phases", "coverage,fuzzing", "--max-examples", "8"],
-        Depth::Some => ["--phases", "fuzzing", "--max-examples", "3"],
+        Depth::Full => ["--phases", "coverage,fuzzing", "--max-examples", "5"],
+        Depth::Some => ["--phases", "fuzzing", "--max-examples", "2"],
     });
     for path in NOT_CALLED {
         command.args(["--exclude-path", path]);
