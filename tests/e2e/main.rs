@@ -86,3 +86,5 @@ mod scanners_speak_tls;
 mod sticks_are_imported;
 
 mod names_are_readable;
+
+mod attack_suite;
