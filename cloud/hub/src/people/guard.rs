@@ -258,7 +258,7 @@ mod tests {
             ("/list", Need::Right(Right::SeeCases)),
             ("/api/results", Need::Right(Right::SeeCases)),
             ("/api/openapi.json", Need::Known),
-    ("/api/status", Need::Right(Right::SeeStatus)),
+            ("/api/status", Need::Right(Right::SeeStatus)),
             ("/quick-look/a/b/1", Need::Right(Right::SeeImages)),
             ("/models/report", Need::Right(Right::SeeModels)),
             ("/people/01", Need::Right(Right::KeepPeople)),
