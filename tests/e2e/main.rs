@@ -30,6 +30,7 @@ mod line_drops;
 
 mod surroundings_fail;
 
+mod clinic_page_speaks_https;
 mod line_is_seen;
 
 mod results_go_by_stick;
@@ -78,8 +79,12 @@ mod originals_reach_archives;
 
 mod storage_is_promised;
 
+mod audit_reaches_repository;
+
 mod scanners_speak_tls;
 
 mod sticks_are_imported;
 
 mod names_are_readable;
+
+mod attack_suite;

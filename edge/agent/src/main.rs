@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use barefoot_edge::audit::ConsoleAct;
+use barefoot_edge::audit::{ConsoleAct, Form};
 use barefoot_edge::config::Config;
 use barefoot_edge::users::{Roles, Users};
 use barefoot_edge::{
@@ -127,7 +127,12 @@ enum PolicyCommand {
 #[derive(Debug, Subcommand)]
 enum AuditCommand {
     /// Writes all of it into a new file, for barefootctl audit verify. The daemon may run.
-    Export { file: PathBuf },
+    Export {
+        /// As DICOM audit messages (XML) instead, for other systems; they hold no signatures.
+        #[arg(long)]
+        dicom: bool,
+        file: PathBuf,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -180,8 +185,11 @@ fn main() -> ExitCode {
         }
         Some(Command::Enrol) => return done(enrol(&config)),
         Some(Command::Audit {
-            command: AuditCommand::Export { file },
-        }) => return done(audit::export(&config, &file)),
+            command: AuditCommand::Export { dicom, file },
+        }) => {
+            let form = if dicom { Form::Dicom } else { Form::Signed };
+            return done(audit::export(&config, &file, form));
+        }
         Some(Command::Policy { command }) => return done(policy(&config, command)),
         Some(Command::ExportResearch { recipient, folder }) => {
             let tell = |line: &str| println!("{line}");

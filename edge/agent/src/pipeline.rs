@@ -29,6 +29,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use barefoot_audit::Source;
 use barefoot_queue::{Opened, Queue};
 use barefoot_trust::PseudonymKey;
 use tokio::sync::mpsc;
@@ -40,7 +41,7 @@ use crate::addresses::AddressFile;
 use crate::archive::Archive;
 use crate::assess::Assessor;
 use crate::at_rest;
-use crate::audit::{Answering, Audit};
+use crate::audit::{Answering, Audit, PeerLog};
 use crate::carrying::Carrying;
 use crate::case_book::CaseBook;
 use crate::case_index::CaseIndex;
@@ -223,8 +224,16 @@ async fn run_member(
             .map(image_upload::Config::banners)
             .unwrap_or_default(),
     };
-    let deliveries =
-        Deliveries::open(config.deliver.clone(), ae_title, &state, &leave, now_ms()).map_err(in_state)?;
+    let peer_log = PeerLog::new(audit.clone(), cases.clone(), pseudonym_key(&state)?);
+    let deliveries = Deliveries::open(
+        config.deliver.clone(),
+        ae_title,
+        &state,
+        &leave,
+        &peer_log,
+        now_ms(),
+    )
+    .map_err(in_state)?;
     let nodes = deliveries.clone();
     let find = Arc::new(move |ae_title: &str| nodes.route(ae_title));
     let commitment = Commitment::open(state.clone(), find).map_err(in_state)?;
@@ -245,6 +254,7 @@ async fn run_member(
                 pseudonyms: pseudonym_key(&state)?,
                 character_sets: character_sets.clone(),
                 policy: policy.clone(),
+                log: peer_log.clone(),
             };
             let uploads = ImageUploads::open(images, &identity, parts, &cases)
                 .map_err(|source| Error::Images { source })?;
@@ -331,12 +341,18 @@ async fn run_member(
         scanners.clone(),
         clinic_services.answering([Arc::new(storage), Arc::new(commitment.clone())]),
         stored_in,
+        peer_log.clone(),
     )
     .await
     .map_err(|source| Error::FrontDoor { source })?;
     let (dicom, dicom_tls) = (door.plain_addr(), door.tls_addr());
     let importer = config.import.clone().map(|import| -> Arc<dyn ImportDesk> {
-        Arc::new(Importer::new(import, spool.keeper(), shutdown.clone()))
+        Arc::new(Importer::new(
+            import,
+            spool.keeper(),
+            peer_log.clone(),
+            shutdown.clone(),
+        ))
     });
 
     let all_cases = cases.clone();
@@ -423,6 +439,7 @@ async fn run_member(
             source,
         })?;
     let page_address = page.local_addr().map_err(in_state)?;
+    let page_by_tls = page.tls_addr();
     let metrics = match &config.metrics {
         Some(settings) => {
             let bound = Metrics::bind(settings, status.clone(), state.clone(), picture_quality).await;
@@ -440,6 +457,8 @@ async fn run_member(
         .transpose()
         .map_err(in_state)?;
     let of_models = status.clone();
+    let clinic = membership.clinic.clone();
+    let repository = status.audit_repository(config.audit.repository.is_some());
     let parts = link::Parts {
         queue,
         from_hub: from_hub_in,
@@ -461,6 +480,7 @@ async fn run_member(
         ("dicom", dicom),
         ("dicom_tls", dicom_tls),
         ("page", Some(page_address)),
+        ("page_tls", page_by_tls),
         ("metrics", metrics_address),
     ];
     let open: Vec<(&str, SocketAddr)> = ports
@@ -474,8 +494,15 @@ async fn run_member(
     let mut tasks = JoinSet::new();
     // Scanners do not wait for it: what they send meanwhile is kept, and assessed once it is known who answers.
     tasks.spawn(models_of.run(shutdown.clone()));
+    tasks.spawn(audit.clone().tell(
+        config.audit.repository,
+        Source::of_box(clinic.as_str(), &config.dicom.ae_title),
+        Arc::clone(&identity),
+        repository,
+        shutdown.clone(),
+    ));
     tasks.spawn(audit.clone().run(
-        config.audit,
+        config.audit.keep_days,
         Arc::clone(&identity),
         move || Answering {
             model: of_models.model().model.unwrap_or_default(),

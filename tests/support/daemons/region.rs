@@ -178,6 +178,14 @@ impl Region {
         self.configured_hub("zh", page_listen, EMBEDDED, more)
     }
 
+    /// A hub with more tables than it must have; `more` begins within `[page]`. Not started yet.
+    ///
+    /// # Errors
+    /// When its configuration cannot be written.
+    pub fn hub_with(&self, more: &str) -> Result<Hub, Error> {
+        self.configured_hub("en", "127.0.0.1:0", EMBEDDED, more)
+    }
+
     /// A certificate for a clinic, `<clinic>.crt` and `<clinic>.key` in [`Self::pki`].
     ///
     /// # Errors

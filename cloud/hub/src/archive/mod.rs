@@ -16,6 +16,7 @@ mod dicom_search;
 mod enrolments;
 mod federation;
 mod figures;
+mod identities;
 mod images;
 mod lines;
 mod models;
@@ -47,6 +48,7 @@ pub(crate) use federation::{
     Transition, Uploaded,
 };
 pub(crate) use figures::{Agreement, Days, Device, End, Turnaround, WentUp};
+pub(crate) use identities::{AtProvider, IdentityRow, Linked};
 pub(crate) use images::{ImagesHere, NewImageSet, VersionKey};
 pub(crate) use lines::LineRow;
 pub(crate) use models::{ModelRow, PlanRow, ReportRow, TestSetRow};

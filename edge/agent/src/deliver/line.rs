@@ -13,12 +13,15 @@ use super::sending::{Recipient, Trouble, send};
 use super::status::Pulse;
 use super::verdict::Verdict;
 use super::without_identity::Leave;
+use crate::audit::{Action, Actor, Counts, NotWritten, PeerLog};
 use crate::node_status::NodeView;
 use crate::nodes::Route;
 use crate::site_policy::NodeGets;
 use crate::study_folder::{StateDirectory, StudyKey};
 use crate::{backoff, clock, error_chain};
 
+/// Who sends, for the audit log.
+const DELIVER: Actor = Actor::Daemon("deliver");
 /// Instances in one association; further ones take the next.
 const BATCH: usize = 200;
 /// Successes written down together: a crash sends at most these again.
@@ -31,10 +34,17 @@ pub(super) struct Line {
     outbox: Mutex<Outbox>,
     news: Notify,
     pulse: Pulse,
+    log: PeerLog,
 }
 
 impl Line {
-    pub(super) fn new(route: Route, state: StateDirectory, outbox: Outbox, leave: Leave) -> Self {
+    pub(super) fn new(
+        route: Route,
+        state: StateDirectory,
+        outbox: Outbox,
+        leave: Leave,
+        log: PeerLog,
+    ) -> Self {
         Self {
             route,
             leave,
@@ -42,6 +52,7 @@ impl Line {
             outbox: Mutex::new(outbox),
             news: Notify::new(),
             pulse: Pulse::default(),
+            log,
         }
     }
 
@@ -155,6 +166,7 @@ impl Line {
             under: gets,
             verdicts: Vec::new(),
             failing: HashSet::new(),
+            sent: Vec::new(),
         };
         let files: Vec<PathBuf> = if gets == NodeGets::Originals {
             items.iter().map(|item| item.path(&self.state)).collect()
@@ -168,6 +180,11 @@ impl Line {
         {
             tracing::warn!(%error, "Copies without identity cannot be removed yet; the next ones take their place.");
         }
+        let sent = counts(batch.sent.iter());
+        let to = self.route.place();
+        self.log
+            .disclosed(&DELIVER, Action::Delivered, &to, &sent, "")
+            .await;
         outcome
     }
 }
@@ -181,9 +198,29 @@ struct Batch<'a> {
     verdicts: Vec<(Item, Verdict)>,
     /// Studies whose order would be broken by going on with them.
     failing: HashSet<StudyKey>,
+    /// What the node has taken.
+    sent: Vec<Item>,
+}
+
+fn counts<'a>(items: impl Iterator<Item = &'a Item>) -> Counts {
+    let mut counts = Counts::new();
+    for item in items {
+        *counts.entry(item.study.clone()).or_default() += 1;
+    }
+    counts
 }
 
 impl Recipient for Batch<'_> {
+    fn begins(&mut self, indices: &[usize]) -> Result<(), NotWritten> {
+        let going = indices.iter().filter_map(|index| self.items.get(*index));
+        let (line, going) = (self.line, counts(going));
+        let to = line.route.place();
+        tokio::task::block_in_place(|| {
+            line.log
+                .disclose_here(&DELIVER, Action::DeliveryBegun, &to, &going)
+        })
+    }
+
     fn wants(&self, index: usize) -> bool {
         self.line.gets() == self.under
             && self
@@ -197,7 +234,10 @@ impl Recipient for Batch<'_> {
             return;
         };
         match &verdict {
-            Verdict::Sent { .. } => self.line.pulse.sent(clock::now_ms()),
+            Verdict::Sent { .. } => {
+                self.line.pulse.sent(clock::now_ms());
+                self.sent.push(item.clone());
+            }
             Verdict::Retry { reason } | Verdict::RetrySometimes { reason } => {
                 self.failing.insert(item.study.clone());
                 self.line.pulse.failed(reason.clone());

@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::at_rest;
+use crate::audit::PeerLog;
 use crate::clock;
 use crate::node_status::NodeView;
 use crate::nodes::{Node, Route};
@@ -54,6 +55,7 @@ impl Deliveries {
         calling_ae_title: &str,
         state: &StateDirectory,
         leave: &Leave,
+        log: &PeerLog,
         now_ms: i64,
     ) -> io::Result<Self> {
         let open = |node: Node| {
@@ -63,7 +65,13 @@ impl Deliveries {
                 node,
             };
             leave.forget_copies(&route.node.name, state)?;
-            Ok(Line::new(route, state.clone(), outbox, leave.clone()))
+            Ok(Line::new(
+                route,
+                state.clone(),
+                outbox,
+                leave.clone(),
+                log.clone(),
+            ))
         };
         let lines: io::Result<Vec<Line>> = nodes.into_iter().map(open).collect();
         Ok(Self { lines: lines?.into() })

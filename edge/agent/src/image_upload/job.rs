@@ -55,6 +55,8 @@ pub(super) enum Line {
     Under {
         rules: String,
     },
+    /// The audit log has it that this job's images leave.
+    Told,
     /// The small pictures were made, the key image first.
     QuickLook(QuickLookLine),
     /// The hub has committed them.
@@ -126,6 +128,7 @@ pub(super) struct Progress {
     rules: Option<String>,
     quick_look: Option<QuickLookLine>,
     quick_look_sent: bool,
+    told: bool,
     steps: HashMap<String, Step>,
     losses: HashMap<String, usize>,
 }
@@ -172,6 +175,7 @@ impl Progress {
     fn take(&mut self, line: Line) {
         match line {
             Line::Under { rules } => self.rules = Some(rules),
+            Line::Told => self.told = true,
             Line::QuickLook(look) => self.quick_look = Some(look),
             Line::QuickLookSent => self.quick_look_sent = true,
             Line::Ready(image) => {
@@ -195,6 +199,10 @@ impl Progress {
 
     pub(super) fn quick_look(&self) -> Option<&QuickLookLine> {
         self.quick_look.as_ref()
+    }
+
+    pub(super) fn is_told(&self) -> bool {
+        self.told
     }
 
     pub(super) fn is_quick_look_sent(&self) -> bool {

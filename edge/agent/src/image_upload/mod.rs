@@ -36,6 +36,7 @@ use tokio::task::spawn_blocking;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_util::sync::CancellationToken;
 
+use crate::audit::{Action, Actor, Counts, PeerLog};
 use crate::backoff;
 use crate::case_index::CaseIndex;
 use crate::case_log::{self, Entry};
@@ -59,6 +60,14 @@ const CHOSEN_AMONG: usize = 256;
 
 /// A job that failed by its own fault this often is set aside for a person: trying does not cure it.
 const MOST_FAULTS: u32 = 20;
+
+/// Where images go, as the audit log names it.
+const HUB: &str = "hub";
+
+/// Who sends them.
+fn uploader() -> Actor {
+    Actor::Daemon("image_upload")
+}
 
 /// Why images cannot even be tried to be sent.
 #[derive(Debug, thiserror::Error)]
@@ -112,6 +121,7 @@ pub(crate) struct Parts {
     pub(crate) pseudonyms: PseudonymKey,
     pub(crate) character_sets: CharacterSets,
     pub(crate) policy: PolicyHandle,
+    pub(crate) log: PeerLog,
 }
 
 impl ImageUploads {
@@ -151,6 +161,7 @@ impl ImageUploads {
                 policy: parts.policy.clone(),
                 banners: config.banners(),
                 allowance: Arc::new(allowance),
+                log: parts.log,
                 line: tokio::sync::Mutex::default(),
             },
             config,
@@ -305,6 +316,13 @@ impl ImageUploads {
                         "The hub refused an image."
                     );
                 }
+                let images = u64::try_from(result.referenced.len()).unwrap_or(u64::MAX);
+                if let Some(study) = job.study() {
+                    let counts = Counts::from([(study, images)]);
+                    let log = &self.0.sending.log;
+                    log.disclosed(&uploader(), Action::Uploaded, HUB, &counts, "")
+                        .await;
+                }
                 tracing::info!(
                     study = job.study,
                     version = job.version,
@@ -440,6 +458,7 @@ impl ImageUploads {
         };
         let case = self.0.sending.preparation.key.case_of(&study_uid);
         Ok(Some(Version {
+            study: study.clone(),
             case: case.as_str().to_owned(),
             version: job.version,
             instances: self.0.state.instances(&study),

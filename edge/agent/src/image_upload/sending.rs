@@ -22,7 +22,9 @@ use super::job::{HeatMapLine, ImageLine, Line, PictureLine, Progress, QuickLookL
 use super::prepare::Preparation;
 
 use crate::at_rest;
+use crate::audit::{Action, Counts, NotWritten, PeerLog};
 use crate::site_policy::PolicyHandle;
+use crate::study_folder::StudyKey;
 
 /// One call sends so much of an object: a pause for other jobs, a sync at the hub.
 const RANGE_BYTES: u64 = 512 * 1024;
@@ -39,6 +41,7 @@ const MOST_LOSSES: usize = 3;
 /// Where one version's images lie.
 #[derive(Debug, Clone)]
 pub(super) struct Version {
+    pub(super) study: StudyKey,
     /// The case's name outside.
     pub(super) case: String,
     pub(super) version: u32,
@@ -73,6 +76,8 @@ pub(super) enum Error {
     Answer,
     #[error("the work was cut off")]
     Cut,
+    #[error(transparent)]
+    NotWritten(#[from] NotWritten),
 }
 
 impl Error {
@@ -81,7 +86,7 @@ impl Error {
         match self {
             Self::Answer => true,
             Self::Hub { source } => source.is_the_jobs(),
-            Self::Disk { .. } | Self::Cut => false,
+            Self::Disk { .. } | Self::Cut | Self::NotWritten(_) => false,
         }
     }
 
@@ -90,7 +95,7 @@ impl Error {
         match self {
             Self::Hub { source } => source.was_connected(),
             Self::Disk { .. } | Self::Answer => true,
-            Self::Cut => false,
+            Self::Cut | Self::NotWritten(_) => false,
         }
     }
 }
@@ -104,6 +109,7 @@ pub(super) struct Sending {
     pub(super) policy: PolicyHandle,
     pub(super) banners: Vec<Banner>,
     pub(super) allowance: Arc<Allowance>,
+    pub(super) log: PeerLog,
     /// Of the last turn, and when it ended.
     pub(super) line: Mutex<Option<(Connection, Instant)>>,
 }
@@ -157,6 +163,7 @@ impl Sending {
 
 impl Work<'_> {
     async fn turn(&mut self, yields: &(impl Fn() -> bool + Sync)) -> Result<Turn, Error> {
+        self.tell().await?;
         if self.progress.is_quick_look_sent() {
             return self.images(yields).await;
         }
@@ -166,6 +173,19 @@ impl Work<'_> {
         } else {
             Turn::Yielded
         })
+    }
+
+    /// Once for each version, before anything of it leaves.
+    async fn tell(&mut self) -> Result<(), Error> {
+        if self.progress.is_told() {
+            return Ok(());
+        }
+        let images = u64::try_from(self.version.files.len()).unwrap_or(u64::MAX);
+        let counts = Counts::from([(self.version.study.clone(), images)]);
+        let log = &self.sending.log;
+        log.disclose(&super::uploader(), Action::UploadBegun, super::HUB, &counts)
+            .await?;
+        self.note(Line::Told).await
     }
 
     async fn quick_look(&mut self, yields: &(impl Fn() -> bool + Sync)) -> Result<(), Error> {

@@ -277,6 +277,7 @@ impl Site {
             pseudonyms: self.key(),
             character_sets: CharacterSets::default(),
             policy: self.policy.clone(),
+            log: PeerLog::for_tests(self.state.root()),
         };
         ImageUploads::open(config, &TlsIdentity::load(&self.tls).unwrap(), parts, cases).unwrap()
     }

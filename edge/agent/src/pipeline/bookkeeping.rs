@@ -492,6 +492,7 @@ mod tests {
     use barefoot_domain::{ClinicId, Urgency};
 
     use super::*;
+    use crate::audit::PeerLog;
     use crate::pipeline::outgoing::tests::{assessed, book, receipt, small_queue, waiting};
     use crate::reading::tests::report;
     use crate::report_check::tests::unsigned;
@@ -511,6 +512,7 @@ mod tests {
                 "BAREFOOT",
                 &state,
                 &crate::deliver::Leave::everything(),
+                &PeerLog::for_tests(state.root()),
                 1,
             )
             .unwrap(),
@@ -601,6 +603,7 @@ mod tests {
                 "BAREFOOT",
                 &state,
                 &crate::deliver::Leave::everything(),
+                &PeerLog::for_tests(state.root()),
                 1,
             )
             .unwrap(),

@@ -4,6 +4,9 @@ mod accounts;
 mod addresses;
 mod forms;
 mod programs;
+mod provider;
+mod provider_faults;
+mod region_id;
 mod sessions;
 mod sign_in;
 mod signing;
@@ -126,7 +129,7 @@ impl House {
                         "/who",
                         get(|signed: Signed| async move { signed.person.name.clone() }),
                     )
-                    .merge(audit::router(people.audit().clone(), LOOK))
+                    .merge(audit::router(people.audit().clone(), LOOK, None))
             },
         )
         .await

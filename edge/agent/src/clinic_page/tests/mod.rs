@@ -133,6 +133,7 @@ impl Clinic {
         let config = Config {
             listen: (Ipv4Addr::LOCALHOST, 0).into(),
             language: Language::Zh,
+            tls: None,
             sign_in: Some(sign_in),
             idle_minutes: 30,
             utc_offset_minutes: 480,
