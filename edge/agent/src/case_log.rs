@@ -14,6 +14,10 @@ use crate::labels::{ConsentFor, Giver, LabelSource};
 /// Entries of this daemon. A field is only ever added, with a default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a study has a handful of them, and they are read one study at a time"
+)]
 pub(crate) enum Entry {
     /// The study stopped growing; these files are version `version`.
     Settled {
