@@ -91,6 +91,9 @@ const ADDRESSES: &[(&str, &str, Who)] = &[
     ("POST", "/sign-out", Who::Anybody),
 ];
 
+/// What somebody at the box would type to become its first manager.
+const FIRST: [(&str, &str); 3] = [("name", "Evil"), ("pin", "471193"), ("again", "471193")];
+
 /// Methods and addresses as the router's source names them.
 fn routed() -> BTreeSet<(String, String)> {
     let source = include_str!("../../../edge/agent/src/clinic_page/routes.rs");
@@ -183,7 +186,8 @@ async fn every_address_of_the_clinic_page_by_every_role() {
                 request.header("cookie", cookie)
             };
             let request = if *method == "POST" {
-                request.form(&[])
+                // Whole, where a form that is not would be refused for that alone.
+                request.form(if *who == Who::AtTheBox { &FIRST[..] } else { &[] })
             } else {
                 request
             };
