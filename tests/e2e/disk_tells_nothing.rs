@@ -1,5 +1,5 @@
-//! Somebody takes the box's disk: no name, no number and no pixel of a patient is on it in clear, and without the key nothing
-//! of it opens. With the key everything is there.
+//! Somebody takes the box's disk, or the hub's: no name, no number and no pixel of a patient is on it in clear, nor a word of a
+//! report, and without the key nothing of it opens. With the key everything is there.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -8,8 +8,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use barefoot_imaging::{data_set, header, tags, transcode};
-use barefoot_test_support::daemons::EdgeOptions;
+use barefoot_test_support::daemons::{EdgeOptions, Hub};
 use barefoot_test_support::http::get;
+use barefoot_test_support::hub_files::hub_file;
 use barefoot_test_support::scanner::DicomFile;
 use ring::digest::{SHA256, digest};
 
@@ -194,4 +195,48 @@ async fn a_taken_disk_tells_no_name_and_no_pixel() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_taken_disk_tells_no_name_and_no_pixel_under_sm4() {
     a_taken_disk_tells_nothing("sm4-gcm").await;
+}
+
+/// The same of a hub that runs and has images: nothing that was `said`, and no picture. It runs again at the end.
+pub(crate) async fn a_hubs_disk_tells_nothing(hub: &mut Hub, said: &[&str]) {
+    let state = hub.state().to_owned();
+    let is_picture = |bytes: &[u8]| {
+        bytes.get(128..132) == Some(b"DICM")
+            || bytes.starts_with(b"\xff\xd8\xff")
+            || bytes.starts_with(b"\x89PNG")
+    };
+    let tells = || {
+        let files = files_below(&state).into_iter();
+        let telling = files.filter(|path| {
+            let bytes = fs::read(path).unwrap();
+            let holds = |text: &&str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+            is_picture(&bytes) || said.iter().any(|text| holds(text))
+        });
+        telling.collect::<Vec<_>>()
+    };
+    assert_eq!(tells(), Vec::<PathBuf>::new(), "while it runs");
+    hub.stop().await.unwrap();
+    assert_eq!(tells(), Vec::<PathBuf>::new());
+    let kept = files_below(&state.join("images"));
+    let opened = kept.iter().map(|path| hub_file(&state, path).unwrap());
+    assert!(2 <= opened.filter(|bytes| is_picture(bytes)).count(), "{kept:?}");
+
+    let (key, away) = (
+        state.join("identity/hub.key"),
+        state.with_file_name("hub-key-elsewhere"),
+    );
+    fs::rename(&key, &away).unwrap();
+    let before = contents(&state);
+    let ended = hub.run_to_end(&[], Duration::from_secs(60)).await.unwrap();
+    assert!(!ended.success());
+    let log = hub.log();
+    assert!(
+        log.contains("hub.key is missing") && log.contains("bring it back"),
+        "{log}"
+    );
+    assert!(before == contents(&state), "something changed");
+    fs::rename(&away, &key).unwrap();
+    let rotated = hub.ask(&["rotate-hub-key"]).unwrap();
+    assert!(rotated.status.success(), "{}", text(&rotated));
+    hub.start().await.unwrap();
 }

@@ -10,6 +10,7 @@ use barefoot_test_support::phantom::{Chest, Size};
 use barefoot_test_support::scanner::DicomFile;
 use serde_json::{Value, json};
 
+use crate::disk_tells_nothing::a_hubs_disk_tells_nothing;
 use crate::nodes::free_port;
 use crate::peers::{peer, run};
 use crate::person_at_browser::Browser;
@@ -310,6 +311,10 @@ async fn from_the_scanner_to_the_report_beside_the_patient() {
     assert_eq!(verified["status"], 200, "{verified}");
     says(&verified, &["签名有效"]);
     room.browser.is_content();
+
+    a_hubs_disk_tells_nothing(&mut room.story.hub, &[DESCRIPTION, IMPRESSION, ADVICE]).await;
+    let page = room.see(LI, &format!("/reports/{report}"), "");
+    says(&page, &[DESCRIPTION, IMPRESSION]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

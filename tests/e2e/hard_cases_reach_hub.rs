@@ -8,6 +8,7 @@ use barefoot_imaging::data_set::{self, Coding, Content, DataSet, Element, Limits
 use barefoot_imaging::tags::{self, Tag};
 use barefoot_imaging::{deidentify, header, transcode};
 use barefoot_test_support::daemons::{Edge, EdgeOptions};
+use barefoot_test_support::hub_files::hub_images;
 use barefoot_test_support::phantom::{Chest, Size};
 use barefoot_test_support::scanner::{DicomFile, Scanner};
 use barefoot_test_support::wait::wait_for;
@@ -62,9 +63,7 @@ fn objects(story: &Story) -> Vec<PathBuf> {
 }
 
 fn objects_of(story: &Story, clinic: &str) -> Vec<PathBuf> {
-    let folder = story.hub.state().join("images").join(clinic).join("objects");
-    let is_dicom = |path: &PathBuf| fs::read(path).unwrap().get(128..132) == Some(b"DICM");
-    files(&folder).into_iter().filter(is_dicom).collect()
+    hub_images(story.hub.state(), clinic).unwrap()
 }
 
 /// The native pixels of an object, whatever it is compressed by.

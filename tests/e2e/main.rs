@@ -30,9 +30,12 @@ mod line_drops;
 
 mod surroundings_fail;
 
+mod clinic_page_speaks_https;
 mod line_is_seen;
 
 mod results_go_by_stick;
+
+mod what_leaves;
 
 mod processes_are_killed;
 
@@ -75,6 +78,8 @@ mod federated_rounds;
 mod originals_reach_archives;
 
 mod storage_is_promised;
+
+mod audit_reaches_repository;
 
 mod scanners_speak_tls;
 

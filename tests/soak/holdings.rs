@@ -1,8 +1,7 @@
 //! What lies at the hub and at the boxes, read past the programs that wrote it where that is possible.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, ensure};
@@ -10,6 +9,7 @@ use barefoot_imaging::data_set::{self, Limits};
 use barefoot_imaging::{header, tags, transcode};
 use barefoot_test_support::daemons::Edge;
 use barefoot_test_support::http::get_json;
+use barefoot_test_support::hub_files::hub_images;
 use ring::digest::{SHA256, digest};
 
 const EXPLICIT_LITTLE_ENDIAN: &str = "1.2.840.10008.1.2.1";
@@ -88,11 +88,7 @@ pub(crate) async fn cases(edge: &Edge) -> anyhow::Result<BTreeMap<String, Case>>
 /// SHA-256 of the native pixels of every image the hub keeps of a clinic.
 pub(crate) fn pictures(hub: &Path, clinic: &str) -> anyhow::Result<BTreeSet<Vec<u8>>> {
     let mut found = BTreeSet::new();
-    let folder = hub.join("images").join(clinic).join("objects");
-    for path in files(&folder)? {
-        if fs::read(&path)?.get(128..132) != Some(b"DICM") {
-            continue;
-        }
+    for path in hub_images(hub, clinic)? {
         let read = header::read_header(&path)?;
         let native = transcode::transcode(&path, &read, EXPLICIT_LITTLE_ENDIAN)?;
         let limits = Limits {
@@ -105,23 +101,6 @@ pub(crate) fn pictures(hub: &Path, clinic: &str) -> anyhow::Result<BTreeSet<Vec<
             .value(tags::PIXEL_DATA)
             .context("an image has pixels")?;
         found.insert(digest(&SHA256, pixels).as_ref().to_vec());
-    }
-    Ok(found)
-}
-
-fn files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    let entries = match fs::read_dir(folder) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(found),
-        other => other?,
-    };
-    for entry in entries {
-        let path = entry?.path();
-        if path.is_dir() {
-            found.append(&mut files(&path)?);
-        } else {
-            found.push(path);
-        }
     }
     Ok(found)
 }

@@ -35,6 +35,8 @@ pub mod surroundings;
 
 pub mod daemons;
 
+pub mod hub_files;
+
 pub mod bundle;
 
 pub mod federation;

@@ -12,7 +12,8 @@ use clap::Subcommand;
 use futures_util::TryStreamExt;
 
 use crate::archive::{self, Archive};
-use crate::audit::{self, Action, Actor, Audit, Entry, Object, export};
+use crate::at_rest::{self, Vault};
+use crate::audit::{self, Action, Actor, Audit, Entry, Form, Object, export};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::people::{
@@ -29,6 +30,19 @@ pub enum PersonCommand {
     List,
     /// Takes an account out of use: its sessions end at once.
     Disable {
+        /// The sign-in name.
+        name: String,
+    },
+    /// Links an account with one at the sign-in provider ([people.oidc]).
+    Link {
+        /// The sign-in name.
+        name: String,
+        /// The provider's number for the person: its claim `sub`.
+        #[arg(long)]
+        subject: String,
+    },
+    /// Takes the link away; sessions that began at the provider end at once.
+    Unlink {
         /// The sign-in name.
         name: String,
     },
@@ -95,6 +109,9 @@ pub enum TokenCommand {
 pub enum AuditCommand {
     /// Writes the whole log, signed, to a new file; `barefootctl audit verify` checks it.
     Export {
+        /// As DICOM audit messages (XML) instead, for other systems; they hold no signatures.
+        #[arg(long)]
+        dicom: bool,
         /// The file; it must not exist.
         file: PathBuf,
     },
@@ -107,6 +124,8 @@ pub enum Error {
     Identity { source: barefoot_trust::Error },
     #[error("the state directory is not usable")]
     State { source: state::Error },
+    #[error("what the hub keeps cannot be opened")]
+    AtRest { source: at_rest::Error },
     #[error("the archive is not usable")]
     Archive { source: archive::Error },
     #[error("the account was not made or changed")]
@@ -169,7 +188,9 @@ impl Console {
         let identity = TlsIdentity::load(&config.tls).map_err(|source| Error::Identity { source })?;
         // The first account is made before the hub ever ran.
         StateDirectory::make(&config.directory).map_err(|source| Error::State { source })?;
-        let archive = Archive::open(&database_of(&config.directory))
+        let vault = Vault::open(&config.directory, &config.at_rest);
+        let vault = Arc::new(vault.map_err(|source| Error::AtRest { source })?);
+        let archive = Archive::open(&database_of(&config.directory), vault)
             .await
             .map_err(|source| Error::Archive { source })?;
         Ok(Self {
@@ -232,6 +253,19 @@ pub async fn person(config: &Config, command: PersonCommand) -> Result<String, E
             let person = people.by_name(&name).await?;
             people.disable(Actor::Console, &person).await?;
             format!("{} is disabled; all sessions have ended.", person.name)
+        }
+        PersonCommand::Link { name, subject } => {
+            let person = people.by_name(&name).await?;
+            people.link(Actor::Console, &person.id, &subject).await?;
+            format!(
+                "{} is linked; the first sign-in by the provider asks for the password and a code once.",
+                person.name
+            )
+        }
+        PersonCommand::Unlink { name } => {
+            let person = people.by_name(&name).await?;
+            people.unlink(Actor::Console, &person.id).await?;
+            format!("{} is no longer linked.", person.name)
         }
         PersonCommand::Reset { name } => {
             let person = people.by_name(&name).await?;
@@ -302,21 +336,22 @@ pub async fn token(config: &Config, command: TokenCommand) -> Result<String, Err
 /// # Errors
 /// As [`person`], or when the file exists or cannot be written.
 pub async fn audit(config: &Config, command: AuditCommand) -> Result<String, Error> {
-    let AuditCommand::Export { file } = command;
+    let AuditCommand::Export { dicom, file } = command;
+    let form = if dicom { Form::Dicom } else { Form::Signed };
     let console = Console::open(config).await?;
     let audit = Audit::new(console.archive.clone(), Arc::clone(&console.identity));
     let entry = Entry::new(Actor::Console, Action::Export, Object::subject("audit"));
     let recorded = audit.record(entry).await;
     recorded.map_err(|source| Error::Archive { source })?;
-    write(audit, &file).await?;
+    write(audit, form, &file).await?;
     console.archive.close().await;
-    Ok(format!(
-        "Wrote {}. `barefootctl audit verify` checks it.",
-        file.display()
-    ))
+    Ok(match form {
+        Form::Signed => format!("Wrote {}. `barefootctl audit verify` checks it.", file.display()),
+        Form::Dicom => format!("Wrote {}.", file.display()),
+    })
 }
 
-async fn write(audit: Audit, path: &Path) -> Result<(), Error> {
+async fn write(audit: Audit, form: Form, path: &Path) -> Result<(), Error> {
     let failed = |source| Error::Write {
         path: path.display().to_string(),
         source,
@@ -327,7 +362,7 @@ async fn write(audit: Audit, path: &Path) -> Result<(), Error> {
         .mode(0o600)
         .open(path)
         .map_err(failed)?;
-    let pieces = export(audit).await?;
+    let pieces = export(audit, form).await?;
     tokio::pin!(pieces);
     while let Some(piece) = pieces.try_next().await? {
         file.write_all(piece.as_bytes()).map_err(failed)?;

@@ -6,6 +6,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use barefoot_domain::ClinicId;
 use barefoot_trust::{MAX_SEALED_BYTES, Purpose, SealError, Signer, TlsIdentity};
@@ -13,6 +14,7 @@ use barefoot_wire::{ReceiptOutcome, Receipts, decode_carried_results, encode_car
 use time::OffsetDateTime;
 
 use crate::archive::{self, Archive};
+use crate::at_rest::{self, Vault};
 use crate::changes::Changes;
 use crate::config::Config;
 use crate::dispatch::Dispatch;
@@ -29,6 +31,8 @@ pub const RECEIPTS_ENDING: &str = "receipts";
 pub enum Error {
     #[error("the certificate settings under [tls] are not usable")]
     Identity { source: barefoot_trust::Error },
+    #[error("what the hub keeps cannot be opened")]
+    AtRest { source: at_rest::Error },
     #[error("the archive is not usable")]
     Archive { source: archive::Error },
     #[error("there is no database yet at {path}: start the hub once")]
@@ -73,7 +77,9 @@ pub async fn run(config: &Config, files: &[PathBuf], mut tell: impl FnMut(&Impor
             path: database.display().to_string(),
         });
     }
-    let archive = Archive::open(&database)
+    let vault = Vault::open(&config.directory, &config.at_rest);
+    let vault = Arc::new(vault.map_err(|source| Error::AtRest { source })?);
+    let archive = Archive::open(&database, vault)
         .await
         .map_err(|source| Error::Archive { source })?;
     let changes = Changes::new();

@@ -19,6 +19,7 @@
 //! `revocation` knows whose certificates are not let in any more; every port that asks for one asks it.
 //! `people` knows who works here and may do what, `audit` keeps who did what. `openapi` is the table of all addresses.
 
+pub mod at_rest;
 pub mod config;
 mod shutdown;
 mod state;
@@ -59,7 +60,6 @@ pub mod import_queue;
 
 mod changes;
 mod clock;
-mod half_open;
 mod places;
 mod seldom;
 

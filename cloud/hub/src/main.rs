@@ -3,12 +3,12 @@
 mod logging;
 mod service_manager;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use barefoot_hub::console::{self, AuditCommand, PersonCommand, TokenCommand};
-use barefoot_hub::{Config, Shutdown, import_queue, viewer_assets};
+use barefoot_hub::{Config, Shutdown, at_rest, import_queue, viewer_assets};
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -47,6 +47,12 @@ enum Command {
     /// The audit log.
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Gives the hub a new key for what it keeps. The daemon must not run.
+    RotateHubKey {
+        /// Where the new key is written. Needed where the key is a systemd credential, which then must be made anew of it.
+        #[arg(long, value_name = "FILE")]
+        into: Option<PathBuf>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -62,6 +68,7 @@ fn main() -> ExitCode {
         Some(Command::Person(command)) => say(console::person(&config, command)),
         Some(Command::Token(command)) => say(console::token(&config, command)),
         Some(Command::Audit(command)) => say(console::audit(&config, command)),
+        Some(Command::RotateHubKey { into }) => rotate(&config, into.as_deref()),
         None => serve(config),
     };
     done.map_or_else(|error| end(&error, 1), |()| ExitCode::SUCCESS)
@@ -75,6 +82,12 @@ fn end(error: &anyhow::Error, code: u8) -> ExitCode {
 #[tokio::main]
 async fn say(done: impl Future<Output = Result<String, console::Error>>) -> anyhow::Result<()> {
     println!("{}", done.await?);
+    Ok(())
+}
+
+fn rotate(config: &Config, into: Option<&Path>) -> anyhow::Result<()> {
+    let keys = at_rest::rotate(&config.directory, &config.at_rest, into)?;
+    println!("The hub has a new key; {keys} keys are sealed with it. Copy it to where its backup is kept.");
     Ok(())
 }
 

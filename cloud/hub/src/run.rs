@@ -2,9 +2,11 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use barefoot_audit::Standing;
 use barefoot_trust::TlsIdentity;
 
 use crate::archive::{self, Archive};
+use crate::at_rest::{self, Vault};
 use crate::audit::{self, Audit};
 use crate::changes::Changes;
 use crate::chunks::{self, ChunkStore};
@@ -42,6 +44,11 @@ pub enum Error {
     State {
         #[from]
         source: state::Error,
+    },
+    #[error("what the hub keeps cannot be opened")]
+    AtRest {
+        #[from]
+        source: at_rest::Error,
     },
     #[error("the archive is not usable")]
     Archive {
@@ -115,7 +122,9 @@ enum Line {
 pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send) -> Result<(), Error> {
     let identity = Arc::new(TlsIdentity::load(&config.tls)?);
     let directory = StateDirectory::open(&config.directory)?;
-    let archive = Archive::open(&directory.database()).await?;
+    let vault = Arc::new(Vault::open(&config.directory, &config.at_rest)?);
+    say_where_the_key_is(&vault);
+    let archive = Archive::open(&directory.database(), Arc::clone(&vault)).await?;
     let changes = Changes::new();
     let connection = match config.mqtt {
         Mqtt::Embedded(_) => Connection::Seen,
@@ -209,7 +218,13 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
     };
     let images = match &config.images {
         Some(images) => {
-            let store = ImageStore::open(images, directory.images(), archive.clone(), changes.clone())?;
+            let store = ImageStore::open(
+                images,
+                directory.images(),
+                vault,
+                archive.clone(),
+                changes.clone(),
+            )?;
             let tls = identity.server_config()?;
             let port =
                 image_store::Listener::bind(images, tls, revocations.clone(), shutdown.clone()).await?;
@@ -218,6 +233,13 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
         None => None,
     };
     let audit = Audit::new(archive.clone(), Arc::clone(&identity));
+    let of_hub = |action| audit::Entry::new(audit::Actor::Hub("hub"), action, audit::Object::none());
+    let started = format!("version {}", env!("CARGO_PKG_VERSION"));
+    audit
+        .record(of_hub(audit::Action::Start).details(&started))
+        .await?;
+    let repository = Standing::default();
+    let told = config.audit_repository.is_some().then(|| repository.clone());
     let people = config.people.clone().map(|settings| {
         People::new(
             archive.clone(),
@@ -227,7 +249,11 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
             Clock::system(),
         )
     });
-    let people = people.transpose().map_err(|source| Error::People {
+    let usable = people.transpose().and_then(|people| {
+        people.as_ref().map_or(Ok(()), People::check_provider)?;
+        Ok(people)
+    });
+    let people = usable.map_err(|source| Error::People {
         source: source.into(),
     })?;
     // The case pages look up images by the same index, with or without DICOMweb's addresses.
@@ -248,6 +274,7 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
                 archive: archive.clone(),
                 presence: presence.clone(),
                 images: images.as_ref().map(|(_, store)| store.clone()),
+                audit_repository: told.clone(),
             };
             Some(Metrics::bind(settings, sources, shutdown.clone()).await?)
         }
@@ -294,7 +321,7 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
     if let Some(people) = &people {
         pages = pages
             .merge(people::router(people.clone(), web.look()))
-            .merge(audit::router(people.audit().clone(), web.look()));
+            .merge(audit::router(people.audit().clone(), web.look(), told));
     }
     let mut addresses = BTreeMap::<&'static str, SocketAddr>::from([("page", web.address())]);
     if let Line::Embedded(endpoint) = &line {
@@ -320,6 +347,14 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
     let mut line = tokio::spawn(line.run());
     let mut committer = tokio::spawn(committer.with_worklist(worklist.clone()).run());
     let mut page = tokio::spawn(web.run(pages, people));
+    let last_word = audit.clone();
+    let mut telling = tokio::spawn(audit::tell(
+        audit.clone(),
+        config.audit_repository.clone(),
+        Arc::clone(&identity),
+        repository,
+        shutdown.clone(),
+    ));
     let mut audit = tokio::spawn(audit.run(shutdown.clone()));
     let mut revocations = tokio::spawn(revocations.run(shutdown.clone()));
     let mut driver = tokio::spawn(driver.run());
@@ -366,6 +401,7 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
         _ = &mut revocations => Err(Error::Stopped { part: "the reading of revocations" }),
         _ = &mut retention => Err(Error::Stopped { part: "the forgetting of duplicates" }),
         _ = &mut audit => Err(Error::Stopped { part: "the signing of the audit log" }),
+        _ = &mut telling => Err(Error::Stopped { part: "the telling of the audit log" }),
         _ = &mut page => Err(Error::Stopped { part: "the pages" }),
     };
     let ended = if shutdown.is_triggered() { Ok(()) } else { ended };
@@ -387,16 +423,41 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
         &mut workitems,
         &mut revocations,
         &mut retention,
+        &mut telling,
         &mut page,
     ] {
         finish(part).await;
     }
     // Last: what the others did at the end stands under it.
     finish(&mut audit).await;
+    say_the_last_word(&last_word, of_hub(audit::Action::Stop)).await;
     archive.close().await;
     drop(published);
     tracing::info!("The hub has stopped.");
     ended
+}
+
+/// The hub's end, signed.
+async fn say_the_last_word(audit: &Audit, stop: audit::Entry) {
+    let said = async {
+        audit.record(stop).await?;
+        audit.sign_head(false).await
+    };
+    if let Err(error) = said.await {
+        tracing::error!(%error, "The hub's end is not in the audit log.");
+    }
+}
+
+fn say_where_the_key_is(vault: &Vault) {
+    let place = vault.key_place();
+    if vault.is_key_beside() {
+        tracing::warn!(
+            place,
+            "The key of what the hub keeps lies beside it: whoever takes the whole disk can read it. See OPERATING.md, The hub's key."
+        );
+    } else {
+        tracing::info!(place, "What the hub keeps is sealed.");
+    }
 }
 
 /// Waits for a part that may have ended before; each has its own time limit for the shutdown.

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use barefoot_http::HalfOpen;
 use barefoot_trust::{Peer, peer_of};
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
@@ -14,7 +15,6 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::Shutdown;
-use crate::half_open::HalfOpen;
 use crate::places::{Place, Places};
 use crate::revocation::{Admission, Revocations, Revoked};
 

@@ -18,6 +18,7 @@ import hashlib
 import importlib
 import json
 import re
+import sys
 import tempfile
 import tomllib
 from pathlib import Path
@@ -28,6 +29,10 @@ import onnxruntime as ort
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from PIL import Image
+
+# What the product does before the graph is written once, beside the training of the bundle that comes with it.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "training"))
+from prepare import even_contrast, lung_field as seen  # noqa: E402
 
 TOLERANCE = 0.01
 KINDS = {".png", ".jpg", ".jpeg"}
@@ -52,13 +57,15 @@ class Form:
     def __init__(self, draft, head):
         self.before, self.own, self.output = draft["preprocessing"], draft.get("input", {}), draft["output"]
         self.findings, self.head = draft["finding"], head
-        if {"crop", "contrast_floor"} & set(self.before):
-            raise SystemExit("crop and contrast_floor are not known to this script: prepare the pictures first")
 
     def tensor(self, picture):
         """A grey picture (levels within 0 and 1) as the graph takes it, with the batch's axis."""
         size = (self.before["width"], self.before["height"])
+        if "crop" in self.before:
+            picture = np.ascontiguousarray(seen(picture, self.before["crop"]))
         plane = np.asarray(Image.fromarray(picture, mode="F").resize(size, Image.BILINEAR))
+        if "contrast_floor" in self.before:
+            plane = even_contrast(plane, self.before["contrast_floor"])
         plane = (plane - self.before["mean"]) / self.before["std"]
         channels = self.own.get("channels", 1)
         mean = np.broadcast_to(np.asarray(self.own.get("mean", 0.0), np.float32), channels)

@@ -1,14 +1,18 @@
 //! Serves a router over HTTP/1.1 to whoever connects, within limits: a caller who is slow, silent or many costs a fixed
 //! amount and keeps nobody else out.
 
+mod half_open;
 mod seats;
 mod serve;
 mod slow_body;
+mod tls_lines;
 
 use std::time::Duration;
 
+pub use half_open::{HalfOpen, Place};
 pub use serve::serve;
 pub use slow_body::SlowBody;
+pub use tls_lines::TlsLines;
 
 /// How much a port takes.
 #[derive(Debug, Clone, Copy)]

@@ -11,6 +11,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use time::{Duration, OffsetDateTime};
 use x509_parser::prelude::{FromDer, X509Certificate};
+use zeroize::Zeroizing;
 
 use crate::enrolment::to_pem;
 use crate::{Error, Person, Role, files, tls};
@@ -111,15 +112,22 @@ impl Authority {
     /// # Errors
     /// When `directory` holds no authority made by [`Authority::create`] and its like.
     pub fn load(directory: &Path) -> Result<Self, Error> {
-        let text = |name: &str| {
-            let path = directory.join(name);
-            fs::read_to_string(&path).map_err(|source| Error::Read {
+        Self::load_with_key(directory, &directory.join(KEY_FILE))
+    }
+
+    /// As [`Self::load`], with the key kept apart, as a systemd credential for instance.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_with_key(directory: &Path, key: &Path) -> Result<Self, Error> {
+        let text = |path: &Path| {
+            fs::read_to_string(path).map_err(|source| Error::Read {
                 path: path.display().to_string(),
                 source,
             })
         };
-        let trusted_pem = text(CERTIFICATE_FILE)?;
-        let key = KeyPair::from_pem(&text(KEY_FILE)?).map_err(issue)?;
+        let trusted_pem = text(&directory.join(CERTIFICATE_FILE))?;
+        let key = KeyPair::from_pem(&Zeroizing::new(text(key)?)).map_err(issue)?;
         let own = CertificateDer::from_pem_slice(trusted_pem.as_bytes()).map_err(|_| Error::Certificate)?;
         let issuer = Issuer::from_ca_cert_der(&own, key).map_err(issue)?;
         Ok(Self {

@@ -62,7 +62,7 @@ pub struct EdgeOptions {
     pub model: String,
     /// More lines of `[link]`.
     pub link: String,
-    /// More tables of the site file: `[services]`, `[privacy]`, `[releases]`.
+    /// More tables of the site file: `[services]`, `[releases]`.
     pub more: String,
 }
 
@@ -421,6 +421,26 @@ fn site_text(clinic: &str, hub: &str, options: &EdgeOptions, state: &Path, tls: 
         page = text(&options.page_listen),
         language = text(options.language),
     )
+}
+
+impl Edge {
+    /// Gives the box this policy; running or not. More may leave by it than before.
+    ///
+    /// # Errors
+    /// When the box does not take it.
+    pub fn set_policy(&self, text: &str) -> Result<(), Error> {
+        let file = self.config().with_file_name("policy.toml");
+        write(&file, text)?;
+        let asked = self.ask(&["policy", "set", &file.display().to_string(), "--loosen"])?;
+        if asked.status.success() {
+            return Ok(());
+        }
+        Err(Error::Ended {
+            name: "barefoot-edge policy set".to_owned(),
+            status: asked.status,
+            log: String::from_utf8_lossy(&asked.stderr).into_owned(),
+        })
+    }
 }
 
 impl Deref for Hub {

@@ -1,8 +1,9 @@
 use barefoot_domain::{Call, QualityGrade, Urgency};
 use barefoot_wire::{MadeBy, StudyResult, encode_result};
-use sqlx::{Sqlite, Transaction};
 
+use super::step::Step;
 use super::{Archive, Arrival, Error, Outcome};
+use crate::at_rest::Column;
 
 impl Archive {
     /// Commits `arrivals` and counts `refused` in one transaction; outcomes stand in the order of the arrivals.
@@ -24,7 +25,7 @@ impl Archive {
         refused: u64,
         now_ms: i64,
     ) -> Result<Vec<Outcome>, sqlx::Error> {
-        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let mut transaction = self.step().await?;
         let mut tally = Tally {
             refused,
             ..Tally::default()
@@ -46,7 +47,7 @@ impl Archive {
 }
 
 async fn store(
-    transaction: &mut Transaction<'static, Sqlite>,
+    transaction: &mut Step,
     arrival: &Arrival,
     now_ms: i64,
     tally: &mut Tally,
@@ -59,6 +60,7 @@ async fn store(
             .fetch_optional(&mut **transaction)
             .await?;
     if let Some(earlier) = earlier {
+        let earlier = transaction.unseal(Column::Result, earlier)?;
         return Ok(if is_same(&earlier, &body, &arrival.result) {
             Outcome::Duplicate
         } else {
@@ -74,6 +76,9 @@ async fn store(
     .bind(arrival.result.version)
     .fetch_optional(&mut **transaction)
     .await?;
+    let same_version = same_version
+        .map(|earlier| transaction.unseal(Column::Result, earlier))
+        .transpose()?;
     let differs = |earlier: &Vec<u8>| !is_same(earlier, &body, &arrival.result);
     if same_version.as_ref().is_some_and(differs) {
         return Ok(Outcome::VersionTaken);
@@ -99,7 +104,7 @@ fn is_same(earlier: &[u8], body: &[u8], result: &StudyResult) -> bool {
 }
 
 async fn insert_envelope(
-    transaction: &mut Transaction<'static, Sqlite>,
+    transaction: &mut Step,
     arrival: &Arrival,
     body: &[u8],
     carries_result: bool,
@@ -115,7 +120,7 @@ async fn insert_envelope(
     .bind(i64::try_from(arrival.sequence).unwrap_or(i64::MAX))
     .bind(arrival.sent_at_ms)
     .bind(now_ms)
-    .bind(body)
+    .bind(transaction.seal(Column::Result, body)?)
     .bind(arrival.clock_offset_ms)
     .bind(carries_result)
     .execute(&mut **transaction)
@@ -123,11 +128,7 @@ async fn insert_envelope(
     Ok(())
 }
 
-async fn insert_result(
-    transaction: &mut Transaction<'static, Sqlite>,
-    arrival: &Arrival,
-    now_ms: i64,
-) -> Result<(), sqlx::Error> {
+async fn insert_result(transaction: &mut Step, arrival: &Arrival, now_ms: i64) -> Result<(), sqlx::Error> {
     let result = &arrival.result;
     let assessment = &result.assessment;
     let number: i64 = sqlx::query_scalar(
@@ -190,7 +191,7 @@ struct Tally {
 }
 
 impl Tally {
-    async fn save(&self, transaction: &mut Transaction<'static, Sqlite>) -> Result<(), sqlx::Error> {
+    async fn save(&self, transaction: &mut Step) -> Result<(), sqlx::Error> {
         for (name, added) in [
             ("envelopes", self.envelopes),
             ("results", self.results),

@@ -2,6 +2,7 @@ use barefoot_domain::{ClinicId, Correction};
 use barefoot_wire::v1;
 
 use super::{Archive, Error};
+use crate::at_rest::Column;
 
 /// Most messages for one clinic that are looked at at once; the rest follow as these are receipted.
 const BATCH: i64 = 64;
@@ -35,7 +36,7 @@ impl Archive {
 
     async fn try_record_correction(&self, new: &NewCorrection<'_>) -> Result<bool, sqlx::Error> {
         let correction = new.correction;
-        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let mut transaction = self.step().await?;
         let known: Option<i64> = sqlx::query_scalar(
             "SELECT r.number FROM results r JOIN findings f ON f.result = r.number \
              WHERE r.clinic = ? AND r.case_id = ? AND r.version = ? AND f.code = ?",
@@ -53,7 +54,7 @@ impl Archive {
             .bind(new.clinic.as_str())
             .bind(&new.message.envelope_id)
             .bind(correction.recorded_at_ms)
-            .bind(&new.message.envelope)
+            .bind(transaction.seal(Column::Outgoing, &new.message.envelope)?)
             .execute(&mut *transaction)
             .await?;
         sqlx::query(
@@ -86,14 +87,15 @@ impl Archive {
         .fetch_all(&self.pool)
         .await
         .map_err(|source| Error::Query { source })?;
-        Ok(rows
-            .into_iter()
-            .map(|(envelope_id, envelope, kind)| Waiting {
-                envelope_id,
-                envelope,
-                kind: v1::Kind::try_from(kind).unwrap_or_default(),
+        rows.into_iter()
+            .map(|(envelope_id, envelope, kind)| {
+                Ok(Waiting {
+                    envelope_id,
+                    envelope: self.unseal(Column::Outgoing, envelope)?,
+                    kind: v1::Kind::try_from(kind).unwrap_or_default(),
+                })
             })
-            .collect())
+            .collect()
     }
 
     /// The clinics that have something to hear.
@@ -118,7 +120,7 @@ impl Archive {
         now_ms: i64,
     ) -> Result<(), Error> {
         let write = async {
-            let mut step = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+            let mut step = self.step().await?;
             let settled = sqlx::query(
                 "UPDATE outgoing SET settled_at_ms = ?, refused = ? \
                  WHERE clinic = ? AND envelope_id = ? AND settled_at_ms IS NULL",

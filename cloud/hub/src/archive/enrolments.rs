@@ -8,6 +8,7 @@ use sqlx::{Row, Sqlite, Transaction};
 use super::audit::append_in;
 use super::people::{commit, query};
 use super::{Archive, Error};
+use crate::at_rest::Column;
 use crate::audit::Entry;
 
 pub(crate) type Hash = [u8; 32];
@@ -83,7 +84,7 @@ impl Archive {
             )
             .bind(new.id.as_slice())
             .bind(new.clinic.as_str())
-            .bind(new.secret.as_slice())
+            .bind(self.seal(Column::EnrolmentSecret, new.secret.as_slice())?)
             .bind(new.by)
             .bind(now_ms)
             .bind(new.expires_at_ms)
@@ -122,7 +123,8 @@ impl Archive {
         .fetch_optional(&self.pool)
         .await
         .map_err(query)?;
-        row.map(|row| code_of(&row)).transpose()
+        row.map(|row| code_of(&row, |sealed| self.unseal(Column::EnrolmentSecret, sealed)))
+            .transpose()
     }
 
     /// The code is used: the clinic's box is the one with this certificate. `false`, and nothing changed, when the code is not
@@ -320,7 +322,10 @@ async fn put_certificate(
     Ok(put.rows_affected() != 0)
 }
 
-fn code_of(row: &SqliteRow) -> Result<CodeRow, Error> {
+fn code_of(
+    row: &SqliteRow,
+    unseal: impl FnOnce(Vec<u8>) -> Result<Vec<u8>, Error>,
+) -> Result<CodeRow, Error> {
     let secret: Option<Vec<u8>> = row.try_get("secret").map_err(query)?;
     let ended: Option<String> = row.try_get("ended").map_err(query)?;
     let state = match ended.as_deref() {
@@ -333,7 +338,7 @@ fn code_of(row: &SqliteRow) -> Result<CodeRow, Error> {
     };
     Ok(CodeRow {
         clinic: clinic_of(row)?,
-        secret: secret.map(hash).transpose()?,
+        secret: secret.map(|sealed| hash(unseal(sealed)?)).transpose()?,
         expires_at_ms: row.try_get("expires_at_ms").map_err(query)?,
         state,
     })

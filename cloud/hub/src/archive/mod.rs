@@ -3,6 +3,8 @@
 //! SQLite with WAL and `synchronous = FULL`: a commit that returned survives a power cut. Each part
 //! of the hub has its table names and calls in a submodule of its own, so that another database is a second set of
 //! these. A write that decides is one immediate transaction; short ones wait for each other.
+//!
+//! Columns with what people wrote, or what says something of a patient, are sealed.
 
 mod alarms;
 mod audit;
@@ -14,6 +16,7 @@ mod dicom_search;
 mod enrolments;
 mod federation;
 mod figures;
+mod identities;
 mod images;
 mod lines;
 mod models;
@@ -26,6 +29,7 @@ mod rollouts;
 mod schema;
 mod secrets;
 mod sessions;
+mod step;
 mod workitems;
 
 pub(crate) use alarms::Alarm;
@@ -44,6 +48,7 @@ pub(crate) use federation::{
     Transition, Uploaded,
 };
 pub(crate) use figures::{Agreement, Days, Device, End, Turnaround, WentUp};
+pub(crate) use identities::{AtProvider, IdentityRow, Linked};
 pub(crate) use images::{ImagesHere, NewImageSet, VersionKey};
 pub(crate) use lines::LineRow;
 pub(crate) use models::{ModelRow, PlanRow, ReportRow, TestSetRow};
@@ -57,12 +62,15 @@ pub(crate) use sessions::{NewSession, SessionRow};
 pub(crate) use workitems::{SubscriptionRow, WorkitemChange, WorkitemRow};
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use barefoot_domain::ClinicId;
 use barefoot_wire::StudyResult;
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+
+use crate::at_rest::Vault;
 
 /// One writer and some readers.
 const CONNECTIONS: u32 = 5;
@@ -91,12 +99,16 @@ pub enum Error {
     Query { source: sqlx::Error },
     #[error("a stored {what} cannot be read back")]
     Stored { what: &'static str },
+    #[error("something sealed in the database does not open")]
+    Sealed { source: barefoot_trust::at_rest::Error },
 }
 
 /// A handle; cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Archive {
     pool: SqlitePool,
+    /// Seals what people wrote and what says something of a patient; see [`crate::at_rest::Column`].
+    vault: Arc<Vault>,
 }
 
 /// An accepted message on its way into the database.
@@ -179,7 +191,7 @@ pub(crate) struct Counts {
 
 impl Archive {
     /// Opens or makes the database and brings it to this program's version.
-    pub(crate) async fn open(path: &Path) -> Result<Self, Error> {
+    pub(crate) async fn open(path: &Path, vault: Arc<Vault>) -> Result<Self, Error> {
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -197,11 +209,18 @@ impl Archive {
                 source,
             })?;
         schema::migrate(&pool, &shown).await?;
-        Ok(Self { pool })
+        Ok(Self { pool, vault })
     }
 
     pub(crate) async fn close(&self) {
         self.pool.close().await;
+    }
+
+    /// For tests of other parts: a hub's database with its keys beside it.
+    #[cfg(test)]
+    pub(crate) async fn open_with_keys(path: &Path) -> Result<Self, Error> {
+        let state = path.parent().unwrap();
+        Self::open(path, Vault::for_tests(state)).await
     }
 
     /// For tests of other parts: what happened to the database behind the hub's back.

@@ -4,6 +4,7 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::{Archive, Counts, Error, StoredResult};
+use crate::at_rest::Column;
 
 impl Archive {
     /// The newest results first.
@@ -18,7 +19,7 @@ impl Archive {
         .fetch_all(&self.pool)
         .await
         .map_err(query)?;
-        rows.iter().map(stored_result).collect()
+        rows.iter().map(|row| self.stored_result(row)).collect()
     }
 
     pub(crate) async fn counts(&self) -> Result<Counts, Error> {
@@ -51,18 +52,18 @@ impl Archive {
             .map(|(clinic, at)| Ok((clinic_id(clinic)?, at)))
             .collect()
     }
-}
 
-fn stored_result(row: &SqliteRow) -> Result<StoredResult, Error> {
-    let body: Vec<u8> = row.try_get("body").map_err(query)?;
-    Ok(StoredResult {
-        clinic: clinic_id(row.try_get("clinic").map_err(query)?)?,
-        envelope_id: row.try_get("envelope_id").map_err(query)?,
-        committed_at_ms: row.try_get("committed_at_ms").map_err(query)?,
-        detected_at_ms: row.try_get("detected_at_ms").map_err(query)?,
-        newest_version: row.try_get("newest").map_err(query)?,
-        result: decode_result(&body).map_err(|_| Error::Stored { what: "result" })?,
-    })
+    fn stored_result(&self, row: &SqliteRow) -> Result<StoredResult, Error> {
+        let body = self.unseal(Column::Result, row.try_get("body").map_err(query)?)?;
+        Ok(StoredResult {
+            clinic: clinic_id(row.try_get("clinic").map_err(query)?)?,
+            envelope_id: row.try_get("envelope_id").map_err(query)?,
+            committed_at_ms: row.try_get("committed_at_ms").map_err(query)?,
+            detected_at_ms: row.try_get("detected_at_ms").map_err(query)?,
+            newest_version: row.try_get("newest").map_err(query)?,
+            result: decode_result(&body).map_err(|_| Error::Stored { what: "result" })?,
+        })
+    }
 }
 
 pub(super) fn clinic_id(text: String) -> Result<ClinicId, Error> {

@@ -1,6 +1,7 @@
 use sqlx::Row;
 
 use super::audit::append_in;
+use super::identities::{AtProvider, still_linked};
 use super::people::{commit, query, view};
 use super::secrets::{AtWhat, forgive, put_step};
 use super::{Archive, Error};
@@ -12,8 +13,9 @@ pub(crate) struct NewSession<'a> {
     /// SHA-256 of what the browser holds.
     pub(crate) token: &'a [u8; 32],
     pub(crate) person: &'a str,
-    /// The time step of the code that was given.
-    pub(crate) code_step: i64,
+    /// The time step of the code that was given; `None`: only the provider was asked.
+    pub(crate) code_step: Option<i64>,
+    pub(crate) at_provider: Option<AtProvider<'a>>,
     pub(crate) address: &'a str,
     pub(crate) agent: &'a str,
 }
@@ -28,10 +30,13 @@ pub(crate) struct SessionRow {
     pub(crate) coded_at_ms: i64,
     pub(crate) address: String,
     pub(crate) agent: String,
+    /// It began at the sign-in provider.
+    pub(crate) by_provider: bool,
 }
 
 impl Archive {
-    /// `false` when the code's time step was used meanwhile: then nothing began.
+    /// `false` when the code's time step was used meanwhile, or the provider's account is no longer this person's: then
+    /// nothing began.
     pub(crate) async fn begin_session(
         &self,
         new: &NewSession<'_>,
@@ -40,13 +45,21 @@ impl Archive {
     ) -> Result<bool, Error> {
         let attempt = async {
             let mut transaction = self.begin().await?;
-            if !put_step(&mut transaction, new.person, new.code_step).await? {
-                return Ok(false);
+            if let Some(step) = new.code_step {
+                if !put_step(&mut transaction, new.person, step).await? {
+                    return Ok(false);
+                }
+                forgive(&mut transaction, new.person, AtWhat::SignIn).await?;
             }
-            forgive(&mut transaction, new.person, AtWhat::SignIn).await?;
+            if let Some(at) = &new.at_provider {
+                let confirms = new.code_step.is_some();
+                if !still_linked(&mut transaction, new.person, at, confirms, now_ms).await? {
+                    return Ok(false);
+                }
+            }
             sqlx::query(
-                "INSERT INTO sessions (token, id, person, made_at_ms, seen_at_ms, address, agent) \
-                 VALUES (?, ?, ?, ?4, ?4, ?, ?)",
+                "INSERT INTO sessions (token, id, person, made_at_ms, seen_at_ms, address, agent, by_provider, \
+                 provider_session) VALUES (?, ?, ?, ?4, ?4, ?, ?, ?, ?)",
             )
             .bind(new.token.as_slice())
             .bind(new.id)
@@ -54,6 +67,8 @@ impl Archive {
             .bind(now_ms)
             .bind(new.address)
             .bind(new.agent)
+            .bind(new.at_provider.is_some())
+            .bind(new.at_provider.and_then(|at| at.session))
             .execute(&mut *transaction)
             .await?;
             append_in(&mut transaction, entry, now_ms).await?;
@@ -71,7 +86,8 @@ impl Archive {
         seen_after_ms: i64,
     ) -> Result<Option<(SessionRow, PersonView)>, Error> {
         let row = sqlx::query(
-            "SELECT p.*, s.id AS session, s.made_at_ms AS began_at_ms, s.seen_at_ms, s.coded_at_ms, s.address, s.agent \
+            "SELECT p.*, s.id AS session, s.made_at_ms AS began_at_ms, s.seen_at_ms, s.coded_at_ms, s.address, s.agent, \
+             s.by_provider \
              FROM sessions s JOIN people p ON p.id = s.person \
              WHERE s.token = ? AND ? < s.made_at_ms AND ? < s.seen_at_ms AND p.active = 1",
         )
@@ -90,6 +106,7 @@ impl Archive {
                 coded_at_ms: row.try_get("coded_at_ms")?,
                 address: row.try_get("address")?,
                 agent: row.try_get("agent")?,
+                by_provider: row.try_get("by_provider")?,
             };
             Ok((session, view(&row)?))
         };
@@ -114,7 +131,7 @@ impl Archive {
         seen_after_ms: i64,
     ) -> Result<Vec<SessionRow>, Error> {
         let rows = sqlx::query(
-            "SELECT id, made_at_ms, seen_at_ms, coded_at_ms, address, agent FROM sessions \
+            "SELECT id, made_at_ms, seen_at_ms, coded_at_ms, address, agent, by_provider FROM sessions \
              WHERE person = ? AND ? < made_at_ms AND ? < seen_at_ms ORDER BY seen_at_ms DESC",
         )
         .bind(person)
@@ -131,6 +148,7 @@ impl Archive {
                 coded_at_ms: row.try_get("coded_at_ms")?,
                 address: row.try_get("address")?,
                 agent: row.try_get("agent")?,
+                by_provider: row.try_get("by_provider")?,
             })
         };
         rows.iter().map(|row| read(row).map_err(query)).collect()

@@ -55,7 +55,9 @@ fn arrival(id: u32, case: u32, version: u32, score: f32) -> Arrival {
 }
 
 async fn open(dir: &tempfile::TempDir) -> Archive {
-    Archive::open(&dir.path().join("barefoot.db")).await.unwrap()
+    Archive::open_with_keys(&dir.path().join("barefoot.db"))
+        .await
+        .unwrap()
 }
 
 #[tokio::test]
@@ -149,7 +151,7 @@ async fn a_database_that_cannot_be_used_says_what_to_do() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("barefoot.db");
     std::fs::write(&path, b"this is no database, not even nearly one".repeat(100)).unwrap();
-    let error = Archive::open(&path).await.unwrap_err().to_string();
+    let error = Archive::open_with_keys(&path).await.unwrap_err().to_string();
     assert!(
         error.contains("barefoot.db") && error.contains("restore the newest backup"),
         "{error}"
@@ -162,7 +164,7 @@ async fn a_database_that_cannot_be_used_says_what_to_do() {
         .await
         .unwrap();
     archive.close().await;
-    let error = Archive::open(&path).await.unwrap_err().to_string();
+    let error = Archive::open_with_keys(&path).await.unwrap_err().to_string();
     assert!(
         error.contains("version 99") && error.contains("newer hub"),
         "{error}"
@@ -180,7 +182,7 @@ impl Archive {
 }
 
 /// What the versions after the seventh added.
-const OF_THE_SEVENTH: &str = "DROP TABLE certificates; DROP TABLE enrolled_boxes; DROP TABLE enrolments; DROP TABLE revocations; DROP TABLE case_workitems_pending; DROP TABLE case_workitems; DROP TABLE report_statements; DROP TABLE reports; DROP TABLE reader_opinions; DROP TABLE drafts; \
+const OF_THE_SEVENTH: &str = "DROP TABLE identities; DROP TABLE audit_told; DROP TABLE certificates; DROP TABLE enrolled_boxes; DROP TABLE enrolments; DROP TABLE revocations; DROP TABLE case_workitems_pending; DROP TABLE case_workitems; DROP TABLE report_statements; DROP TABLE reports; DROP TABLE reader_opinions; DROP TABLE drafts; \
      DROP TABLE alarms; DROP TABLE group_clinics; DROP TABLE group_members; DROP TABLE reader_groups; DROP TABLE absences; \
      DROP TABLE shifts; DROP TABLE clinic_opinions; DROP TABLE case_messages; DROP TABLE case_events; \
      DROP TABLE reader_settings; DROP TABLE triage_mark; DROP TABLE cases; DROP INDEX outgoing_states; \
@@ -347,6 +349,15 @@ async fn whether_an_object_is_needed_is_asked_of_an_index() {
         at_ms: 1,
     };
     archive.commit_images(&new).await.unwrap();
+    archive.commit_images(&new).await.unwrap();
+    let told = archive.audit_from(1, u64::MAX, 10).await.unwrap();
+    assert_eq!(told.len(), 1, "what came twice is told once");
+    let told = &told[0].entry;
+    assert_eq!(
+        (told.action.as_str(), told.actor.as_str()),
+        ("images_received", "clinic-7")
+    );
+    assert_eq!(told.details, "1 images of version 1, 0 stay in the clinic");
     assert!(archive.is_needed(&clinic, ObjectId([7; 32])).await.unwrap());
     assert!(!archive.is_needed(&clinic, ObjectId([8; 32])).await.unwrap());
     assert!(!archive.is_needed(&other, ObjectId([7; 32])).await.unwrap());

@@ -5,6 +5,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::read::query;
 use super::{Archive, Error};
+use crate::at_rest::Column;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct WorkitemRow {
@@ -55,7 +56,10 @@ impl Archive {
         .bind(&row.claimed_by)
         .bind(row.created_at_ms)
         .bind(row.changed_at_ms)
-        .bind(&row.attributes)
+        .bind(
+            self.seal_attributes(row)
+                .map_err(|source| Error::Commit { source })?,
+        )
         .execute(&self.pool)
         .await
         .map_err(|source| Error::Commit { source })?;
@@ -70,7 +74,7 @@ impl Archive {
         .fetch_optional(&self.pool)
         .await
         .map_err(query)?;
-        row.as_ref().map(read).transpose()
+        row.as_ref().map(|row| self.workitem_of(row)).transpose()
     }
 
     /// Those in one of the states, the oldest first.
@@ -84,7 +88,7 @@ impl Archive {
         }
         sql.push(") ORDER BY created_at_ms, uid LIMIT ").push_bind(limit);
         let rows = sql.build().fetch_all(&self.pool).await.map_err(query)?;
-        rows.iter().map(read).collect()
+        rows.iter().map(|row| self.workitem_of(row)).collect()
     }
 
     /// Decides about the workitem and writes what was decided, as one step: of two that ask at once the second decides on
@@ -95,7 +99,7 @@ impl Archive {
         decide: impl FnOnce(Option<WorkitemRow>) -> WorkitemChange<T> + Send,
     ) -> Result<T, Error> {
         let commit = |source| Error::Commit { source };
-        let mut step = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(commit)?;
+        let mut step = self.step().await.map_err(commit)?;
         let row = sqlx::query(sqlx::AssertSqlSafe(format!(
             "SELECT {COLUMNS} FROM workitems WHERE uid = ?"
         )))
@@ -103,7 +107,7 @@ impl Archive {
         .fetch_optional(&mut *step)
         .await
         .map_err(query)?;
-        let change = decide(row.as_ref().map(read).transpose()?);
+        let change = decide(row.as_ref().map(|row| self.workitem_of(row)).transpose()?);
         if let Some(row) = &change.row {
             sqlx::query(
                 "UPDATE workitems SET state = ?, transaction_uid = ?, claimed_by = ?, changed_at_ms = ?, \
@@ -113,7 +117,7 @@ impl Archive {
             .bind(&row.transaction_uid)
             .bind(&row.claimed_by)
             .bind(row.changed_at_ms)
-            .bind(&row.attributes)
+            .bind(self.seal_attributes(row).map_err(commit)?)
             .bind(uid)
             .execute(&mut *step)
             .await
@@ -138,10 +142,35 @@ impl Archive {
         Ok(done.rows_affected())
     }
 
+    fn seal_attributes(&self, row: &WorkitemRow) -> Result<Option<Vec<u8>>, sqlx::Error> {
+        let attributes = row.attributes.as_deref();
+        attributes
+            .map(|text| self.seal(Column::Workitem, text.as_bytes()))
+            .transpose()
+    }
+
+    fn workitem_of(&self, row: &SqliteRow) -> Result<WorkitemRow, Error> {
+        let sealed: Option<Vec<u8>> = row.try_get("attributes").map_err(query)?;
+        let attributes = sealed.map(|sealed| {
+            String::from_utf8(self.unseal(Column::Workitem, sealed)?)
+                .map_err(|_| Error::Stored { what: "workitem" })
+        });
+        Ok(WorkitemRow {
+            uid: row.try_get("uid").map_err(query)?,
+            state: row.try_get("state").map_err(query)?,
+            transaction_uid: row.try_get("transaction_uid").map_err(query)?,
+            created_by: row.try_get("created_by").map_err(query)?,
+            claimed_by: row.try_get("claimed_by").map_err(query)?,
+            created_at_ms: row.try_get("created_at_ms").map_err(query)?,
+            changed_at_ms: row.try_get("changed_at_ms").map_err(query)?,
+            attributes: attributes.transpose()?,
+        })
+    }
+
     /// `false` where another owner has the AE title.
     pub(crate) async fn put_subscription(&self, row: &SubscriptionRow) -> Result<bool, Error> {
         let write = async {
-            let mut step = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+            let mut step = self.step().await?;
             let other: i64 = sqlx::query_scalar(
                 "SELECT EXISTS (SELECT 1 FROM workitem_subscriptions WHERE ae_title = ? AND owner <> ?)",
             )
@@ -214,17 +243,4 @@ impl Archive {
         .map_err(|source| Error::Commit { source })?;
         Ok(done.rows_affected())
     }
-}
-
-fn read(row: &SqliteRow) -> Result<WorkitemRow, Error> {
-    Ok(WorkitemRow {
-        uid: row.try_get("uid").map_err(query)?,
-        state: row.try_get("state").map_err(query)?,
-        transaction_uid: row.try_get("transaction_uid").map_err(query)?,
-        created_by: row.try_get("created_by").map_err(query)?,
-        claimed_by: row.try_get("claimed_by").map_err(query)?,
-        created_at_ms: row.try_get("created_at_ms").map_err(query)?,
-        changed_at_ms: row.try_get("changed_at_ms").map_err(query)?,
-        attributes: row.try_get("attributes").map_err(query)?,
-    })
 }

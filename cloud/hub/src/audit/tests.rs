@@ -24,7 +24,9 @@ impl House {
             certificate: dir.path().join("hub.crt"),
             key: dir.path().join("hub.key"),
         });
-        let archive = Archive::open(&dir.path().join("barefoot.db")).await.unwrap();
+        let archive = Archive::open_with_keys(&dir.path().join("barefoot.db"))
+            .await
+            .unwrap();
         Self {
             audit: Audit::new(archive, identity.unwrap().into()),
             _dir: dir,
@@ -40,7 +42,11 @@ impl House {
     }
 
     async fn export(&self) -> Vec<String> {
-        let pieces: Vec<String> = export(self.audit.clone())
+        self.exported(Form::Signed).await
+    }
+
+    async fn exported(&self, form: Form) -> Vec<String> {
+        let pieces: Vec<String> = export(self.audit.clone(), form)
             .await
             .unwrap()
             .try_collect()
@@ -131,6 +137,18 @@ async fn what_was_done_to_the_database_is_found() {
         let error = found.unwrap_err().to_string();
         assert!(error.contains(said), "{sql}: {error}");
     }
+}
+
+#[tokio::test]
+async fn the_log_is_given_out_as_messages_of_dicom_too() {
+    let house = House::new().await;
+    for number in 1..=1500 {
+        house.view(number).await;
+    }
+    let lines = house.exported(Form::Dicom).await;
+    assert_eq!(lines.len(), 1500 + 3, "a line each, and what is around them");
+    assert!(lines[2].starts_with("<AuditMessage>") && lines[2].contains("csd-code=\"110103\""));
+    assert!(lines[1501].contains("urn:barefoot:audit:hub:1500") && lines[1502] == "</AuditMessages>");
 }
 
 #[tokio::test]

@@ -15,6 +15,9 @@ pub struct Enrolment {
     /// The folder of the authority that issues: `authority.crt` and `authority.key`. One below the region's root, so that the
     /// root's key can stay offline.
     pub authority: PathBuf,
+    /// Its key, where that lies elsewhere, as a systemd credential for instance. Default: `authority.key` in the folder.
+    #[serde(default)]
+    pub key: Option<PathBuf>,
     /// `host:port` of the clinics' line, as boxes reach it.
     pub mqtt: String,
     /// The same of the gRPC port. Default: boxes get none.
@@ -98,6 +101,7 @@ impl Enrolment {
             }
         }
         self.authority = base.join(self.authority);
+        self.key = self.key.map(|key| base.join(key));
         Ok(self)
     }
 }

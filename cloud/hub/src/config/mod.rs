@@ -1,11 +1,13 @@
 //! The hub's settings: one TOML file, every key documented in `hub.example.toml`. Each table has a file here.
 
+mod audit;
 mod dicomweb;
 mod enrolment;
 mod grpc;
 mod images;
 mod metrics;
 mod mqtt;
+mod oidc;
 mod page;
 mod people;
 mod releases;
@@ -21,6 +23,7 @@ use barefoot_trust::TlsPaths;
 use serde::Deserialize;
 
 use self::source::Source;
+use crate::at_rest;
 use crate::worklist::rules::{Rules, Worklist};
 
 pub use self::dicomweb::Dicomweb;
@@ -29,6 +32,8 @@ pub use self::grpc::Grpc;
 pub use self::images::Images;
 pub use self::metrics::Metrics;
 pub use self::mqtt::{Embedded, Mqtt};
+pub use self::oidc::Oidc;
+pub(crate) use self::oidc::is_safe_address;
 pub use self::page::{Language, Page, PageTls};
 pub use self::people::People;
 pub use self::releases::Releases;
@@ -54,6 +59,8 @@ pub struct Config {
     pub directory: PathBuf,
     /// Days that ids of duplicates are kept; results and their own ids stay. Default 90.
     pub dedupe_days: u32,
+    /// How what is kept is sealed.
+    pub at_rest: at_rest::Config,
     pub mqtt: Mqtt,
     pub tls: TlsPaths,
     pub page: Page,
@@ -75,12 +82,16 @@ pub struct Config {
     pub people: Option<People>,
     /// Absent: no DICOMweb.
     pub dicomweb: Option<Dicomweb>,
+    /// Who else is told of the audit log. Absent: nobody.
+    pub audit_repository: Option<barefoot_audit::Config>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
     storage: storage::Table,
+    #[serde(default)]
+    at_rest: at_rest::Config,
     mqtt: mqtt::Table,
     tls: tls::Table,
     page: Page,
@@ -92,6 +103,7 @@ struct File {
     worklist: Option<Worklist>,
     people: Option<People>,
     dicomweb: Option<Dicomweb>,
+    audit: Option<audit::Table>,
 }
 
 /// Time for the TLS handshake, milliseconds, on every port.
@@ -130,11 +142,18 @@ impl Config {
         Ok(Self {
             directory: base.join(storage.directory),
             dedupe_days: storage.dedupe_days,
+            at_rest: at_rest::Config {
+                hub_key: read.at_rest.hub_key.map(|path| base.join(path)),
+                ..read.at_rest
+            },
             metrics: read.metrics,
             mqtt: read.mqtt.checked(&source)?,
             tls: read.tls.below(base),
             page: read.page.checked(read.people.as_ref(), base, &source)?,
-            people: read.people.map(|table| table.checked(&source)).transpose()?,
+            people: read
+                .people
+                .map(|table| table.checked(base, &source))
+                .transpose()?,
             grpc: read.grpc.map(|table| table.checked(&source)).transpose()?,
             enrolment: read
                 .enrolment
@@ -144,6 +163,10 @@ impl Config {
             images: read.images.map(|table| table.checked(&source)).transpose()?,
             worklist,
             alarm_address,
+            audit_repository: match read.audit {
+                Some(table) => table.checked(base, &source)?,
+                None => None,
+            },
             dicomweb: read
                 .dicomweb
                 .map(|table| table.checked(with_images, &source))

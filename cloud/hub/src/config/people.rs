@@ -1,6 +1,8 @@
+use std::path::Path;
+
 use serde::Deserialize;
 
-use super::{Error, Source};
+use super::{Error, Oidc, Source};
 
 /// People who sign in.
 #[derive(Debug, Clone, Deserialize)]
@@ -23,6 +25,8 @@ pub struct People {
     pub issuer: String,
     /// How people's browsers reach the hub; links begin with it. Absent: they begin with the path.
     pub address: Option<String>,
+    /// Absent: people sign in with their password here.
+    pub oidc: Option<Oidc>,
 }
 
 impl Default for People {
@@ -34,6 +38,7 @@ impl Default for People {
             set_up_hours: set_up_hours(),
             issuer: issuer(),
             address: None,
+            oidc: None,
         }
     }
 }
@@ -59,7 +64,7 @@ fn issuer() -> String {
 }
 
 impl People {
-    pub(super) fn checked(self, source: &Source<'_>) -> Result<Self, Error> {
+    pub(super) fn checked(mut self, base: &Path, source: &Source<'_>) -> Result<Self, Error> {
         source.at_least_one(
             "people",
             [
@@ -79,6 +84,10 @@ impl People {
                 "must begin with https:// (or http:// on loopback)",
             ));
         }
+        let oidc = self.oidc.take();
+        self.oidc = oidc
+            .map(|oidc| oidc.checked(self.address.as_deref(), base, source))
+            .transpose()?;
         Ok(self)
     }
 }

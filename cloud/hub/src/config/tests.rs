@@ -9,14 +9,30 @@ fn parse(text: &str) -> Result<Config, Error> {
 #[test]
 fn the_example_loads_and_its_comments_show_the_defaults() {
     let plain = parse(EXAMPLE).unwrap();
-    let spelled_out: String = EXAMPLE
+    let (before, rest) = EXAMPLE.split_once("# [people.oidc]").unwrap();
+    let (_, after) = rest.split_once("\n# only = false\n").unwrap();
+    // The provider's table is looked at below.
+    let spelled_out: String = [before, after]
+        .join("\n")
         .lines()
         .map(|line| match line.strip_prefix("# ") {
             // Without these there is no default either.
             Some(rest)
-                if ["broker", "certificate", "key", "address", "public_url", "webhook"]
-                    .iter()
-                    .any(|key| rest.starts_with(key)) =>
+                if [
+                    "broker",
+                    "certificate",
+                    "key",
+                    "address",
+                    "public_url",
+                    "webhook",
+                    "hub_key",
+                    // Of a table that is not there.
+                    "authority",
+                    "site",
+                    "max_backoff_s",
+                ]
+                .iter()
+                .any(|key| rest.starts_with(key)) =>
             {
                 line
             }
@@ -34,6 +50,22 @@ fn the_example_loads_and_its_comments_show_the_defaults() {
         format!("{:?}", parse(&spelled_out).unwrap())
     );
     assert_eq!(plain.directory, Path::new("/var/lib/barefoot-hub"));
+}
+
+#[test]
+fn a_repository_of_the_audit_log_is_read_and_checked() {
+    let with = |address: &str| {
+        parse(&format!(
+            "{EXAMPLE}\n[audit.repository]\naddress = \"{address}\"\nauthority = \"arr.crt\"\n"
+        ))
+    };
+    let repository = with("arr.example:6514").unwrap().audit_repository.unwrap();
+    assert_eq!(
+        repository.authority.as_deref(),
+        Some(Path::new("/etc/barefoot/arr.crt"))
+    );
+    let error = with("arr.example").unwrap_err().to_string();
+    assert!(error.contains("audit.repository.address"), "{error}");
 }
 
 #[test]
@@ -87,6 +119,56 @@ fn a_page_on_a_network_has_a_sign_in_and_a_sign_in_has_https() {
         &EXAMPLE.replace("# address = \"https", "address = \"ftp"),
         "people.address",
     );
+}
+
+#[test]
+fn the_examples_provider_loads_and_each_mistake_is_named() {
+    let (before, rest) = EXAMPLE.split_once("# [people.oidc]").unwrap();
+    let (table, after) = rest.split_once("\n# only = false\n").unwrap();
+    let table: String = table
+        .lines()
+        .map(|line| {
+            line.strip_prefix("# ")
+                .filter(|rest| rest.contains(" = "))
+                .unwrap_or(line)
+        })
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let before = before.replace("# address = \"https://hub", "address = \"https://hub");
+    let with = |table: &str| parse(&format!("{before}[people.oidc]{table}only = false\n{after}"));
+    let oidc = |table: &str| with(table).map(|config| config.people.unwrap().oidc.unwrap());
+    let all = oidc(&table).unwrap();
+    assert_eq!(
+        (all.scopes.as_slice(), all.only),
+        (&["openid".to_owned()][..], false)
+    );
+    let bare = "\nissuer = \"https://id.example:8443/a\"\nclient_id = \"hub\"\n";
+    let few = oidc(bare).unwrap();
+    assert_eq!(few.label, "id.example");
+    assert!(few.client_secret_file.is_none() && few.second_factor_amr.is_empty());
+    for (from, to, key) in [
+        (
+            "https://id.example:8443/a",
+            "http://id.example",
+            "people.oidc.issuer",
+        ),
+        (
+            "https://id.example:8443/a",
+            "https://id.example?x",
+            "people.oidc.issuer",
+        ),
+        ("\"hub\"", "\" \"", "people.oidc.client_id"),
+        ("\"hub\"\n", "\"hub\"\nscopes = [\"a b\"]\n", "people.oidc.scopes"),
+        ("\"hub\"\n", "\"hub\"\nroles = \"groups\"\n", "roles"),
+    ] {
+        let error = oidc(&bare.replace(from, to)).unwrap_err().to_string();
+        assert!(error.contains(&format!("key `{key}`")), "{error}");
+    }
+    let nowhere = before.replace("address = \"https://hub", "# address = \"https://hub");
+    let error = parse(&format!("{nowhere}[people.oidc]{bare}{after}"))
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("key `people.address`"), "{error}");
 }
 
 #[test]

@@ -69,7 +69,10 @@ impl Desk {
         revocations: Revocations,
         clock: Clock,
     ) -> Result<Self, barefoot_trust::Error> {
-        let authority = Authority::load(&settings.authority)?;
+        let authority = match &settings.key {
+            Some(key) => Authority::load_with_key(&settings.authority, key),
+            None => Authority::load(&settings.authority),
+        }?;
         let trusted = authority.trusted_in(trusted)?;
         Ok(Self(Arc::new(Parts {
             settings,

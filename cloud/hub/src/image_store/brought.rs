@@ -4,13 +4,14 @@
 //! clinic sent. The same quota and the same look for identity hold for them.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use barefoot_domain::ClinicId;
 use barefoot_imaging::deidentify::{self, Checked, Fault};
 use barefoot_imaging::header;
+use barefoot_trust::at_rest::Writer;
 use barefoot_wire::images::ObjectId;
 use bytes::Bytes;
 use ring::digest::{Context, SHA256};
@@ -29,7 +30,8 @@ pub(crate) struct Arriving {
     store: ImageStore,
     clinic: ClinicId,
     partial: Partial,
-    file: Arc<File>,
+    /// Gone once it was looked at.
+    file: Arc<Mutex<Option<Writer<File>>>>,
     bytes: u64,
     context: HashContext,
 }
@@ -109,16 +111,17 @@ impl ImageStore {
         let clinic = Self::brought().ok_or_else(cut)?;
         let folder = self.0.objects.folder(&clinic).join("incoming");
         let path = folder.join(Ulid::generate().to_string());
+        let vault = self.0.objects.vault();
         let opened = spawn_blocking(move || {
             fs::create_dir_all(&folder)?;
-            File::create_new(&path).map(|file| (file, Partial(path)))
+            vault.create_new(&path).map(|file| (file, Partial(path)))
         });
         let (file, partial) = opened.await.map_err(|_| cut())?.map_err(disk)?;
         Ok(Arriving {
             store: self.clone(),
             clinic,
             partial,
-            file: Arc::new(file),
+            file: Arc::new(Mutex::new(Some(file))),
             bytes: 0,
             context: HashContext(Context::new(&SHA256)),
         })
@@ -144,17 +147,24 @@ impl Arriving {
         }
         self.context.0.update(&piece);
         let file = Arc::clone(&self.file);
-        let written = spawn_blocking(move || (&*file).write_all(&piece)).await;
+        let written = spawn_blocking(move || {
+            let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+            file.as_mut().ok_or(io::ErrorKind::BrokenPipe)?.write_all(&piece)
+        });
+        let written = written.await;
         written.map_err(|_| cut())?.map_err(disk)
     }
 
     /// Looks at what came.
     pub(crate) async fn judge(self) -> Result<Judged, NotKept> {
         let _place = self.store.0.checks.acquire().await.map_err(|_| cut())?;
-        let (file, path) = (Arc::clone(&self.file), self.partial.0.clone());
+        let (file, vault) = (Arc::clone(&self.file), self.store.0.objects.vault());
         let looked = spawn_blocking(move || {
-            file.sync_data()?;
-            let bytes = fs::read(path)?;
+            let file = file.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let mut written = file.ok_or(io::ErrorKind::BrokenPipe)?.complete()?;
+            let mut bytes = Vec::new();
+            written.reader()?.read_to_end(&mut bytes)?;
+            vault.finish(written)?;
             Ok(deidentify::check(&bytes).map_err(|fault| NotKept::Refused {
                 named: names(&bytes),
                 fault,

@@ -1,12 +1,11 @@
 //! The files of a clinic, below its folder.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use barefoot_wire::images::ObjectId;
-use ring::digest::{Context, SHA256};
 
 /// The rename survives a power cut before anybody hears of it.
 pub(super) fn keep(partial: &Path, whole: &Path) -> io::Result<()> {
@@ -18,22 +17,6 @@ pub(super) fn keep(partial: &Path, whole: &Path) -> io::Result<()> {
         File::open(directory)?.sync_all()?;
     }
     Ok(())
-}
-
-pub(super) fn hash_of(path: &Path) -> io::Result<ObjectId> {
-    let mut file = File::open(path)?;
-    let mut context = Context::new(&SHA256);
-    let mut buffer = vec![0; 256 * 1024];
-    loop {
-        let length = file.read(&mut buffer)?;
-        if length == 0 {
-            break;
-        }
-        context.update(buffer.get(..length).unwrap_or_default());
-    }
-    let mut id = [0; 32];
-    id.copy_from_slice(context.finish().as_ref());
-    Ok(ObjectId(id))
 }
 
 pub(super) fn whole(folder: &Path) -> io::Result<Vec<(ObjectId, PathBuf)>> {
@@ -69,14 +52,6 @@ fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
 
 fn name_of(path: &Path) -> Option<&str> {
     path.file_name()?.to_str()
-}
-
-pub(super) fn length_of(path: &Path) -> io::Result<Option<u64>> {
-    match fs::metadata(path) {
-        Ok(data) => Ok(Some(data.len())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
 }
 
 pub(super) fn is_older(path: &Path, than: Duration) -> io::Result<bool> {

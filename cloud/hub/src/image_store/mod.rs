@@ -8,8 +8,9 @@
 //! under_way  each commit in a task of its own, which a box that asks again joins
 //! commit     a version of a case, once: every object there, every image de-identified, then one transaction
 //! ```
-//! `<state>/images/<clinic>/open/<sha256>.<length>` is what arrives, `…/objects/ab/<sha256>` what is whole: a file gets that
-//! name only when its content has its hash and is on disk. What no committed version names goes after a while (`removal`).
+//! `<state>/images/<clinic>/open/<sha256>.<length>` is what arrives (`partial`), `…/objects/ab/<sha256>` what is whole: a file
+//! gets that name only when its content has its hash and is on disk. Both are sealed (`crate::at_rest`). What no committed
+//! version names goes after a while (`removal`).
 //!
 //! Identity must not come here. Every image is looked at for that before its version is committed; one that does not say
 //! that it is de-identified, or holds what the profile removes, is refused by name and its object removed.
@@ -19,6 +20,7 @@ mod commit;
 mod files;
 mod listener;
 mod objects;
+mod partial;
 mod removal;
 mod service;
 mod under_way;
@@ -33,6 +35,7 @@ use tokio::sync::Semaphore;
 
 use crate::Shutdown;
 use crate::archive::{self, Archive};
+use crate::at_rest::{Kept, Vault};
 use crate::changes::Changes;
 use crate::config::Images;
 pub(crate) use brought::{Arriving, Judged, NotKept};
@@ -87,6 +90,7 @@ impl ImageStore {
     pub(crate) fn open(
         config: &Images,
         directory: PathBuf,
+        vault: Arc<Vault>,
         archive: Archive,
         changes: Changes,
     ) -> Result<Self, Error> {
@@ -98,7 +102,7 @@ impl ImageStore {
             open_uploads: config.max_open_uploads,
         };
         let store = Self(Arc::new(Inner {
-            objects: Objects::open(directory, limits)?,
+            objects: Objects::open(directory, limits, vault)?,
             archive,
             changes,
             under_way: UnderWay::default(),
@@ -117,9 +121,9 @@ impl ImageStore {
         self.0.objects.read(clinic, id).await
     }
 
-    /// Where a committed object lies: for who reads a part of it.
-    pub(crate) fn path(&self, clinic: &ClinicId, id: ObjectId) -> PathBuf {
-        self.0.objects.whole(clinic, id)
+    /// A committed object: for who reads a part of it.
+    pub(crate) fn kept(&self, clinic: &ClinicId, id: ObjectId) -> Kept {
+        self.0.objects.kept(clinic, id)
     }
 
     /// Of each clinic: how many uploads its quota did not allow since the start.

@@ -1,5 +1,5 @@
 use std::collections::{HashMap, HashSet};
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,9 +7,12 @@ use std::time::{Instant, SystemTime};
 
 use barefoot_domain::ClinicId;
 use barefoot_wire::images::{ContentRange, ObjectId};
+use ring::digest::{Context, SHA256};
 use tokio::task::spawn_blocking;
 
+use super::partial::{self, Partial};
 use super::{Error, files};
+use crate::at_rest::{Kept, Vault, length_of, plain_bytes};
 use crate::seldom::Seldom;
 
 #[derive(Debug, Clone, Copy)]
@@ -20,6 +23,9 @@ pub(super) struct Limits {
     /// Objects of one clinic that arrive at once.
     pub(super) open_uploads: usize,
 }
+
+/// The folder, below a clinic's, where an object becomes one file.
+const TOGETHER: &str = "together";
 
 /// Pictures of quick looks are not larger than this.
 const SMALL_BYTES: u64 = 256 * 1024;
@@ -68,6 +74,7 @@ pub(super) struct Objects(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     directory: PathBuf,
+    vault: Arc<Vault>,
     limits: Limits,
     clinics: Mutex<HashMap<ClinicId, Clinic>>,
 }
@@ -99,7 +106,7 @@ pub(super) struct Receiving {
     clinic: ClinicId,
     id: ObjectId,
     range: ContentRange,
-    file: Arc<File>,
+    partial: Arc<Mutex<Partial>>,
     offset: u64,
 }
 
@@ -115,7 +122,7 @@ pub(super) enum Received {
 }
 
 impl Objects {
-    pub(super) fn open(directory: PathBuf, limits: Limits) -> Result<Self, Error> {
+    pub(super) fn open(directory: PathBuf, limits: Limits, vault: Arc<Vault>) -> Result<Self, Error> {
         let failed = |source| Error::Open {
             path: directory.display().to_string(),
             source,
@@ -132,6 +139,7 @@ impl Objects {
         }
         Ok(Self(Arc::new(Inner {
             directory,
+            vault,
             limits,
             clinics: Mutex::new(clinics),
         })))
@@ -147,7 +155,7 @@ impl Objects {
             offset,
             complete: false,
         };
-        if let Some(length) = files::length_of(&self.whole(clinic, id))? {
+        if let Some(length) = length_of(&self.whole(clinic, id))? {
             return Ok(complete(length));
         }
         let begun = |found: &Clinic| {
@@ -157,7 +165,7 @@ impl Objects {
         let Some((length, busy)) = self.lock().get(clinic).and_then(begun) else {
             return Ok(partly(0));
         };
-        let offset = files::length_of(&self.partial(clinic, id, length))?.unwrap_or(0);
+        let offset = partial::length_of(&self.partial(clinic, id, length))?.unwrap_or(0);
         if offset < length || busy {
             return Ok(partly(offset));
         }
@@ -169,14 +177,13 @@ impl Objects {
 
     /// Compares an object whose last byte is there with its name, and gives it that name or throws it away.
     fn conclude(&self, clinic: &ClinicId, id: ObjectId, length: u64) -> io::Result<Received> {
-        let partial = self.partial(clinic, id, length);
-        let right = files::length_of(&partial)? == Some(length) && files::hash_of(&partial)? == id;
+        let path = self.partial(clinic, id, length);
+        let arrived = Partial::open(&path, self.vault())?;
+        let right = arrived.offset() == length && self.put_together(clinic, id, &arrived)?;
+        fs::remove_file(&path)?;
         let received = if right {
-            File::open(&partial)?.sync_data()?;
-            files::keep(&partial, &self.whole(clinic, id))?;
             Received::Whole
         } else {
-            fs::remove_file(&partial)?;
             Received::WrongHash
         };
         if let Some(found) = self.lock().get_mut(clinic) {
@@ -188,13 +195,41 @@ impl Objects {
         Ok(received)
     }
 
+    /// Writes the pieces as the one file that is kept, if they are what the name says.
+    fn put_together(&self, clinic: &ClinicId, id: ObjectId, arrived: &Partial) -> io::Result<bool> {
+        let folder = self.folder(clinic).join(TOGETHER);
+        fs::create_dir_all(&folder)?;
+        let path = folder.join(id.to_string());
+        if path.exists() {
+            fs::remove_file(&path)?;
+        }
+        let mut context = Context::new(&SHA256);
+        let mut file = self.0.vault.create_new(&path)?;
+        arrived.replay(|piece| {
+            context.update(piece);
+            file.write_all(piece)
+        })?;
+        if context.finish().as_ref() != id.0 {
+            drop(file);
+            fs::remove_file(&path)?;
+            return Ok(false);
+        }
+        self.0.vault.finish(file.complete()?)?;
+        files::keep(&path, &self.whole(clinic, id))?;
+        Ok(true)
+    }
+
+    pub(super) fn vault(&self) -> Arc<Vault> {
+        Arc::clone(&self.0.vault)
+    }
+
     /// Blocking. Whether it is here; where the caller has a [`Named`] of it, also whether it stays.
     pub(super) fn is_whole(&self, clinic: &ClinicId, id: ObjectId, bytes: u64) -> bool {
         let going = |found: &Clinic| found.going.contains(&id);
         if self.lock().get(clinic).is_some_and(going) {
             return false;
         }
-        matches!(files::length_of(&self.whole(clinic, id)), Ok(Some(length)) if length == bytes)
+        matches!(length_of(&self.whole(clinic, id)), Ok(Some(length)) if length == bytes)
     }
 
     /// Blocking. Opens the object for the bytes of `range`.
@@ -205,7 +240,7 @@ impl Objects {
         range: ContentRange,
     ) -> Result<Result<Receiving, Refusal>, Error> {
         let disk = |source| Error::Disk { source };
-        if let Some(length) = files::length_of(&self.whole(clinic, id)).map_err(disk)? {
+        if let Some(length) = length_of(&self.whole(clinic, id)).map_err(disk)? {
             return Ok(Err(Refusal::Complete { length }));
         }
         if let Err(refusal) = self.admit(clinic, id, range.length) {
@@ -226,11 +261,8 @@ impl Objects {
         range: ContentRange,
     ) -> io::Result<Result<Receiving, Refusal>> {
         let path = self.partial(clinic, id, range.length);
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        let file = OpenOptions::new().create(true).append(true).open(path)?;
-        let offset = file.metadata()?.len();
+        let partial = Partial::open(&path, self.vault())?;
+        let offset = partial.offset();
         if range.first != offset {
             return Ok(Err(Refusal::Offset(offset)));
         }
@@ -239,7 +271,7 @@ impl Objects {
             clinic: clinic.clone(),
             id,
             range,
-            file: Arc::new(file),
+            partial: Arc::new(Mutex::new(partial)),
             offset,
         }))
     }
@@ -319,10 +351,15 @@ impl Objects {
     }
 
     pub(super) async fn read(&self, clinic: &ClinicId, id: ObjectId) -> Result<Vec<u8>, Error> {
-        let path = self.whole(clinic, id);
-        let read = spawn_blocking(move || fs::read(path)).await;
+        let kept = self.kept(clinic, id);
+        let read = spawn_blocking(move || kept.read()).await;
         read.map_err(|_| Error::Cut)?
             .map_err(|source| Error::Disk { source })
+    }
+
+    /// An object that is whole.
+    pub(super) fn kept(&self, clinic: &ClinicId, id: ObjectId) -> Kept {
+        Kept::new(self.whole(clinic, id), self.vault())
     }
 
     pub(super) fn whole(&self, clinic: &ClinicId, id: ObjectId) -> PathBuf {
@@ -354,8 +391,8 @@ impl Receiving {
     /// Appends, off the shared threads. What is appended counts, whatever becomes of the connection.
     pub(super) async fn append(&mut self, bytes: bytes::Bytes) -> Result<(), Error> {
         let length = bytes.len() as u64;
-        let file = Arc::clone(&self.file);
-        let written = spawn_blocking(move || (&*file).write_all(&bytes)).await;
+        let partial = Arc::clone(&self.partial);
+        let written = spawn_blocking(move || locked(&partial).append(&bytes)).await;
         written
             .map_err(|_| Error::Cut)?
             .map_err(|source| Error::Disk { source })?;
@@ -371,7 +408,7 @@ impl Receiving {
     }
 
     fn finish_blocking(self) -> io::Result<Received> {
-        self.file.sync_data()?;
+        locked(&self.partial).sync()?;
         if self.offset < self.range.length {
             return Ok(Received::Partly { offset: self.offset });
         }
@@ -385,11 +422,21 @@ impl Drop for Receiving {
     }
 }
 
+/// A piece is there whole or does not count: nothing else can be half changed.
+fn locked(partial: &Mutex<Partial>) -> MutexGuard<'_, Partial> {
+    partial.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What lies in the folder of a clinic. What was being put together at a restart still lies in its pieces.
 fn survey(folder: &Path) -> io::Result<Clinic> {
     let mut found = Clinic::default();
+    match fs::remove_dir_all(folder.join(TOGETHER)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
     for (_, path) in files::whole(folder)? {
         let data = fs::metadata(path)?;
-        found.bytes += data.len();
+        found.bytes += plain_bytes(data.len());
         found.heard = found.heard.max(data.modified().ok());
     }
     for (id, length, path) in files::open(folder)? {

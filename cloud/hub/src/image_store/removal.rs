@@ -15,6 +15,7 @@ use tokio::task::spawn_blocking;
 
 use super::objects::Objects;
 use super::{Error, ImageStore, files};
+use crate::at_rest::{destroy, length_of};
 
 /// While a clinic sends, objects without a commit stay so many times as long: the parts of a large study come over weeks on
 /// a slow line, and the first must not go before the last is here.
@@ -208,10 +209,10 @@ impl Drop for Named {
 impl Going {
     fn remove(self) -> io::Result<()> {
         let path = self.objects.whole(&self.clinic, self.id);
-        let Some(length) = files::length_of(&path)? else {
+        let Some(length) = length_of(&path)? else {
             return Ok(());
         };
-        fs::remove_file(path)?;
+        destroy(&path)?;
         if let Some(found) = self.objects.lock().get_mut(&self.clinic) {
             found.bytes = found.bytes.saturating_sub(length);
         }

@@ -4,6 +4,7 @@ use ring::digest::{SHA256, digest};
 
 use super::objects::{Held, Received, Receiving, Refusal};
 use super::*;
+use crate::at_rest::Vault;
 use barefoot_wire::images::ContentRange;
 
 mod commits;
@@ -122,7 +123,7 @@ async fn put_of(objects: &Objects, clinic: &ClinicId, file: &[u8]) {
 async fn an_object_arrives_in_ranges_over_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let content = b"a picture in two ranges".as_slice();
-    let objects = Objects::open(dir.path().to_owned(), limits()).unwrap();
+    let objects = Objects::open(dir.path().join("images"), limits(), Vault::for_tests(dir.path())).unwrap();
     assert_eq!(
         put(&objects, content, 0, 10).await,
         Received::Partly { offset: 10 }
@@ -133,7 +134,7 @@ async fn an_object_arrives_in_ranges_over_a_restart() {
     assert!(matches!(begin(&objects, content, 13, 23), Err(Refusal::Busy)));
     drop(cut);
     drop(objects);
-    let objects = Objects::open(dir.path().to_owned(), limits()).unwrap();
+    let objects = Objects::open(dir.path().join("images"), limits(), Vault::for_tests(dir.path())).unwrap();
     let held = objects.held(&clinic("c1"), id_of(content)).unwrap();
     assert_eq!(
         held,
@@ -169,7 +170,7 @@ async fn an_object_arrives_in_ranges_over_a_restart() {
 #[tokio::test]
 async fn another_content_than_the_name_says_is_thrown_away() {
     let dir = tempfile::tempdir().unwrap();
-    let objects = Objects::open(dir.path().to_owned(), limits()).unwrap();
+    let objects = Objects::open(dir.path().join("images"), limits(), Vault::for_tests(dir.path())).unwrap();
     let mut receiving = begin(&objects, b"right", 0, 5).unwrap();
     receiving.append(Bytes::from_static(b"wrong")).await.unwrap();
     assert_eq!(receiving.finish().await.unwrap(), Received::WrongHash);
@@ -179,7 +180,7 @@ async fn another_content_than_the_name_says_is_thrown_away() {
 #[tokio::test]
 async fn a_clinic_has_its_bounds() {
     let dir = tempfile::tempdir().unwrap();
-    let objects = Objects::open(dir.path().to_owned(), limits()).unwrap();
+    let objects = Objects::open(dir.path().join("images"), limits(), Vault::for_tests(dir.path())).unwrap();
     assert!(matches!(
         begin(&objects, &[0; 1001], 0, 1),
         Err(Refusal::TooLarge)
@@ -215,7 +216,7 @@ async fn a_clinic_at_its_quota_still_sends_quick_looks_and_is_counted() {
         clinic_bytes: 16 * mib,
         open_uploads: 300,
     };
-    let objects = Objects::open(dir.path().to_owned(), limits).unwrap();
+    let objects = Objects::open(dir.path().join("images"), limits, Vault::for_tests(dir.path())).unwrap();
     let ask = |name: u64, length: u64| {
         let range = ContentRange {
             first: 0,
@@ -234,6 +235,56 @@ async fn a_clinic_at_its_quota_still_sends_quick_looks_and_is_counted() {
     assert_eq!(ask(6, mib / 4), Err(Refusal::QuotaUsed), "not without an end");
 }
 
+#[tokio::test]
+async fn neither_what_arrives_nor_what_is_whole_lies_there_plainly() {
+    let dir = tempfile::tempdir().unwrap();
+    let vault = Vault::for_tests(dir.path());
+    let objects = Objects::open(dir.path().join("images"), limits(), vault).unwrap();
+    let content = b"a picture in two ranges".as_slice();
+    put(&objects, content, 0, 10).await;
+    let found = || {
+        let mut folders = vec![dir.path().join("images")];
+        let mut plain = 0;
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    let bytes = std::fs::read(path).unwrap();
+                    plain += usize::from(bytes.windows(9).any(|window| window == &content[..9]));
+                }
+            }
+        }
+        plain
+    };
+    assert_eq!(found(), 0);
+    put(&objects, content, 10, content.len()).await;
+    assert_eq!(found(), 0);
+    let id = id_of(content);
+    assert_eq!(objects.read(&clinic("c1"), id).await.unwrap(), content);
+}
+
+#[tokio::test]
+async fn a_torn_end_of_what_arrives_does_not_count() {
+    let dir = tempfile::tempdir().unwrap();
+    let vault = Vault::for_tests(dir.path());
+    let objects = Objects::open(dir.path().join("images"), limits(), vault).unwrap();
+    let content = b"a picture in two ranges".as_slice();
+    put(&objects, content, 0, 6).await;
+    put(&objects, content, 6, 10).await;
+    let open = dir.path().join("images/c1/open");
+    let path = std::fs::read_dir(open).unwrap().next().unwrap().unwrap().path();
+    let whole = std::fs::metadata(&path).unwrap().len();
+    let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    for torn in 1..30 {
+        file.set_len(whole - torn).unwrap();
+        let held = objects.held(&clinic("c1"), id_of(content)).unwrap();
+        assert_eq!(held.offset, 6, "{torn} bytes torn off");
+    }
+    assert_eq!(put(&objects, content, 6, content.len()).await, Received::Whole);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     /// However it is cut, restarted and asked again: an upload that follows the offsets ends whole, and no byte is stored
@@ -246,7 +297,7 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
         let dir = tempfile::tempdir().unwrap();
         runtime.block_on(async {
-            let mut objects = Objects::open(dir.path().to_owned(), limits()).unwrap();
+            let mut objects = Objects::open(dir.path().join("images"), limits(), Vault::for_tests(dir.path())).unwrap();
             let id = id_of(&content);
             for (piece, finish, restart) in cuts {
                 let held = objects.held(&clinic("c1"), id).unwrap();
@@ -263,7 +314,7 @@ proptest! {
                     drop(receiving);
                 }
                 if restart {
-                    objects = Objects::open(dir.path().to_owned(), limits()).unwrap();
+                    objects = Objects::open(dir.path().join("images"), limits(), Vault::for_tests(dir.path())).unwrap();
                 }
             }
             let held = objects.held(&clinic("c1"), id).unwrap();

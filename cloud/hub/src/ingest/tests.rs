@@ -163,7 +163,9 @@ proptest! {
 }
 
 async fn parts(folder: &Path) -> (Archive, Ingest, Committer) {
-    let archive = Archive::open(&folder.join("barefoot.db")).await.unwrap();
+    let archive = Archive::open_with_keys(&folder.join("barefoot.db"))
+        .await
+        .unwrap();
     let dispatch = Dispatch::new(archive.clone());
     let (ingest, committer) = Committer::new(archive.clone(), Changes::new(), dispatch, presence());
     (archive, ingest, committer)

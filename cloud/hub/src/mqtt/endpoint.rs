@@ -1,3 +1,4 @@
+use barefoot_http::HalfOpen;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +17,6 @@ use super::session::ClinicSession;
 use crate::Shutdown;
 use crate::config::Embedded;
 use crate::dispatch::Dispatch;
-use crate::half_open::HalfOpen;
 use crate::ingest::Ingest;
 use crate::presence::Presence;
 use crate::revocation::Revocations;

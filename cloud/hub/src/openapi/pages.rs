@@ -107,6 +107,52 @@ pub(super) const ADDRESSES: &[Address] = &[
             must("code", Kind::Secret),
         ]))
         .gives(&[ONWARD, any(429)]),
+    get(
+        "/sign-in/oidc",
+        Who::Anybody,
+        "Off to the region's sign-in provider, where there is one",
+    )
+    .asks(&[may("next", Kind::Text), LANGUAGE])
+    .gives(&[ONWARD, any(403), NOT_THERE, any(429), any(503)]),
+    get("/sign-in/oidc/return", Who::Anybody, "Back from the provider")
+        .asks(&[
+            may("code", Kind::Secret),
+            may("state", Kind::Secret),
+            may("iss", Kind::Text),
+            may("error", Kind::Text),
+            LANGUAGE,
+        ])
+        .gives(&[ONWARD, any(403), NOT_THERE, any(429), any(503)]),
+    get(
+        "/sign-in/oidc/second",
+        Who::Anybody,
+        "The form for password and code after the provider's word",
+    )
+    .asks(&[LANGUAGE])
+    .gives(&[PAGE, any(403), NOT_THERE]),
+    post(
+        "/sign-in/oidc/second",
+        Who::Anybody,
+        "Password and code after the provider's word",
+    )
+    .takes(Takes::Form(&[
+        must("password", Kind::Secret),
+        must("code", Kind::Secret),
+    ]))
+    .gives(&[ONWARD, any(403), NOT_THERE, any(429)]),
+    get(
+        "/sign-in/oidc/sign-out",
+        Who::Anybody,
+        "Off to the provider's own page for signing out",
+    )
+    .gives(&[ONWARD]),
+    post(
+        "/sign-in/oidc/signed-out",
+        Who::Anybody,
+        "The provider tells that somebody signed out there",
+    )
+    .takes(Takes::OpenForm(&[must("logout_token", Kind::Secret)]))
+    .gives(&[any(200), any(400), NOT_THERE, any(415), UNFIT, any(429), any(503)]),
     post("/sign-out", Who::KnownPerson, "Ends this session")
         .takes(NO_FIELD)
         .gives(&[ONWARD]),
@@ -203,6 +249,27 @@ pub(super) const ADDRESSES: &[Address] = &[
     )
     .takes(NO_FIELD)
     .gives(&[PAGE, NOT_THERE]),
+    get(
+        "/people/{person}/link",
+        Who::Person(Right::KeepPeople),
+        "Which account at the sign-in provider is this person's",
+    )
+    .asks(&[LANGUAGE])
+    .gives(&[PAGE, NOT_THERE]),
+    post(
+        "/people/{person}/link",
+        Who::Person(Right::KeepPeople),
+        "Links an account at the sign-in provider",
+    )
+    .takes(Takes::Form(&[must("subject", Kind::Text)]))
+    .gives(&[ONWARD, NOT_THERE, UNFIT]),
+    post(
+        "/people/{person}/unlink",
+        Who::Person(Right::KeepPeople),
+        "Takes the link back",
+    )
+    .takes(NO_FIELD)
+    .gives(&[ONWARD, NOT_THERE]),
     // The audit log.
     get("/audit", Who::Person(Right::ReadAudit), "The audit log")
         .asks(&[
@@ -219,6 +286,12 @@ pub(super) const ADDRESSES: &[Address] = &[
         "The audit log as it is checked offline",
     )
     .gives(&[media(200, &["application/jsonl; charset=utf-8"])]),
+    get(
+        "/audit/export/dicom",
+        Who::Person(Right::ReadAudit),
+        "The audit log as DICOM audit messages",
+    )
+    .gives(&[media(200, &["application/xml; charset=utf-8"])]),
     // What pages are made of.
     get("/assets/page.css", Who::Anybody, "Style").gives(&[media(200, CSS)]),
     get("/assets/models.css", Who::Anybody, "Style").gives(&[media(200, CSS)]),

@@ -21,6 +21,8 @@ pub(crate) struct Signed {
     pub(crate) csrf: String,
     /// When a code was last given to sign a report; 0: never.
     pub(super) coded_at_ms: i64,
+    /// The session began at the sign-in provider.
+    pub(super) by_provider: bool,
 }
 
 /// A program with a token.

@@ -138,7 +138,7 @@ fn follows_by_itself(path: &str) -> bool {
 }
 
 /// A browser says which site a request came from; an older one says the origin, or nothing: then the form's token decides.
-fn is_from_elsewhere(headers: &HeaderMap) -> bool {
+pub(super) fn is_from_elsewhere(headers: &HeaderMap) -> bool {
     let text = |name| {
         headers
             .get(name)
@@ -249,6 +249,8 @@ mod tests {
         for (path, need) in [
             ("/assets/page.css", Need::Nothing),
             ("/sign-in", Need::Nothing),
+            ("/sign-in/oidc/return", Need::Nothing),
+            ("/people/01/link", Need::Right(Right::KeepPeople)),
             ("/sign-inside", Need::Right(Right::SeeCases)),
             ("/set-up", Need::Nothing),
             ("/verify", Need::Nothing),
@@ -256,11 +258,12 @@ mod tests {
             ("/list", Need::Right(Right::SeeCases)),
             ("/api/results", Need::Right(Right::SeeCases)),
             ("/api/openapi.json", Need::Known),
-    ("/api/status", Need::Right(Right::SeeStatus)),
+            ("/api/status", Need::Right(Right::SeeStatus)),
             ("/quick-look/a/b/1", Need::Right(Right::SeeImages)),
             ("/models/report", Need::Right(Right::SeeModels)),
             ("/people/01", Need::Right(Right::KeepPeople)),
             ("/audit/export", Need::Right(Right::ReadAudit)),
+            ("/audit/export/dicom", Need::Right(Right::ReadAudit)),
             ("/account", Need::Known),
             ("/api/openapi.json", Need::Known),
             ("/whatever/comes", Need::Right(Right::SeeCases)),

@@ -1,5 +1,5 @@
-//! People who work at the hub: accounts, sign-in with password and code, sessions, roles, programs' tokens, and the keys
-//! people sign reports with.
+//! People who work at the hub: accounts, sign-in with password and code or by the region's provider, sessions, roles,
+//! programs' tokens, and the keys people sign reports with.
 //!
 //! `guard` stands before every address of the web server and knows who calls; handlers take [`Signed`] (a person) or
 //! [`Caller`] (a person or a program) and ask for a role or right. A form is read through [`Verified`], which refuses one
@@ -8,10 +8,12 @@
 //! Nothing here prints or logs a password, a code or a token.
 
 mod account;
+mod by_provider;
 mod caller;
 mod delays;
 mod guard;
 mod hashing;
+mod oidc;
 mod pages;
 mod password;
 mod profiles;
@@ -53,6 +55,7 @@ pub(crate) use verified::{Anonymous, Verified};
 
 use self::delays::Addresses;
 use self::hashing::Hashing;
+use self::oidc::Oidc;
 
 /// Why something could not be done at all.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +74,10 @@ pub(crate) enum Error {
     Sign { source: barefoot_trust::Error },
     #[error("too many people sign in at once")]
     Busy,
+    #[error("the sign-in provider's settings cannot be used")]
+    Provider {
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
 }
 
 /// All of it; cheap to clone.
@@ -88,13 +95,14 @@ struct Inner {
     /// A proxy of ours stands before the hub and says who calls.
     behind_proxy: bool,
     hashing: Hashing,
+    oidc: Option<Oidc>,
     addresses: Mutex<Addresses>,
     clock: Clock,
 }
 
 impl People {
     /// # Errors
-    /// When the random source fails.
+    /// When the random source fails, or the sign-in provider's settings cannot be used.
     pub(crate) fn new(
         archive: Archive,
         identity: Arc<TlsIdentity>,
@@ -102,6 +110,11 @@ impl People {
         page: &config::Page,
         clock: Clock,
     ) -> Result<Self, Error> {
+        let address = settings.address.as_deref().unwrap_or_default();
+        let oidc = settings.oidc.clone().map(|oidc| Oidc::new(oidc, address));
+        let oidc = oidc.transpose().map_err(|source| Error::Provider {
+            source: source.into(),
+        })?;
         Ok(Self(Arc::new(Inner {
             audit: Audit::new(archive.clone(), Arc::clone(&identity)),
             archive,
@@ -110,6 +123,7 @@ impl People {
             secure: page.tls.is_some() || page.behind_proxy,
             behind_proxy: page.behind_proxy,
             hashing: Hashing::new()?,
+            oidc,
             addresses: Mutex::default(),
             clock,
         })))

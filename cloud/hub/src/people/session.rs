@@ -40,6 +40,7 @@ impl People {
             session: SessionId::new(session.id),
             csrf: secrets::csrf_of(token),
             coded_at_ms: session.coded_at_ms,
+            by_provider: session.by_provider,
         }))
     }
 
@@ -96,6 +97,28 @@ impl People {
     /// What forms carry before anybody is signed in.
     pub(super) fn form_token<'a>(&self, headers: &'a HeaderMap) -> Option<&'a str> {
         cookie(headers, self.form_cookie_name()).filter(|token| token.len() == 43)
+    }
+
+    fn provider_cookie_name(&self) -> &'static str {
+        if self.0.secure {
+            "__Host-provider"
+        } else {
+            "provider"
+        }
+    }
+
+    /// What a browser holds of a sign-in that is on its way over the provider.
+    pub(super) fn provider_token<'a>(&self, headers: &'a HeaderMap) -> Option<&'a str> {
+        cookie(headers, self.provider_cookie_name())
+    }
+
+    /// Lax: the way back from the provider begins on another site.
+    pub(super) fn provider_cookie(&self, value: &str) -> Option<HeaderValue> {
+        self.cookie(self.provider_cookie_name(), value, "SameSite=Lax; Max-Age=600")
+    }
+
+    pub(super) fn no_provider_cookie(&self) -> Option<HeaderValue> {
+        self.cookie(self.provider_cookie_name(), "", "SameSite=Lax; Max-Age=0")
     }
 
     pub(super) fn session_cookie(&self, token: &str) -> Option<HeaderValue> {

@@ -39,6 +39,12 @@ pub(crate) enum AccountError {
     NewCode,
     #[error("too many attempts: wait some minutes")]
     TooMany,
+    #[error("the hub's settings have no sign-in provider ([people.oidc])")]
+    NoProvider,
+    #[error("the provider's number for a person (sub) is 1 to 255 characters on one line")]
+    Subject,
+    #[error("this number at the provider is another account's")]
+    SubjectTaken,
     #[error(transparent)]
     Failed(#[from] Error),
 }

@@ -3,6 +3,7 @@ use std::net::IpAddr;
 use barefoot_trust::person_key::Secret;
 use ulid::Ulid;
 
+use super::oidc::Vouched;
 use super::password::Password;
 use super::roles::Role;
 use super::{Error, People, delays, secrets, signing, totp};
@@ -30,6 +31,9 @@ pub(super) enum SignInError {
     Refused,
     #[error("too many attempts came from this address")]
     TooMany,
+    /// All of it was right.
+    #[error("this account signs in by the provider")]
+    OnlyByProvider,
     #[error(transparent)]
     Failed(#[from] Error),
 }
@@ -37,6 +41,15 @@ pub(super) enum SignInError {
 impl People {
     /// Begins a session; what the browser must hold of it.
     pub(super) async fn sign_in(&self, attempt: Attempt) -> Result<String, SignInError> {
+        self.sign_in_with(attempt, None).await
+    }
+
+    /// `vouched`: the provider's word came before, for the account that is linked with it.
+    pub(super) async fn sign_in_with(
+        &self,
+        attempt: Attempt,
+        vouched: Option<&Vouched>,
+    ) -> Result<String, SignInError> {
         if !self.may_try(attempt.address) {
             return Err(SignInError::TooMany);
         }
@@ -60,18 +73,25 @@ impl People {
             self.refuse(Some(&row), &attempt, "").await?;
             return Err(SignInError::Refused);
         };
+        if vouched.is_none() && self.only_by_provider(&row.view).await? {
+            return Err(SignInError::OnlyByProvider);
+        }
         let token = secrets::session_token().map_err(Error::from)?;
-        let agent: String = attempt.agent.chars().take(MAX_AGENT_CHARS).collect();
         let address = attempt.address.to_string();
         let actor = Actor::person(&row.view.id, &row.view.display_name);
-        let entry = Entry::new(actor, Action::SignIn, Object::none()).details(&address);
+        let entry = Entry::new(actor, Action::SignIn, Object::none());
+        let entry = match vouched {
+            Some(_) => entry.details(&format!("{address} by the provider, password and code")),
+            None => entry.details(&address),
+        };
         let new = NewSession {
             id: &Ulid::generate().to_string(),
             token: &secrets::token_hash(&token),
             person: &row.view.id,
-            code_step: step,
+            code_step: Some(step),
+            at_provider: vouched.and_then(|vouched| self.at_provider(vouched)),
             address: &address,
-            agent: &agent,
+            agent: &agent_words(&attempt.agent),
         };
         let began = self.0.archive.begin_session(&new, &entry, now).await;
         if !began.map_err(Error::from)? {
@@ -86,7 +106,7 @@ impl People {
     }
 
     /// Somebody may have become a reader after the account was set up.
-    async fn give_key(
+    pub(super) async fn give_key(
         &self,
         person: &str,
         key: &barefoot_trust::person_key::SealingKey,
@@ -103,9 +123,18 @@ impl People {
 
     async fn refuse(&self, row: Option<&PersonRow>, attempt: &Attempt, why: &str) -> Result<(), Error> {
         self.address_failed(attempt.address);
+        self.note_refusal(row, attempt.address, why).await
+    }
+
+    /// The name that was typed is not written down: it may be a password in the wrong field.
+    pub(super) async fn note_refusal(
+        &self,
+        row: Option<&PersonRow>,
+        address: IpAddr,
+        why: &str,
+    ) -> Result<(), Error> {
         let now = self.now_ms();
-        // The name that was typed is not written down: it may be a password in the wrong field.
-        let details = format!("{} {why}", attempt.address);
+        let details = format!("{address} {why}");
         match row {
             Some(row) => {
                 let person = &row.view;
@@ -124,6 +153,11 @@ impl People {
         }
         Ok(())
     }
+}
+
+/// Of the browser's own name, what is kept.
+pub(super) fn agent_words(agent: &str) -> String {
+    agent.chars().take(MAX_AGENT_CHARS).collect()
 }
 
 /// The code's time step, if password and code are right and the code was not used.

@@ -23,7 +23,9 @@ pub(crate) enum SignError {
     Code,
     #[error("there were too many wrong attempts; signing is possible again at {until_ms}")]
     Locked { until_ms: i64 },
-    #[error("this account has no signing key: sign out and in again")]
+    #[error(
+        "this account has no password here, so no signing key: an operator gives a one-time code to set it up"
+    )]
     NoKey,
     #[error(transparent)]
     Failed(#[from] Error),
@@ -95,6 +97,10 @@ impl People {
         }
         let row = archive.person(&person.id).await.map_err(Error::from)?;
         let row = row.filter(|row| row.view.active).ok_or(SignError::NotAllowed)?;
+        // The provider's word opens no key: somebody who only ever came by it has none.
+        if row.secrets.is_none() {
+            return Err(SignError::NoKey);
+        }
         let opened = self.0.hashing.open(password, row.secrets.as_ref()).await?;
         // A code that was given is checked, whether it was needed or not.
         let step = code.map(|code| secrets_fit(&row, &opened, code, now));
@@ -110,6 +116,7 @@ impl People {
                 SignError::Password
             });
         }
+        self.give_key(&person.id, &opened.key).await?;
         let key = archive.signing_key(&person.id).await.map_err(Error::from)?;
         let key = key.ok_or(SignError::NoKey)?;
         let seed = opened.key.open(Secret::SigningSeed, &person.id, &key.seed);

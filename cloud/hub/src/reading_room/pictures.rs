@@ -1,5 +1,3 @@
-use std::path::PathBuf;
-
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
@@ -15,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::{CasePath, Room, address, allow, failed, findings, key_of, statements};
 use crate::archive::{CaseImage, CaseKey, Error};
+use crate::at_rest::Kept;
 use crate::config::Language;
 use crate::people::{Right, Signed};
 
@@ -253,14 +252,14 @@ fn images_of(set: &Set, key: &CaseKey) -> Value {
     })
 }
 
-/// Where one image of a case lies.
-async fn path_of(room: &Room, key: &CaseKey, uid: &str) -> Result<Option<PathBuf>, Error> {
+/// One image of a case.
+async fn kept(room: &Room, key: &CaseKey, uid: &str) -> Result<Option<Kept>, Error> {
     let Some(images) = &room.images else {
         return Ok(None);
     };
     let all = room.archive.case_images(key).await?;
     let found = all.iter().find(|image| image.sop_instance_uid == uid);
-    Ok(found.map(|image| images.path(&key.clinic, image.object)))
+    Ok(found.map(|image| images.kept(&key.clinic, image.object)))
 }
 
 /// The bytes of one image of a case.
@@ -395,33 +394,33 @@ pub(super) async fn drawn(
         Err(answer) => return *answer,
     };
     let found = async {
-        let found = path_of(&room, &key, &uid).await?;
+        let found = kept(&room, &key, &uid).await?;
         if found.is_some() {
             room.note_look(&signed, &key).await?;
         }
         Ok::<_, Error>(found)
     };
-    let path = match found.await {
-        Ok(Some(path)) => path,
+    let file = match found.await {
+        Ok(Some(file)) => file,
         Ok(None) => return StatusCode::NOT_FOUND.into_response(),
         Err(error) => return failed(&error, signed.person.language),
     };
-    match tokio::task::spawn_blocking(move || draw(&path, &asked)).await {
+    match tokio::task::spawn_blocking(move || draw(&file, &asked)).await {
         Ok(Some(jpeg)) => ([(header::CONTENT_TYPE, "image/jpeg")], jpeg).into_response(),
         Ok(None) | Err(_) => StatusCode::UNPROCESSABLE_ENTITY.into_response(),
     }
 }
 
 /// A window is given whole or not at all.
-fn draw(path: &std::path::Path, asked: &Drawing) -> Option<Vec<u8>> {
-    let header = read_header(path).ok()?;
+fn draw(kept: &Kept, asked: &Drawing) -> Option<Vec<u8>> {
+    let header = read_header(kept).ok()?;
     let number = |text: &str| text.trim().parse().ok().filter(|number: &f64| number.is_finite());
     let width = number(&asked.width).filter(|width| 1.0 <= *width);
     let window = number(&asked.centre)
         .zip(width)
         .map(|(centre, width)| Window::Linear { centre, width });
     let frame = asked.frame.unwrap_or(1).saturating_sub(1);
-    let picture = pixels::load_picture(path, &header, frame, window).ok()?;
+    let picture = pixels::load_picture(kept, &header, frame, window).ok()?;
     let shown = Shown {
         fit: Some((DRAWN_SIDE, DRAWN_SIDE)),
         ..Shown::default()

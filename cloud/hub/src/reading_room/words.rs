@@ -379,8 +379,8 @@ impl Words {
                 "Too many wrong attempts: try again later.",
             ),
             SignError::NoKey => self.say(
-                "此账号没有签名密钥，请退出后重新登录。",
-                "This account has no signing key: sign out and in again.",
+                "此账号在本中心没有密码，因此没有签名密钥：请联系管理员获取开通码。",
+                "This account has no password here, so no signing key: an operator gives a one-time code to set it up.",
             ),
             SignError::Content | SignError::Failed(_) => self.failed,
         };

@@ -44,7 +44,7 @@ async fn is_cut(admission: &Admission) -> bool {
 async fn who_is_revoked_is_cut_and_stays_out_until_restored() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("barefoot.db");
-    let archive = Archive::open(&path).await.unwrap();
+    let archive = Archive::open_with_keys(&path).await.unwrap();
     let revocations = Revocations::open(archive.clone()).await.unwrap();
     let (own, other) = (clinic("clinic-7"), clinic("clinic-8"));
     let open = admitted(&revocations, &own).unwrap();
@@ -82,7 +82,9 @@ async fn who_is_revoked_is_cut_and_stays_out_until_restored() {
 #[tokio::test]
 async fn one_certificate_is_revoked_and_the_holders_next_is_not() {
     let folder = tempfile::tempdir().unwrap();
-    let archive = Archive::open(&folder.path().join("barefoot.db")).await.unwrap();
+    let archive = Archive::open_with_keys(&folder.path().join("barefoot.db"))
+        .await
+        .unwrap();
     let revocations = Revocations::open(archive).await.unwrap();
     let own = clinic("clinic-7");
     let open = admitted(&revocations, &own).unwrap();

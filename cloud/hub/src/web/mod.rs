@@ -7,7 +7,6 @@ mod events;
 mod findings;
 mod headers;
 mod language;
-mod lines;
 mod times;
 
 use std::net::SocketAddr;
@@ -19,7 +18,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use axum::{Router, middleware};
-use barefoot_http::{Limits, serve};
+use barefoot_http::{Limits, TlsLines, serve};
 use barefoot_trust::browser_server_config;
 use futures_util::FutureExt;
 use rustls::ServerConfig;
@@ -33,7 +32,6 @@ use crate::changes::Changes;
 use crate::config::{Language, Page};
 use crate::people::{People, guard};
 
-use self::lines::TlsLines;
 use crate::{openapi, viewer_assets};
 
 pub(crate) use findings::{finding_name, problem_name};
@@ -165,7 +163,7 @@ impl Web {
         let server = match self.tls {
             None => serve(self.listener, pages, limits, stop).boxed(),
             Some(tls) => {
-                let lines = TlsLines::new(self.listener, self.address, tls, shutdown.clone());
+                let lines = TlsLines::new(self.listener, self.address, tls, shutdown.token());
                 serve(lines, pages, limits, stop).boxed()
             }
         };

@@ -84,7 +84,7 @@ struct Region {
 
 impl Region {
     async fn new(folder: &std::path::Path, seed: u64) -> Self {
-        let archive = Archive::open(&folder.join("hub.db")).await.unwrap();
+        let archive = Archive::open_with_keys(&folder.join("hub.db")).await.unwrap();
         let rules = Rules {
             assignment: Assignment::Push,
             second_read: SecondRead::Critical,
@@ -387,7 +387,9 @@ async fn a_regions_week_loses_no_case() {
         // The hub is killed each day: nothing of the list was in its memory.
         if minute % (24 * 60) == 700 {
             region.archive.close().await;
-            let archive = Archive::open(&folder.path().join("hub.db")).await.unwrap();
+            let archive = Archive::open_with_keys(&folder.path().join("hub.db"))
+                .await
+                .unwrap();
             let dispatch = Dispatch::new(archive.clone());
             region.reconciler.worklist =
                 Worklist::new(archive.clone(), region.rules.clone(), Changes::new(), dispatch);

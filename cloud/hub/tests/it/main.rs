@@ -20,6 +20,7 @@ mod images;
 mod page;
 mod people;
 mod program;
+mod provider;
 mod releases;
 mod results_arrive;
 mod revocation;

@@ -1,79 +1,25 @@
 //! Files, sealed where their path says so.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use barefoot_imaging::Bytes;
-use barefoot_trust::at_rest::{
-    Header, Purpose, Reader, Scope, Writer, Written, is_sealed_file, plain_length,
-};
+use barefoot_trust::at_rest::{self, Header, Purpose, Scope, Writer, Written, plain_length, sealed_start};
 
 use super::of;
 use super::vault::{ImagesKey, scope};
 use crate::study_folder::{StudyKey, sync_directory};
 
 /// A file that was opened, whichever way it was written.
-#[derive(Debug)]
-pub enum Opened {
-    Plain {
-        file: File,
-        length: u64,
-    },
-    Sealed {
-        reader: Box<Reader<File>>,
-        purpose: Purpose,
-    },
-}
-
-impl Opened {
-    /// Bytes of its content.
-    #[must_use]
-    pub fn length(&self) -> u64 {
-        match self {
-            Self::Plain { length, .. } => *length,
-            Self::Sealed { reader, .. } => reader.length(),
-        }
-    }
-}
-
-impl Read for Opened {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Plain { file, .. } => file.read(buffer),
-            Self::Sealed { reader, .. } => reader.read(buffer),
-        }
-    }
-}
-
-impl Seek for Opened {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        match self {
-            Self::Plain { file, .. } => file.seek(to),
-            Self::Sealed { reader, .. } => reader.seek(to),
-        }
-    }
-}
+pub type Opened = at_rest::Opened<File>;
 
 /// The head of a sealed file, not yet believed; `None` for a plain one, and for one that was never finished.
 pub(super) fn header(path: &Path) -> io::Result<Option<Header>> {
     let mut file = File::open(path)?;
-    let start = start(&mut file)?;
+    let start = sealed_start(&mut file)?;
     Ok(start.and_then(|bytes| Header::parse(bytes).ok()))
-}
-
-/// The first bytes of a file that is sealed, or was begun to be.
-fn start(file: &mut File) -> io::Result<Option<[u8; Header::BYTES]>> {
-    let mut bytes = [0; Header::BYTES];
-    let mut filled = 0;
-    while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-        match file.read(rest)? {
-            0 => break,
-            count => filled += count,
-        }
-    }
-    Ok(is_sealed_file(&bytes).then_some(bytes))
 }
 
 /// Opens a file at its start.
@@ -81,19 +27,10 @@ fn start(file: &mut File) -> io::Result<Option<[u8; Header::BYTES]>> {
 /// # Errors
 /// When it cannot be read, or was sealed and its key is not here or does not fit.
 pub fn open(path: &Path) -> io::Result<Opened> {
-    let mut file = File::open(path)?;
-    let Some(bytes) = start(&mut file)? else {
-        let length = file.metadata()?.len();
-        file.seek(SeekFrom::Start(0))?;
-        return Ok(Opened::Plain { file, length });
-    };
-    let header = Header::parse(bytes)?;
-    let locked = || io::Error::other("it is sealed, and this box's keys are not unlocked");
-    let (vault, _) = of(path).ok_or_else(locked)?;
-    let key = vault.find(header.scope(), header.key())?;
-    Ok(Opened::Sealed {
-        reader: Box::new(Reader::open(file, &header, &key)?),
-        purpose: header.purpose(),
+    Opened::open(File::open(path)?, |scope, id| {
+        let locked = || io::Error::other("it is sealed, and this box's keys are not unlocked");
+        let (vault, _) = of(path).ok_or_else(locked)?;
+        vault.find(scope, id)
     })
 }
 
@@ -115,7 +52,7 @@ pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
 pub(crate) fn length(path: &Path) -> io::Result<u64> {
     let mut file = File::open(path)?;
     let all = file.metadata()?.len();
-    let sealed = start(&mut file)?.is_some();
+    let sealed = sealed_start(&mut file)?.is_some();
     Ok(sealed.then(|| plain_length(all)).flatten().unwrap_or(all))
 }
 
@@ -252,7 +189,7 @@ impl Write for Created {
 /// # Errors
 /// When it cannot be read.
 pub(crate) fn is_plain(path: &Path) -> io::Result<bool> {
-    Ok(start(&mut File::open(path)?)?.is_none())
+    Ok(sealed_start(&mut File::open(path)?)?.is_none())
 }
 
 /// Replaces a file for its owner only; after `Ok` it survives a power cut.

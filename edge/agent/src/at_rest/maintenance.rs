@@ -4,9 +4,9 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use barefoot_queue::Queue;
-use barefoot_trust::at_rest::Scope;
+use barefoot_trust::at_rest::{KeyPlace, Scope};
 
-use super::box_key::{self, Place};
+use super::box_key;
 use super::key_folder;
 use super::vault::scope;
 use super::{Config, Error, Vault, is_not_ours};
@@ -24,7 +24,7 @@ pub fn rotate(state: &Path, config: &Config, into: Option<&Path>) -> Result<usiz
     let vault = Vault::open(state, config)?;
     let target = match (vault.place(), into) {
         (_, Some(into)) => into,
-        (Place::Credential(path), None) => {
+        (KeyPlace::Credential(path), None) => {
             return Err(Error::ForeignKey {
                 path: path.display().to_string(),
             });
@@ -66,8 +66,8 @@ pub fn rotate(state: &Path, config: &Config, into: Option<&Path>) -> Result<usiz
 /// When the daemon runs, or the disk fails.
 pub fn erase(state: &Path, config: &Config) -> Result<(), Error> {
     let still = standing_still(state)?;
-    match Place::of(state, config) {
-        Place::Credential(_) => {}
+    match box_key::place(state, config) {
+        KeyPlace::Credential(_) => {}
         place => durable::destroy(place.path()).map_err(Error::disk(place.path()))?,
     }
     for (folder, _) in key_folders(state)? {

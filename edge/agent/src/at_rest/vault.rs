@@ -6,9 +6,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use barefoot_trust::at_rest::{self, BoxKeys, Cipher, Key, KeyId, Purpose, Scope};
+use barefoot_trust::at_rest::{self, BoxKeys, Cipher, Key, KeyId, KeyPlace, Purpose, Scope};
 
-use super::box_key::{self, Place};
+use super::box_key;
 use super::key_folder::{self, Kind};
 use super::{Config, Error, files};
 use crate::study_folder::{StudyKey, hex, sync_directory};
@@ -22,7 +22,7 @@ pub struct Vault {
     root: PathBuf,
     cipher: Cipher,
     box_keys: BoxKeys,
-    place: Place,
+    place: KeyPlace,
     held: Mutex<HashMap<Scope, Arc<Mutex<Held>>>>,
     /// Image keys that something holds that is on its way to its place.
     in_use: Mutex<HashMap<KeyId, Weak<Key>>>,
@@ -41,10 +41,10 @@ pub(crate) type ImagesKey = Arc<Key>;
 
 impl Vault {
     pub(super) fn open(root: &Path, config: &Config) -> Result<Self, Error> {
-        let place = Place::of(root, config);
+        let place = box_key::place(root, config);
         let path = || place.path().display().to_string();
         let there = key_folder::list(&root.join("keys")).map_err(Error::disk(root))?;
-        let box_keys = match place.read()? {
+        let box_keys = match box_key::read(&place)? {
             Some(keys) => keys,
             None if !there.is_empty() => return Err(Error::Missing { path: path() }),
             None => {
@@ -90,14 +90,14 @@ impl Vault {
     /// Whether whoever takes the disk takes the box's key with it.
     #[must_use]
     pub fn is_key_beside(&self) -> bool {
-        matches!(self.place, Place::Beside(_))
+        matches!(self.place, KeyPlace::Beside(_))
     }
 
     pub(super) fn box_keys(&self) -> &BoxKeys {
         &self.box_keys
     }
 
-    pub(super) fn place(&self) -> &Place {
+    pub(super) fn place(&self) -> &KeyPlace {
         &self.place
     }
 

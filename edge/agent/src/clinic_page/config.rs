@@ -12,6 +12,9 @@ pub struct Config {
     /// Address and port of the page, for example `127.0.0.1:8080`. Required: the page shows names, so the site decides who
     /// can reach it. Port 0 takes any free one.
     pub listen: SocketAddr,
+    /// The page within TLS, for tablets and other computers. Default: none.
+    #[serde(default)]
+    pub tls: Option<PageTls>,
     /// The page's language until a reader chooses another: `zh` (default) or `en`.
     #[serde(default)]
     pub language: Language,
@@ -29,6 +32,18 @@ pub struct Config {
     /// DejaVu behind it. Without any of them reports are printed from the browser only.
     #[serde(default)]
     pub fonts: Vec<FontSetting>,
+}
+
+/// A second door to the page, by HTTPS (TLS 1.3). The plain one then is best kept on loopback, where this box's own commands ask.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PageTls {
+    /// Address and port, for example `0.0.0.0:8443`. Port 0 takes any free one.
+    pub listen: SocketAddr,
+    /// PEM, one that the clinic's browsers trust, for the name they reach the box by; with those above it.
+    pub certificate: PathBuf,
+    /// PEM.
+    pub key: PathBuf,
 }
 
 /// A font file.

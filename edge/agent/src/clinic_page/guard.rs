@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, ORIGIN, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, ORIGIN, REFERRER_POLICY, SET_COOKIE,
+    STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
@@ -14,7 +15,7 @@ use axum::response::Response;
 
 use super::pages;
 use super::request_language::RequestLanguage;
-use super::server::App;
+use super::server::{App, OverTls};
 
 /// Nothing but this box's own files, no frames, no inline code.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
@@ -46,7 +47,8 @@ pub(super) const FIXED: [(HeaderName, HeaderValue); 6] = [
 
 pub(super) async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let safe = request.method().is_safe();
-    let mut response = if app.loopback && !names_this_machine(request.headers()) {
+    let by_tls = request.extensions().get::<OverTls>().is_some();
+    let mut response = if app.loopback && !by_tls && !names_this_machine(request.headers()) {
         refusal(&app, &request, StatusCode::MISDIRECTED_REQUEST)
     } else if !safe && !from_this_page(request.headers()) {
         refusal(&app, &request, StatusCode::FORBIDDEN)
@@ -55,11 +57,26 @@ pub(super) async fn guard(State(app): State<Arc<App>>, request: Request, next: N
     };
     let headers = response.headers_mut();
     headers.extend(FIXED);
+    if by_tls {
+        only_https(headers);
+    }
     // What an answer does not declare as keepable may hold a name.
     headers
         .entry(CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-store"));
     response
+}
+
+/// For a year this name is asked by HTTPS, and what it gives browsers to keep goes nowhere else.
+fn only_https(headers: &mut HeaderMap) {
+    let year = HeaderValue::from_static("max-age=31536000");
+    headers.insert(STRICT_TRANSPORT_SECURITY, year);
+    let cookies: Vec<HeaderValue> = headers.get_all(SET_COOKIE).iter().cloned().collect();
+    headers.remove(SET_COOKIE);
+    for cookie in cookies {
+        let secure = [cookie.as_bytes(), b"; Secure"].concat();
+        headers.append(SET_COOKIE, HeaderValue::from_bytes(&secure).unwrap_or(cookie));
+    }
 }
 
 fn refusal(app: &App, request: &Request, status: StatusCode) -> Response {

@@ -5,9 +5,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use barefoot_http::{Limits, serve};
+use axum::Extension;
+use barefoot_http::{Limits, TlsLines, serve};
+use barefoot_trust::browser_server_config;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
+use tokio_rustls::rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
 
 use super::assets::Addresses;
@@ -19,6 +22,10 @@ use super::{Config, Language, Sources, routes};
 /// How long answers under way may take after the daemon was told to stop.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// Marks a request that came by HTTPS.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OverTls;
+
 /// What every request sees.
 #[derive(Debug)]
 pub(super) struct App {
@@ -26,7 +33,7 @@ pub(super) struct App {
     pub(super) library: Library,
     pub(super) language: Language,
     pub(super) assets: Addresses,
-    /// Bound to loopback: nobody outside this machine has a business here.
+    /// The plain port is bound to loopback: nobody outside this machine has a business there.
     pub(super) loopback: bool,
     /// Moves when an open page should ask again.
     pub(super) pulse: watch::Sender<u64>,
@@ -42,11 +49,11 @@ impl App {
         sources: Sources,
         library: Library,
         config: &Config,
-        loopback: bool,
+        (loopback, is_here): (bool, bool),
         shutdown: CancellationToken,
     ) -> Self {
         Self {
-            signed_in: SignedIn::new(config.wants_pin(loopback), config.idle_minutes),
+            signed_in: SignedIn::new(config.wants_pin(is_here), config.idle_minutes),
             utc_offset_minutes: config.utc_offset_minutes,
             sources,
             library,
@@ -64,6 +71,7 @@ impl App {
 #[derive(Debug)]
 pub(crate) struct ClinicPage {
     listener: TcpListener,
+    tls: Option<(TcpListener, SocketAddr, Arc<ServerConfig>)>,
     library: Library,
     config: Config,
     sources: Sources,
@@ -71,12 +79,32 @@ pub(crate) struct ClinicPage {
 
 impl ClinicPage {
     /// # Errors
-    /// When the address is taken or not ours.
+    /// When an address is taken or not ours, or the certificate of `[page.tls]` cannot be used.
     pub(crate) async fn bind(config: Config, sources: Sources) -> io::Result<Self> {
         let library = Library::load()?;
         let listener = TcpListener::bind(config.listen).await?;
-        let is_loopback = listener.local_addr()?.ip().is_loopback();
-        if !is_loopback && !config.wants_pin(is_loopback) {
+        let tls = match &config.tls {
+            Some(tls) => {
+                let keys = browser_server_config(&tls.certificate, &tls.key);
+                let keys = keys.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+                let listener = TcpListener::bind(tls.listen).await?;
+                let address = listener.local_addr()?;
+                Some((listener, address, keys))
+            }
+            None => None,
+        };
+        let is_plain_here = listener.local_addr()?.ip().is_loopback();
+        let is_here = is_plain_here
+            && tls
+                .as_ref()
+                .is_none_or(|(_, address, _)| address.ip().is_loopback());
+        if tls.is_some() && !is_plain_here {
+            tracing::warn!(
+                listen = %config.listen,
+                "Other machines can reach the clinic page without HTTPS too: set [page] listen to 127.0.0.1."
+            );
+        }
+        if !is_here && !config.wants_pin(is_here) {
             tracing::warn!(
                 listen = %config.listen,
                 "Other machines can reach the clinic page, which shows patients' names and asks for no PIN."
@@ -84,10 +112,16 @@ impl ClinicPage {
         }
         Ok(Self {
             listener,
+            tls,
             library,
             config,
             sources,
         })
+    }
+
+    /// Where the page is by HTTPS.
+    pub(crate) fn tls_addr(&self) -> Option<SocketAddr> {
+        self.tls.as_ref().map(|(_, address, _)| *address)
     }
 
     /// # Errors
@@ -102,17 +136,31 @@ impl ClinicPage {
         let loopback = self
             .local_addr()
             .map_or(true, |address| address.ip().is_loopback());
+        let is_here = loopback && self.tls_addr().is_none_or(|address| address.ip().is_loopback());
         let app = Arc::new(App::new(
             self.sources,
             self.library,
             &self.config,
-            loopback,
+            (loopback, is_here),
             shutdown.clone(),
         ));
         let router = routes::router(Arc::clone(&app));
+        let by_tls = async {
+            if let Some((listener, address, tls)) = self.tls {
+                let lines = TlsLines::new(listener, address, tls, shutdown.clone());
+                let router = router.clone().layer(Extension(OverTls));
+                serve(lines, router, Limits::for_pages(), shutdown.clone()).await;
+            }
+        };
         let serve = async {
+            let plain = serve(
+                self.listener,
+                router.clone(),
+                Limits::for_pages(),
+                shutdown.clone(),
+            );
             tokio::select! {
-                () = serve(self.listener, router, Limits::for_pages(), shutdown.clone()) => {}
+                ((), ()) = async { tokio::join!(plain, by_tls) } => {}
                 () = async { shutdown.cancelled().await; tokio::time::sleep(GRACE).await } => {}
             }
         };

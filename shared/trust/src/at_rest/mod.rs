@@ -8,11 +8,15 @@
 //! ```
 //!
 //! A file is cut into chunks with a tag each (the STREAM construction): any part can be read without the rest, and what
-//! was changed, cut off, put in another order or taken from another file does not open. Nothing here knows of disks.
+//! was changed, cut off, put in another order or taken from another file does not open. Of disks only [`KeyPlace`] and the
+//! small files of keys know.
 
 mod cipher;
 mod file;
 mod key;
+mod key_files;
+mod key_place;
+mod opened;
 mod reader;
 mod secret;
 mod value;
@@ -21,8 +25,11 @@ mod writer;
 pub use cipher::Cipher;
 pub use file::{Header, MAGIC_BYTES, Purpose, Scope, is_sealed_file, plain_length};
 pub use key::{BoxKeys, Key, KeyId};
+pub use key_files::{key_file, list_keys, load_key, save_key};
+pub use key_place::{KeyFileError, KeyPlace, replace_key, write_first_key};
+pub use opened::{Opened, sealed_start};
 pub use reader::Reader;
-pub use value::{is_sealed_value, key_of_value, open_value, seal_value};
+pub use value::{is_sealed_value, key_of_value, open_value, seal_value, sealed_value_overhead};
 pub use writer::{Writer, Written};
 
 /// Why something sealed does not open, or cannot be sealed. Never holds what was sealed, nor a key.

@@ -16,6 +16,12 @@ const NONCE: [u8; NONCE_BYTES] = [0; NONCE_BYTES];
 /// How many bytes a sealed value is longer.
 pub(super) const OVERHEAD: usize = HEAD + TAG_BYTES;
 
+/// How many bytes a sealed value is longer than what was sealed.
+#[must_use]
+pub const fn sealed_value_overhead() -> usize {
+    OVERHEAD
+}
+
 /// Seals `plain`; it opens in the same `context` only.
 ///
 /// # Errors

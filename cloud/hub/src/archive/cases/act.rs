@@ -1,13 +1,15 @@
 use barefoot_domain::{CaseState, ClinicId, Tier, Urgency};
 use barefoot_wire::{case_state_envelope, v1};
 use prost::Message;
-use sqlx::{AssertSqlSafe, Sqlite, Transaction};
+use sqlx::AssertSqlSafe;
 use ulid::Ulid;
 
 use super::row::{self, COLUMNS};
 use super::{Case, CaseKey, Happened, NotActed};
 use crate::archive::audit::append_in;
+use crate::archive::step::Step;
 use crate::archive::{Archive, Error};
+use crate::at_rest::Column;
 use crate::audit::{Action, Actor, Entry, Object};
 use crate::worklist::life::{Effect, Event, Life, State};
 use crate::worklist::rules::Rules;
@@ -48,8 +50,6 @@ pub(crate) struct Acted {
     pub(crate) told: bool,
 }
 
-pub(super) type Step = Transaction<'static, Sqlite>;
-
 impl Archive {
     /// A case, whatever its state.
     pub(crate) async fn case(&self, key: &CaseKey) -> Result<Option<Case>, Error> {
@@ -72,7 +72,7 @@ impl Archive {
         rules: &Rules,
         now_ms: i64,
     ) -> Result<Acted, NotActed> {
-        let mut step = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let mut step = self.step().await?;
         let acted = apply(&mut step, key, event, by, rules, now_ms).await?;
         step.commit().await?;
         Ok(acted)
@@ -88,7 +88,7 @@ impl Archive {
         rules: &Rules,
         now_ms: i64,
     ) -> Result<Acted, NotActed> {
-        let mut step = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let mut step = self.step().await?;
         let before = load(&mut step, key).await?.ok_or(NotActed::Unknown)?;
         let acted = apply(&mut step, key, event, by, rules, now_ms).await?;
         if before.life != acted.case.life {
@@ -106,7 +106,7 @@ impl Archive {
         rules: &Rules,
         now_ms: i64,
     ) -> Result<Acted, NotActed> {
-        let mut step = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let mut step = self.step().await?;
         let case = load(&mut step, key).await?.ok_or(NotActed::Unknown)?;
         let acted = match case.life.apply(event, now_ms, rules)? {
             None => Acted {
@@ -123,7 +123,7 @@ impl Archive {
     /// Looks at cases of which something lapses by `now_ms`; at most `most` of them.
     pub(crate) async fn tick(&self, rules: &Rules, now_ms: i64, most: u32) -> Result<Vec<Happened>, Error> {
         let commit = |source| Error::Commit { source };
-        let mut step = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(commit)?;
+        let mut step = self.step().await.map_err(commit)?;
         let sql = format!("SELECT {COLUMNS} FROM cases WHERE wake_ms <= ? ORDER BY wake_ms LIMIT ?");
         let rows = sqlx::query(AssertSqlSafe(sql))
             .bind(now_ms)
@@ -399,7 +399,7 @@ pub(super) async fn send(
     .bind(clinic.as_str())
     .bind(&envelope.id)
     .bind(now_ms)
-    .bind(envelope.encode_to_vec())
+    .bind(step.seal(Column::Outgoing, &envelope.encode_to_vec())?)
     .bind(case_id)
     .bind(envelope.kind)
     .execute(&mut **step)

@@ -177,7 +177,7 @@ impl Archive {
     /// Writes a group as it is now, whatever it was.
     pub(crate) async fn put_group(&self, group: &Group) -> Result<(), Error> {
         let write = async {
-            let mut step = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+            let mut step = self.step().await?;
             sqlx::query("DELETE FROM reader_groups WHERE id = ?")
                 .bind(&group.id)
                 .execute(&mut *step)

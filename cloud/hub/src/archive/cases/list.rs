@@ -7,6 +7,7 @@ use super::row::{self, COLUMNS};
 use super::{Case, CaseKey};
 use crate::archive::read::{clinic_id, query};
 use crate::archive::{Archive, Error};
+use crate::at_rest::Column;
 
 const OPEN: &str = "state IN ('waiting', 'claimed', 'drafted', 'images_wanted')";
 
@@ -154,8 +155,11 @@ impl Archive {
         .fetch_optional(&self.pool)
         .await
         .map_err(query)?;
-        body.map(|body| decode_result(&body).map_err(|_| Error::Stored { what: "result" }))
-            .transpose()
+        body.map(|body| {
+            let body = self.unseal(Column::Result, body)?;
+            decode_result(&body).map_err(|_| Error::Stored { what: "result" })
+        })
+        .transpose()
     }
 
     /// How many cases each reader holds or is offered.

@@ -5,11 +5,13 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 use ulid::Ulid;
 
-use super::act::{Acted, By, Step, apply, load, note, send};
+use super::act::{Acted, By, apply, load, note, send};
 use super::row;
 use super::{CaseKey, NotActed};
 use crate::archive::read::{clinic_id, query};
+use crate::archive::step::Step;
 use crate::archive::{Archive, Error};
+use crate::at_rest::Column;
 use crate::worklist::life::{Event, Stage};
 use crate::worklist::rules::Rules;
 
@@ -87,7 +89,7 @@ impl Archive {
         rules: &Rules,
         now_ms: i64,
     ) -> Result<Saved, NotActed> {
-        let mut step = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let mut step = self.step().await?;
         let event = Event::Draft {
             by: person.to_owned(),
         };
@@ -114,7 +116,7 @@ impl Archive {
         .bind(key.case.as_str())
         .bind(person)
         .bind(acted.case.life.version)
-        .bind(content)
+        .bind(step.seal(Column::Draft, content)?)
         .bind(revision)
         .bind(now_ms)
         .execute(&mut *step)
@@ -134,12 +136,15 @@ impl Archive {
         .fetch_optional(&self.pool)
         .await
         .map_err(query)?;
-        Ok(row.map(|(version, content, revision, saved_at_ms)| Draft {
-            version,
-            content,
-            revision,
-            saved_at_ms,
-        }))
+        row.map(|(version, content, revision, saved_at_ms)| {
+            Ok(Draft {
+                version,
+                content: self.unseal(Column::Draft, content)?,
+                revision,
+                saved_at_ms,
+            })
+        })
+        .transpose()
     }
 
     /// Keeps the holder's opinion; the next reader is waited for.
@@ -152,7 +157,7 @@ impl Archive {
         rules: &Rules,
         now_ms: i64,
     ) -> Result<Acted, NotActed> {
-        let mut step = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let mut step = self.step().await?;
         let before = load(&mut step, key).await?.ok_or(NotActed::Unknown)?;
         let event = Event::Opinion {
             by: person.to_owned(),
@@ -173,7 +178,7 @@ impl Archive {
         .bind(acted.case.life.version)
         .bind(row::stage_word(before.life.stage))
         .bind(person)
-        .bind(content)
+        .bind(step.seal(Column::Opinion, content)?)
         .bind(now_ms)
         .execute(&mut *step)
         .await?;
@@ -198,19 +203,20 @@ impl Archive {
         .fetch_all(&self.pool)
         .await
         .map_err(query)?;
-        Ok(rows
-            .into_iter()
-            .map(|(stage, person, content, at_ms)| ReaderOpinion {
-                stage: if stage == "second" {
-                    Stage::Second
-                } else {
-                    Stage::First
-                },
-                person,
-                content,
-                at_ms,
+        rows.into_iter()
+            .map(|(stage, person, content, at_ms)| {
+                Ok(ReaderOpinion {
+                    stage: if stage == "second" {
+                        Stage::Second
+                    } else {
+                        Stage::First
+                    },
+                    person,
+                    content: self.unseal(Column::Opinion, content)?,
+                    at_ms,
+                })
             })
-            .collect())
+            .collect()
     }
 
     /// Keeps a signed report, closes its case, and sends report and corrections to the clinic: all of it or nothing.
@@ -222,7 +228,7 @@ impl Archive {
         now_ms: i64,
     ) -> Result<Acted, NotActed> {
         let key = key_of(new.report);
-        let mut step = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let mut step = self.step().await?;
         let before = load(&mut step, &key).await?.ok_or(NotActed::Unknown)?;
         if before.life.version != new.report.version {
             return Err(NotActed::Refused(crate::worklist::life::Refused::Older));
@@ -247,7 +253,7 @@ impl Archive {
     /// Keeps a signed addendum to a report of the same case and sends it; the case stays where it is.
     pub(crate) async fn add_to_report(&self, new: &NewReport<'_>, now_ms: i64) -> Result<(), NotActed> {
         let key = key_of(new.report);
-        let mut step = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let mut step = self.step().await?;
         let case = load(&mut step, &key).await?.ok_or(NotActed::Unknown)?;
         let known: bool = sqlx::query_scalar(
             "SELECT EXISTS (SELECT 1 FROM reports WHERE id = ? AND clinic = ? AND case_id = ? AND addendum_to IS NULL)",
@@ -283,7 +289,7 @@ impl Archive {
         .fetch_all(&self.pool)
         .await
         .map_err(query)?;
-        rows.iter().map(stored_report).collect()
+        rows.iter().map(|row| self.stored_report(row)).collect()
     }
 
     pub(crate) async fn report(&self, id: &str) -> Result<Option<StoredReport>, Error> {
@@ -295,7 +301,27 @@ impl Archive {
         .fetch_optional(&self.pool)
         .await
         .map_err(query)?;
-        row.as_ref().map(stored_report).transpose()
+        row.as_ref().map(|row| self.stored_report(row)).transpose()
+    }
+
+    fn stored_report(&self, row: &SqliteRow) -> Result<StoredReport, Error> {
+        let signed = self.unseal(Column::Report, row.try_get("signed").map_err(query)?)?;
+        let case: String = row.try_get("case_id").map_err(query)?;
+        Ok(StoredReport {
+            id: row.try_get("id").map_err(query)?,
+            clinic: clinic_id(row.try_get("clinic").map_err(query)?)?,
+            case: CaseId::new(case).map_err(|_| Error::Stored { what: "case id" })?,
+            version: row.try_get("version").map_err(query)?,
+            addendum_to: row.try_get("addendum_to").map_err(query)?,
+            signed: v1::SignedReport::decode(signed.as_slice()).map_err(|_| Error::Stored {
+                what: "signed report",
+            })?,
+            signer: row.try_get("signer").map_err(query)?,
+            tier: row::tier(row.try_get("tier").map_err(query)?)?,
+            signed_at_ms: row.try_get("signed_at_ms").map_err(query)?,
+            delivered_at_ms: row.try_get("delivered_at_ms").map_err(query)?,
+            read_at_ms: row.try_get("read_at_ms").map_err(query)?,
+        })
     }
 }
 
@@ -357,7 +383,7 @@ async fn keep_report(step: &mut Step, new: &NewReport<'_>, now_ms: i64) -> Resul
     .bind(case_id)
     .bind(report.version)
     .bind(report.addendum_to.as_deref())
-    .bind(new.signed.encode_to_vec())
+    .bind(step.seal(Column::Report, &new.signed.encode_to_vec())?)
     .bind(new.signer)
     .bind(row::tier_number(report.tier))
     .bind(row::urgency_number(report.urgency))
@@ -401,24 +427,4 @@ async fn keep_report(step: &mut Step, new: &NewReport<'_>, now_ms: i64) -> Resul
         .await?;
     }
     Ok(())
-}
-
-fn stored_report(row: &SqliteRow) -> Result<StoredReport, Error> {
-    let signed: Vec<u8> = row.try_get("signed").map_err(query)?;
-    let case: String = row.try_get("case_id").map_err(query)?;
-    Ok(StoredReport {
-        id: row.try_get("id").map_err(query)?,
-        clinic: clinic_id(row.try_get("clinic").map_err(query)?)?,
-        case: CaseId::new(case).map_err(|_| Error::Stored { what: "case id" })?,
-        version: row.try_get("version").map_err(query)?,
-        addendum_to: row.try_get("addendum_to").map_err(query)?,
-        signed: v1::SignedReport::decode(signed.as_slice()).map_err(|_| Error::Stored {
-            what: "signed report",
-        })?,
-        signer: row.try_get("signer").map_err(query)?,
-        tier: row::tier(row.try_get("tier").map_err(query)?)?,
-        signed_at_ms: row.try_get("signed_at_ms").map_err(query)?,
-        delivered_at_ms: row.try_get("delivered_at_ms").map_err(query)?,
-        read_at_ms: row.try_get("read_at_ms").map_err(query)?,
-    })
 }

@@ -23,7 +23,9 @@ impl Desk {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         Self {
-            archive: Archive::open(&folder.path().join("hub.db")).await.unwrap(),
+            archive: Archive::open_with_keys(&folder.path().join("hub.db"))
+                .await
+                .unwrap(),
             rules: Worklist::default().rules().unwrap(),
             folder,
         }
@@ -193,7 +195,9 @@ async fn hard_results_come_onto_the_list_once_and_the_clinic_hears_it() {
     assert!(told.iter().all(|state| state.deadline_ms.is_some()));
     // The same process again, or another: nothing comes twice.
     desk.archive.close().await;
-    let again = Archive::open(&desk.folder.path().join("hub.db")).await.unwrap();
+    let again = Archive::open_with_keys(&desk.folder.path().join("hub.db"))
+        .await
+        .unwrap();
     assert_eq!(again.triage(&desk.rules, NOW, 100).await.unwrap().results, 0);
     assert_eq!(again.case(&key("2.25.3")).await.unwrap(), Some(case));
 }

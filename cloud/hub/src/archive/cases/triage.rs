@@ -2,11 +2,13 @@ use barefoot_domain::{ClinicId, QualityGrade, Urgency};
 use barefoot_wire::{StudyResult, decode_result};
 use sqlx::Row;
 
-use super::act::{By, Step, change, load, note, tell_state};
+use super::act::{By, change, load, note, tell_state};
 use super::row;
 use super::{Case, CaseKey, NotActed};
 use crate::archive::read::clinic_id;
+use crate::archive::step::Step;
 use crate::archive::{Archive, Error};
+use crate::at_rest::Column;
 use crate::worklist::life::{Event, Life, Refused};
 use crate::worklist::rules::Rules;
 use crate::worklist::triage;
@@ -33,7 +35,7 @@ impl Archive {
     /// looked at is written with it: after a crash none is left out, and none comes twice.
     pub(crate) async fn triage(&self, rules: &Rules, now_ms: i64, most: u32) -> Result<Triaged, Error> {
         let commit = |source| Error::Commit { source };
-        let mut step = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(commit)?;
+        let mut step = self.step().await.map_err(commit)?;
         let rows = sqlx::query(
             "SELECT r.number, r.clinic, r.detected_at_ms, e.body FROM results r \
              JOIN envelopes e ON e.clinic = r.clinic AND e.id = r.envelope_id \
@@ -46,7 +48,7 @@ impl Archive {
         let mut triaged = Triaged::default();
         let mut last = None;
         for row in rows {
-            let body: Vec<u8> = row.try_get("body").map_err(commit)?;
+            let body = self.unseal(Column::Result, row.try_get("body").map_err(commit)?)?;
             let found = Found {
                 number: row.try_get("number").map_err(commit)?,
                 clinic: clinic_id(row.try_get("clinic").map_err(commit)?)?,
@@ -248,7 +250,7 @@ pub(super) async fn open_for_question(
         // Its result is still to be looked at; the question is found then.
         return Ok(false);
     };
-    let body: Vec<u8> = row.try_get("body")?;
+    let body = step.unseal(Column::Result, row.try_get("body")?)?;
     let found = Found {
         number: row.try_get("number")?,
         clinic: key.clinic.clone(),

@@ -4,11 +4,13 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 use ulid::Ulid;
 
-use super::act::{By, Step, apply, load, note, send};
+use super::act::{By, apply, load, note, send};
 use super::triage::open_for_question;
 use super::{CaseKey, NotActed};
 use crate::archive::read::query;
+use crate::archive::step::Step;
 use crate::archive::{Archive, Error, Outcome};
+use crate::at_rest::Column;
 use crate::worklist::life::{Event, Refused};
 use crate::worklist::rules::Rules;
 
@@ -46,7 +48,7 @@ impl Archive {
         now_ms: i64,
     ) -> Result<Said, Error> {
         let heard = async {
-            let mut step = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+            let mut step = self.step().await?;
             let said = match word {
                 ClinicWord::Message(message) => {
                     take_message(&mut step, clinic, message, rules, now_ms).await?
@@ -72,7 +74,7 @@ impl Archive {
         rules: &Rules,
         now_ms: i64,
     ) -> Result<(), NotActed> {
-        let mut step = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let mut step = self.step().await?;
         let case = load(&mut step, key).await?.ok_or(NotActed::Unknown)?;
         if message.subject == Subject::WantImages {
             let event = Event::WantImages {
@@ -94,7 +96,7 @@ impl Archive {
 
     /// A line in the history of a case that changes nothing else.
     pub(crate) async fn note_case(&self, key: &CaseKey, by: By<'_>, now_ms: i64) -> Result<(), NotActed> {
-        let mut step = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let mut step = self.step().await?;
         let case = load(&mut step, key).await?.ok_or(NotActed::Unknown)?;
         note(&mut step, &key.clinic, key.case.as_str(), &case.life, by, now_ms).await?;
         step.commit().await?;
@@ -125,7 +127,9 @@ impl Archive {
         .fetch_all(&self.pool)
         .await
         .map_err(query)?;
-        rows.iter().map(stored_message).collect()
+        rows.iter()
+            .map(|row| stored_message(row, |sealed| self.unseal(Column::Message, sealed)))
+            .collect()
     }
 
     /// A reader has seen what the clinic wrote.
@@ -165,7 +169,10 @@ fn subject_word(subject: Subject) -> &'static str {
         .map_or("note", |(_, word)| word)
 }
 
-fn stored_message(row: &SqliteRow) -> Result<StoredMessage, Error> {
+fn stored_message(
+    row: &SqliteRow,
+    unseal: impl FnOnce(Vec<u8>) -> Result<Vec<u8>, Error>,
+) -> Result<StoredMessage, Error> {
     let text = |name: &str| row.try_get::<String, _>(name).map_err(query);
     let subject = text("subject")?;
     Ok(StoredMessage {
@@ -183,7 +190,8 @@ fn stored_message(row: &SqliteRow) -> Result<StoredMessage, Error> {
                 .find(|(_, word)| *word == subject)
                 .map(|(subject, _)| *subject)
                 .ok_or(Error::Stored { what: "message" })?,
-            text: text("text")?,
+            text: String::from_utf8(unseal(row.try_get("text").map_err(query)?)?)
+                .map_err(|_| Error::Stored { what: "message" })?,
             at_ms: row.try_get("at_ms").map_err(query)?,
         },
         person: row.try_get("person").map_err(query)?,
@@ -211,7 +219,7 @@ async fn keep(
     .bind(person)
     .bind(&message.name)
     .bind(subject_word(message.subject))
-    .bind(&message.text)
+    .bind(step.seal(Column::Message, message.text.as_bytes())?)
     .bind(message.at_ms)
     .execute(&mut **step)
     .await?;
@@ -234,7 +242,8 @@ async fn take_message(
     .fetch_optional(&mut **step)
     .await?;
     if let Some(earlier) = earlier {
-        let same = stored_message(&earlier)?.message == *message;
+        let unseal = |sealed| step.unseal(Column::Message, sealed).map_err(query);
+        let same = stored_message(&earlier, unseal)?.message == *message;
         return Ok(said(if same {
             Outcome::Duplicate
         } else {

@@ -1,11 +1,12 @@
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, QueryBuilder, Row};
 
-use super::act::{By, Step, apply, change_without_note};
+use super::act::{By, apply, change_without_note};
 use super::row::{self, COLUMNS};
 use super::{Acted, Case, CaseKey, NotActed};
 use crate::archive::audit::append_in;
 use crate::archive::read::query;
+use crate::archive::step::Step;
 use crate::archive::{Archive, Error};
 use crate::audit::{Action, Actor, Entry, Object};
 use crate::worklist::life::{Event, State};
@@ -79,7 +80,7 @@ impl Archive {
             return Ok((Vec::new(), false));
         }
         let commit = |source| Error::Commit { source };
-        let mut step = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(commit)?;
+        let mut step = self.step().await.map_err(commit)?;
         let sql = format!(
             "SELECT {COLUMNS} FROM cases WHERE number IN \
              (SELECT called FROM case_workitems_pending ORDER BY called LIMIT ?)"
@@ -143,7 +144,7 @@ impl Archive {
         rules: &Rules,
         now_ms: i64,
     ) -> Result<Option<Result<Option<Acted>, F>>, NotActed> {
-        let mut step = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let mut step = self.step().await?;
         let row = sqlx::query(AssertSqlSafe(format!("{} WHERE uid = ?", select())))
             .bind(uid)
             .fetch_optional(&mut *step)

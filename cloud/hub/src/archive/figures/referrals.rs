@@ -6,6 +6,7 @@ use sqlx::sqlite::SqliteRow;
 
 use crate::archive::read::query;
 use crate::archive::{Archive, Error};
+use crate::at_rest::Column;
 
 /// A case that went up, by a reader's word or because nobody read it in time.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,39 +61,44 @@ impl Archive {
         .fetch_all(&self.pool)
         .await
         .map_err(query)?;
-        rows.iter().map(went_up).collect()
+        rows.iter().map(|row| self.went_up_of(row)).collect()
     }
-}
 
-fn went_up(row: &SqliteRow) -> Result<WentUp, Error> {
-    let from = row.try_get("low").map_err(query)?;
-    let state: String = row.try_get("state").map_err(query)?;
-    let signed: Option<Vec<u8>> = row.try_get("signed").map_err(query)?;
-    let tier: Option<i64> = row.try_get("tier").map_err(query)?;
-    let end = match (signed, tier) {
-        (Some(_), Some(tier)) if tier <= from => End::ReadBelow,
-        (Some(signed), _) => {
-            let signed = v1::SignedReport::decode(signed.as_slice());
-            let content = signed.map_err(|_| Error::Stored { what: "report" })?.content;
-            let opinion: Option<Vec<u8>> = row.try_get("opinion").map_err(query)?;
-            let draft: Option<Vec<u8>> = row.try_get("draft").map_err(query)?;
-            End::Read {
-                said: statements(&content)?,
-                below: opinion
-                    .or(draft)
-                    .map(|content| statements(&content))
-                    .transpose()?
-                    .filter(|picked| !picked.is_empty()),
+    fn went_up_of(&self, row: &SqliteRow) -> Result<WentUp, Error> {
+        let from = row.try_get("low").map_err(query)?;
+        let state: String = row.try_get("state").map_err(query)?;
+        let signed: Option<Vec<u8>> = row.try_get("signed").map_err(query)?;
+        let tier: Option<i64> = row.try_get("tier").map_err(query)?;
+        let end = match (signed, tier) {
+            (Some(_), Some(tier)) if tier <= from => End::ReadBelow,
+            (Some(signed), _) => {
+                let signed = self.unseal(Column::Report, signed)?;
+                let signed = v1::SignedReport::decode(signed.as_slice());
+                let content = signed.map_err(|_| Error::Stored { what: "report" })?.content;
+                let said = |name: &str, column| {
+                    let sealed: Option<Vec<u8>> = row.try_get(name).map_err(query)?;
+                    sealed.map(|sealed| self.unseal(column, sealed)).transpose()
+                };
+                let opinion = said("opinion", Column::Opinion)?;
+                let draft = said("draft", Column::Draft)?;
+                End::Read {
+                    said: statements(&content)?,
+                    below: opinion
+                        .or(draft)
+                        .map(|content| statements(&content))
+                        .transpose()?
+                        .filter(|picked| !picked.is_empty()),
+                }
             }
-        }
-        (None, _) if state == "withdrawn" => End::Withdrawn,
-        (None, _) => End::Open,
-    };
-    Ok(WentUp {
-        from,
-        to: row.try_get("high").map_err(query)?,
-        end,
-    })
+            (None, _) if state == "withdrawn" => End::Withdrawn,
+            (None, _) => End::Open,
+        };
+        Ok(WentUp {
+            from,
+            to: row.try_get("high").map_err(query)?,
+            end,
+        })
+    }
 }
 
 fn statements(content: &[u8]) -> Result<Vec<Statement>, Error> {

@@ -5,7 +5,6 @@
 
 mod attributes;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use barefoot_imaging::data_set::{Limits, read_before_pixels};
@@ -15,6 +14,7 @@ use tokio::task::spawn_blocking;
 
 use crate::Shutdown;
 use crate::archive::{Archive, Error, Indexed, IndexedStudy, Pending};
+use crate::at_rest::Kept;
 use crate::changes::Changes;
 use crate::image_store::ImageStore;
 use attributes::{Read, study_of};
@@ -102,16 +102,16 @@ impl Indexer {
 
     /// An image that cannot be read hides no other.
     async fn read(&self, case: &Pending, objects: Vec<(ObjectId, String)>) -> IndexedStudy {
-        let paths: Vec<(ObjectId, String, PathBuf)> = objects
+        let files: Vec<(ObjectId, String, Kept)> = objects
             .into_iter()
-            .map(|(id, uid)| (id, uid, self.store.path(&case.clinic, id)))
+            .map(|(id, uid)| (id, uid, self.store.kept(&case.clinic, id)))
             .collect();
         let wanted = case.case.as_str().to_owned();
         let (clinic, name) = (case.clinic.clone(), case.case.clone());
         let read = spawn_blocking(move || {
-            let mut images = Vec::with_capacity(paths.len());
-            for (id, uid, path) in paths {
-                match one(id, &path) {
+            let mut images = Vec::with_capacity(files.len());
+            for (id, uid, kept) in files {
+                match one(id, &kept) {
                     Ok(image) if image.study_uid() == wanted && image.uid() == uid => images.push(image),
                     Ok(_) => {
                         tracing::error!(%clinic, case = %name, object = %id, "A kept image is not the one it was committed as; it is not shown. Compare the file with a backup.");
@@ -127,9 +127,9 @@ impl Indexer {
     }
 }
 
-fn one(id: ObjectId, path: &std::path::Path) -> Result<Read, Box<dyn std::error::Error + Send + Sync>> {
-    let bytes = std::fs::metadata(path)?.len();
-    let header = read_header(path)?;
-    let set = read_before_pixels(path, &header, &ATTRIBUTES)?;
+fn one(id: ObjectId, kept: &Kept) -> Result<Read, Box<dyn std::error::Error + Send + Sync>> {
+    let bytes = kept.open()?.length();
+    let header = read_header(kept)?;
+    let set = read_before_pixels(kept, &header, &ATTRIBUTES)?;
     Ok(Read::new(id, bytes, header.transfer_syntax(), &set))
 }

@@ -76,8 +76,8 @@ pub(super) async fn keep(
         return Err(failed(Reason::Duplicate, "its UID is here with other bytes"));
     }
     hub.changes.announce();
-    let path = hub.store.path(&brought, object);
-    let header = spawn_blocking(move || read_header(&path)).await;
+    let file = hub.store.kept(&brought, object);
+    let header = spawn_blocking(move || read_header(&file)).await;
     let series = header.ok().and_then(Result::ok);
     Ok(Stored {
         series: series

@@ -20,6 +20,7 @@ use tower::ServiceExt;
 
 use super::access::{By, Entry, NotWritten, Refused};
 use super::*;
+use crate::at_rest::Vault;
 use crate::config::Images;
 use crate::dispatch::Dispatch;
 use crate::image_store::tests::commit_images;
@@ -141,10 +142,19 @@ impl House {
     async fn with(settings: &Settings) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let config: Images = toml::from_str("listen = \"127.0.0.1:0\"\nmax_object_mib = 8").unwrap();
-        let archive = Archive::open(&dir.path().join("hub.sqlite")).await.unwrap();
+        let archive = Archive::open_with_keys(&dir.path().join("hub.sqlite"))
+            .await
+            .unwrap();
         let changes = Changes::new();
         let images = dir.path().join("images");
-        let store = ImageStore::open(&config, images, archive.clone(), changes.clone()).unwrap();
+        let store = ImageStore::open(
+            &config,
+            images,
+            Vault::for_tests(dir.path()),
+            archive.clone(),
+            changes.clone(),
+        )
+        .unwrap();
         let log = Arc::<Log>::default();
         let shutdown = Shutdown::new();
         let worklist = Worklist::new(

@@ -195,8 +195,8 @@ async fn an_image_that_is_damaged_hides_no_other() {
     let (good, bad) = (image(1, 1, 1), image(1, 1, 2));
     house.commit("c1", 1, &[good, bad]).await;
     let (_, named) = bad.make();
-    let path = house.store.path(&ClinicId::new("c1").unwrap(), named.object.id);
-    std::fs::write(path, b"damaged").unwrap();
+    let kept = house.store.kept(&ClinicId::new("c1").unwrap(), named.object.id);
+    std::fs::write(kept.path(), b"damaged").unwrap();
     house.archive.run_sql("UPDATE image_sets SET withheld = 0").await;
     house.indexer.catch_up().await.unwrap();
     assert_eq!(house.search("/instances").await.len(), 1);

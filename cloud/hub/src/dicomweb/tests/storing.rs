@@ -75,8 +75,8 @@ async fn a_prior_is_stored_shown_and_stored_again_without_a_second_copy() {
     assert!(lines.contains(&expected), "{lines:?}");
     // Nothing is left behind of what came.
     let clinic = ImageStore::brought().unwrap();
-    let incoming = house.store.path(&clinic, image(7, 1).make().1.object.id);
-    let incoming = incoming.ancestors().nth(3).unwrap().join("incoming");
+    let kept = house.store.kept(&clinic, image(7, 1).make().1.object.id);
+    let incoming = kept.path().ancestors().nth(3).unwrap().join("incoming");
     assert_eq!(std::fs::read_dir(incoming).unwrap().count(), 0);
 }
 

@@ -126,8 +126,8 @@ fn not_that() -> Box<Response> {
 }
 
 async fn value(opened: &Opened, element: &str) -> Result<Vec<u8>, Box<Response>> {
-    let (path, header) = (opened.path.clone(), Arc::clone(&opened.header));
-    let read = spawn_blocking(move || read_before_pixels(&path, &header, &ATTRIBUTES));
+    let (kept, header) = (opened.kept.clone(), Arc::clone(&opened.header));
+    let read = spawn_blocking(move || read_before_pixels(&kept, &header, &ATTRIBUTES));
     let set = match read.await {
         Ok(Ok(set)) => set,
         Ok(Err(error)) => return Err(Box::new(answer::failed("a kept image", &error))),

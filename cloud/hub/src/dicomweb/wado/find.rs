@@ -1,4 +1,3 @@
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::http::StatusCode;
@@ -8,6 +7,7 @@ use serde::Deserialize;
 use tokio::task::spawn_blocking;
 
 use crate::archive::Located;
+use crate::at_rest::Kept;
 use crate::dicomweb::access::{Act, Caller};
 use crate::dicomweb::{Dicomweb, answer};
 
@@ -23,7 +23,7 @@ pub(in crate::dicomweb) struct Target {
 #[derive(Debug, Clone)]
 pub(super) struct Opened {
     pub(super) located: Located,
-    pub(super) path: PathBuf,
+    pub(super) kept: Kept,
     pub(super) header: Arc<Header>,
 }
 
@@ -61,12 +61,12 @@ pub(super) async fn write_down(
 }
 
 pub(super) async fn open(hub: &Dicomweb, located: Located) -> Result<Opened, Box<Response>> {
-    let path = hub.store.path(&located.clinic, located.object);
-    let file = path.clone();
+    let kept = hub.store.kept(&located.clinic, located.object);
+    let file = kept.clone();
     match spawn_blocking(move || read_header(&file)).await {
         Ok(Ok(header)) => Ok(Opened {
             located,
-            path,
+            kept,
             header: Arc::new(header),
         }),
         Ok(Err(error)) => Err(Box::new(answer::failed("a kept image", &error))),

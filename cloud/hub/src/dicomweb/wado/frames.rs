@@ -173,10 +173,10 @@ async fn give(
 
 pub(super) async fn read(hub: &Dicomweb, opened: &Opened, number: u32, decoded: bool) -> io::Result<Vec<u8>> {
     let _place = hub.decoding.acquire().await.map_err(io::Error::other)?;
-    let (path, header) = (opened.path.clone(), Arc::clone(&opened.header));
+    let (kept, header) = (opened.kept.clone(), Arc::clone(&opened.header));
     let read = spawn_blocking(move || match decoded {
-        true => pixels::decoded_frame(&path, &header, number),
-        false => pixels::stored_frame(&path, &header, number),
+        true => pixels::decoded_frame(&kept, &header, number),
+        false => pixels::stored_frame(&kept, &header, number),
     });
     read.await.map_err(io::Error::other)?.map_err(io::Error::other)
 }

@@ -1,5 +1,4 @@
 use std::io;
-use std::path::Path as File;
 use std::sync::Arc;
 
 use axum::Extension;
@@ -18,6 +17,7 @@ use tokio::task::spawn_blocking;
 use super::find::{Target, find};
 use super::objects::address;
 use crate::archive::Located;
+use crate::at_rest::Kept;
 use crate::dicomweb::accept::Accept;
 use crate::dicomweb::access::{Act, Caller};
 use crate::dicomweb::answer::{self, DICOM_JSON};
@@ -49,10 +49,10 @@ pub(in crate::dicomweb) async fn metadata(
     let base = base(&hub, &headers);
     let objects = stream::iter(found)
         .map(move |image| {
-            let path = hub.store.path(&image.clinic, image.object);
+            let kept = hub.store.kept(&image.clinic, image.object);
             let address = address(&base, &image);
             async move {
-                let read = spawn_blocking(move || attributes(&path, &image, &address));
+                let read = spawn_blocking(move || attributes(&kept, &image, &address));
                 read.await.map_err(io::Error::other)?
             }
         })
@@ -72,13 +72,13 @@ pub(in crate::dicomweb) async fn metadata(
         .into_response()
 }
 
-fn attributes(path: &File, image: &Located, address: &str) -> io::Result<Value> {
+fn attributes(kept: &Kept, image: &Located, address: &str) -> io::Result<Value> {
     let failed = |error: barefoot_imaging::header::Error| {
         tracing::error!(clinic = %image.clinic, object = %image.object, %error, "A kept image cannot be read; its attributes were not given.");
         io::Error::other(error)
     };
-    let header = read_header(path).map_err(failed)?;
-    let set = read_before_pixels(path, &header, &ATTRIBUTES).map_err(failed)?;
+    let header = read_header(kept).map_err(failed)?;
+    let set = read_before_pixels(kept, &header, &ATTRIBUTES).map_err(failed)?;
     let mut object = data_set(&set, &|path| format!("{address}/bulkdata/{path}"));
     if header.has_pixels() {
         let bytes = header.bits_allocated().is_some_and(|bits| bits <= 8);

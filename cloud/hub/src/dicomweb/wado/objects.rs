@@ -1,4 +1,4 @@
-use std::io;
+use std::io::{self, Read, Seek};
 use std::sync::Arc;
 
 use axum::Extension;
@@ -8,14 +8,14 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use barefoot_imaging::header::read_header;
 use barefoot_imaging::{pixels, transcode};
-use futures_util::{StreamExt, stream};
-use tokio::io::{AsyncReadExt, AsyncSeekExt};
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt, stream};
 use tokio::task::spawn_blocking;
-use tokio_util::io::ReaderStream;
 
 use super::find::{Target, find, write_down};
 use super::range::{Asked, asked};
 use crate::archive::Located;
+use crate::at_rest::Kept;
 use crate::dicomweb::accept::{Accept, Wanted};
 use crate::dicomweb::access::{Act, Caller};
 use crate::dicomweb::multipart::{Part, Pieces, related, whole};
@@ -146,16 +146,46 @@ async fn content(hub: &Dicomweb, image: &Located, decoded: bool) -> io::Result<P
     if decoded && image.transfer_syntax != EXPLICIT {
         return Ok(whole(explicit(hub, image).await?));
     }
-    let file = tokio::fs::File::open(hub.store.path(&image.clinic, image.object)).await?;
-    Ok(Box::pin(ReaderStream::with_capacity(file, BLOCK)))
+    Ok(Box::pin(pieces(
+        hub.store.kept(&image.clinic, image.object),
+        0,
+        image.bytes,
+    )))
+}
+
+/// The bytes from `start` to `end`, a block at a time.
+fn pieces(kept: Kept, start: u64, end: u64) -> impl Stream<Item = io::Result<Bytes>> + Send {
+    stream::try_unfold((None, end - start), move |(file, left)| {
+        let kept = kept.clone();
+        async move {
+            if left == 0 {
+                return Ok(None);
+            }
+            let read = spawn_blocking(move || {
+                let mut file = match file {
+                    Some(file) => file,
+                    None => {
+                        let mut file = kept.open()?;
+                        file.seek(io::SeekFrom::Start(start))?;
+                        file
+                    }
+                };
+                let length = left.min(BLOCK as u64);
+                let mut block = vec![0; usize::try_from(length).map_err(io::Error::other)?];
+                file.read_exact(&mut block)?;
+                Ok::<_, io::Error>((Bytes::from(block), (Some(file), left - length)))
+            });
+            read.await.map_err(io::Error::other)?.map(Some)
+        }
+    })
 }
 
 async fn explicit(hub: &Dicomweb, image: &Located) -> io::Result<Vec<u8>> {
     let _place = hub.decoding.acquire().await.map_err(io::Error::other)?;
-    let path = hub.store.path(&image.clinic, image.object);
+    let kept = hub.store.kept(&image.clinic, image.object);
     let turned = spawn_blocking(move || {
-        let header = read_header(&path).map_err(io::Error::other)?;
-        transcode::transcode_file(&path, &header, EXPLICIT).map_err(io::Error::other)
+        let header = read_header(&kept).map_err(io::Error::other)?;
+        transcode::transcode_file(&kept, &header, EXPLICIT).map_err(io::Error::other)
     });
     turned.await.map_err(io::Error::other)?
 }
@@ -218,9 +248,7 @@ async fn part_of_file(hub: &Dicomweb, image: &Located, asked: Asked) -> io::Resu
             return Ok((StatusCode::RANGE_NOT_SATISFIABLE, headers).into_response());
         }
     };
-    let mut file = tokio::fs::File::open(hub.store.path(&image.clinic, image.object)).await?;
-    file.seek(io::SeekFrom::Start(start)).await?;
-    let content = ReaderStream::with_capacity(file.take(end - start), BLOCK);
+    let content = pieces(hub.store.kept(&image.clinic, image.object), start, end);
     let headers = [(header::CONTENT_LENGTH, (end - start).to_string())];
     let mut response = (status, headers, Body::from_stream(content)).into_response();
     if status == StatusCode::PARTIAL_CONTENT {

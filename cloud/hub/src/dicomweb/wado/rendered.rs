@@ -103,9 +103,9 @@ async fn draw(hub: &Dicomweb, opened: Opened, number: u32, wish: Wish) -> Result
     }
     let place = hub.decoding.acquire().await;
     let _place = place.map_err(|error| Box::new(answer::failed("draw", &error)))?;
-    let (path, header, mut shown) = (opened.path.clone(), Arc::clone(&opened.header), wish.shown);
+    let (kept, header, mut shown) = (opened.kept.clone(), Arc::clone(&opened.header), wish.shown);
     let drawn = spawn_blocking(move || {
-        let picture = pixels::load_picture(&path, &header, number, wish.window).map_err(Fault::Pixels)?;
+        let picture = pixels::load_picture(&kept, &header, number, wish.window).map_err(Fault::Pixels)?;
         if let (Some(area), Some(columns), Some(rows)) = (shown.area, header.columns(), header.rows()) {
             let area = area.on(&picture, (columns.into(), rows.into()));
             shown.area = Some(area.map_err(Fault::Show)?);

@@ -33,6 +33,11 @@ struct House {
     dir: TempDir,
 }
 
+/// A maintainer.
+fn mara() -> Person {
+    Person::new(Role::Maintainer, "mara").unwrap()
+}
+
 impl House {
     /// Two models, no run.
     async fn new() -> Self {
@@ -41,7 +46,9 @@ impl House {
         let authority = Authority::create(dir.path(), "Test region", now).unwrap();
         let hub = authority.issue_hub(&["localhost".into()], now, time::Duration::days(1));
         hub.unwrap().save(dir.path(), "hub").unwrap();
-        let archive = Archive::open(&dir.path().join("barefoot.db")).await.unwrap();
+        let archive = Archive::open_with_keys(&dir.path().join("barefoot.db"))
+            .await
+            .unwrap();
         let runs = open(&dir, &archive).await;
         for model in ["one", "two"] {
             runs.0.registry.register_model(base(model)).await.unwrap();
@@ -56,8 +63,7 @@ impl House {
     }
 
     async fn start(&self, settings: v1::RunSettings) -> Result<String, Error> {
-        let mara = Person::new(Role::Maintainer, "mara").unwrap();
-        Ok(self.runs.start(settings, &mara).await?.run)
+        Ok(self.runs.start(settings, &mara()).await?.run)
     }
 
     /// One turn of the driver; how long it would wait.

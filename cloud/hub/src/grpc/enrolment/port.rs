@@ -3,6 +3,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use barefoot_http::HalfOpen;
 use barefoot_trust::enrolment::Binding;
 use barefoot_wire::v1::enrolment_server::EnrolmentServer;
 use rustls::ServerConfig;
@@ -20,7 +21,6 @@ use crate::config::Enrolment;
 use crate::enrolment::Desk;
 use crate::grpc::Error;
 use crate::grpc::line::Line;
-use crate::half_open::HalfOpen;
 
 /// A certificate, a request, a sum.
 const MAX_MESSAGE_BYTES: usize = 16 * 1024;

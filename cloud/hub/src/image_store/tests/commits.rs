@@ -5,7 +5,7 @@ use std::path::Path;
 use barefoot_domain::CaseId;
 use barefoot_domain::FindingCode;
 use barefoot_imaging::data_set::{self, Content, DataSet, Element, Vr};
-use barefoot_imaging::deidentify::{Dates, Policy, Pseudonyms, deidentify};
+use barefoot_imaging::deidentify::{Policy, Pseudonyms, deidentify};
 use barefoot_imaging::header::read_header;
 use barefoot_imaging::render::{HeatMap, heat_layer};
 use barefoot_imaging::tags;
@@ -14,6 +14,7 @@ use barefoot_wire::images::{
 };
 
 use super::*;
+use crate::at_rest::Vault;
 
 const EXPLICIT: &str = "1.2.840.10008.1.2.1";
 
@@ -66,12 +67,7 @@ pub(super) fn image(instance: &str) -> (Vec<u8>, Instance) {
     file.extend(data_set::write(&set, EXPLICIT).unwrap());
     let path = folder.path().join("stored.dcm");
     std::fs::write(&path, file).unwrap();
-    let policy = Policy {
-        dates: Dates::Shifted,
-        patient_characteristics: true,
-        trust_declared_clean: false,
-        banners: Vec::new(),
-    };
+    let policy = Policy::care();
     let out = deidentify(&path, &read_header(&path).unwrap(), &Names, &policy).unwrap();
     let named = Instance {
         object: reference(&out.file),
@@ -111,8 +107,15 @@ pub(super) fn of(instances: Vec<Instance>) -> ImageSet {
 
 pub(super) async fn store(dir: &Path) -> ImageStore {
     let config: Images = toml::from_str("listen = \"127.0.0.1:0\"").unwrap();
-    let archive = Archive::open(&dir.join("hub.sqlite")).await.unwrap();
-    ImageStore::open(&config, dir.join("images"), archive, Changes::new()).unwrap()
+    let archive = Archive::open_with_keys(&dir.join("hub.sqlite")).await.unwrap();
+    ImageStore::open(
+        &config,
+        dir.join("images"),
+        Vault::for_tests(dir),
+        archive,
+        Changes::new(),
+    )
+    .unwrap()
 }
 
 async fn until(what: &str, mut done: impl AsyncFnMut() -> bool) {

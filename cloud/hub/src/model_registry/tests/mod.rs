@@ -44,7 +44,9 @@ impl House {
 
     pub(super) async fn with_base(head: &[f32; 3]) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let archive = Archive::open(&dir.path().join("barefoot.db")).await.unwrap();
+        let archive = Archive::open_with_keys(&dir.path().join("barefoot.db"))
+            .await
+            .unwrap();
         let chunks = ChunkStore::open(&dir.path().join("chunks"), 1 << 30).unwrap();
         let registry = Registry::new(archive.clone(), chunks, Changes::new());
         let house = Self {

@@ -15,7 +15,9 @@ struct Hub {
 
 async fn hub() -> Hub {
     let dir = tempfile::tempdir().unwrap();
-    let archive = Archive::open(&dir.path().join("hub.sqlite")).await.unwrap();
+    let archive = Archive::open_with_keys(&dir.path().join("hub.sqlite"))
+        .await
+        .unwrap();
     let presence = Presence::new(Changes::new(), Connection::Unseen, [], []);
     let dispatch = Dispatch::new(archive.clone());
     let revocations = Revocations::open(archive.clone()).await.unwrap();

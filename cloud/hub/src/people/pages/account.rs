@@ -31,6 +31,8 @@ struct AccountView {
     roles: String,
     tier: &'static str,
     sessions: Vec<SessionView>,
+    /// How it stands with the sign-in provider, where there is one.
+    provider: Option<&'static str>,
     mistake: Option<&'static str>,
     done: bool,
 }
@@ -88,12 +90,18 @@ async fn show(
         Ok(sessions) => sessions,
         Err(error) => return failed(&error),
     };
+    let identity = match site.people.identity_of(&signed.person.id).await {
+        Ok(identity) => identity,
+        Err(error) => return failed(&error),
+    };
+    let provider = site.people.provider_label();
     let time = |ms| local_time(ms, site.look.offset);
     html(&AccountView {
         frame: Frame::of(words, signed).and_cases(site.look, signed),
         person: signed.person.as_ref().clone(),
         roles: words.roles(&signed.person.roles),
         tier: words.tier(signed.person.tier),
+        provider: provider.map(|_| words.link_state(identity.as_ref())),
         sessions: sessions
             .into_iter()
             .map(|session| SessionView {

@@ -1,7 +1,9 @@
 //! The pages of people: signing in, setting an account up, one's own account, and for operators everybody's.
 
 mod account;
+mod link;
 mod people;
+mod provider;
 mod set_up;
 mod sign_in;
 mod square;
@@ -35,6 +37,14 @@ impl FromRef<Site> for People {
 pub(crate) fn router(people: People, look: Look) -> Router {
     Router::new()
         .route("/sign-in", get(sign_in::page).post(sign_in::sign_in))
+        .route("/sign-in/oidc", get(provider::leave))
+        .route("/sign-in/oidc/return", get(provider::come_back))
+        .route(
+            "/sign-in/oidc/second",
+            get(provider::second).post(provider::take_second),
+        )
+        .route("/sign-in/oidc/sign-out", get(provider::sign_out_there))
+        .route("/sign-in/oidc/signed-out", post(provider::signed_out_there))
         .route("/sign-out", post(sign_in::sign_out))
         .route("/sign-out/everywhere", post(sign_in::sign_out_everywhere))
         .route("/set-up", get(set_up::page).post(set_up::set_up))
@@ -48,6 +58,8 @@ pub(crate) fn router(people: People, look: Look) -> Router {
         .route("/people/new", get(people::new).post(people::add))
         .route("/people/{person}", get(people::person).post(people::change))
         .route("/people/{person}/reset", post(people::reset))
+        .route("/people/{person}/link", get(link::page).post(link::link))
+        .route("/people/{person}/unlink", post(link::unlink))
         .with_state(Site { people, look })
 }
 

@@ -45,6 +45,8 @@ struct PersonPage {
     roles: Vec<RoleChoice>,
     tiers: Vec<(&'static str, &'static str)>,
     mistake: Option<String>,
+    /// There is a sign-in provider.
+    linkable: bool,
 }
 
 /// The code, shown this once.
@@ -120,6 +122,7 @@ fn typed_of(person: &PersonView) -> TypedProfile {
 }
 
 fn person_page(
+    site: &Site,
     words: &'static Words,
     signed: &Signed,
     who: (Option<String>, String),
@@ -139,6 +142,7 @@ fn person_page(
         tiers: words.tiers().to_vec(),
         typed,
         mistake,
+        linkable: site.people.provider_label().is_some(),
     })
 }
 
@@ -175,6 +179,7 @@ pub(super) async fn new(State(site): State<Site>, signed: Signed, chosen: Chosen
         ..TypedProfile::default()
     };
     chosen.remember(person_page(
+        &site,
         words(language),
         &signed,
         (None, String::new()),
@@ -196,11 +201,12 @@ pub(super) async fn add(
     let profile = typed.profile();
     match site.people.add(signed.actor(), &typed.name, &profile).await {
         Ok(code) => code_page(&site, words, &signed, code),
-        Err(error) => again(words, &signed, (None, typed.name), profile, error),
+        Err(error) => again(&site, words, &signed, (None, typed.name), profile, error),
     }
 }
 
 fn again(
+    site: &Site,
     words: &'static Words,
     signed: &Signed,
     who: (Option<String>, String),
@@ -213,7 +219,7 @@ fn again(
         AccountError::Taken => words.taken.to_owned(),
         other => other.to_string(),
     };
-    let mut answer = person_page(words, signed, who, typed, Some(mistake));
+    let mut answer = person_page(site, words, signed, who, typed, Some(mistake));
     *answer.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
     answer
 }
@@ -238,7 +244,7 @@ pub(super) async fn person(
     match site.people.person(&id).await {
         Ok(Some(person)) => {
             let who = (Some(person.id.clone()), person.name.clone());
-            chosen.remember(person_page(words, &signed, who, typed_of(&person), None))
+            chosen.remember(person_page(&site, words, &signed, who, typed_of(&person), None))
         }
         Ok(None) => StatusCode::NOT_FOUND.into_response(),
         Err(error) => failed(&error),
@@ -261,7 +267,14 @@ pub(super) async fn change(
     let loses = !profile.active || !profile.roles.contains(Role::Operator.word());
     if is_self && loses {
         let who = (Some(id), signed.person.name.clone());
-        let mut answer = person_page(words, &signed, who, profile, Some(words.not_yourself.to_owned()));
+        let mut answer = person_page(
+            &site,
+            words,
+            &signed,
+            who,
+            profile,
+            Some(words.not_yourself.to_owned()),
+        );
         *answer.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
         return answer;
     }
@@ -271,7 +284,7 @@ pub(super) async fn change(
         Err(error) => {
             let person = site.people.person(&id).await.ok().flatten();
             let name = person.map(|person| person.name).unwrap_or_default();
-            again(words, &signed, (Some(id), name), profile, error)
+            again(&site, words, &signed, (Some(id), name), profile, error)
         }
     }
 }

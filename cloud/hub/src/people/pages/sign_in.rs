@@ -21,7 +21,24 @@ struct SignInView {
     next: String,
     name: String,
     mistake: Option<&'static str>,
+    subject: Option<String>,
     set_up_done: bool,
+    signed_out: bool,
+    /// What the sign-in provider is called, where there is one, and the way to it.
+    provider: Option<String>,
+    leave: String,
+}
+
+/// What the page shows beside its form.
+#[derive(Default)]
+pub(super) struct SignInPage {
+    pub(super) next: String,
+    pub(super) name: String,
+    pub(super) mistake: Option<&'static str>,
+    /// The provider's number for somebody who is not linked: an operator needs it.
+    pub(super) subject: Option<String>,
+    pub(super) set_up_done: bool,
+    pub(super) signed_out: bool,
 }
 
 #[derive(Deserialize)]
@@ -31,6 +48,9 @@ pub(super) struct Asked {
     /// The account was just set up.
     #[serde(default)]
     done: bool,
+    /// Somebody who came by the provider just signed out here.
+    #[serde(default)]
+    out: bool,
 }
 
 #[derive(Deserialize)]
@@ -54,36 +74,32 @@ pub(super) async fn page(
         return Redirect::to(next).into_response();
     }
     let words = words(site.language(chosen, None));
-    chosen.remember(show(
-        &site,
-        words,
-        &headers,
-        asked.next,
-        String::new(),
-        None,
-        asked.done,
-    ))
+    let page = SignInPage {
+        next: asked.next,
+        set_up_done: asked.done,
+        signed_out: asked.out,
+        ..SignInPage::default()
+    };
+    chosen.remember(show(&site, words, &headers, page))
 }
 
-fn show(
-    site: &Site,
-    words: &'static Words,
-    headers: &HeaderMap,
-    next: String,
-    name: String,
-    mistake: Option<&'static str>,
-    set_up_done: bool,
-) -> Response {
+pub(super) fn show(site: &Site, words: &'static Words, headers: &HeaderMap, page: SignInPage) -> Response {
     let (csrf, token) = match site.form_token(headers) {
         Ok(made) => made,
         Err(error) => return failed(&error),
     };
+    let next = local_path(&page.next).unwrap_or_default();
+    let asked = serde_urlencoded::to_string([("next", next)]).unwrap_or_default();
     let view = SignInView {
         frame: Frame::nobody(words, csrf),
-        next: local_path(&next).unwrap_or_default().to_owned(),
-        name,
-        mistake,
-        set_up_done,
+        next: next.to_owned(),
+        name: page.name,
+        mistake: page.mistake,
+        subject: page.subject,
+        set_up_done: page.set_up_done,
+        signed_out: page.signed_out,
+        provider: site.people.provider_label().map(str::to_owned),
+        leave: format!("/sign-in/oidc?{asked}"),
     };
     site.with_form_cookie(html(&view), &token)
 }
@@ -107,15 +123,13 @@ pub(super) async fn sign_in(
     };
     let words = words(site.language(chosen, None));
     let again = |status: StatusCode, mistake| {
-        let mut answer = show(
-            &site,
-            words,
-            &headers,
-            typed.next.clone(),
-            typed.name.clone(),
-            Some(mistake),
-            false,
-        );
+        let page = SignInPage {
+            next: typed.next.clone(),
+            name: typed.name.clone(),
+            mistake: Some(mistake),
+            ..SignInPage::default()
+        };
+        let mut answer = show(&site, words, &headers, page);
         *answer.status_mut() = status;
         answer
     };
@@ -130,6 +144,7 @@ pub(super) async fn sign_in(
             answer
         }
         Err(SignInError::Refused) => again(StatusCode::FORBIDDEN, words.refused),
+        Err(SignInError::OnlyByProvider) => again(StatusCode::FORBIDDEN, words.only_by_provider),
         Err(SignInError::TooMany) => again(StatusCode::TOO_MANY_REQUESTS, words.too_many),
         Err(SignInError::Failed(error)) => failed(&error),
     }
@@ -143,7 +158,8 @@ pub(super) async fn sign_out(
     signed: Signed,
     Verified(Form(Nothing {})): Verified<Form<Nothing>>,
 ) -> Response {
-    ended(&site, site.people.sign_out(&signed).await)
+    let done = site.people.sign_out(&signed).await;
+    ended(&site, &signed, done)
 }
 
 pub(super) async fn sign_out_everywhere(
@@ -151,14 +167,21 @@ pub(super) async fn sign_out_everywhere(
     signed: Signed,
     Verified(Form(Nothing {})): Verified<Form<Nothing>>,
 ) -> Response {
-    ended(&site, site.people.sign_out_everywhere(&signed).await)
+    let done = site.people.sign_out_everywhere(&signed).await;
+    ended(&site, &signed, done)
 }
 
-fn ended(site: &Site, ended: Result<(), crate::people::Error>) -> Response {
+fn ended(site: &Site, signed: &Signed, ended: Result<(), crate::people::Error>) -> Response {
     if let Err(error) = ended {
         return failed(&error);
     }
-    let mut answer = Redirect::to("/sign-in").into_response();
+    // The provider may still know them: the page says how to leave there too.
+    let to = if signed.by_provider {
+        "/sign-in?out=true"
+    } else {
+        "/sign-in"
+    };
+    let mut answer = Redirect::to(to).into_response();
     if let Some(cookie) = site.people.no_cookie() {
         answer.headers_mut().append(header::SET_COOKIE, cookie);
     }

@@ -2,6 +2,7 @@
 
 use barefoot_domain::Tier;
 
+use crate::archive::IdentityRow;
 use crate::config::Language;
 use crate::people::{Mistake, PasswordMistake, Role, Roles};
 
@@ -93,6 +94,29 @@ pub(super) struct Words {
     pub(super) give_code: &'static str,
     pub(super) link: &'static str,
     pub(super) back: &'static str,
+    pub(super) only_by_provider: &'static str,
+    pub(super) provider_away: &'static str,
+    pub(super) provider_refused: &'static str,
+    pub(super) provider_stale: &'static str,
+    pub(super) provider_untrue: &'static str,
+    pub(super) not_linked: &'static str,
+    pub(super) second_step: &'static str,
+    pub(super) second_step_help: &'static str,
+    pub(super) second_refused: &'static str,
+    pub(super) no_password_here: &'static str,
+    pub(super) signed_out: &'static str,
+    pub(super) provider: &'static str,
+    pub(super) subject: &'static str,
+    pub(super) subject_help: &'static str,
+    pub(super) link_account: &'static str,
+    pub(super) unlink_account: &'static str,
+    pub(super) unlink_help: &'static str,
+    pub(super) linked: &'static str,
+    pub(super) linked_unconfirmed: &'static str,
+    pub(super) not_linked_yet: &'static str,
+    pub(super) mistake_subject: &'static str,
+    pub(super) subject_taken: &'static str,
+    pub(super) no_password_yet: &'static str,
     language: Language,
 }
 
@@ -190,6 +214,29 @@ static ZH: Words = Words {
     give_code: "请通过可靠方式交给本人。此码只显示这一次。",
     link: "链接",
     back: "返回",
+    only_by_provider: "此账号须通过统一登录服务登录，请使用上面的按钮。",
+    provider_away: "无法连接统一登录服务。请稍后再试；如有本中心的密码，可用密码登录。",
+    provider_refused: "统一登录服务没有允许此次登录。",
+    provider_stale: "此次登录已失效，或不是在这个浏览器中开始的。请重新登录。",
+    provider_untrue: "统一登录服务的答复未通过检查，登录没有完成。请告知管理员。",
+    not_linked: "没有与您关联的启用账号。请把下面的编号告知管理员：",
+    second_step: "确认身份",
+    second_step_help: "首次关联登录，或统一登录服务没有证明第二因素时，需要本中心的密码和验证码。",
+    second_refused: "密码或验证码不正确，或者尝试次数过多。请核对后再试；如已多次失败，请等待几分钟。",
+    no_password_here: "在本中心没有密码：请联系管理员获取开通码。",
+    signed_out: "您已退出。",
+    provider: "统一登录",
+    subject: "编号 (sub)",
+    subject_help: "本人首次通过统一登录服务登录时，页面会显示此编号。关联后，本人须用密码和验证码确认一次。",
+    link_account: "关联",
+    unlink_account: "取消关联",
+    unlink_help: "通过统一登录服务开始的会话立即结束。",
+    linked: "已关联",
+    linked_unconfirmed: "已关联，待本人确认",
+    not_linked_yet: "未关联",
+    mistake_subject: "请填写编号，1 至 255 个字符，不能换行。",
+    subject_taken: "该编号已与另一个账号关联。",
+    no_password_yet: "此账号没有密码，只能通过统一登录服务登录。",
     language: Language::Zh,
 };
 
@@ -280,6 +327,29 @@ static EN: Words = Words {
     give_code: "Give it to this person in a way you trust. It is shown this once.",
     link: "Link",
     back: "Back",
+    only_by_provider: "This account signs in by the provider: use the button above.",
+    provider_away: "The sign-in provider cannot be reached. Try again later, or sign in with your password of this hub.",
+    provider_refused: "The sign-in provider did not let you in.",
+    provider_stale: "This sign-in has run out, or was not begun in this browser. Begin again.",
+    provider_untrue: "The sign-in provider's answer did not stand the checks, so nobody was signed in. Tell an operator.",
+    not_linked: "No active account here is linked with you. Tell an operator this number:",
+    second_step: "Show that it is you",
+    second_step_help: "The first time, and whenever the provider did not prove two factors, your password and a code of this hub are needed.",
+    second_refused: "Password or code is not right, or there were too many attempts. Check them; after several failures wait some minutes.",
+    no_password_here: "No password here: an operator gives you a one-time code.",
+    signed_out: "You are signed out here.",
+    provider: "Sign-in provider",
+    subject: "Number (sub)",
+    subject_help: "The page shows it to the person who signs in by the provider for the first time. Once linked, the person confirms it with password and code.",
+    link_account: "Link",
+    unlink_account: "Unlink",
+    unlink_help: "Sessions that began at the provider end at once.",
+    linked: "Linked",
+    linked_unconfirmed: "Linked, not confirmed by the person yet",
+    not_linked_yet: "Not linked",
+    mistake_subject: "The number is 1 to 255 characters on one line.",
+    subject_taken: "This number is linked with another account.",
+    no_password_yet: "This account has no password; it signs in by the provider.",
     language: Language::En,
 };
 
@@ -347,6 +417,28 @@ impl Words {
             PasswordMistake::Long => self.long,
             PasswordMistake::Easy => self.easy,
             PasswordMistake::Differs => self.differs,
+        }
+    }
+
+    pub(super) fn link_state(&self, identity: Option<&IdentityRow>) -> &'static str {
+        match identity {
+            None => self.not_linked_yet,
+            Some(identity) if identity.confirmed => self.linked,
+            Some(_) => self.linked_unconfirmed,
+        }
+    }
+
+    pub(super) fn by_provider(&self, label: &str) -> String {
+        match self.language {
+            Language::Zh => format!("使用 {label} 登录"),
+            Language::En => format!("Sign in with {label}"),
+        }
+    }
+
+    pub(super) fn sign_out_there(&self, label: &str) -> String {
+        match self.language {
+            Language::Zh => format!("同时退出 {label}"),
+            Language::En => format!("Sign out of {label} too"),
         }
     }
 

@@ -4,6 +4,9 @@ mod accounts;
 mod addresses;
 mod forms;
 mod programs;
+mod provider;
+mod provider_faults;
+mod region_id;
 mod sessions;
 mod sign_in;
 mod signing;
@@ -126,7 +129,7 @@ impl House {
                         "/who",
                         get(|signed: Signed| async move { signed.person.name.clone() }),
                     )
-                    .merge(audit::router(people.audit().clone(), LOOK))
+                    .merge(audit::router(people.audit().clone(), LOOK, None))
             },
         )
         .await
@@ -157,7 +160,9 @@ impl House {
         })
         .unwrap();
         let identity = Arc::new(identity);
-        let archive = Archive::open(&dir.path().join("barefoot.db")).await.unwrap();
+        let archive = Archive::open_with_keys(&dir.path().join("barefoot.db"))
+            .await
+            .unwrap();
         let now = Arc::new(AtomicI64::new(now.unix_timestamp() * 1000));
         let read = Arc::clone(&now);
         let clock = Clock::of(move || read.load(Ordering::Relaxed));

@@ -5,7 +5,7 @@ use barefoot_wire::{decode_report, decode_signer_statement, encode_report, v1};
 use super::*;
 use crate::people::{Password, SignError};
 
-fn report(person: &str, at_ms: i64) -> Vec<u8> {
+pub(super) fn report(person: &str, at_ms: i64) -> Vec<u8> {
     encode_report(&Report {
         id: "01ARZ3NDEKTSV4RRFFQ69G5FAV".into(),
         clinic: ClinicId::new("clinic-7").unwrap(),

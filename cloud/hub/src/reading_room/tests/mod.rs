@@ -22,6 +22,7 @@ use ulid::Ulid;
 
 use super::*;
 use crate::archive::{Arrival, AuditFilter, Case, Detected, DetectedBy, Outcome, StoredReport};
+use crate::at_rest::Vault;
 use crate::changes::Changes;
 use crate::clock::now_ms;
 use crate::config;
@@ -71,7 +72,14 @@ impl Hospital {
         let house = House::before(opened, |people, archive, identity| {
             let settings: config::Images = toml::from_str("listen = \"127.0.0.1:0\"").unwrap();
             let (path, changes) = (folder.path().to_owned(), Changes::new());
-            let store = ImageStore::open(&settings, path, archive.clone(), changes.clone()).unwrap();
+            let store = ImageStore::open(
+                &settings,
+                path,
+                Vault::for_tests(folder.path()),
+                archive.clone(),
+                changes.clone(),
+            )
+            .unwrap();
             let rules = rules::Worklist::default().rules().unwrap();
             let worklist = Worklist::new(archive.clone(), rules, changes, Dispatch::new(archive.clone()));
             parts = Some(store.clone());

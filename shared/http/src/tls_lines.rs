@@ -6,15 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::serve::Listener;
-use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::server::TlsStream;
+use tokio_util::sync::CancellationToken;
 
-use crate::Shutdown;
-use crate::half_open::HalfOpen;
+use crate::HalfOpen;
 
 /// Sockets between accept and the end of the handshake; one more cuts the oldest.
 const MOST_HALF_OPEN: usize = 256;
@@ -23,24 +23,25 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 const PAUSE_AFTER_FAILED_ACCEPT: Duration = Duration::from_millis(100);
 
 /// Connections after their handshakes, for the server.
-pub(super) struct TlsLines {
+#[derive(Debug)]
+pub struct TlsLines {
     /// Bounded: while nobody takes them, the handshakes' tasks wait.
     greeted: mpsc::Receiver<(TlsStream<TcpStream>, SocketAddr)>,
     address: SocketAddr,
 }
 
 impl TlsLines {
-    /// Accepts until the shutdown.
-    pub(super) fn new(
+    /// Accepts until `stop`.
+    pub fn new(
         listener: TcpListener,
         address: SocketAddr,
         tls: Arc<ServerConfig>,
-        shutdown: Shutdown,
+        stop: CancellationToken,
     ) -> Self {
         let (hand_on, greeted) = mpsc::channel(16);
         tokio::spawn(async move {
             tokio::select! {
-                () = shutdown.triggered() => {}
+                () = stop.cancelled() => {}
                 () = accept(listener, TlsAcceptor::from(tls), hand_on) => {}
             }
         });
@@ -86,7 +87,7 @@ impl Listener for TlsLines {
     async fn accept(&mut self) -> (Self::Io, SocketAddr) {
         match self.greeted.recv().await {
             Some(greeted) => greeted,
-            // The hub stops: nothing comes any more.
+            // The server stops: nothing comes any more.
             None => std::future::pending().await,
         }
     }

@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio_util::sync::CancellationToken;
 
 /// Sockets whose callers have not yet shown who they are. Bounded: one more cuts the oldest, so any number of silent
-/// sockets costs a fixed amount of memory and never keeps a clinic out.
+/// sockets costs a fixed amount of memory and never keeps anybody out.
 #[derive(Debug, Clone)]
-pub(crate) struct HalfOpen {
+pub struct HalfOpen {
     sockets: Arc<Mutex<Sockets>>,
     most: usize,
 }
@@ -19,21 +19,25 @@ struct Sockets {
 
 /// One socket's place; dropping it gives the place back.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub struct Place {
     half_open: HalfOpen,
     number: u64,
     cut: CancellationToken,
 }
 
 impl HalfOpen {
-    pub(crate) fn new(most: usize) -> Self {
+    /// For so many at once.
+    #[must_use]
+    pub fn new(most: usize) -> Self {
         Self {
             sockets: Arc::default(),
             most,
         }
     }
 
-    pub(crate) fn take_place(&self) -> Place {
+    /// For a socket that was accepted just now.
+    #[must_use]
+    pub fn take_place(&self) -> Place {
         let cut = CancellationToken::new();
         let mut sockets = self.lock();
         if self.most <= sockets.waiting.len()
@@ -60,7 +64,7 @@ impl HalfOpen {
 
 impl Place {
     /// Returns when the place went to a newer socket.
-    pub(crate) async fn lost(&self) {
+    pub async fn lost(&self) {
         self.cut.cancelled().await;
     }
 }
