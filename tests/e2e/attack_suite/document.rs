@@ -75,8 +75,9 @@ async fn tested(
         "--continue-on-failure",
         "--max-redirects",
         "0",
+        // With several its generator trips over itself.
         "--workers",
-        "4",
+        "1",
         "--checks",
         CHECKS,
     ]);
@@ -133,7 +134,8 @@ async fn tested(
         "{name}: {} operations, {} requests",
         said["operations"]["tested"], said["test_cases"]["generated"]
     );
-    let operations = said["operations"]["tested"].as_u64().unwrap();
+    // One whose parameters leave nothing to make up may be left out; it is called in the matrix of addresses.
+    let operations = said["operations"]["selected"].as_u64().unwrap();
     (usize::try_from(operations).unwrap(), faults)
 }
 

@@ -142,7 +142,6 @@ async fn one_time_codes(ledger: &mut Ledger, hall: &Hall) {
     guesses.extend([
         format!("{start}{other}"),
         start.to_owned(),
-        code.replace('-', "%"),
         "%".to_owned(),
         "' OR 1=1 --".to_owned(),
     ]);

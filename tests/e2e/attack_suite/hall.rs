@@ -162,6 +162,10 @@ fn ports(region: &Region, page: &str) -> String {
         .authority()
         .create_below(&issuing, "Throw-away region, issuing", OffsetDateTime::now_utc())
         .unwrap();
+    // Whoever trusts the root trusts who issues to boxes too.
+    let trusted = region.pki().join("authority.crt");
+    let both = [&trusted, &issuing.join("authority.crt")].map(|file| std::fs::read_to_string(file).unwrap());
+    std::fs::write(&trusted, both.concat()).unwrap();
     format!(
         "{page}\n\n[grpc]\nlisten = \"127.0.0.1:0\"\n\n[images]\nlisten = \"127.0.0.1:0\"\n\n\
          [metrics]\nlisten = \"127.0.0.1:0\"\n\n[people]\n\n[worklist]\n\n[dicomweb]\n\n\

@@ -225,7 +225,7 @@ async fn in_the_database(ledger: &mut Ledger, hall: &mut Hall, log: &Log<'_>) {
         ("UPDATE audit SET hash = zeroblob(32) WHERE number = 4", false),
         ("DELETE FROM audit_heads WHERE sequence = 1", false),
         ("UPDATE audit_heads SET signature = zeroblob(64) WHERE sequence = 1", false),
-        ("UPDATE audit_heads SET number = number - 1 WHERE sequence = 1", false),
+        ("UPDATE audit_heads SET number = number + 1 WHERE sequence = 1", false),
         ("REPLACE INTO audit SELECT number, at_ms, 0, actor_kind, actor, actor_name, 'nothing', clinic, case_id, subject, details, previous, hash FROM audit WHERE number = 3", false),
     ]
     .into_iter()

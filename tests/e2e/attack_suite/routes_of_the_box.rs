@@ -28,7 +28,7 @@ const ADDRESSES: &[(&str, &str, Who)] = &[
     ("GET", "/case/{key}", Who::Somebody),
     ("GET", "/case/{key}/fragment", Who::Somebody),
     ("POST", "/case/{key}/finding", Who::Doctor),
-    ("POST", "/case/{key}/learning", Who::Doctor),
+    ("POST", "/case/{key}/consent", Who::Doctor),
     ("GET", "/case/{key}/preview.jpg", Who::Somebody),
     ("GET", "/case/{key}/heat_map.jpg", Who::Somebody),
     ("POST", "/scanners/allow", Who::Handling),
@@ -72,6 +72,8 @@ const ADDRESSES: &[(&str, &str, Who)] = &[
     ("GET", "/wall/fragment", Who::Anybody),
     ("GET", "/fault", Who::Somebody),
     ("POST", "/fault", Who::Somebody),
+    ("GET", "/policy", Who::Somebody),
+    ("POST", "/policy", Who::Manager),
     ("GET", "/events", Who::Anybody),
     ("GET", "/api/cases", Who::Box),
     ("GET", "/api/status", Who::Box),
@@ -90,6 +92,9 @@ const ADDRESSES: &[(&str, &str, Who)] = &[
     ("POST", "/people/remove", Who::Manager),
     ("POST", "/sign-out", Who::Anybody),
 ];
+
+/// What somebody at the box would type to become its first manager.
+const FIRST: [(&str, &str); 3] = [("name", "Evil"), ("pin", "471193"), ("again", "471193")];
 
 /// Methods and addresses as the router's source names them.
 fn routed() -> BTreeSet<(String, String)> {
@@ -183,7 +188,8 @@ async fn every_address_of_the_clinic_page_by_every_role() {
                 request.header("cookie", cookie)
             };
             let request = if *method == "POST" {
-                request.form(&[])
+                // Whole, where a form that is not would be refused for that alone.
+                request.form(if *who == Who::AtTheBox { &FIRST[..] } else { &[] })
             } else {
                 request
             };

@@ -59,7 +59,7 @@ impl Archive {
             }
             sqlx::query(
                 "INSERT INTO sessions (token, id, person, made_at_ms, seen_at_ms, address, agent, by_provider, \
-                 provider_session) VALUES (?, ?, ?, ?4, ?4, ?, ?, ?, ?)",
+                 provider_session) VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7, ?8)",
             )
             .bind(new.token.as_slice())
             .bind(new.id)

@@ -155,7 +155,11 @@ async fn the_log_is_given_out_as_messages_of_dicom_too() {
 async fn the_database_itself_refuses_changes() {
     let house = House::new().await;
     house.view(1).await;
-    for sql in ["DELETE FROM audit", "UPDATE audit SET details = 'x'"] {
+    for sql in [
+        "DELETE FROM audit",
+        "UPDATE audit SET details = 'x'",
+        "REPLACE INTO audit SELECT * FROM audit",
+    ] {
         let archive = house.audit.archive.clone();
         let refused = tokio::spawn(async move { archive.run_sql(sql).await }).await;
         assert!(refused.is_err(), "{sql}");

@@ -199,6 +199,8 @@ fn responses(address: &Address) -> Value {
     let is_open = address.who == Who::Anybody;
     let changes = !matches!(address.verb, Verb::Get | Verb::Options);
     common(400, "The request cannot be read");
+    common(414, "The address is too long");
+    common(431, "The head is too large");
     if !is_open {
         common(
             401,
