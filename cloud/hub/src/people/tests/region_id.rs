@@ -44,6 +44,7 @@ pub(super) struct Script {
     pub(super) secret: Option<&'static str>,
     pub(super) now_ms: i64,
     issued: BTreeMap<String, Issued>,
+    visits: u32,
     /// How often each address was asked.
     pub(super) asked: BTreeMap<&'static str, u32>,
 }
@@ -82,6 +83,7 @@ impl RegionId {
             secret: None,
             now_ms: 0,
             issued: BTreeMap::new(),
+            visits: 0,
             asked: BTreeMap::new(),
         };
         let own = Self {
@@ -140,7 +142,8 @@ impl RegionId {
         }
         let mut script = self.script();
         script.now_ms = house.now_ms();
-        let code = format!("c{}", script.issued.len());
+        script.visits += 1;
+        let code = format!("c{}", script.visits);
         let issued = Issued {
             nonce: asked["nonce"].clone(),
             challenge: asked["code_challenge"].clone(),
