@@ -86,7 +86,7 @@ impl People {
     }
 
     /// Whoever the provider vouches for.
-    pub(super) async fn from_provider(
+    pub(super) async fn back_from_provider(
         &self,
         flow: Option<&Flow>,
         returned: &Returned,

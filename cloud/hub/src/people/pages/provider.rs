@@ -98,7 +98,7 @@ pub(super) async fn come_back(
         .provider_token(&headers)
         .and_then(|cookie| people.flow_of(cookie));
     let came = people
-        .from_provider(flow.as_ref(), &returned, &place(address, &headers))
+        .back_from_provider(flow.as_ref(), &returned, &place(address, &headers))
         .await;
     match came {
         Ok(Came::In { token, next }) => go_on(&site, &token, &next),
