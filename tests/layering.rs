@@ -19,11 +19,12 @@ use std::path::{Path, PathBuf};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 
 /// Which of our crates a crate may use in what it ships.
-const MAY_USE: [(&str, &[&str]); 13] = [
+const MAY_USE: [(&str, &[&str]); 14] = [
     ("barefoot-domain", &[]),
     ("barefoot-queue", &[]),
     ("barefoot-wire", &["barefoot-domain"]),
     ("barefoot-trust", &["barefoot-domain"]),
+    ("barefoot-audit", &["barefoot-trust"]),
     ("barefoot-imaging", &["barefoot-domain"]),
     ("barefoot-federation", &["barefoot-domain"]),
     ("barefoot-http", &[]),
@@ -34,6 +35,7 @@ const MAY_USE: [(&str, &[&str]); 13] = [
             "barefoot-domain",
             "barefoot-wire",
             "barefoot-trust",
+            "barefoot-audit",
             "barefoot-imaging",
             "barefoot-federation",
             "barefoot-http",
@@ -47,6 +49,7 @@ const MAY_USE: [(&str, &[&str]); 13] = [
             "barefoot-domain",
             "barefoot-wire",
             "barefoot-trust",
+            "barefoot-audit",
             "barefoot-imaging",
             "barefoot-federation",
             "barefoot-http",
@@ -69,6 +72,7 @@ const MAY_USE: [(&str, &[&str]); 13] = [
             "barefoot-domain",
             "barefoot-wire",
             "barefoot-trust",
+            "barefoot-audit",
             "barefoot-imaging",
             "barefoot-federation",
             "barefoot-inference",
@@ -82,7 +86,8 @@ const MAY_USE: [(&str, &[&str]); 13] = [
 ];
 
 /// An outside system: its Rust name, and the only paths whose sources may name it.
-const TOUCHED_IN: [(&str, &[&str]); 12] = [
+const TOUCHED_IN: [(&str, &[&str]); 13] = [
+    ("quick_xml", &["shared/audit/src/message"]),
     (
         "dicom_ul",
         &["edge/agent/src/upper_layer", "tests/support/scanner"],

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use barefoot_imaging::deidentify::{Dates, Policy, Pseudonyms, deidentify};
+use barefoot_imaging::deidentify::{Policy, Pseudonyms, deidentify};
 use barefoot_imaging::header;
 use barefoot_test_support::daemons::workspace;
 use barefoot_test_support::phantom::{Chest, CtSlice, Size};
@@ -67,12 +67,7 @@ pub(crate) async fn run() -> anyhow::Result<Report> {
 }
 
 fn sum(paths: &[PathBuf]) -> anyhow::Result<Sum> {
-    let policy = Policy {
-        dates: Dates::Shifted,
-        patient_characteristics: true,
-        trust_declared_clean: false,
-        banners: Vec::new(),
-    };
+    let policy = Policy::care();
     let mut sum = Sum::default();
     for path in paths {
         let Ok(header) = header::read_header(path) else {

@@ -35,6 +35,8 @@ mod line_is_seen;
 
 mod results_go_by_stick;
 
+mod what_leaves;
+
 mod processes_are_killed;
 
 mod box_is_killed_under_load;
@@ -77,8 +79,12 @@ mod originals_reach_archives;
 
 mod storage_is_promised;
 
+mod audit_reaches_repository;
+
 mod scanners_speak_tls;
 
 mod sticks_are_imported;
 
 mod names_are_readable;
+
+mod attack_suite;

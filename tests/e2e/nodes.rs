@@ -62,6 +62,13 @@ impl Node {
         Self::start(command, port).await
     }
 
+    /// rsyslog, with this configuration.
+    pub(crate) async fn rsyslogd(port: u16, config: &Path, pid: &Path) -> Self {
+        let mut command = Command::new(peer("rsyslogd", "rsyslog"));
+        command.arg("-n").arg("-f").arg(config).arg("-i").arg(pid);
+        Self::start(command, port).await
+    }
+
     /// pynetdicom; logs into `log` and answers with these statuses in turn.
     pub(crate) async fn moody(port: u16, log: &Path, statuses: &[&str]) -> Self {
         let mut command = Command::new(python());

@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 use barefoot_test_support::daemons::workspace;
 
 pub(crate) fn peer(name: &str, package: &str) -> PathBuf {
-    ["/usr/bin", "/usr/local/bin"]
+    ["/usr/bin", "/usr/local/bin", "/usr/sbin"]
         .iter()
         .map(|folder| Path::new(folder).join(name))
         .find(|path| path.is_file())

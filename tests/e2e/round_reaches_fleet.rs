@@ -23,7 +23,7 @@ const MODEL: &str = "cxr-pneumonia";
 /// Rounds, gates and rollouts on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(240);
 
-const PRIVACY: &str = "[privacy]\nconsent = \"opt_out\"\nminimum_cohort = 3\nclip_norm = inf\n\
+const POLICY: &str = "[minors]\nunknown_age = \"adult\"\n\n[learning]\nconsent = \"opt_out\"\nminimum_cohort = 3\nclip_norm = inf\n\
      noise_multiplier = 0.0\nsecure_aggregation = \"required\"\nminimum_examples = 2\n";
 
 const RUN: &str = "model = \"cxr-pneumonia\"\nbase = \"0.2.0\"\nrounds = 2\nplan = \"PLAN\"\n\
@@ -88,7 +88,7 @@ impl Fleet {
             engine: "tract",
             precision: "int8",
             more: format!(
-                "[services]\nhub = \"{grpc}\"\npoll_ms = 200\n\n{PRIVACY}\n[releases]\nroot = \"{}\"\n",
+                "[services]\nhub = \"{grpc}\"\npoll_ms = 200\n\n[releases]\nroot = \"{}\"\n",
                 root.display()
             ),
             ..EdgeOptions::default()
@@ -98,6 +98,7 @@ impl Fleet {
             let mut edge = region
                 .edge(clinic, hub.address("mqtt").unwrap(), &options)
                 .unwrap();
+            edge.set_policy(POLICY).unwrap();
             edge.start().await.unwrap();
             edges.push(edge);
         }

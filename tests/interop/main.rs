@@ -9,6 +9,7 @@
     reason = "a test whose assumption breaks must stop"
 )]
 
+mod audit_messages;
 mod evidence;
 #[path = "../../shared/imaging/examples/patient/made_up.rs"]
 mod made_up;

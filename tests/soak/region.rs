@@ -49,13 +49,14 @@ impl Region {
                 bundle: bundle.clone(),
                 link: "max_backoff_s = 5\n".to_owned(),
                 more: format!(
-                    "[images]\nhub = \"{}\"\nurgencies = [\"critical\"]\nmax_backoff_s = 5\n",
+                    "[images]\nhub = \"{}\"\nmax_backoff_s = 5\n",
                     lines.images.address
                 ),
                 ..EdgeOptions::default()
             };
             let name = format!("clinic-{number}");
             let mut edge = region.edge(&name, &lines.results.address.to_string(), &options)?;
+            edge.set_policy("[hub]\nimages_of = [\"critical\"]\n")?;
             edge.start().await?;
             all.push(Clinic {
                 name,

@@ -13,7 +13,7 @@ use futures_util::TryStreamExt;
 
 use crate::archive::{self, Archive};
 use crate::at_rest::{self, Vault};
-use crate::audit::{self, Action, Actor, Audit, Entry, Object, export};
+use crate::audit::{self, Action, Actor, Audit, Entry, Form, Object, export};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::people::{
@@ -109,6 +109,9 @@ pub enum TokenCommand {
 pub enum AuditCommand {
     /// Writes the whole log, signed, to a new file; `barefootctl audit verify` checks it.
     Export {
+        /// As DICOM audit messages (XML) instead, for other systems; they hold no signatures.
+        #[arg(long)]
+        dicom: bool,
         /// The file; it must not exist.
         file: PathBuf,
     },
@@ -333,21 +336,22 @@ pub async fn token(config: &Config, command: TokenCommand) -> Result<String, Err
 /// # Errors
 /// As [`person`], or when the file exists or cannot be written.
 pub async fn audit(config: &Config, command: AuditCommand) -> Result<String, Error> {
-    let AuditCommand::Export { file } = command;
+    let AuditCommand::Export { dicom, file } = command;
+    let form = if dicom { Form::Dicom } else { Form::Signed };
     let console = Console::open(config).await?;
     let audit = Audit::new(console.archive.clone(), Arc::clone(&console.identity));
     let entry = Entry::new(Actor::Console, Action::Export, Object::subject("audit"));
     let recorded = audit.record(entry).await;
     recorded.map_err(|source| Error::Archive { source })?;
-    write(audit, &file).await?;
+    write(audit, form, &file).await?;
     console.archive.close().await;
-    Ok(format!(
-        "Wrote {}. `barefootctl audit verify` checks it.",
-        file.display()
-    ))
+    Ok(match form {
+        Form::Signed => format!("Wrote {}. `barefootctl audit verify` checks it.", file.display()),
+        Form::Dicom => format!("Wrote {}.", file.display()),
+    })
 }
 
-async fn write(audit: Audit, path: &Path) -> Result<(), Error> {
+async fn write(audit: Audit, form: Form, path: &Path) -> Result<(), Error> {
     let failed = |source| Error::Write {
         path: path.display().to_string(),
         source,
@@ -358,7 +362,7 @@ async fn write(audit: Audit, path: &Path) -> Result<(), Error> {
         .mode(0o600)
         .open(path)
         .map_err(failed)?;
-    let pieces = export(audit).await?;
+    let pieces = export(audit, form).await?;
     tokio::pin!(pieces);
     while let Some(piece) = pieces.try_next().await? {
         file.write_all(piece.as_bytes()).map_err(failed)?;

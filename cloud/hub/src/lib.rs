@@ -17,7 +17,7 @@
 //! fleet) → `models_page`.
 //!
 //! `revocation` knows whose certificates are not let in any more; every port that asks for one asks it.
-//! `people` knows who works here and may do what, `audit` keeps who did what.
+//! `people` knows who works here and may do what, `audit` keeps who did what. `openapi` is the table of all addresses.
 
 pub mod at_rest;
 pub mod config;
@@ -66,6 +66,7 @@ mod seldom;
 mod presence;
 mod tls_port;
 
+mod openapi;
 mod web;
 
 pub mod viewer_assets;

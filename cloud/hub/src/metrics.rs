@@ -10,6 +10,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use barefoot_audit::{Standing, View};
 use barefoot_domain::ClinicId;
 use barefoot_http::{Limits, serve};
 use prometheus_client::encoding::text::encode;
@@ -47,6 +48,8 @@ pub(crate) struct Sources {
     pub(crate) archive: Archive,
     pub(crate) presence: Presence,
     pub(crate) images: Option<ImageStore>,
+    /// Where a repository is told of the audit log.
+    pub(crate) audit_repository: Option<Standing>,
 }
 
 /// The metrics' port.
@@ -103,7 +106,12 @@ impl Metrics {
 
 async fn metrics(State(sources): State<Sources>) -> Response {
     match sources.archive.counts().await {
-        Ok(counts) => match text(&counts, &sources.presence.snapshot(), &over_quota(&sources)) {
+        Ok(counts) => match text(
+            &counts,
+            &sources.presence.snapshot(),
+            &over_quota(&sources),
+            sources.audit_repository.as_ref().map(Standing::view).as_ref(),
+        ) {
             Ok(text) => ([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
             Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         },
@@ -121,6 +129,33 @@ fn unavailable(error: &archive::Error) -> Response {
     StatusCode::SERVICE_UNAVAILABLE.into_response()
 }
 
+fn register_repository(registry: &mut Registry, view: &View) {
+    for (name, help, value) in [
+        (
+            "audit_sent",
+            "Entries that the audit record repository got",
+            view.sent,
+        ),
+        (
+            "audit_failures",
+            "Connections to the audit record repository that failed",
+            view.failures,
+        ),
+    ] {
+        let counter = Counter::<u64>::default();
+        counter.inc_by(value);
+        registry.register(name, help, counter);
+    }
+    let behind = Gauge::<i64>::default();
+    behind.set(i64::try_from(view.behind).unwrap_or(i64::MAX));
+    let help = "Entries that the audit record repository lacks";
+    registry.register("audit_behind", help, behind);
+    let oldest = Gauge::<i64>::default();
+    oldest.set(view.oldest_ms.map_or(0, |at| at / 1000));
+    let help = "When the oldest of them was written; 0 where none is lacking";
+    registry.register("audit_oldest_timestamp_seconds", help, oldest);
+}
+
 type Label = Vec<(&'static str, String)>;
 
 /// Made anew for every reader, from what is kept elsewhere: two books of the same numbers could differ.
@@ -128,8 +163,12 @@ fn text(
     counts: &Counts,
     clinics: &[ClinicState],
     over_quota: &[(ClinicId, u64)],
+    repository: Option<&View>,
 ) -> Result<String, std::fmt::Error> {
     let mut registry = Registry::with_prefix("barefoot_hub");
+    if let Some(view) = repository {
+        register_repository(&mut registry, view);
+    }
     for (name, help, value) in [
         ("results", "Results stored", counts.results),
         ("envelopes", "Envelopes accepted", counts.envelopes),
@@ -253,13 +292,18 @@ mod tests {
             health: Some((Arc::new(health), 4_000)),
         };
         let full = (ClinicId::new("clinic-7").unwrap(), 3);
-        let text = text(&counts, &[state], &[full]).unwrap();
+        let behind = View {
+            behind: 7,
+            ..View::default()
+        };
+        let text = text(&counts, &[state], &[full], Some(&behind)).unwrap();
         for line in [
             "barefoot_hub_results_total 7",
             "barefoot_hub_clinic_up{clinic=\"clinic-7\"} 1",
             "barefoot_hub_clinic_pending{clinic=\"clinic-7\",lane=\"results\"} 3",
             "barefoot_hub_clinic_images_over_quota_total{clinic=\"clinic-7\"} 3",
             "barefoot_hub_clinic_oldest_seconds{clinic=\"clinic-7\"} 61",
+            "barefoot_hub_audit_behind 7",
             "# EOF",
         ] {
             assert!(text.contains(line), "{line} in\n{text}");

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use barefoot_audit::Standing;
 use barefoot_trust::TlsIdentity;
 
 use crate::archive::{self, Archive};
@@ -232,6 +233,13 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
         None => None,
     };
     let audit = Audit::new(archive.clone(), Arc::clone(&identity));
+    let of_hub = |action| audit::Entry::new(audit::Actor::Hub("hub"), action, audit::Object::none());
+    let started = format!("version {}", env!("CARGO_PKG_VERSION"));
+    audit
+        .record(of_hub(audit::Action::Start).details(&started))
+        .await?;
+    let repository = Standing::default();
+    let told = config.audit_repository.is_some().then(|| repository.clone());
     let people = config.people.clone().map(|settings| {
         People::new(
             archive.clone(),
@@ -266,6 +274,7 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
                 archive: archive.clone(),
                 presence: presence.clone(),
                 images: images.as_ref().map(|(_, store)| store.clone()),
+                audit_repository: told.clone(),
             };
             Some(Metrics::bind(settings, sources, shutdown.clone()).await?)
         }
@@ -312,7 +321,7 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
     if let Some(people) = &people {
         pages = pages
             .merge(people::router(people.clone(), web.look()))
-            .merge(audit::router(people.audit().clone(), web.look()));
+            .merge(audit::router(people.audit().clone(), web.look(), told));
     }
     let mut addresses = BTreeMap::<&'static str, SocketAddr>::from([("page", web.address())]);
     if let Line::Embedded(endpoint) = &line {
@@ -338,6 +347,14 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
     let mut line = tokio::spawn(line.run());
     let mut committer = tokio::spawn(committer.with_worklist(worklist.clone()).run());
     let mut page = tokio::spawn(web.run(pages, people));
+    let last_word = audit.clone();
+    let mut telling = tokio::spawn(audit::tell(
+        audit.clone(),
+        config.audit_repository.clone(),
+        Arc::clone(&identity),
+        repository,
+        shutdown.clone(),
+    ));
     let mut audit = tokio::spawn(audit.run(shutdown.clone()));
     let mut revocations = tokio::spawn(revocations.run(shutdown.clone()));
     let mut driver = tokio::spawn(driver.run());
@@ -384,6 +401,7 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
         _ = &mut revocations => Err(Error::Stopped { part: "the reading of revocations" }),
         _ = &mut retention => Err(Error::Stopped { part: "the forgetting of duplicates" }),
         _ = &mut audit => Err(Error::Stopped { part: "the signing of the audit log" }),
+        _ = &mut telling => Err(Error::Stopped { part: "the telling of the audit log" }),
         _ = &mut page => Err(Error::Stopped { part: "the pages" }),
     };
     let ended = if shutdown.is_triggered() { Ok(()) } else { ended };
@@ -405,16 +423,29 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
         &mut workitems,
         &mut revocations,
         &mut retention,
+        &mut telling,
         &mut page,
     ] {
         finish(part).await;
     }
     // Last: what the others did at the end stands under it.
     finish(&mut audit).await;
+    say_the_last_word(&last_word, of_hub(audit::Action::Stop)).await;
     archive.close().await;
     drop(published);
     tracing::info!("The hub has stopped.");
     ended
+}
+
+/// The hub's end, signed.
+async fn say_the_last_word(audit: &Audit, stop: audit::Entry) {
+    let said = async {
+        audit.record(stop).await?;
+        audit.sign_head(false).await
+    };
+    if let Err(error) = said.await {
+        tracing::error!(%error, "The hub's end is not in the audit log.");
+    }
 }
 
 fn say_where_the_key_is(vault: &Vault) {

@@ -9,11 +9,15 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::checked_lines;
-use crate::labels::LabelSource;
+use crate::labels::{ConsentFor, Giver, LabelSource};
 
 /// Entries of this daemon. A field is only ever added, with a default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a study has a handful of them, and they are read one study at a time"
+)]
 pub(crate) enum Entry {
     /// The study stopped growing; these files are version `version`.
     Settled {
@@ -94,10 +98,21 @@ pub(crate) enum Entry {
     },
     /// The box was done with the images; the result stays.
     ImagesRemoved { at_ms: i64, images: usize },
-    /// The patient's word on whether the box may learn from the study.
+    /// The patient's word on whether the box may learn from the study, as earlier daemons wrote it.
     Learning {
         at_ms: i64,
         allowed: bool,
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        by: String,
+    },
+    /// The patient's word, or a guardian's, on what may be done with the study.
+    Consent {
+        at_ms: i64,
+        #[serde(rename = "for")]
+        for_what: ConsentFor,
+        allowed: bool,
+        giver: Giver,
+        /// Who in the clinic wrote it down, where somebody was signed in.
         #[serde(default, skip_serializing_if = "String::is_empty")]
         by: String,
     },
@@ -112,6 +127,7 @@ impl Entry {
             | Self::Refused { .. }
             | Self::Label { .. }
             | Self::Learning { .. }
+            | Self::Consent { .. }
             | Self::FromHub { .. }
             | Self::ToHub { .. }
             | Self::MessagesSeen { .. }
@@ -134,6 +150,9 @@ pub(crate) struct PatientText {
     pub other_names: String,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub accession: String,
+    /// As the image tells it, `045Y`.
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    pub age: Box<str>,
     /// The day of the study as the images say, YYYYMMDD.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub study_date: String,

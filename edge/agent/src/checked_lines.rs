@@ -6,7 +6,7 @@
 //! is skipped and counted, the rest still holds.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use serde::Serialize;
@@ -108,6 +108,32 @@ pub(crate) fn replay<T: DeserializeOwned>(path: &Path) -> io::Result<Replay<T>> 
     Ok(parse(path, &bytes))
 }
 
+/// The next entries of a file that grows, at most so many, and where to go on. What is damaged is passed over; a line without
+/// its end is not read yet.
+///
+/// # Errors
+/// When the file is there but cannot be read.
+pub(crate) fn read_on<T: DeserializeOwned>(path: &Path, from: u64, most: usize) -> io::Result<(Vec<T>, u64)> {
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Vec::new(), from)),
+        Err(error) => return Err(error),
+    };
+    file.seek(SeekFrom::Start(from))?;
+    let (mut lines, mut line) = (BufReader::new(file), Vec::new());
+    let (mut entries, mut next) = (Vec::new(), from);
+    while entries.len() < most {
+        line.clear();
+        lines.read_until(b'\n', &mut line)?;
+        let Some(whole) = line.strip_suffix(b"\n") else {
+            break;
+        };
+        next += u64::try_from(line.len()).map_err(io::Error::other)?;
+        entries.extend(parse_line::<T>(path, whole));
+    }
+    Ok((entries, next))
+}
+
 fn parse<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Replay<T> {
     let mut replay = Replay::default();
     let torn_tail = !bytes.ends_with(b"\n");
@@ -157,6 +183,26 @@ mod tests {
         let replay = read(&path);
         assert_eq!(replay.entries, [1, 2, 3]);
         assert_eq!(replay.damaged, 0);
+    }
+
+    #[test]
+    fn a_file_that_grows_is_read_on_where_the_last_reading_ended() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("case.log");
+        assert_eq!(read_on::<u32>(&path, 0, 10).unwrap(), (Vec::new(), 0));
+        append(&path, &[1, 2, 3]).unwrap();
+        let (first, at) = read_on::<u32>(&path, 0, 2).unwrap();
+        assert_eq!(first, [1, 2]);
+        let whole = std::fs::read(&path).unwrap();
+        std::fs::write(&path, [whole.as_slice(), b"12ab"].concat()).unwrap();
+        let (second, at) = read_on::<u32>(&path, at, 10).unwrap();
+        assert_eq!(
+            (second, at),
+            (vec![3], whole.len() as u64),
+            "a line without its end waits"
+        );
+        append(&path, &[4]).unwrap();
+        assert_eq!(read_on::<u32>(&path, at, 10).unwrap().0, [4]);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The site file: one typed struct, unknown keys refused.
 
+mod moved;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,9 +11,8 @@ use barefoot_inference::{EngineWish, PrecisionWish, Provider};
 use serde::{Deserialize, Deserializer};
 
 use crate::{
-    assess, at_rest, audit, clinic_page, front_door, hub_services, image_upload, import, link,
-    local_training, metrics, model, model_slot, nodes, results, retention, site_redaction, spool, study,
-    worklist,
+    assess, at_rest, audit, clinic_page, front_door, hub_services, image_upload, import, link, metrics,
+    model, model_slot, nodes, results, retention, site_redaction, spool, study, worklist,
 };
 
 /// Everything a site decides.
@@ -60,9 +61,6 @@ pub struct Config {
     /// Without it: no rounds, and no releases from the hub.
     #[serde(default)]
     pub services: Option<hub_services::Config>,
-    /// Without it: nothing is learnt from this clinic's images.
-    #[serde(default)]
-    pub privacy: Option<local_training::Policy>,
     #[serde(default)]
     pub audit: audit::Config,
     /// Without it: images are never removed.
@@ -176,13 +174,19 @@ impl Config {
             path: path.to_owned(),
             source,
         })?;
+        if let Some(message) = moved::complaint(&text) {
+            return Err(Error::Value {
+                path: path.to_owned(),
+                message,
+            });
+        }
         let mut config: Self = toml::from_str(&text).map_err(|error| Error::Parse {
             path: path.to_owned(),
             message: error.to_string(),
         })?;
         config.for_fault_reports = site_redaction::redacted(&text);
         config.fingerprint = fingerprint(&text);
-        let (services, privacy) = (config.services.as_ref(), config.privacy.as_ref());
+        let services = config.services.as_ref();
         let checks = [
             config.dicom.check(),
             config.audit.check(),
@@ -197,7 +201,6 @@ impl Config {
             config.import.as_ref().map_or(Ok(()), import::Config::check),
             config.images.as_ref().map_or(Ok(()), image_upload::Config::check),
             services.map_or(Ok(()), hub_services::Config::check),
-            privacy.map_or(Ok(()), local_training::Policy::check),
             config.check_membership(),
             config.releases.as_ref().map_or(Ok(()), model_slot::Config::check),
         ];
@@ -276,6 +279,32 @@ mod tests {
         let example = fs::read_to_string(EXAMPLE).unwrap();
         let error = load(&example.replace("ae_title = \"BAREFOOT\"", "ae_titel = \"BAREFOOT\"")).unwrap_err();
         assert!(error.contains("ae_titel") && error.contains("line"), "{error}");
+    }
+
+    #[test]
+    fn a_key_that_is_policy_now_names_its_new_place() {
+        let example = fs::read_to_string(EXAMPLE).unwrap();
+        for (old, place) in [
+            ("[privacy]\nconsent = \"opt_out\"", "[learning]"),
+            ("[images]\ndates = \"kept\"", "[hub] dates"),
+            ("[images]\nurgencies = [\"critical\"]", "[hub] images_of"),
+            (
+                "[images]\npatient_characteristics = false",
+                "[hub] patient_characteristics",
+            ),
+            (
+                "[images]\ntrust_declared_clean = true",
+                "[hub] trust_declared_clean",
+            ),
+        ] {
+            let error = load(&format!("{example}\n{old}\n")).unwrap_err();
+            assert!(
+                error.contains(place) && error.contains("policy"),
+                "{old}: {error}"
+            );
+        }
+        let follow = example.replace("[decision]", "[decision]\nfollow_site = false");
+        assert!(load(&follow).unwrap_err().contains("[learning] follow_site"));
     }
 
     #[test]

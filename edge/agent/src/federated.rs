@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 
 use crate::hub_services;
+use crate::site_policy::PolicyHandle;
 use crate::{federation, idle};
 
 pub use crate::learning_status::{LearningStatus, LearningView, PrivacySpent, RoundNote, RoundOutcome};
@@ -93,7 +94,7 @@ impl Participant {
             identity,
             poll: settings.poll,
             directory: settings.directory,
-            policy: settings.policy,
+            policy: PolicyHandle::of_learning(settings.policy),
             learner: settings.learner,
             idle: idle::Idle::default(),
             status: status.clone(),

@@ -45,10 +45,17 @@ pub(crate) trait Receiving: Send {
     fn finish(self: Box<Self>) -> Verdict;
 }
 
-pub(crate) type Verdict = Pin<Box<dyn Future<Output = Result<Kept, NotKept>> + Send>>;
+pub(crate) type Verdict = Pin<Box<dyn Future<Output = Result<InPlace, NotKept>> + Send>>;
 
 /// Starts to keep an instance.
 pub(crate) type Keeper = Arc<dyn Fn(Incoming) -> Box<dyn Receiving> + Send + Sync>;
+
+/// An instance is kept, and of which study it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct InPlace {
+    pub kept: Kept,
+    pub study: StudyUid,
+}
 
 /// How an instance was kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

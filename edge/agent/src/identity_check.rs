@@ -295,6 +295,7 @@ mod tests {
             id: "P-0042".into(),
             sex: "M".into(),
             birth_date: "19800131".into(),
+            age: Box::default(),
             guessed: false,
             accession: "A202611".into(),
             study_date: String::new(),

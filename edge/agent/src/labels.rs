@@ -1,4 +1,4 @@
-//! What people said about a study: which findings are there, and whether it may be learnt from.
+//! What people said about a study: which findings are there, whether it may be learnt from, and whether research may have it.
 //!
 //! Durable in the case log, visible in the case index. An expert's word stands above the clinic's; of two from the same
 //! source the later stands.
@@ -45,13 +45,41 @@ impl Label {
     }
 }
 
+/// What a patient is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ConsentFor {
+    /// That the box learns from the study.
+    Learning,
+    /// That it is given to research.
+    Research,
+}
+
+/// Whose word it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Giver {
+    Patient,
+    /// A parent, or who else decides for the patient.
+    Guardian,
+}
+
+/// A word on what may be done with a study.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Word {
+    pub allowed: bool,
+    pub giver: Giver,
+    pub at_ms: i64,
+}
+
 /// Everything said about one study.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Labels {
     /// In the order of the log.
     said: Vec<Label>,
-    /// The patient's word on learning; `None` when there is none and the site's rule holds.
-    learning: Option<bool>,
+    /// `None` when there is none and the site's rule holds.
+    learning: Option<Word>,
+    research: Option<Word>,
 }
 
 impl Labels {
@@ -74,13 +102,20 @@ impl Labels {
         MAX_LABELS <= self.said.len()
     }
 
-    pub(crate) fn set_learning(&mut self, allowed: bool) {
-        self.learning = Some(allowed);
+    pub(crate) fn set_word(&mut self, for_what: ConsentFor, word: Word) {
+        match for_what {
+            ConsentFor::Learning => self.learning = Some(word),
+            ConsentFor::Research => self.research = Some(word),
+        }
     }
 
+    /// The last word said on this study.
     #[must_use]
-    pub(crate) fn learning(&self) -> Option<bool> {
-        self.learning
+    pub(crate) fn word(&self, for_what: ConsentFor) -> Option<Word> {
+        match for_what {
+            ConsentFor::Learning => self.learning,
+            ConsentFor::Research => self.research,
+        }
     }
 
     /// The label that stands for a finding.

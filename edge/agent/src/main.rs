@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use barefoot_edge::audit::ConsoleAct;
+use barefoot_edge::audit::{ConsoleAct, Form};
 use barefoot_edge::config::Config;
 use barefoot_edge::users::{Roles, Users};
 use barefoot_edge::{
-    at_rest, audit, enrol_command, identify, import_command, logging, pipeline, status_command,
-    stick_commands, store_check,
+    at_rest, audit, enrol_command, identify, import_command, logging, pipeline, research, site_policy,
+    status_command, stick_commands, store_check,
 };
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
@@ -90,6 +90,19 @@ enum Command {
         #[arg(long, required = true)]
         yes_destroy_everything: bool,
     },
+    /// What may leave this clinic, to whom, and what is learnt.
+    Policy {
+        #[command(subcommand)]
+        command: PolicyCommand,
+    },
+    /// Writes images of patients who agreed to research into a folder, as a stick's, for a recipient that the policy names:
+    /// de-identified more strictly than for care, under names of the recipient's own. The daemon may run.
+    ExportResearch {
+        /// Its name in the policy.
+        recipient: String,
+        /// A folder that is empty or not there yet.
+        folder: PathBuf,
+    },
     /// Says which of this clinic's studies and patients a name from the hub stands for: a case, a patient's pseudonym, or a
     /// UID of an image. The answer is identity: for the clinic's eyes.
     Identify {
@@ -99,9 +112,27 @@ enum Command {
 }
 
 #[derive(Debug, Subcommand)]
+enum PolicyCommand {
+    /// Prints the policy that holds, as a file for `set`.
+    Show,
+    /// Puts the policy in FILE in its place, and says what differs. A daemon that runs follows at once.
+    Set {
+        file: PathBuf,
+        /// Confirms that more leaves, or with less protection, than now.
+        #[arg(long)]
+        loosen: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 enum AuditCommand {
     /// Writes all of it into a new file, for barefootctl audit verify. The daemon may run.
-    Export { file: PathBuf },
+    Export {
+        /// As DICOM audit messages (XML) instead, for other systems; they hold no signatures.
+        #[arg(long)]
+        dicom: bool,
+        file: PathBuf,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -154,8 +185,16 @@ fn main() -> ExitCode {
         }
         Some(Command::Enrol) => return done(enrol(&config)),
         Some(Command::Audit {
-            command: AuditCommand::Export { file },
-        }) => return done(audit::export(&config, &file)),
+            command: AuditCommand::Export { dicom, file },
+        }) => {
+            let form = if dicom { Form::Dicom } else { Form::Signed };
+            return done(audit::export(&config, &file, form));
+        }
+        Some(Command::Policy { command }) => return done(policy(&config, command)),
+        Some(Command::ExportResearch { recipient, folder }) => {
+            let tell = |line: &str| println!("{line}");
+            return done(research::export(&config, &recipient, &folder, tell));
+        }
         Some(Command::Identify { name }) => return identify(&config, &name),
         Some(Command::RotateBoxKey { into }) => return done(rotate(&config, into.as_deref())),
         Some(Command::EraseBox { .. }) => {
@@ -228,6 +267,16 @@ fn done<E: Into<anyhow::Error>>(outcome: Result<(), E>) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn policy(config: &Config, command: PolicyCommand) -> anyhow::Result<()> {
+    match command {
+        PolicyCommand::Show => print!("{}", site_policy::show(config)?),
+        PolicyCommand::Set { file, loosen } => {
+            site_policy::set(config, &file, loosen, |line: &str| println!("{line}"))?;
+        }
+    }
+    Ok(())
 }
 
 fn enrol(config: &Config) -> anyhow::Result<()> {

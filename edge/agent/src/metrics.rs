@@ -98,6 +98,48 @@ impl Metrics {
     }
 }
 
+/// Only where an audit record repository is told of the log.
+fn register_repository(registry: &mut Registry, status: &Status, now_ms: i64) {
+    let Some(view) = status.repository_view() else {
+        return;
+    };
+    for (name, help, value) in [
+        (
+            "audit_sent",
+            "Entries that the audit record repository got",
+            view.sent,
+        ),
+        (
+            "audit_failures",
+            "Connections to the audit record repository that failed",
+            view.failures,
+        ),
+    ] {
+        let counter = Counter::<u64>::default();
+        counter.inc_by(value);
+        registry.register(name, help, counter);
+    }
+    let oldest = view
+        .oldest_ms
+        .map_or(0, |at| now_ms.saturating_sub(at).max(0) / 1000);
+    for (name, help, value) in [
+        (
+            "audit_behind",
+            "Entries that the audit record repository lacks",
+            signed(view.behind),
+        ),
+        (
+            "audit_oldest_seconds",
+            "How long the oldest of them has been waiting",
+            oldest,
+        ),
+    ] {
+        let gauge = Gauge::<i64, std::sync::atomic::AtomicI64>::default();
+        gauge.set(value);
+        registry.register(name, help, gauge);
+    }
+}
+
 async fn metrics(State(sources): State<Sources>) -> Response {
     let made = move || {
         let quality = sources.picture_quality.totals();
@@ -180,6 +222,7 @@ pub(crate) fn text(
         oldest,
     );
     register_stages(&mut registry, status);
+    register_repository(&mut registry, status, now_ms);
     let disk = rustix::fs::statvfs(state.root());
     let (free, total) = disk.map_or((0, 0), |disk| {
         (

@@ -1,5 +1,6 @@
 //! What people see of a node that images and results go to.
 
+use crate::site_policy::NodeGets;
 use crate::study_folder::StudyKey;
 
 /// One node's state for the clinic page.
@@ -16,6 +17,10 @@ pub(crate) struct NodeView {
     pub last_sent_ms: Option<i64>,
     /// Why the last attempt failed; `None` while all is well.
     pub trouble: Option<String>,
+    /// Files it has got, as far as the log tells.
+    pub sent: usize,
+    /// What the site's policy lets it have.
+    pub gets: NodeGets,
 }
 
 /// A file that will not go by itself.

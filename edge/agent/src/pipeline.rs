@@ -29,6 +29,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use barefoot_audit::Source;
 use barefoot_queue::{Opened, Queue};
 use barefoot_trust::PseudonymKey;
 use tokio::sync::mpsc;
@@ -40,16 +41,16 @@ use crate::addresses::AddressFile;
 use crate::archive::Archive;
 use crate::assess::Assessor;
 use crate::at_rest;
-use crate::audit::{Answering, Audit};
+use crate::audit::{Answering, Audit, PeerLog};
 use crate::carrying::Carrying;
 use crate::case_book::CaseBook;
 use crate::case_index::CaseIndex;
 use crate::character_sets::CharacterSets;
-use crate::clinic_page::{ClinicPage, DicomAddress, HubNames, NodesDesk, Paper, Sources};
+use crate::clinic_page::{ClinicPage, DicomAddress, HubNames, NodesDesk, Paper, PolicyDesk, Sources};
 use crate::clock::now_ms;
 use crate::commitment::Commitment;
 use crate::config::Config;
-use crate::deliver::Deliveries;
+use crate::deliver::{Deliveries, Leave};
 use crate::finding_names::FindingNames;
 use crate::front_door::{FrontDoor, UnknownScanners};
 use crate::handoff::{StoredInstance, StudyInput};
@@ -70,8 +71,10 @@ use crate::picture_quality::PictureQuality;
 use crate::quality::Grader;
 use crate::report_check::ReportCheck;
 use crate::reports_aside::ReportsAside;
+use crate::research;
 use crate::results::{ResultsDesk, ResultsWriter};
 use crate::scanners::Scanners;
+use crate::site_policy::PolicyHandle;
 use crate::spool::Spool;
 use crate::status::Status;
 use crate::storage_scp::StorageScp;
@@ -185,6 +188,8 @@ async fn run_member(
         env!("CARGO_PKG_VERSION"),
         config.fingerprint
     ));
+    let policy = PolicyHandle::open(directory);
+    policy.begin(&audit);
     let pseudonyms = pseudonym_key(&state)?;
     let queue = open_queue(&state)?;
     let status = Status::new(queue.clone());
@@ -209,11 +214,31 @@ async fn run_member(
     let book = Arc::new(book);
 
     let ae_title = &config.dicom.ae_title;
-    let deliveries =
-        Deliveries::open(config.deliver.clone(), ae_title, &state, now_ms()).map_err(in_state)?;
+    let leave = Leave {
+        policy: policy.clone(),
+        pseudonyms: Arc::new(pseudonym_key(&state)?),
+        character_sets: character_sets.clone(),
+        banners: config
+            .images
+            .as_ref()
+            .map(image_upload::Config::banners)
+            .unwrap_or_default(),
+    };
+    let peer_log = PeerLog::new(audit.clone(), cases.clone(), pseudonym_key(&state)?);
+    let deliveries = Deliveries::open(
+        config.deliver.clone(),
+        ae_title,
+        &state,
+        &leave,
+        &peer_log,
+        now_ms(),
+    )
+    .map_err(in_state)?;
     let nodes = deliveries.clone();
     let find = Arc::new(move |ae_title: &str| nodes.route(ae_title));
-    let commitment = Commitment::open(state.clone(), find.clone()).map_err(in_state)?;
+    let commitment = Commitment::open(state.clone(), find).map_err(in_state)?;
+    let nodes = deliveries.clone();
+    let find = Arc::new(move |ae_title: &str| nodes.route_for_originals(ae_title));
     let (study_in, study_out) = mpsc::channel(STORED);
     let (settled_in, settled) = mpsc::channel(SETTLED);
     let (from_hub_in, from_hub) = mpsc::channel(FROM_HUB);
@@ -228,6 +253,8 @@ async fn run_member(
                 status: status.clone(),
                 pseudonyms: pseudonym_key(&state)?,
                 character_sets: character_sets.clone(),
+                policy: policy.clone(),
+                log: peer_log.clone(),
             };
             let uploads = ImageUploads::open(images, &identity, parts, &cases)
                 .map_err(|source| Error::Images { source })?;
@@ -286,7 +313,7 @@ async fn run_member(
     };
     let (idle, learning_status) = (Idle::default(), LearningStatus::default());
     let learning = Learning::new(
-        (&config, &membership),
+        (&config, &membership, &policy),
         services.clone(),
         &state,
         &cases,
@@ -314,12 +341,18 @@ async fn run_member(
         scanners.clone(),
         clinic_services.answering([Arc::new(storage), Arc::new(commitment.clone())]),
         stored_in,
+        peer_log.clone(),
     )
     .await
     .map_err(|source| Error::FrontDoor { source })?;
     let (dicom, dicom_tls) = (door.plain_addr(), door.tls_addr());
     let importer = config.import.clone().map(|import| -> Arc<dyn ImportDesk> {
-        Arc::new(Importer::new(import, spool.keeper(), shutdown.clone()))
+        Arc::new(Importer::new(
+            import,
+            spool.keeper(),
+            peer_log.clone(),
+            shutdown.clone(),
+        ))
     });
 
     let all_cases = cases.clone();
@@ -357,7 +390,7 @@ async fn run_member(
         review_below: config.decision.review_below,
         finding_names,
         learning: learning_status,
-        say: speaking::say(&book, &outgoing, &hub_clock),
+        say: speaking::say(&book, &outgoing, &hub_clock, &policy),
         dicom: DicomAddress {
             ae_title: config.dicom.ae_title.clone(),
             port: dicom.or(dicom_tls).map_or(0, |address| address.port()),
@@ -370,6 +403,7 @@ async fn run_member(
             from_hub: Some(from_hub_in.clone()),
             hub_clock: hub_clock.clone(),
             state: directory.clone(),
+            policy: policy.clone(),
         }),
         deliveries: {
             let (view, again) = (deliveries.clone(), deliveries.clone());
@@ -381,6 +415,19 @@ async fn run_member(
         paper: Some(Paper::new(move |wish| paper.pdf(wish))),
         users: Users::at(directory),
         audit: audit.clone(),
+        policy: PolicyDesk {
+            handle: policy.clone(),
+            nodes: config.deliver.iter().map(|node| node.name.clone()).collect(),
+            sends_images: images.is_some(),
+            images_so_far: {
+                let images = images.clone();
+                Arc::new(move || images.as_ref().map(ImageUploads::so_far).unwrap_or_default())
+            },
+            exports: {
+                let state = directory.clone();
+                Arc::new(move || research::exports(&state))
+            },
+        },
         for_fault_reports: config.for_fault_reports.clone(),
     };
     let page_listen = config.page.listen;
@@ -410,6 +457,8 @@ async fn run_member(
         .transpose()
         .map_err(in_state)?;
     let of_models = status.clone();
+    let clinic = membership.clinic.clone();
+    let repository = status.audit_repository(config.audit.repository.is_some());
     let parts = link::Parts {
         queue,
         from_hub: from_hub_in,
@@ -445,8 +494,15 @@ async fn run_member(
     let mut tasks = JoinSet::new();
     // Scanners do not wait for it: what they send meanwhile is kept, and assessed once it is known who answers.
     tasks.spawn(models_of.run(shutdown.clone()));
+    tasks.spawn(audit.clone().tell(
+        config.audit.repository,
+        Source::of_box(clinic.as_str(), &config.dicom.ae_title),
+        Arc::clone(&identity),
+        repository,
+        shutdown.clone(),
+    ));
     tasks.spawn(audit.clone().run(
-        config.audit,
+        config.audit.keep_days,
         Arc::clone(&identity),
         move || Answering {
             model: of_models.model().model.unwrap_or_default(),
@@ -455,6 +511,7 @@ async fn run_member(
         shutdown.clone(),
     ));
     tasks.spawn(link.run(shutdown.clone()));
+    tasks.spawn(policy.run(audit.clone(), shutdown.clone()));
     if let Some(keeper) = keeper {
         tasks.spawn(keeper.run(shutdown.clone()));
     }

@@ -4,7 +4,7 @@
 use toml::Value;
 
 /// Texts that are one of a few words of ours.
-const CHOICES: [&str; 18] = [
+const CHOICES: [&str; 13] = [
     "clinic",
     "unknown_scanners",
     "private_classes",
@@ -16,13 +16,8 @@ const CHOICES: [&str; 18] = [
     "modality",
     "engine",
     "precision",
-    "urgencies",
-    "dates",
     "language",
     "sign_in",
-    "consent",
-    "secure_aggregation",
-    "clip_norm",
 ];
 
 /// As JSON; says so where the file cannot be read.

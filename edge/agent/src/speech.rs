@@ -31,6 +31,8 @@ pub(crate) enum NotKept {
     Empty,
     TooLong,
     TooMany,
+    /// The site's policy lets no text leave.
+    NotByPolicy,
     /// It names the patient: what to take out.
     Names(Vec<Names>),
 }

@@ -67,6 +67,8 @@ struct Inner {
     stick_asked: Arc<Notify>,
     stage_times: StageTimes,
     standing: Standing,
+    audit_repository: barefoot_audit::Standing,
+    tells_repository: AtomicBool,
 }
 
 /// Which model answers, or why none does.
@@ -121,6 +123,19 @@ impl Status {
     #[must_use]
     pub(crate) fn standing(&self) -> Standing {
         self.inner.standing.clone()
+    }
+
+    /// How it stands with the audit record repository; `told`: there is one.
+    pub(crate) fn audit_repository(&self, told: bool) -> barefoot_audit::Standing {
+        self.inner.tells_repository.store(told, Ordering::Relaxed);
+        self.inner.audit_repository.clone()
+    }
+
+    /// `None` where there is no such repository.
+    #[must_use]
+    pub(crate) fn repository_view(&self) -> Option<barefoot_audit::View> {
+        let told = self.inner.tells_repository.load(Ordering::Relaxed);
+        told.then(|| self.inner.audit_repository.view())
     }
 
     pub(crate) fn count_stored(&self) {

@@ -97,6 +97,23 @@ fn troubles(status: &Value) -> Vec<String> {
             "results have been waiting for more than a day: is the line cut? They can go by stick (export-queue)".to_owned(),
         );
     }
+    if status
+        .pointer("/audit_repository/unusable")
+        .and_then(Value::as_bool)
+        == Some(true)
+    {
+        troubles.push("the settings of [audit.repository] cannot be used: it is told nothing".to_owned());
+    }
+    if OLD_MS < number("/audit_repository/oldest_ms") {
+        let why = status
+            .pointer("/audit_repository/trouble")
+            .and_then(Value::as_str);
+        troubles.push(format!(
+            "the audit record repository was told nothing for more than a day, {} entries wait: {}",
+            number("/audit_repository/behind"),
+            why.unwrap_or("it comes slowly")
+        ));
+    }
     if let Some(words) = status.pointer("/identity/refused").and_then(Value::as_str) {
         troubles.push(format!("the hub does not let this box in any more: {words}"));
     }
@@ -144,6 +161,11 @@ mod tests {
             ("queue", json!({"set_aside": 1}), "1 records were set aside"),
             ("queue", json!({"oldest_ms": 2 * OLD_MS}), "more than a day"),
             ("trouble", json!("expired"), "expired"),
+            (
+                "audit_repository",
+                json!({"behind": 7, "oldest_ms": 2 * OLD_MS, "trouble": "cannot be reached"}),
+                "7 entries wait: cannot be reached",
+            ),
         ] {
             let mut ill = well.clone();
             ill[path] = value;

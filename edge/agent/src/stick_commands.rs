@@ -20,6 +20,7 @@ use crate::hub_certificate;
 use crate::hub_clock::HubClock;
 use crate::membership::{self, Membership};
 use crate::page_client::{self, PageAnswer, PageClient};
+use crate::site_policy::PolicyHandle;
 use crate::study_folder::{StateDirectory, sync_directory};
 
 /// What the names of the files end with.
@@ -125,6 +126,7 @@ impl Source {
             from_hub: None,
             hub_clock: HubClock::default(),
             state: state.clone(),
+            policy: PolicyHandle::open(state),
         })))
     }
 

@@ -67,6 +67,14 @@ impl PseudonymKey {
         Ok(Self(hmac::Key::new(hmac::HMAC_SHA256, bytes)))
     }
 
+    /// The key of names that are for one recipient alone: who has names of two cannot put them together, nor with the
+    /// clinic's own. The same key for the same recipient, for as long as this one lives.
+    #[must_use]
+    pub fn for_recipient(&self, recipient: &str) -> Self {
+        let key = hmac::sign(&self.0, format!("key for recipient\0{recipient}").as_bytes());
+        Self(hmac::Key::new(hmac::HMAC_SHA256, key.as_ref()))
+    }
+
     /// A UID under 2.25 (PS3.5 annex B.2), its number the first 128 bits of the keyed hash.
     #[must_use]
     pub fn case_of(&self, study: &StudyUid) -> CaseId {
@@ -137,6 +145,26 @@ mod tests {
             first
         );
         assert!(!first.as_str().contains("113619"));
+    }
+
+    #[test]
+    fn each_recipient_has_names_of_its_own_that_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let care = PseudonymKey::load_or_create(&dir.path().join("key")).unwrap();
+        let names = |key: &PseudonymKey| {
+            let identity = "id\x00123";
+            (
+                key.patient_of(identity),
+                key.uid_of("1.2.3"),
+                key.days_of(identity),
+            )
+        };
+        let (one, other) = (care.for_recipient("a"), care.for_recipient("b"));
+        assert_eq!(names(&one), names(&care.for_recipient("a")));
+        for (first, second) in [(&care, &one), (&care, &other), (&one, &other)] {
+            let (first, second) = (names(first), names(second));
+            assert!(first.0 != second.0 && first.1 != second.1 && first.2 != second.2);
+        }
     }
 
     #[test]

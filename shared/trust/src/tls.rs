@@ -6,7 +6,7 @@ use rustls::client::Resumption;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::server::NoServerSessionStorage;
-use rustls::{ClientConfig, ConfigBuilder, ServerConfig, WantsVerifier, crypto};
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore, ServerConfig, WantsVerifier, crypto};
 use time::OffsetDateTime;
 
 use crate::live::{Live, Material};
@@ -175,6 +175,28 @@ impl TlsIdentity {
         // A session taken up again would skip the check of a certificate that was replaced.
         config.resumption = Resumption::disabled();
         Ok(config)
+    }
+
+    /// For a call to a server that is not the region's, such as a repository of audit messages: its certificate must be of the
+    /// authority in this PEM file; it is shown ours. TLS 1.2 of BCP 195 too: such servers are of many makers.
+    ///
+    /// # Errors
+    /// When the file cannot be read or holds no certificate.
+    pub fn client_config_trusting(&self, authority: &Path) -> Result<Arc<ClientConfig>, Error> {
+        let mut roots = RootCertStore::empty();
+        for certificate in certificates(authority)? {
+            roots
+                .add(certificate)
+                .map_err(|source| Error::Rustls { source })?;
+        }
+        let live: Arc<Live> = Arc::clone(&self.live);
+        let mut config = ClientConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()))
+            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+            .map_err(|source| Error::Rustls { source })?
+            .with_root_certificates(roots)
+            .with_client_cert_resolver(live);
+        config.resumption = Resumption::disabled();
+        Ok(Arc::new(config))
     }
 
     /// The clinic this identity's own certificate names.

@@ -79,12 +79,13 @@ async fn our_way() -> anyhow::Result<BTreeMap<String, f64>> {
         page_listen: format!("{}:0", PacketLine::PAGES),
         link: "max_backoff_s = 2\n".to_owned(),
         more: format!(
-            "[images]\nhub = \"{}\"\nurgencies = [\"critical\"]\nmax_backoff_s = 2\n",
+            "[images]\nhub = \"{}\"\nmax_backoff_s = 2\n",
             hub.address("images")?
         ),
         ..EdgeOptions::default()
     };
     let mut edge = region.edge("clinic-7", hub.address("mqtt")?, &options)?;
+    edge.set_policy("[hub]\nimages_of = [\"critical\"]\n")?;
     edge.within = line.in_clinic();
     edge.start().await?;
     let folder = tempfile::tempdir()?;

@@ -2,7 +2,7 @@
 
 use barefoot_imaging::data_set::{Limits, read, write};
 use barefoot_imaging::deidentify::{
-    Dates, Policy, Pseudonyms, check as check_file, check_attributes, clean_attributes,
+    Characteristics, Dates, Policy, Pseudonyms, check as check_file, check_attributes, clean_attributes,
 };
 
 const SYNTAXES: [&str; 3] = ["1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"];
@@ -38,15 +38,24 @@ pub(crate) fn check(bytes: &[u8]) {
     let Ok(set) = read(bytes, syntax, &limits) else {
         return;
     };
+    let base = if which & 0x80 == 0 {
+        Policy::care()
+    } else {
+        Policy::research()
+    };
     let policy = Policy {
         dates: if which & 0x10 == 0 {
             Dates::Shifted
         } else {
             Dates::Kept
         },
-        patient_characteristics: which & 0x20 == 0,
+        characteristics: if which & 0x20 == 0 {
+            Characteristics::Kept
+        } else {
+            Characteristics::SexAndAgeBand
+        },
         trust_declared_clean: which & 0x40 == 0,
-        banners: Vec::new(),
+        ..base
     };
     let clean = clean_attributes(&set, "id", &Names, &policy);
     check_attributes(&clean).expect("what was cleaned has the form");

@@ -62,7 +62,7 @@ pub struct EdgeOptions {
     pub model: String,
     /// More lines of `[link]`.
     pub link: String,
-    /// More tables of the site file: `[services]`, `[privacy]`, `[releases]`.
+    /// More tables of the site file: `[services]`, `[releases]`.
     pub more: String,
 }
 
@@ -176,6 +176,14 @@ impl Region {
     pub fn reading_hub(&self, page_listen: &str) -> Result<Hub, Error> {
         let more = "\n[images]\nlisten = \"127.0.0.1:0\"\n\n[people]\n\n[worklist]\n\n[dicomweb]\n";
         self.configured_hub("zh", page_listen, EMBEDDED, more)
+    }
+
+    /// A hub with more tables than it must have; `more` begins within `[page]`. Not started yet.
+    ///
+    /// # Errors
+    /// When its configuration cannot be written.
+    pub fn hub_with(&self, more: &str) -> Result<Hub, Error> {
+        self.configured_hub("en", "127.0.0.1:0", EMBEDDED, more)
     }
 
     /// A certificate for a clinic, `<clinic>.crt` and `<clinic>.key` in [`Self::pki`].
@@ -413,6 +421,26 @@ fn site_text(clinic: &str, hub: &str, options: &EdgeOptions, state: &Path, tls: 
         page = text(&options.page_listen),
         language = text(options.language),
     )
+}
+
+impl Edge {
+    /// Gives the box this policy; running or not. More may leave by it than before.
+    ///
+    /// # Errors
+    /// When the box does not take it.
+    pub fn set_policy(&self, text: &str) -> Result<(), Error> {
+        let file = self.config().with_file_name("policy.toml");
+        write(&file, text)?;
+        let asked = self.ask(&["policy", "set", &file.display().to_string(), "--loosen"])?;
+        if asked.status.success() {
+            return Ok(());
+        }
+        Err(Error::Ended {
+            name: "barefoot-edge policy set".to_owned(),
+            status: asked.status,
+            log: String::from_utf8_lossy(&asked.stderr).into_owned(),
+        })
+    }
 }
 
 impl Deref for Hub {

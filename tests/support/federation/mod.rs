@@ -4,6 +4,9 @@
 //! A clinic runs in this process ([`Federation::join`]) or as a process of its own that can be killed
 //! ([`ClinicProcess`]). What is simulated is only where the features come from.
 
+mod any_method;
+pub use any_method::call_any_method;
+
 mod case;
 pub use case::{Case, bump_cases, learner};
 

@@ -13,6 +13,9 @@ pub fn open_policy() -> Policy {
         delta: 1e-5,
         minimum_examples: 5,
         daily_hours: None,
+        rounds: true,
+        follow_site: true,
+        models: None,
     }
 }
 

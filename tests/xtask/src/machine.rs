@@ -10,7 +10,7 @@ use crate::step::{Failure, root, step};
 type Program = (&'static str, &'static str);
 
 /// What the tests run.
-pub(crate) const FOR_TESTS: [Program; 15] = [
+pub(crate) const FOR_TESTS: [Program; 17] = [
     ("storescu", "dcmtk"),
     ("dciodvfy", "dicom3tools"),
     ("mosquitto", "mosquitto"),
@@ -25,6 +25,8 @@ pub(crate) const FOR_TESTS: [Program; 15] = [
     ("python3", "python3"),
     ("cc", "build-essential"),
     ("systemd-analyze", "systemd"),
+    ("rsyslogd", "rsyslog"),
+    ("/usr/share/doc/rsyslog-gnutls/copyright", "rsyslog-gnutls"),
     (
         "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc",
         "fonts-noto-cjk",

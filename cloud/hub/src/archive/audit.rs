@@ -138,6 +138,40 @@ impl Archive {
         rows.iter().map(|row| entry(row).map_err(failed)).collect()
     }
 
+    /// The newest entry's number, 0 where there is none.
+    pub(crate) async fn newest_audit(&self) -> Result<u64, Error> {
+        let newest: Option<i64> = sqlx::query_scalar("SELECT MAX(number) FROM audit")
+            .fetch_one(&self.pool)
+            .await
+            .map_err(failed)?;
+        Ok(newest
+            .and_then(|number| u64::try_from(number).ok())
+            .unwrap_or_default())
+    }
+
+    /// The last entry that the audit record repository has, by number and hash.
+    pub(crate) async fn audit_told(&self) -> Result<Option<(u64, Hash)>, Error> {
+        let told: Option<(i64, Vec<u8>)> = sqlx::query_as("SELECT number, hash FROM audit_told")
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(failed)?;
+        let read = |(number, hash)| Ok((u64::try_from(number).unwrap_or_default(), hash_of(hash)?));
+        told.map(read).transpose().map_err(failed)
+    }
+
+    pub(crate) async fn put_audit_told(&self, number: u64, hash: Hash) -> Result<(), Error> {
+        sqlx::query(
+            "INSERT INTO audit_told (id, number, hash) VALUES (1, ?, ?) \
+             ON CONFLICT DO UPDATE SET number = excluded.number, hash = excluded.hash",
+        )
+        .bind(i64::try_from(number).unwrap_or(i64::MAX))
+        .bind(hash.as_slice())
+        .execute(&self.pool)
+        .await
+        .map_err(|source| Error::Commit { source })?;
+        Ok(())
+    }
+
     /// All of them, the oldest first.
     pub(crate) async fn audit_heads(&self) -> Result<Vec<Head>, Error> {
         let rows = sqlx::query("SELECT * FROM audit_heads ORDER BY sequence")

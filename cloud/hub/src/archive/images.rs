@@ -4,8 +4,10 @@ use barefoot_domain::{CaseId, ClinicId};
 use barefoot_wire::images::ObjectId;
 use sqlx::Row;
 
+use super::audit::append_in;
 use super::read::{clinic_id, query};
 use super::{Archive, Error};
+use crate::audit::{Action, Actor, Entry, Object};
 
 /// Images of one version on their way into the database.
 #[derive(Debug)]
@@ -92,6 +94,15 @@ impl Archive {
                 .execute(&mut *step)
                 .await?;
             }
+            let what = Object::case(new.clinic, new.case);
+            let entry = Entry::new(Actor::Clinic(new.clinic.clone()), Action::ImagesReceived, what);
+            let details = format!(
+                "{} images of version {}, {} stay in the clinic",
+                new.objects.len(),
+                new.version,
+                new.withheld
+            );
+            append_in(&mut step, &entry.details(&details), new.at_ms).await?;
             step.commit().await?;
             Ok(None)
         };

@@ -5,7 +5,10 @@ use std::collections::HashMap;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, Sqlite, Transaction};
 
+use super::audit::append_in;
 use super::{Archive, Error};
+use crate::audit::{Action, Actor, Entry, Object};
+use crate::clock::now_ms;
 use crate::model_registry::ModelState;
 
 /// One version of a model. `record` is the registry's JSON.
@@ -179,6 +182,14 @@ impl Archive {
         .bind(&report.summary)
         .execute(&mut *transaction)
         .await?;
+        let what = Object::subject(&format!("{} {}", judged.id, judged.version));
+        let entry = Entry::new(Actor::Hub("gate"), Action::CandidateJudged, what);
+        let entry = entry.details(&format!(
+            "{}, report sha256 {}",
+            judged.state.name(),
+            report.json_sha256
+        ));
+        append_in(&mut transaction, &entry, now_ms()).await?;
         transaction.commit().await?;
         Ok(true)
     }

@@ -6,7 +6,9 @@ use prost::Message;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, Sqlite, Transaction};
 
+use super::audit::append_in;
 use super::{Archive, Error};
+use crate::audit::{Action, Actor, Entry, Object};
 use crate::rollout::{Member, Phase, State};
 
 /// A rollout as it is kept.
@@ -89,6 +91,7 @@ impl Archive {
         plan: &str,
         state: &State,
         members: &[Member],
+        by: &Actor,
     ) -> Result<bool, Error> {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(commit)?;
         let number: Option<i64> = sqlx::query_scalar(
@@ -113,12 +116,19 @@ impl Archive {
                 .map_err(commit)?;
         }
         journal(&mut transaction, number, state).await.map_err(commit)?;
+        let what = Object::subject(&format!("{model_id} {version}"));
+        let entry = Entry::new(by.clone(), Action::RolloutStarted, what);
+        let entry = entry.details(&format!("{} boxes", members.len()));
+        append_in(&mut transaction, &entry, state.since_ms)
+            .await
+            .map_err(commit)?;
         transaction.commit().await.map_err(commit)?;
         Ok(true)
     }
 
     /// From `from` to `to`, with an entry in the journal. `false` when it does not stand at `from` any more.
-    pub(crate) async fn move_rollout(&self, number: i64, from: &State, to: &State) -> Result<bool, Error> {
+    pub(crate) async fn move_rollout(&self, row: &RolloutRow, to: &State, by: &Actor) -> Result<bool, Error> {
+        let (number, from) = (row.number, &row.state);
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(commit)?;
         let moved = sqlx::query(
             "UPDATE rollouts SET state = ?, stage = ?, since_ms = ?, reason = ? \
@@ -139,6 +149,12 @@ impl Archive {
             return Ok(false);
         }
         journal(&mut transaction, number, to).await.map_err(commit)?;
+        let what = Object::subject(&format!("{} {}", row.model_id, row.version));
+        let entry = Entry::new(by.clone(), Action::RolloutMoved, what);
+        let entry = entry.details(&format!("{}, stage {} {}", to.phase, to.stage, to.reason));
+        append_in(&mut transaction, &entry, to.since_ms)
+            .await
+            .map_err(commit)?;
         transaction.commit().await.map_err(commit)?;
         Ok(true)
     }

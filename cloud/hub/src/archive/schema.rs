@@ -25,7 +25,9 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0019_long_lists.sql"),
     include_str!("migrations/0020_revocations.sql"),
     include_str!("migrations/0021_enrolment.sql"),
+    include_str!("migrations/0022_audit_repository.sql"),
     include_str!("migrations/0024_identities.sql"),
+    include_str!("migrations/0025_audit_is_not_replaced.sql"),
 ];
 
 /// Each step is one transaction together with its version number: a cut leaves the older version, whole.

@@ -182,7 +182,7 @@ impl Archive {
 }
 
 /// What the versions after the seventh added.
-const OF_THE_SEVENTH: &str = "DROP TABLE identities; DROP TABLE certificates; DROP TABLE enrolled_boxes; DROP TABLE enrolments; DROP TABLE revocations; DROP TABLE case_workitems_pending; DROP TABLE case_workitems; DROP TABLE report_statements; DROP TABLE reports; DROP TABLE reader_opinions; DROP TABLE drafts; \
+const OF_THE_SEVENTH: &str = "DROP TABLE identities; DROP TABLE audit_told; DROP TABLE certificates; DROP TABLE enrolled_boxes; DROP TABLE enrolments; DROP TABLE revocations; DROP TABLE case_workitems_pending; DROP TABLE case_workitems; DROP TABLE report_statements; DROP TABLE reports; DROP TABLE reader_opinions; DROP TABLE drafts; \
      DROP TABLE alarms; DROP TABLE group_clinics; DROP TABLE group_members; DROP TABLE reader_groups; DROP TABLE absences; \
      DROP TABLE shifts; DROP TABLE clinic_opinions; DROP TABLE case_messages; DROP TABLE case_events; \
      DROP TABLE reader_settings; DROP TABLE triage_mark; DROP TABLE cases; DROP INDEX outgoing_states; \
@@ -349,6 +349,15 @@ async fn whether_an_object_is_needed_is_asked_of_an_index() {
         at_ms: 1,
     };
     archive.commit_images(&new).await.unwrap();
+    archive.commit_images(&new).await.unwrap();
+    let told = archive.audit_from(1, u64::MAX, 10).await.unwrap();
+    assert_eq!(told.len(), 1, "what came twice is told once");
+    let told = &told[0].entry;
+    assert_eq!(
+        (told.action.as_str(), told.actor.as_str()),
+        ("images_received", "clinic-7")
+    );
+    assert_eq!(told.details, "1 images of version 1, 0 stay in the clinic");
     assert!(archive.is_needed(&clinic, ObjectId([7; 32])).await.unwrap());
     assert!(!archive.is_needed(&clinic, ObjectId([8; 32])).await.unwrap());
     assert!(!archive.is_needed(&other, ObjectId([7; 32])).await.unwrap());

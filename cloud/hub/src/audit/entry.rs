@@ -1,4 +1,5 @@
 use barefoot_domain::{CaseId, ClinicId};
+use barefoot_trust::Person;
 
 /// Details are short: what did not fit in ids.
 const MAX_DETAILS_CHARS: usize = 500;
@@ -28,6 +29,8 @@ pub(crate) enum Actor {
     Hub(&'static str),
     /// Whoever ran a command on the hub's machine.
     Console,
+    /// A clinic's box.
+    Clinic(ClinicId),
 }
 
 /// To what it was done.
@@ -94,6 +97,20 @@ actions! {
     BoxEnrolled = "box_enrolled",
     CertificateRenewed = "certificate_renewed",
     BoxCopied = "box_copied",
+    Start = "start",
+    Stop = "stop",
+    ImagesReceived = "images_received",
+    ModelRegistered = "model_registered",
+    TestSetRegistered = "test_set_registered",
+    PlanRegistered = "plan_registered",
+    RunStarted = "run_started",
+    RunStopped = "run_stopped",
+    RunEnded = "run_ended",
+    CandidateJudged = "candidate_judged",
+    CandidateFetched = "candidate_fetched",
+    ReleasePublished = "release_published",
+    RolloutStarted = "rollout_started",
+    RolloutMoved = "rollout_moved",
 }
 
 impl Actor {
@@ -104,6 +121,11 @@ impl Actor {
         }
     }
 
+    /// Somebody with a certificate.
+    pub(crate) fn certified(person: &Person) -> Self {
+        Self::person(&format!("{} {}", person.role.unit(), person.name), &person.name)
+    }
+
     /// Kind, id and name, as they stand in the log.
     pub(crate) fn words(&self) -> (&'static str, &str, &str) {
         match self {
@@ -111,6 +133,7 @@ impl Actor {
             Self::Program { id, name } => ("program", id, name),
             Self::Hub(part) => ("hub", part, ""),
             Self::Console => ("console", "", ""),
+            Self::Clinic(clinic) => ("clinic", clinic.as_str(), ""),
         }
     }
 }
@@ -171,6 +194,12 @@ mod tests {
     fn every_action_has_a_word_of_its_own() {
         let words: std::collections::BTreeSet<_> = Action::ALL.iter().map(|action| action.word()).collect();
         assert_eq!(words.len(), Action::ALL.len());
+        for word in words {
+            assert!(
+                barefoot_audit::is_known(word),
+                "no DICOM audit message tells of {word}"
+            );
+        }
     }
 
     #[test]

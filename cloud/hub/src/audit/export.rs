@@ -1,9 +1,19 @@
 use std::collections::VecDeque;
 
+use barefoot_audit::Source;
 use barefoot_trust::audit::{Head, entry_line, head_line, until_line};
 use futures_util::{Stream, stream};
 
 use super::{Audit, Error};
+
+/// In which form the log is given out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// With hashes and signatures, as `barefootctl audit verify` checks it.
+    Signed,
+    /// As DICOM audit messages (PS3.15 annex A.5).
+    Dicom,
+}
 
 /// Entries read from the database at once, and text of one piece.
 const BATCH: u32 = 1000;
@@ -16,11 +26,15 @@ struct Export {
     heads: VecDeque<Head>,
     /// The last entry written; `None` before the first line.
     number: Option<u64>,
+    form: Form,
+    is_ended: bool,
 }
 
-/// The whole log with its heads as lines of JSON that `barefootctl audit verify` checks, in pieces of whole lines. A last
-/// head is signed for it.
-pub(crate) async fn export(audit: Audit) -> Result<impl Stream<Item = Result<String, Error>>, Error> {
+/// The whole log in pieces of whole lines. A last head is signed for it.
+pub(crate) async fn export(
+    audit: Audit,
+    form: Form,
+) -> Result<impl Stream<Item = Result<String, Error>>, Error> {
     let until = audit.sign_head(true).await?;
     let mut heads: VecDeque<_> = audit.archive.audit_heads().await?.into();
     // Somebody may have signed another one meanwhile.
@@ -32,13 +46,42 @@ pub(crate) async fn export(audit: Audit) -> Result<impl Stream<Item = Result<Str
         until,
         heads,
         number: None,
+        form,
+        is_ended: false,
     };
     Ok(stream::try_unfold(export, |mut export| async move {
-        Ok(export.next().await?.map(|piece| (piece, export)))
+        let piece = match export.form {
+            Form::Signed => export.next().await?,
+            Form::Dicom => export.next_messages().await?,
+        };
+        Ok(piece.map(|piece| (piece, export)))
     }))
 }
 
 impl Export {
+    async fn next_messages(&mut self) -> Result<Option<String>, Error> {
+        if self.is_ended {
+            return Ok(None);
+        }
+        let (last, source) = (self.number.unwrap_or(0), Source::of_hub());
+        let archive = &self.audit.archive;
+        let batch = archive.audit_from(last + 1, self.until.number, BATCH).await?;
+        let mut text = match self.number {
+            None => barefoot_audit::FILE_BEGIN.to_owned(),
+            Some(_) => String::new(),
+        };
+        self.number = Some(last);
+        for stored in &batch {
+            text.push_str(&barefoot_audit::file_line(&stored.entry, &stored.hash, &source));
+            self.number = Some(stored.entry.number);
+        }
+        if batch.is_empty() {
+            text.push_str(barefoot_audit::FILE_END);
+            self.is_ended = true;
+        }
+        Ok(Some(text))
+    }
+
     async fn next(&mut self) -> Result<Option<String>, Error> {
         let mut text = String::new();
         let mut add = |line: String| {

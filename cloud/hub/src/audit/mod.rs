@@ -8,6 +8,7 @@ mod entry;
 mod export;
 mod one_act;
 mod page;
+mod telling;
 mod words;
 
 use std::sync::Arc;
@@ -22,9 +23,10 @@ use crate::archive::{self, Archive};
 use crate::clock::now_ms;
 
 pub(crate) use entry::{Action, Actor, Entry, Object};
-pub(crate) use export::export;
+pub(crate) use export::{Form, export};
 pub(crate) use one_act::OneAct;
 pub(crate) use page::router;
+pub(crate) use telling::tell;
 
 /// How often the newest hash is signed where something came since.
 const BETWEEN_HEADS: Duration = Duration::from_secs(600);

@@ -5,12 +5,13 @@ use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use barefoot_audit::{Standing, View};
 use barefoot_trust::audit::AuditEntry;
 use futures_util::StreamExt;
 use serde::Deserialize;
 
 use super::words::{Words, words};
-use super::{Action, Audit, Entry, Error, Object, export};
+use super::{Action, Audit, Entry, Error, Form, Object, export};
 use crate::archive::AuditFilter;
 use crate::people::{Right, Signed};
 use crate::web::{Chosen, Look, html, iso_time, local_time};
@@ -23,14 +24,21 @@ const SHOWN: u32 = 200;
 struct Site {
     audit: Audit,
     look: Look,
+    /// Where a repository is told of the log.
+    repository: Option<Standing>,
 }
 
 /// The audit log's addresses, for auditors.
-pub(crate) fn router(audit: Audit, look: Look) -> Router {
+pub(crate) fn router(audit: Audit, look: Look, repository: Option<Standing>) -> Router {
     Router::new()
         .route("/audit", get(page))
         .route("/audit/export", get(download))
-        .with_state(Site { audit, look })
+        .route("/audit/export/dicom", get(download_messages))
+        .with_state(Site {
+            audit,
+            look,
+            repository,
+        })
 }
 
 struct Row {
@@ -55,6 +63,7 @@ struct AuditView {
     rows: Vec<Row>,
     /// The address of what comes before.
     older: Option<String>,
+    repository: Option<View>,
 }
 
 #[derive(Deserialize, Default)]
@@ -133,6 +142,7 @@ async fn page(
         actor: asked.actor,
         case: asked.case,
         older,
+        repository: site.repository.as_ref().map(Standing::view),
     };
     chosen.remember(html(&view))
 }
@@ -160,27 +170,39 @@ fn row(words: &Words, look: Look, entry: AuditEntry) -> Row {
     }
 }
 
-async fn download(State(site): State<Site>, signed: Signed) -> Response {
+async fn download(site: State<Site>, signed: Signed) -> Response {
+    give(site, signed, Form::Signed).await
+}
+
+async fn download_messages(site: State<Site>, signed: Signed) -> Response {
+    give(site, signed, Form::Dicom).await
+}
+
+async fn give(State(site): State<Site>, signed: Signed, form: Form) -> Response {
     if let Err(forbidden) = signed.allow(Right::ReadAudit) {
         return forbidden.into_response();
     }
     let begun = async {
         let entry = Entry::new(signed.actor(), Action::Export, Object::subject("audit"));
         site.audit.record(entry).await?;
-        export(site.audit.clone()).await
+        export(site.audit.clone(), form).await
+    };
+    let (kind, name) = match form {
+        Form::Signed => (
+            "application/jsonl; charset=utf-8",
+            "attachment; filename=\"audit.jsonl\"",
+        ),
+        Form::Dicom => (
+            "application/xml; charset=utf-8",
+            "attachment; filename=\"audit.xml\"",
+        ),
     };
     match begun.await {
         Ok(pieces) => {
             let pieces = pieces.map(|piece| {
                 piece.inspect_err(|error| tracing::error!(%error, "A copy of the audit log broke off."))
             });
-            let headers = [
-                (header::CONTENT_TYPE, "application/jsonl; charset=utf-8"),
-                (
-                    header::CONTENT_DISPOSITION,
-                    "attachment; filename=\"audit.jsonl\"",
-                ),
-            ];
+            let headers = [(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, name)];
             (headers, Body::from_stream(pieces)).into_response()
         }
         Err(error) => failed(&error, words(signed.person.language)),

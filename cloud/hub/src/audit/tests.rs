@@ -42,7 +42,11 @@ impl House {
     }
 
     async fn export(&self) -> Vec<String> {
-        let pieces: Vec<String> = export(self.audit.clone())
+        self.exported(Form::Signed).await
+    }
+
+    async fn exported(&self, form: Form) -> Vec<String> {
+        let pieces: Vec<String> = export(self.audit.clone(), form)
             .await
             .unwrap()
             .try_collect()
@@ -136,10 +140,26 @@ async fn what_was_done_to_the_database_is_found() {
 }
 
 #[tokio::test]
+async fn the_log_is_given_out_as_messages_of_dicom_too() {
+    let house = House::new().await;
+    for number in 1..=1500 {
+        house.view(number).await;
+    }
+    let lines = house.exported(Form::Dicom).await;
+    assert_eq!(lines.len(), 1500 + 3, "a line each, and what is around them");
+    assert!(lines[2].starts_with("<AuditMessage>") && lines[2].contains("csd-code=\"110103\""));
+    assert!(lines[1501].contains("urn:barefoot:audit:hub:1500") && lines[1502] == "</AuditMessages>");
+}
+
+#[tokio::test]
 async fn the_database_itself_refuses_changes() {
     let house = House::new().await;
     house.view(1).await;
-    for sql in ["DELETE FROM audit", "UPDATE audit SET details = 'x'"] {
+    for sql in [
+        "DELETE FROM audit",
+        "UPDATE audit SET details = 'x'",
+        "REPLACE INTO audit SELECT * FROM audit",
+    ] {
         let archive = house.audit.archive.clone();
         let refused = tokio::spawn(async move { archive.run_sql(sql).await }).await;
         assert!(refused.is_err(), "{sql}");

@@ -25,6 +25,9 @@ pub(super) struct Words {
     pub(super) clock_went_back: &'static str,
     pub(super) download: &'static str,
     pub(super) download_help: &'static str,
+    pub(super) download_dicom: &'static str,
+    pub(super) repository: &'static str,
+    pub(super) behind: &'static str,
     pub(super) console: &'static str,
     pub(super) failed: &'static str,
 }
@@ -58,6 +61,9 @@ static ZH: Words = Words {
     clock_went_back: "时钟被调回",
     download: "下载完整日志",
     download_help: "可用 barefootctl audit verify 离线核验。",
+    download_dicom: "下载为 DICOM 审计消息（XML）",
+    repository: "审计记录库",
+    behind: "尚未送达的记录数",
     console: "中心控制台",
     failed: "暂时无法读取审计日志，请稍后再试。",
 };
@@ -84,6 +90,9 @@ static EN: Words = Words {
     clock_went_back: "the clock was set back",
     download: "Download the whole log",
     download_help: "barefootctl audit verify checks it without the hub.",
+    download_dicom: "Download as DICOM audit messages (XML)",
+    repository: "Audit record repository",
+    behind: "entries it lacks",
     console: "the hub's console",
     failed: "The audit log cannot be read right now. Try again in a moment.",
 };

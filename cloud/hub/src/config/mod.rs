@@ -1,5 +1,6 @@
 //! The hub's settings: one TOML file, every key documented in `hub.example.toml`. Each table has a file here.
 
+mod audit;
 mod dicomweb;
 mod enrolment;
 mod grpc;
@@ -81,6 +82,8 @@ pub struct Config {
     pub people: Option<People>,
     /// Absent: no DICOMweb.
     pub dicomweb: Option<Dicomweb>,
+    /// Who else is told of the audit log. Absent: nobody.
+    pub audit_repository: Option<barefoot_audit::Config>,
 }
 
 #[derive(Deserialize)]
@@ -100,6 +103,7 @@ struct File {
     worklist: Option<Worklist>,
     people: Option<People>,
     dicomweb: Option<Dicomweb>,
+    audit: Option<audit::Table>,
 }
 
 /// Time for the TLS handshake, milliseconds, on every port.
@@ -159,6 +163,10 @@ impl Config {
             images: read.images.map(|table| table.checked(&source)).transpose()?,
             worklist,
             alarm_address,
+            audit_repository: match read.audit {
+                Some(table) => table.checked(base, &source)?,
+                None => None,
+            },
             dicomweb: read
                 .dicomweb
                 .map(|table| table.checked(with_images, &source))

@@ -26,6 +26,10 @@ fn the_example_loads_and_its_comments_show_the_defaults() {
                     "public_url",
                     "webhook",
                     "hub_key",
+                    // Of a table that is not there.
+                    "authority",
+                    "site",
+                    "max_backoff_s",
                 ]
                 .iter()
                 .any(|key| rest.starts_with(key)) =>
@@ -46,6 +50,22 @@ fn the_example_loads_and_its_comments_show_the_defaults() {
         format!("{:?}", parse(&spelled_out).unwrap())
     );
     assert_eq!(plain.directory, Path::new("/var/lib/barefoot-hub"));
+}
+
+#[test]
+fn a_repository_of_the_audit_log_is_read_and_checked() {
+    let with = |address: &str| {
+        parse(&format!(
+            "{EXAMPLE}\n[audit.repository]\naddress = \"{address}\"\nauthority = \"arr.crt\"\n"
+        ))
+    };
+    let repository = with("arr.example:6514").unwrap().audit_repository.unwrap();
+    assert_eq!(
+        repository.authority.as_deref(),
+        Some(Path::new("/etc/barefoot/arr.crt"))
+    );
+    let error = with("arr.example").unwrap_err().to_string();
+    assert!(error.contains("audit.repository.address"), "{error}");
 }
 
 #[test]

@@ -20,6 +20,7 @@ use super::settings::Setup;
 use super::{Error, view, wire};
 use crate::Shutdown;
 use crate::archive::{Archive, AttemptKey, GlobalRow, RunRow, RunState};
+use crate::audit::{Action, Actor, Entry, Object};
 use crate::changes::Changes;
 use crate::chunks::ChunkStore;
 use crate::clock::now_ms;
@@ -181,8 +182,9 @@ impl Runs {
     ///
     /// # Errors
     /// [`Error::UnknownRun`], [`Error::Ended`].
-    pub(crate) async fn stop(&self, name: &str) -> Result<(), Error> {
+    pub(crate) async fn stop(&self, name: &str, by: &Person) -> Result<(), Error> {
         let mut active = self.lock().await;
+        let mut is_noted = false;
         loop {
             let Some(run) = active.get(name) else {
                 let known = self.0.archive.run(name).await?.is_some();
@@ -190,6 +192,11 @@ impl Runs {
             };
             if run.state == RunState::Finishing {
                 return Err(Error::Ended);
+            }
+            if !is_noted {
+                let entry = Entry::new(Actor::certified(by), Action::RunStopped, Object::subject(name));
+                self.0.archive.append_audit(&entry, now_ms()).await?;
+                is_noted = true;
             }
             let applied = self
                 .apply(&mut active, name, &Input::Stop, With::default())

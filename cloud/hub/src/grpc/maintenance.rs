@@ -1,9 +1,11 @@
+use barefoot_trust::Person;
 use barefoot_wire::v1;
 use barefoot_wire::v1::maintenance_server::Maintenance as Service;
 use futures_util::{StreamExt, stream};
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use super::{Replies, calling_person};
+use crate::audit::{Action, Actor, Entry, Object};
 use crate::federation::Runs;
 use crate::model_registry::Registry;
 use crate::rollout::Rollouts;
@@ -18,6 +20,14 @@ pub(crate) struct Maintenance {
     pub(crate) rollouts: Rollouts,
 }
 
+impl Maintenance {
+    /// Before the answer: whoever hears nothing asks again, and what was done already stays as it is.
+    async fn note(&self, by: &Person, action: Action, what: &str) -> Result<(), Status> {
+        let entry = Entry::new(Actor::certified(by), action, Object::subject(what));
+        Ok(self.registry.note(entry).await?)
+    }
+}
+
 #[async_trait]
 impl Service for Maintenance {
     type WatchRunStream = Replies<v1::RunView>;
@@ -27,26 +37,33 @@ impl Service for Maintenance {
         &self,
         request: Request<v1::RegisterModelRequest>,
     ) -> Answer<v1::RegisterModelReply> {
-        Ok(Response::new(
-            self.registry.register_model(request.into_inner()).await?,
-        ))
+        let by = calling_person(&request)?;
+        let request = request.into_inner();
+        let what = format!("{} {}", request.id, request.version);
+        let reply = self.registry.register_model(request).await?;
+        self.note(&by, Action::ModelRegistered, &what).await?;
+        Ok(Response::new(reply))
     }
 
     async fn register_test_set(
         &self,
         request: Request<Streaming<v1::Chunk>>,
     ) -> Answer<v1::RegisterTestSetReply> {
-        Ok(Response::new(
-            self.registry.register_test_set(request.into_inner()).await?,
-        ))
+        let by = calling_person(&request)?;
+        let reply = self.registry.register_test_set(request.into_inner()).await?;
+        self.note(&by, Action::TestSetRegistered, &reply.name).await?;
+        Ok(Response::new(reply))
     }
 
     async fn register_plan(
         &self,
         request: Request<v1::RegisterPlanRequest>,
     ) -> Answer<v1::RegisterPlanReply> {
+        let by = calling_person(&request)?;
         let toml = request.into_inner().toml;
-        Ok(Response::new(self.registry.register_plan(&toml).await?))
+        let reply = self.registry.register_plan(&toml).await?;
+        self.note(&by, Action::PlanRegistered, &reply.name).await?;
+        Ok(Response::new(reply))
     }
 
     async fn start_run(&self, request: Request<v1::RunSettings>) -> Answer<v1::RunName> {
@@ -56,7 +73,8 @@ impl Service for Maintenance {
     }
 
     async fn stop_run(&self, request: Request<v1::RunName>) -> Answer<v1::Done> {
-        self.runs.stop(&request.get_ref().run).await?;
+        let by = calling_person(&request)?;
+        self.runs.stop(&request.get_ref().run, &by).await?;
         Ok(Response::new(v1::Done {}))
     }
 
@@ -85,7 +103,12 @@ impl Service for Maintenance {
     }
 
     async fn get_candidate(&self, request: Request<v1::ModelName>) -> Answer<v1::Candidate> {
-        Ok(Response::new(self.registry.candidate(request.get_ref()).await?))
+        let by = calling_person(&request)?;
+        let name = request.get_ref();
+        let candidate = self.registry.candidate(name).await?;
+        let what = format!("{} {}", name.id, name.version);
+        self.note(&by, Action::CandidateFetched, &what).await?;
+        Ok(Response::new(candidate))
     }
 
     async fn pull_candidate_chunks(
@@ -105,24 +128,26 @@ impl Service for Maintenance {
     }
 
     async fn publish_release(&self, request: Request<Streaming<v1::ReleasePart>>) -> Answer<v1::Done> {
-        self.rollouts.releases().publish(request.into_inner()).await?;
+        let by = calling_person(&request)?;
+        let releases = self.rollouts.releases();
+        releases.publish(request.into_inner(), &by).await?;
         Ok(Response::new(v1::Done {}))
     }
 
     async fn start_rollout(&self, request: Request<v1::StartRolloutRequest>) -> Answer<v1::Done> {
-        let by = calling_person(&request)?.name;
+        let by = calling_person(&request)?;
         self.rollouts.start(request.into_inner(), &by).await?;
         Ok(Response::new(v1::Done {}))
     }
 
     async fn halt_rollout(&self, request: Request<v1::ModelName>) -> Answer<v1::Done> {
-        let by = calling_person(&request)?.name;
+        let by = calling_person(&request)?;
         self.rollouts.halt(request.get_ref(), &by).await?;
         Ok(Response::new(v1::Done {}))
     }
 
     async fn roll_back(&self, request: Request<v1::ModelName>) -> Answer<v1::Done> {
-        let by = calling_person(&request)?.name;
+        let by = calling_person(&request)?;
         self.rollouts.roll_back(request.get_ref(), &by).await?;
         Ok(Response::new(v1::Done {}))
     }

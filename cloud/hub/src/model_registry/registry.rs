@@ -10,6 +10,7 @@ use super::model::{check_backbone, check_findings, is_name};
 use super::record::{ModelRecord, TestSetRecord, chunk_ids, from_json, to_json};
 use super::{BaseModel, Error, ModelEvent, ModelState, version};
 use crate::archive::{Archive, ModelRow};
+use crate::audit::Entry;
 use crate::changes::Changes;
 use crate::chunks::{self, ChunkStore};
 use crate::clock::now_ms;
@@ -32,6 +33,14 @@ impl Registry {
             changes,
             intake: Arc::new(tokio::sync::Semaphore::new(1)),
         }
+    }
+
+    /// Writes an entry into the audit log.
+    ///
+    /// # Errors
+    /// When it cannot be written; what it tells of must not happen.
+    pub(crate) async fn note(&self, entry: Entry) -> Result<(), Error> {
+        Ok(self.archive.append_audit(&entry, now_ms()).await?)
     }
 
     /// What a run starts from.

@@ -121,6 +121,10 @@ pub(super) fn refuse_connect(reason: ConnectAckReason) -> ConnectAck {
 }
 
 fn check_connect(connect: &Connect, caller: &Caller) -> Result<(), ConnectAckReason> {
+    // MQTT 5, 1.5.4: no string holds a zero. The decoder lets it pass.
+    if connect.client_id.contains('\0') {
+        return Err(ConnectAckReason::ClientIdentifierNotValid);
+    }
     if connect.auth_method.is_some() {
         return Err(ConnectAckReason::BadAuthenticationMethod);
     }

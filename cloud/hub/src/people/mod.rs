@@ -43,6 +43,8 @@ pub(crate) use account::{
 };
 pub(crate) use caller::{Caller, Signed};
 pub(crate) use guard::guard;
+#[cfg(test)]
+pub(crate) use guard::need_allows;
 pub(crate) use pages::router;
 pub(crate) use password::{Password, PasswordMistake};
 pub(crate) use programs::ProgramError;

@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use barefoot_trust::Person;
 use barefoot_trust::release::Release;
 use barefoot_wire::v1::{FilePart, ReleasePart};
 use bytes::BytesMut;
@@ -15,6 +16,7 @@ use tonic::Status;
 
 use super::repository::{Checked, Repository};
 use super::{Error, proof};
+use crate::audit::{Action, Actor, Entry, Object};
 use crate::config;
 use crate::model_registry::{self, Registry};
 
@@ -96,6 +98,7 @@ impl Releases {
     pub(crate) async fn publish(
         &self,
         parts: impl Stream<Item = Result<ReleasePart, Status>> + Send,
+        by: &Person,
     ) -> Result<(), Error> {
         self.repository()?;
         let _intake = self.0.intake.try_lock().map_err(|_| Error::NotNow {
@@ -117,7 +120,19 @@ impl Releases {
         for release in &checked.new {
             self.prove(&checked, release).await?;
         }
-        let (me, new) = (self.clone(), checked.new.len());
+        let new: Vec<String> = checked
+            .new
+            .iter()
+            .map(|release| format!("{} {}", release.details.model, release.details.version))
+            .collect();
+        // Before boxes can hear of it.
+        let entry = Entry::new(Actor::certified(by), Action::ReleasePublished, Object::none());
+        let noted = self
+            .0
+            .registry
+            .note(entry.details(&format!("new: {}", new.join(", "))));
+        noted.await?;
+        let (me, new) = (self.clone(), new.len());
         blocking(move || me.repository()?.publish(checked)).await?;
         tracing::info!(new, "A release repository was published.");
         self.tell_the_registry().await;

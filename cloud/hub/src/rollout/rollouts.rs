@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
 use barefoot_domain::ClinicId;
+use barefoot_trust::Person;
 use barefoot_wire::v1::{self, Action, BoxReport, Desired};
 use tokio::sync::{Mutex, Notify};
 
@@ -17,6 +18,7 @@ use super::rings::assign;
 use super::state::{Event, Phase};
 use super::{Error, Releases, report};
 use crate::archive::{Archive, RolloutRow};
+use crate::audit::Actor;
 use crate::changes::Changes;
 use crate::clock::now_ms;
 use crate::model_registry::{ModelState, Registry};
@@ -104,7 +106,7 @@ impl Rollouts {
     ///
     /// # Errors
     /// When it is not published or proven, the plan cannot be, or another rollout of the model is on its way.
-    pub(crate) async fn start(&self, request: v1::StartRolloutRequest, by: &str) -> Result<(), Error> {
+    pub(crate) async fn start(&self, request: v1::StartRolloutRequest, by: &Person) -> Result<(), Error> {
         let plan = Plan::parse(&request.plan_toml)?;
         let name = request
             .model
@@ -149,7 +151,14 @@ impl Rollouts {
         let begun = self
             .0
             .archive
-            .begin_rollout(&name.id, &name.version, &request.plan_toml, &state, &members)
+            .begin_rollout(
+                &name.id,
+                &name.version,
+                &request.plan_toml,
+                &state,
+                &members,
+                &Actor::certified(by),
+            )
             .await?;
         if !begun {
             return Err(Error::NotNow {
@@ -161,7 +170,7 @@ impl Rollouts {
             model = name.id,
             version = name.version,
             boxes = members.len(),
-            by,
+            by = by.name,
             "A rollout begins."
         );
         self.0.changes.announce();
@@ -173,21 +182,22 @@ impl Rollouts {
     ///
     /// # Errors
     /// When there is no such rollout, or it is not going out.
-    pub(crate) async fn halt(&self, name: &v1::ModelName, by: &str) -> Result<(), Error> {
-        self.command(name, Event::Halt, Phase::Halted, format!("halted by {by}"))
-            .await
+    pub(crate) async fn halt(&self, name: &v1::ModelName, by: &Person) -> Result<(), Error> {
+        let reason = format!("halted by {}", by.name);
+        self.command(name, Event::Halt, Phase::Halted, reason, by).await
     }
 
     /// Every box goes back to what it had marked good before.
     ///
     /// # Errors
     /// When there is no such rollout.
-    pub(crate) async fn roll_back(&self, name: &v1::ModelName, by: &str) -> Result<(), Error> {
+    pub(crate) async fn roll_back(&self, name: &v1::ModelName, by: &Person) -> Result<(), Error> {
         self.command(
             name,
             Event::RollBack,
             Phase::RollingBack,
-            format!("rolled back by {by}"),
+            format!("rolled back by {}", by.name),
+            by,
         )
         .await
     }
@@ -198,6 +208,7 @@ impl Rollouts {
         event: Event,
         wanted: Phase,
         reason: String,
+        by: &Person,
     ) -> Result<(), Error> {
         let _turn = self.0.turn.lock().await;
         let row = self.newest(name).await?;
@@ -210,7 +221,7 @@ impl Rollouts {
                 reason: format!("The rollout is {phase}: that cannot happen to it any more."),
             });
         };
-        self.move_to(&row, &to).await
+        self.move_to(&row, &to, &Actor::certified(by)).await
     }
 
     /// The newest rollout of this version, or of the model where no version is named. An older one that another has

@@ -32,7 +32,7 @@ use crate::changes::Changes;
 use crate::config::{Language, Page};
 use crate::people::{People, guard};
 
-use crate::viewer_assets;
+use crate::{openapi, viewer_assets};
 
 pub(crate) use findings::{finding_name, problem_name};
 pub(crate) use language::Chosen;
@@ -139,7 +139,11 @@ impl Web {
     /// Serves `pages` until the shutdown; where there are accounts, to whom they let in.
     pub(crate) async fn run(self, pages: Router, people: Option<People>) {
         let shutdown = self.followers.shutdown.clone();
-        let pages = pages.merge(shared(self.followers)).merge(viewer_assets::router());
+        let pages = pages
+            .merge(shared(self.followers))
+            .merge(viewer_assets::router())
+            .merge(openapi::router());
+        let pages = openapi::only_listed(pages);
         let pages = match people {
             Some(people) => guard(pages, people),
             None => pages,

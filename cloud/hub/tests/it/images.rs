@@ -4,7 +4,7 @@ use std::path::Path;
 
 use barefoot_domain::CaseId;
 use barefoot_imaging::data_set::{self, Content, DataSet, Element, Limits, Vr};
-use barefoot_imaging::deidentify::{Dates, Policy, Pseudonyms, deidentify};
+use barefoot_imaging::deidentify::{Policy, Pseudonyms, deidentify};
 use barefoot_imaging::header::read_header;
 use barefoot_imaging::tags;
 use barefoot_trust::{Role, TlsIdentity};
@@ -74,12 +74,7 @@ fn stored(folder: &Path, study: &str, instance: &str) -> std::path::PathBuf {
 fn image(instance: &str) -> (Vec<u8>, Instance) {
     let folder = tempfile::tempdir().unwrap();
     let path = stored(folder.path(), "1.2.3", instance);
-    let policy = Policy {
-        dates: Dates::Shifted,
-        patient_characteristics: true,
-        trust_declared_clean: false,
-        banners: Vec::new(),
-    };
+    let policy = Policy::care();
     let out = deidentify(&path, &read_header(&path).unwrap(), &Names, &policy).unwrap();
     let named = Instance {
         object: reference(&out.file),

@@ -21,6 +21,7 @@ const MOST_FILES: usize = 65_535;
 /// A file to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct StoredFile {
+    pub study: StudyKey,
     pub path: PathBuf,
     /// Bytes of the file.
     pub length: u64,
@@ -79,6 +80,7 @@ impl Archive {
                     return Err(TooMany);
                 }
                 files.push(StoredFile {
+                    study: key.clone(),
                     path: self.inner.state.instances(&key).join(&instance.file),
                     length: instance.length,
                     sop_class_uid: attributes.text(tags::SOP_CLASS).unwrap_or_default().to_owned(),

@@ -42,15 +42,6 @@ pub struct Config {
     /// A call whose confidence (calibrated probability, 0 to 1) is below this goes to review. Default 0.80.
     #[serde(default = "default_review_below")]
     pub review_below: f32,
-    /// Whether confidence follows this site's confirmed cases once there are enough of them: 30 with and 30 without the
-    /// finding, and the fit is better on cases it was not fitted on. Scores and calls stay the model's. Needs `[privacy]`,
-    /// which says whose cases may serve. Default true.
-    #[serde(default = "default_follow_site")]
-    pub follow_site: bool,
-}
-
-fn default_follow_site() -> bool {
-    true
 }
 
 fn default_review_below() -> f32 {
@@ -61,7 +52,6 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             review_below: default_review_below(),
-            follow_site: default_follow_site(),
         }
     }
 }

@@ -1,4 +1,5 @@
 use barefoot_domain::CaseId;
+use barefoot_trust::dicom::Fingerprint;
 
 /// Details are short: what did not fit in ids.
 const MAX_DETAILS_CHARS: usize = 500;
@@ -30,18 +31,34 @@ pub(crate) enum Actor {
     Daemon(&'static str),
     /// Whoever ran a command on the box.
     Console,
+    /// A scanner, an archive, a workstation.
+    Node {
+        /// `AE title@address`.
+        name: String,
+        /// What it proved to be within TLS; empty where it showed none.
+        certificate: String,
+    },
 }
 
 impl Actor {
-    /// Kind and id, as they stand in the log.
-    pub(super) fn words(&self) -> (&'static str, &str) {
+    /// What calls itself `ae_title`, from `address`.
+    pub(crate) fn node(ae_title: &str, address: &str, certificate: Option<&Fingerprint>) -> Self {
+        Self::Node {
+            name: one_line(&format!("{ae_title}@{address}")),
+            certificate: certificate.map_or_else(String::new, |shown| format!("sha256 {shown}")),
+        }
+    }
+
+    /// Kind, id and name, as they stand in the log.
+    pub(super) fn words(&self) -> (&'static str, &str, &str) {
         match self {
-            Self::Person(id) => ("person", id),
-            Self::Anybody => ("anybody", ""),
-            Self::Nobody => ("nobody", ""),
-            Self::Program => ("program", ""),
-            Self::Daemon(part) => ("box", part),
-            Self::Console => ("console", ""),
+            Self::Person(id) => ("person", id, ""),
+            Self::Anybody => ("anybody", "", ""),
+            Self::Nobody => ("nobody", "", ""),
+            Self::Program => ("program", "", ""),
+            Self::Daemon(part) => ("box", part, ""),
+            Self::Console => ("console", "", ""),
+            Self::Node { name, certificate } => ("node", name, certificate),
         }
     }
 }
@@ -102,6 +119,22 @@ actions! {
     ModelRefused = "model_refused",
     ModelTakenBack = "model_taken_back",
     ReadAudit = "read_audit",
+    PolicyHolds = "policy_holds",
+    PolicyChanged = "policy_changed",
+    ResearchExport = "research_export",
+    Stored = "stored",
+    Queried = "queried",
+    WorklistQueried = "worklist_queried",
+    CommitmentAsked = "commitment_asked",
+    ProcedureStep = "procedure_step",
+    RetrieveBegun = "retrieve_begun",
+    Retrieved = "retrieved",
+    DeliveryBegun = "delivery_begun",
+    Delivered = "delivered",
+    UploadBegun = "upload_begun",
+    Uploaded = "uploaded",
+    Imported = "imported",
+    AssociationRefused = "association_refused",
 }
 
 impl Entry {
@@ -147,6 +180,12 @@ mod tests {
     fn every_action_has_a_word_of_its_own_and_what_is_said_is_one_short_line() {
         let words: std::collections::BTreeSet<_> = Action::ALL.iter().map(|action| action.word()).collect();
         assert_eq!(words.len(), Action::ALL.len());
+        for word in words {
+            assert!(
+                barefoot_audit::is_known(word),
+                "no DICOM audit message tells of {word}"
+            );
+        }
         let entry = Entry::new(Actor::Console, Action::Start).details(&format!("a\nb{}", "x".repeat(600)));
         assert!(entry.details.starts_with("a bx") && entry.details.chars().count() == MAX_DETAILS_CHARS);
     }

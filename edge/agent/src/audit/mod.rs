@@ -2,18 +2,21 @@
 //! the box now and then (`barefoot_trust::audit`). It lies below `audit/` in the state directory; `barefootctl audit verify
 //! --clinic` checks an export of it anywhere.
 //!
-//! Entries hold ids and pseudonyms, never a name. A log that cannot be written keeps no doctor from a picture: what is missing
-//! is counted, and told by the next entry that can be written.
+//! Entries hold ids and pseudonyms, never a name. A log that cannot be written keeps no doctor from a picture, and no scanner
+//! from sending: what is missing is counted, and told by the next entry that can be written. Images for other systems do not go
+//! out without their entry ([`PeerLog`]). What many write at once is one write and one sync.
 
 mod clock;
 mod command;
 mod entry;
+mod peers;
 mod store;
+mod telling;
 
 use std::collections::HashMap;
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use barefoot_domain::{CaseId, ClinicId};
@@ -27,8 +30,9 @@ use crate::error_chain::chain;
 use self::clock::ClockWatch;
 use self::store::Store;
 
-pub use command::{ConsoleAct, export, note};
+pub use command::{ConsoleAct, Form, export, note};
 pub(crate) use entry::{Action, Actor, Entry};
+pub(crate) use peers::{Acts, Counts, Given, NotWritten, PeerLog};
 
 const FOLDER: &str = "audit";
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
@@ -41,13 +45,17 @@ const ONE_ACT: Duration = Duration::from_secs(300);
 /// Acts remembered for that; with more everything is simply written.
 const MOST_ACTS: usize = 10_000;
 
-/// How long the log is kept.
-#[derive(Debug, Clone, Copy, Deserialize)]
+/// How long the log is kept, and who else is told.
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Days an entry stays, at least 183: the law asks for six months. Default 400.
     #[serde(default = "default_keep_days")]
     pub keep_days: u32,
+    /// An audit record repository (DICOM PS3.15 annex A.5, syslog over TLS). What it was not told is kept longer than
+    /// `keep_days`. Default none.
+    #[serde(default)]
+    pub repository: Option<barefoot_audit::Config>,
 }
 
 fn default_keep_days() -> u32 {
@@ -58,6 +66,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             keep_days: default_keep_days(),
+            repository: None,
         }
     }
 }
@@ -69,7 +78,9 @@ impl Config {
         if self.keep_days < 183 {
             return Err("[audit] keep_days must be at least 183: the law asks for six months".to_owned());
         }
-        Ok(())
+        self.repository
+            .as_ref()
+            .map_or(Ok(()), barefoot_audit::Config::check)
     }
 }
 
@@ -102,6 +113,16 @@ pub(crate) struct Answering {
 #[derive(Debug, Clone)]
 pub(crate) struct Audit {
     book: Arc<Mutex<Book>>,
+    waiting: Arc<Mutex<Batch>>,
+}
+
+/// Entries of all who wait for the book: whoever has it next writes them all. Each waits for its own, so there are never more
+/// than callers.
+#[derive(Debug, Default)]
+struct Batch {
+    entries: Vec<Entry>,
+    /// Whether they are on the disk.
+    written: Arc<OnceLock<bool>>,
 }
 
 #[derive(Debug)]
@@ -123,6 +144,7 @@ impl Audit {
                 lost: 0,
                 acts: HashMap::new(),
             })),
+            waiting: Arc::default(),
         })
     }
 
@@ -144,15 +166,76 @@ impl Audit {
 
     /// After it the entry is on the disk, or counted as lost. Blocking.
     pub(crate) fn record(&self, entry: Entry) {
-        self.book().record(entry);
+        self.record_all(vec![entry]);
+    }
+
+    /// As [`record`](Self::record), in one write.
+    pub(crate) fn record_all(&self, entries: Vec<Entry>) {
+        let count = u64::try_from(entries.len()).unwrap_or(u64::MAX);
+        if !self.write(entries) {
+            let mut book = self.book();
+            book.lost = book.lost.saturating_add(count);
+            let lost = book.lost;
+            drop(book);
+            tracing::error!(lost, "What is done now is not in the audit log.");
+        }
+    }
+
+    /// Of what must not happen without its entry. Blocking.
+    pub(crate) fn must_record(&self, entries: Vec<Entry>) -> Result<(), NotWritten> {
+        if self.write(entries) {
+            Ok(())
+        } else {
+            Err(NotWritten)
+        }
     }
 
     /// As [`record`](Self::record), once where the same is looked at again and again.
     pub(crate) fn record_look(&self, entry: Entry) {
-        let mut book = self.book();
-        if !book.is_written(&entry) {
-            book.record(entry);
+        let is_written = self.book().is_written(&entry);
+        if !is_written {
+            self.record(entry);
         }
+    }
+
+    /// What the newest entry on one of these was done to; `None` where the log has none, or cannot be read.
+    pub(crate) fn last_subject(&self, of: &[Action]) -> Option<String> {
+        self.last(of).map(|(subject, _)| subject)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn last_details(&self, of: &[Action]) -> Option<String> {
+        self.last(of).map(|(_, details)| details)
+    }
+
+    fn last(&self, of: &[Action]) -> Option<(String, String)> {
+        match self.book().store.last(of) {
+            Ok(last) => last,
+            Err(error) => {
+                tracing::error!(%error, "The audit log cannot be read.");
+                None
+            }
+        }
+    }
+
+    /// Whether they are on the disk now.
+    fn write(&self, entries: Vec<Entry>) -> bool {
+        let written = {
+            let mut batch = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            batch.entries.extend(entries);
+            Arc::clone(&batch.written)
+        };
+        let mut book = self.book();
+        if let Some(written) = written.get() {
+            return *written;
+        }
+        let batch = {
+            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut *waiting)
+        };
+        let done = book.append(batch.entries);
+        let _ = batch.written.set(done);
+        done
     }
 
     fn sign(&self, identity: &TlsIdentity) {
@@ -184,7 +267,7 @@ impl Audit {
     /// Writes down what happens by itself, and signs, until `shutdown`. `answering` tells which model does.
     pub(crate) async fn run(
         self,
-        config: Config,
+        keep_days: u32,
         identity: Arc<TlsIdentity>,
         answering: impl Fn() -> Answering + Send + Sync + 'static,
         shutdown: CancellationToken,
@@ -207,7 +290,7 @@ impl Audit {
                 entries.into_iter().for_each(|entry| this.record(entry));
                 if is_due {
                     this.sign(&identity);
-                    this.tidy(config.keep_days);
+                    this.tidy(keep_days);
                 }
             };
             let _ = tokio::task::spawn_blocking(work).await;
@@ -225,18 +308,21 @@ impl Audit {
 }
 
 impl Book {
-    fn record(&mut self, entry: Entry) {
+    fn append(&mut self, new: Vec<Entry>) -> bool {
         let mut entries = Vec::new();
         if 0 < self.lost {
             let lost = Entry::new(Actor::Daemon("audit"), Action::EntriesLost);
             entries.push(lost.details(&self.lost.to_string()));
         }
-        entries.push(entry);
+        entries.extend(new);
         match self.store.append(&entries, now_ms()) {
-            Ok(()) => self.lost = 0,
+            Ok(()) => {
+                self.lost = 0;
+                true
+            }
             Err(error) => {
-                self.lost += 1;
-                tracing::error!(%error, lost = self.lost, "The audit log cannot be written: what is done now is not in it.");
+                tracing::error!(%error, "The audit log cannot be written.");
+                false
             }
         }
     }
@@ -282,3 +368,19 @@ fn of_models(before: &Answering, now: &Answering) -> Vec<Entry> {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+pub(crate) mod tests_support {
+    use std::path::Path;
+
+    use barefoot_domain::ClinicId;
+    use barefoot_trust::audit::AuditEntry;
+
+    /// All entries of the log in this state directory.
+    pub(crate) fn entries_in(state: &Path) -> Vec<AuditEntry> {
+        let clinic = ClinicId::new("clinic-7").unwrap();
+        let audit = super::Audit::open(state, &clinic).unwrap();
+        let all = audit.book().store.behind(0, usize::MAX).unwrap();
+        all.into_iter().map(|logged| logged.entry).collect()
+    }
+}

@@ -2,6 +2,8 @@
 //! parts that are named by their first entry's number. A part but the first begins with the signed head over what stands
 //! before it, so that parts can be removed when they are old enough.
 
+mod reading;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -29,6 +31,10 @@ pub(super) struct Store {
     clinic: ClinicId,
     /// What the newest part held when it was looked at last; another program may have added to it.
     known: Known,
+    /// Where the last reading ended: a part, how far into it, and the last entry's number.
+    reading: Option<(PathBuf, u64, u64)>,
+    /// What is newer is not removed: a repository was not told yet.
+    told: Option<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -57,6 +63,8 @@ impl Store {
             folder,
             clinic,
             known: Known::default(),
+            reading: None,
+            told: None,
         };
         let _alone = store.alone()?;
         store.look()?;
@@ -75,7 +83,7 @@ impl Store {
         let mut lines = Vec::new();
         let (mut number, mut hash, mut at_ms) = (self.known.number, self.known.hash, self.known.at_ms);
         for entry in entries {
-            let (kind, id) = entry.actor.words();
+            let (kind, id, name) = entry.actor.words();
             number += 1;
             let told = AuditEntry {
                 number,
@@ -83,7 +91,7 @@ impl Store {
                 clock_went_back: now_ms < at_ms,
                 actor_kind: kind.to_owned(),
                 actor: id.to_owned(),
-                actor_name: String::new(),
+                actor_name: name.to_owned(),
                 action: entry.action.word().to_owned(),
                 clinic: self.clinic.as_str().to_owned(),
                 case: entry.case.as_ref().map_or_else(String::new, ToString::to_string),
@@ -163,7 +171,7 @@ impl Store {
             let Some(Kept::Since(head)) = lines(next)?.first().and_then(|line| read_line(line)) else {
                 break;
             };
-            if than_ms <= head.at_ms {
+            if than_ms <= head.at_ms || self.told.is_some_and(|told| told < head.number) {
                 break;
             }
             fs::remove_file(part)?;
@@ -200,6 +208,29 @@ impl Store {
         }
         to.flush()?;
         Ok(())
+    }
+
+    /// Subject and details of the newest entry on one of these acts that names a subject: what was refused names none.
+    pub(super) fn last(&self, of: &[Action]) -> io::Result<Option<(String, String)>> {
+        let _alone = self.alone()?;
+        for part in self.parts()?.iter().rev() {
+            let found = lines(part)?.iter().rev().find_map(|line| match read_line(line) {
+                Some(Kept::Entry { entry, .. })
+                    if !entry.subject.is_empty() && of.iter().any(|act| act.word() == entry.action) =>
+                {
+                    Some((entry.subject, entry.details))
+                }
+                _ => None,
+            });
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Commands beside the daemon write too; each waits for its turn.

@@ -275,7 +275,11 @@ fn models_that_answer_and_ones_that_are_refused_are_told_once() {
         told(&refused, &back),
         [(Action::ModelTakenBack, "cxr 0.3.0".into())]
     );
-    assert!(Config { keep_days: 182 }.check().is_err() && Config::default().check().is_ok());
+    let short = Config {
+        keep_days: 182,
+        repository: None,
+    };
+    assert!(short.check().is_err() && Config::default().check().is_ok());
 }
 
 #[tokio::test]
@@ -298,7 +302,7 @@ async fn a_clock_that_was_set_back_and_the_signatures_stand_in_the_log() {
         })
         .unwrap(),
     );
-    let running = tokio::spawn(audit.run(Config::default(), identity, Answering::default, shutdown.clone()));
+    let running = tokio::spawn(audit.run(400, identity, Answering::default, shutdown.clone()));
     while !fs::read_to_string(site.part()).unwrap().contains("\"head\"") {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -307,4 +311,53 @@ async fn a_clock_that_was_set_back_and_the_signatures_stand_in_the_log() {
     let whole = site.check(None).unwrap();
     assert_eq!((whole.entries, whole.clock_went_back), (2, 1));
     assert!(fs::read_to_string(site.part()).unwrap().contains("by -3600 s"));
+}
+
+/// What a repository is told is read from the parts as they are, also while they grow and old ones go.
+#[test]
+fn what_a_repository_lacks_is_read_on_from_where_it_was_told() {
+    let site = Site::new();
+    let audit = site.audit();
+    let numbers = |number, most| -> Vec<u64> {
+        let found = audit.book().store.behind(number, most).unwrap();
+        found.iter().map(|logged| logged.entry.number).collect()
+    };
+    assert!(numbers(0, 10).is_empty());
+    for _ in 0..7 {
+        audit.record(entry(Action::Search));
+    }
+    assert_eq!(numbers(0, 3), [1, 2, 3]);
+    assert_eq!(numbers(3, 3), [4, 5, 6]);
+    audit.sign(&site.identity);
+    let year = now_ms() + 365 * DAY_MS;
+    audit.book().store.turn_over(year).unwrap();
+    audit.record(entry(Action::Print));
+    assert_eq!(numbers(6, 10), [7, 8], "over the end of a part");
+    assert_eq!(numbers(6, 10), [7, 8], "again, after a connection that broke");
+    assert_eq!(numbers(1, 2), [2, 3], "from anywhere");
+    let mark = |number: u64| {
+        let found = audit.book().store.behind(number - 1, 1).unwrap();
+        found.first().map(|logged| barefoot_audit::Mark {
+            number,
+            hash: logged.hash,
+        })
+    };
+    let (seventh, mut other) = (mark(7).unwrap(), mark(7).unwrap());
+    other.hash = [0; 32];
+    let mut book = audit.book();
+    assert!(book.store.holds(seventh).unwrap() && !book.store.holds(other).unwrap());
+    other.number = 99;
+    assert!(!book.store.holds(other).unwrap(), "the end was lost");
+    // Old as it is, the first part stays until the repository has it.
+    book.store.told_until(6);
+    book.store.remove_older(year, year).unwrap();
+    drop(book);
+    assert_eq!(numbers(0, 1), [1]);
+    audit.book().store.told_until(7);
+    audit.book().store.remove_older(year, year).unwrap();
+    assert_eq!(numbers(0, 1), [8]);
+    assert!(
+        audit.book().store.holds(seventh).unwrap(),
+        "it was told and removed"
+    );
 }

@@ -60,8 +60,11 @@ impl Carrying {
     /// What waits behind `after`, sealed for the hub. Blocking.
     ///
     /// # Errors
-    /// When the hub's certificate is not known, or the queue cannot be read.
+    /// When the policy forbids it, the hub's certificate is not known, or the queue cannot be read.
     pub(crate) fn export(&self, after: Option<Place>) -> Result<Part, Error> {
+        if !self.policy.get().hub.stick {
+            return Err(Error::Policy);
+        }
         let reader =
             hub_certificate::reader(&self.state, &self.identity).map_err(|source| Error::Hub { source })?;
         self.export_for(&reader, after)

@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 use crate::handoff::FromHub;
 use crate::hub_certificate;
 use crate::hub_clock::HubClock;
+use crate::site_policy::PolicyHandle;
 
 pub(crate) use export::{Part, Place};
 
@@ -25,6 +26,8 @@ pub(crate) use export::{Part, Place};
 pub(crate) enum Error {
     #[error("there is no hub to seal for")]
     Hub { source: hub_certificate::Error },
+    #[error("the policy lets no results go by stick")]
+    Policy,
     #[error("the queue cannot be read")]
     Queue { source: barefoot_queue::Error },
     #[error("the results cannot be sealed")]
@@ -49,6 +52,7 @@ pub(crate) struct Carrying {
     pub hub_clock: HubClock,
     /// The state directory, where the hub's certificate lies.
     pub state: PathBuf,
+    pub policy: PolicyHandle,
 }
 
 #[cfg(test)]

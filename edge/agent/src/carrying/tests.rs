@@ -13,6 +13,7 @@ use ulid::Ulid;
 
 use super::receipts::Taken;
 use super::*;
+use crate::site_policy::SitePolicy;
 
 fn identity(folder: &Path, name: &str) -> TlsIdentity {
     TlsIdentity::load(&TlsPaths {
@@ -39,6 +40,7 @@ fn prepare(folder: &Path) -> (Carrying, TlsIdentity, mpsc::Receiver<FromHub>) {
         from_hub: Some(from_hub),
         hub_clock: HubClock::default(),
         state: folder.to_owned(),
+        policy: PolicyHandle::fixed(SitePolicy::care_only()),
     };
     (carrying, identity(folder, "hub"), receipts)
 }
@@ -103,6 +105,13 @@ fn everything_that_waits_goes_once_the_urgent_first_and_stays_in_the_queue() {
     assert_eq!(found, expected);
     assert_eq!(files, 3);
     assert_eq!(carrying.queue.depth().pending, 13, "a stick can be lost");
+    let mut closed = SitePolicy::care_only();
+    closed.hub.stick = false;
+    let carrying = Carrying {
+        policy: PolicyHandle::fixed(closed),
+        ..carrying
+    };
+    assert!(matches!(carrying.export(None), Err(Error::Policy)));
 }
 
 #[tokio::test]

@@ -360,6 +360,7 @@ impl CaseBook {
             | Entry::Assessed { .. }
             | Entry::Label { .. }
             | Entry::Learning { .. }
+            | Entry::Consent { .. }
             | Entry::ImagesRemoved { .. } => {}
         }
     }

@@ -37,6 +37,7 @@ pub(super) fn patient_of(header: &Header) -> PatientText {
         id: patient.id.map(|text| text.value).unwrap_or_default(),
         sex: patient.sex.unwrap_or_default(),
         birth_date: patient.birth_date.unwrap_or_default(),
+        age: patient.age.unwrap_or_default().into(),
         guessed,
     }
 }

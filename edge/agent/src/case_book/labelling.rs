@@ -6,7 +6,7 @@ use barefoot_domain::{CaseId, FindingCode};
 
 use super::{CaseBook, Error};
 use crate::case_log::Entry;
-use crate::labels::Label;
+use crate::labels::{ConsentFor, Giver, Label, Word};
 use crate::study_folder::StudyKey;
 
 /// What became of somebody's word.
@@ -74,33 +74,34 @@ impl CaseBook {
         Ok(Labelled::New)
     }
 
-    /// Writes down whether the box may learn from the study; after `true` it survives a power cut. `false` when there is no
-    /// such study.
+    /// Writes down what a patient, or a guardian, says to learning or research; after `true` it survives a power cut. `false`
+    /// when there is no such study.
     ///
     /// # Errors
     /// When the log cannot be written; try again later.
-    pub(crate) fn record_learning(
+    pub(crate) fn record_consent(
         &self,
         study: &StudyKey,
-        allowed: bool,
+        for_what: ConsentFor,
+        (allowed, giver): (bool, Giver),
         by: &str,
         now_ms: i64,
     ) -> Result<bool, Error> {
         let _one_at_a_time = self.labelling.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(view) = self.index.get(study) else {
+        if self.index.get(study).is_none() {
             return Ok(false);
-        };
-        if view.labels.learning() == Some(allowed) {
-            return Ok(true);
         }
-        let entry = Entry::Learning {
+        // Also the same again: a word on another study of the patient may have come between.
+        let entry = Entry::Consent {
             at_ms: now_ms,
+            for_what,
             allowed,
+            giver,
             by: by.to_owned(),
         };
         self.log(study, std::slice::from_ref(&entry))?;
         self.put_word(study, &entry);
-        tracing::info!(%study, allowed, "A patient's word on learning was written down.");
+        tracing::info!(%study, ?for_what, allowed, ?giver, "A word on what may be done with a study was written down.");
         Ok(true)
     }
 
@@ -129,9 +130,29 @@ impl CaseBook {
                     view.labels.say(label);
                 });
             }
-            Entry::Learning { allowed, .. } => {
+            Entry::Learning { allowed, at_ms, .. } => {
+                let word = Word {
+                    allowed: *allowed,
+                    giver: Giver::Patient,
+                    at_ms: *at_ms,
+                };
                 self.index
-                    .update(study, |view| view.labels.set_learning(*allowed));
+                    .update(study, |view| view.labels.set_word(ConsentFor::Learning, word));
+            }
+            Entry::Consent {
+                at_ms,
+                for_what,
+                allowed,
+                giver,
+                ..
+            } => {
+                let word = Word {
+                    allowed: *allowed,
+                    giver: *giver,
+                    at_ms: *at_ms,
+                };
+                self.index
+                    .update(study, |view| view.labels.set_word(*for_what, word));
             }
             Entry::FromHub { .. }
             | Entry::ToHub { .. }
@@ -208,16 +229,23 @@ mod tests {
         assert_eq!(says(&first, "a", true), Labelled::New);
         assert_eq!(says(&first, "a", true), Labelled::Known);
         assert_eq!(says(&first, "b", false), Labelled::New);
-        assert!(first.record_learning(&key, false, "", 8).unwrap());
+        let says = |for_what, word| first.record_consent(&key, for_what, word, "", 8).unwrap();
+        assert!(says(ConsentFor::Learning, (false, Giver::Patient)));
+        assert!(says(ConsentFor::Research, (true, Giver::Guardian)));
         let before = index.get(&key).unwrap();
         drop(first);
 
         let (second, index) = book(root.path());
         let after = index.get(&key).unwrap();
         assert_eq!(after.labels, before.labels);
-        assert_eq!(after.labels.learning(), Some(false));
+        let word = |for_what| after.labels.word(for_what).map(|word| (word.allowed, word.giver));
+        assert_eq!(word(ConsentFor::Learning), Some((false, Giver::Patient)));
+        assert_eq!(word(ConsentFor::Research), Some((true, Giver::Guardian)));
         assert!(!after.labels.of(&label("b", false).finding).unwrap().present);
-        assert_eq!(says(&second, "a", true), Labelled::Known);
+        assert_eq!(
+            second.record_label(&key, &label("a", true), 5).unwrap(),
+            Labelled::Known
+        );
         assert_eq!(second.study_of(&before.case), Some(key.clone()));
     }
 
@@ -239,7 +267,8 @@ mod tests {
         for before in [&b""[..], &damaged] {
             std::fs::write(&log, [before, &said, &settled].concat()).unwrap();
             let (_, index) = book(root.path());
-            assert_eq!(index.get(&key).unwrap().labels.learning(), Some(false));
+            let word = index.get(&key).unwrap().labels.word(ConsentFor::Learning);
+            assert_eq!(word.map(|word| word.allowed), Some(false));
         }
     }
 
@@ -272,7 +301,8 @@ mod tests {
                     by: String::new(),
                 };
                 book.put_word(&key, &word);
-                kept &= index.get(&key).unwrap().labels.learning() == Some(allowed);
+                let word = index.get(&key).unwrap().labels.word(ConsentFor::Learning);
+                kept &= word.map(|word| word.allowed) == Some(allowed);
             }
             done.store(true, Ordering::Relaxed);
             assert!(kept);
@@ -291,6 +321,11 @@ mod tests {
             let answer = book.record_label(study, &label, 1).unwrap();
             assert!(matches!(answer, Labelled::Impossible(_)), "{answer:?}");
         }
-        assert!(!book.record_learning(&other, true, "", 1).unwrap());
+        let yes = (true, Giver::Patient);
+        assert!(
+            !book
+                .record_consent(&other, ConsentFor::Research, yes, "", 1)
+                .unwrap()
+        );
     }
 }

@@ -170,6 +170,7 @@ impl CaseBook {
                 }
                 Entry::Label { .. }
                 | Entry::Learning { .. }
+                | Entry::Consent { .. }
                 | Entry::FromHub { .. }
                 | Entry::MessagesSeen { .. } => words.push(entry),
                 Entry::ImagesRemoved { at_ms, .. } => {

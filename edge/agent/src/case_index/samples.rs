@@ -44,6 +44,7 @@ pub(crate) fn assessed(study_uid: &str) -> CaseView {
             id: "P-0042".into(),
             sex: "M".into(),
             birth_date: "19800131".into(),
+            age: Box::default(),
             guessed: false,
             other_names: String::new(),
             accession: String::new(),

@@ -20,6 +20,8 @@ pub(super) struct Told {
     pub(super) details: String,
     /// Who signed in by it.
     pub(super) is_actor: bool,
+    /// Who showed by a PIN that it was them; empty where nobody was asked.
+    pub(super) by: String,
 }
 
 impl Told {
@@ -80,7 +82,7 @@ fn act<'a>(method: &Method, path: &'a str) -> Option<Act<'a>> {
     }
     Some(match parts.as_slice() {
         ["case", key, "finding"] => of_case(A::SayFinding, key, "", false),
-        ["case", key, "learning"] => of_case(A::SayConsent, key, "", false),
+        ["case", key, "consent"] => of_case(A::SayConsent, key, "", false),
         ["case", key, "message"] => of_case(A::Message, key, "", false),
         ["case", key, "report", report, "read"] => of_case(A::ReadReport, key, report, false),
         ["sign-in"] => plain(A::SignIn),
@@ -97,6 +99,7 @@ fn act<'a>(method: &Method, path: &'a str) -> Option<Act<'a>> {
         ["import", "start"] | ["api", "import"] => plain(A::Import),
         ["import", "cancel"] | ["api", "import", "cancel"] => plain(A::ImportCancelled),
         ["api", "queue", "receipts"] => plain(A::ImportReceipts),
+        ["policy"] => plain(A::PolicyChanged),
         ["nodes", "again"] => plain(A::Send),
         ["fault"] => plain(A::FaultReport),
         _ => return None,
@@ -121,6 +124,7 @@ pub(super) async fn record(State(app): State<Arc<App>>, request: Request, next: 
     };
     let actor = match who() {
         _ if told.is_actor => Actor::Person(told.subject.clone()),
+        _ if !told.by.is_empty() => Actor::Person(told.by.clone()),
         Who::User(user) => Actor::Person(user.id.clone()),
         _ if path.starts_with("/api/") => Actor::Program,
         Who::Everybody => Actor::Anybody,

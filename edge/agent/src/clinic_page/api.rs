@@ -13,10 +13,10 @@ use super::top_bar::waited_ms;
 use crate::at_rest;
 use crate::case_index::{CaseState, CaseView, Delivery};
 use crate::clock;
-use crate::labels::{Label, LabelSource};
+use crate::labels::{ConsentFor, Label, LabelSource};
 use crate::learning_status::{LearningView, RoundOutcome};
 use crate::membership::StandingView;
-use crate::status::{LANES, Space};
+use crate::status::{LANES, Space, Status};
 
 const DEFAULT_CASES: usize = 1000;
 const MAX_CASES: usize = 10_000;
@@ -111,6 +111,8 @@ pub(super) struct StatusAnswer {
     /// Reports that could not be attached to a patient and nobody has seen to.
     reports_aside: usize,
     identity: IdentityAnswer,
+    /// Where an audit record repository is told of the log.
+    audit_repository: Option<RepositoryAnswer>,
     /// How what the box keeps is sealed.
     #[serde(skip_serializing_if = "Option::is_none")]
     at_rest: Option<AtRestAnswer>,
@@ -197,6 +199,32 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Json<StatusAnswer> {
     Json(status_of(&app))
 }
 
+#[derive(Debug, Serialize)]
+struct RepositoryAnswer {
+    /// Entries that it lacks.
+    behind: u64,
+    /// How long the oldest of them has been waiting.
+    oldest_ms: Option<i64>,
+    sent: u64,
+    failures: u64,
+    /// Why the last attempt failed.
+    trouble: Option<String>,
+    /// The settings cannot be used.
+    unusable: bool,
+}
+
+fn repository_of(status: &Status, now_ms: i64) -> Option<RepositoryAnswer> {
+    let view = status.repository_view()?;
+    Some(RepositoryAnswer {
+        behind: view.behind,
+        oldest_ms: view.oldest_ms.map(|at| now_ms.saturating_sub(at).max(0)),
+        sent: view.sent,
+        failures: view.failures,
+        trouble: view.trouble,
+        unusable: view.unusable,
+    })
+}
+
 /// The state of the box: numbers and codes, no identity.
 pub(super) fn status_of(app: &App) -> StatusAnswer {
     let status = &app.sources.status;
@@ -208,6 +236,7 @@ pub(super) fn status_of(app: &App) -> StatusAnswer {
     StatusAnswer {
         stored: status.stored(),
         quarantined: status.quarantined(),
+        audit_repository: repository_of(status, now),
         queue: QueueAnswer {
             pending: waiting.records,
             oldest_ms: waited_ms(waiting.oldest_queued_at_ms, now),
@@ -352,7 +381,7 @@ impl CaseAnswer {
                 .map(|it| it.reasons.iter().map(ToString::to_string).collect())
                 .unwrap_or_default(),
             labels: case.labels.standing().map(label).collect(),
-            learning: case.labels.learning(),
+            learning: case.labels.word(ConsentFor::Learning).map(|word| word.allowed),
             progress: case.reading.state().map(|state| match state.progress {
                 Progress::NotRead => "not_read",
                 Progress::Waiting => "waiting",

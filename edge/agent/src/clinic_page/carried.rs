@@ -82,7 +82,7 @@ fn refused(error: &Error) -> Response {
     let why = chain(error);
     tracing::warn!(reason = why, "Nothing was carried.");
     let status = match error {
-        Error::Hub { .. } => StatusCode::CONFLICT,
+        Error::Hub { .. } | Error::Policy => StatusCode::CONFLICT,
         Error::Open { .. } | Error::NotTheHub | Error::Content { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         Error::Queue { .. } | Error::Seal { .. } | Error::Stopping => StatusCode::SERVICE_UNAVAILABLE,
     };

@@ -6,15 +6,18 @@ use super::moment::Moment;
 use super::texts::{Texts, fill};
 use super::wording::Wording;
 use crate::case_index::{CaseState, CaseView};
-use crate::labels::LabelSource;
+use crate::labels::{ConsentFor, Giver, LabelSource};
 use crate::learning_status::{LearningView, PrivacySpent, RoundOutcome};
+use crate::site_policy::SitePolicy;
+use crate::site_policy::consent::{Age, Because, Register};
 
 /// What a case's page says and asks about its findings.
 #[derive(Debug)]
 pub(super) struct SaidCard {
     /// Empty while there is nothing to confirm.
     pub(super) findings: Vec<SaidLine>,
-    pub(super) consent: ConsentLine,
+    /// Filled where the case stands alone on its page.
+    pub(super) consents: Vec<ConsentLine>,
 }
 
 /// One finding and who confirmed it.
@@ -26,9 +29,11 @@ pub(super) struct SaidLine {
     pub(super) settled: bool,
 }
 
-/// Whether the box may learn from the study.
+/// What may be done with the study, one line a use.
 #[derive(Debug)]
 pub(super) struct ConsentLine {
+    /// As the form says it.
+    pub(super) what: &'static str,
     pub(super) text: String,
     pub(super) may_allow: bool,
     pub(super) may_forbid: bool,
@@ -43,7 +48,7 @@ impl SaidCard {
         let codes = assessed.into_iter().flat_map(|assessment| &assessment.findings);
         Self {
             findings: codes.map(|finding| said(case, &finding.code, wording)).collect(),
-            consent: consent(case.labels.learning(), wording),
+            consents: Vec::new(),
         }
     }
 }
@@ -65,20 +70,69 @@ fn said(case: &CaseView, code: &FindingCode, wording: Wording<'_>) -> SaidLine {
     }
 }
 
-fn consent(word: Option<bool>, wording: Wording<'_>) -> ConsentLine {
-    let t = &wording.texts.confirm;
-    let text = match (wording.silence_allows, word) {
-        (None, _) => &t.consent_none,
-        (Some(_), Some(true)) => &t.consent_yes,
-        (Some(_), Some(false)) => &t.consent_no,
-        (Some(true), None) => &t.consent_opt_out,
-        (Some(false), None) => &t.consent_opt_in,
+/// What was said of the patient's studies, and what follows for this one.
+pub(super) fn consents(
+    case: &CaseView,
+    policy: &SitePolicy,
+    said: &Register,
+    texts: &Texts,
+) -> Vec<ConsentLine> {
+    let line = |what, for_what, words: [&String; 8]| {
+        let answer = said.answer(policy, case, for_what);
+        let [none, yes, yes_guardian, no, no_guardian, silence, minor, unknown] = words;
+        let by_guardian = answer.word.is_some_and(|word| word.giver == Giver::Guardian);
+        let text = match (answer.because, by_guardian) {
+            (Because::Policy, _) => none,
+            (Because::Yes, false) => yes,
+            (Because::Yes, true) => yes_guardian,
+            (Because::No, false) => no,
+            (Because::No, true) => no_guardian,
+            (Because::SilenceAllows | Because::SilenceForbids, _) => silence,
+            (Because::GuardianNeeded, _) if answer.age == Age::Minor => minor,
+            (Because::GuardianNeeded, _) => unknown,
+        };
+        ConsentLine {
+            what,
+            text: text.clone(),
+            may_allow: answer.because != Because::Yes,
+            may_forbid: answer.because != Because::No,
+        }
     };
-    ConsentLine {
-        text: text.clone(),
-        may_allow: word != Some(true),
-        may_forbid: word != Some(false),
-    }
+    let t = &texts.confirm;
+    let silence = match policy.learning.as_ref().map(|learning| learning.consents(None)) {
+        Some(true) => &t.consent_opt_out,
+        _ => &t.consent_opt_in,
+    };
+    vec![
+        line(
+            "learning",
+            ConsentFor::Learning,
+            [
+                &t.consent_none,
+                &t.consent_yes,
+                &t.consent_yes_guardian,
+                &t.consent_no,
+                &t.consent_no_guardian,
+                silence,
+                &t.consent_minor,
+                &t.consent_unknown_age,
+            ],
+        ),
+        line(
+            "research",
+            ConsentFor::Research,
+            [
+                &t.research_none,
+                &t.research_yes,
+                &t.research_yes_guardian,
+                &t.research_no,
+                &t.research_no_guardian,
+                &t.research_silent,
+                &t.research_minor,
+                &t.research_unknown_age,
+            ],
+        ),
+    ]
 }
 
 /// The box's learning, for the list page.

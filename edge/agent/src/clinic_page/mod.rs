@@ -12,7 +12,8 @@ pub(crate) use config::{Config, Language};
 
 mod sources;
 pub(crate) use sources::{
-    DicomAddress, HubNames, NoPaper, NodesDesk, OrdersDesk, Paper, PaperWish, Say, Sources, Taken, Word,
+    DicomAddress, HubNames, NoPaper, NodesDesk, OrdersDesk, Paper, PaperWish, PolicyDesk, Say, Sources,
+    Taken, Word,
 };
 
 mod server;
@@ -51,6 +52,8 @@ mod marks;
 mod print;
 
 mod aside;
+
+mod policy;
 
 mod days;
 

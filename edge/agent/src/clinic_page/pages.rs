@@ -12,6 +12,7 @@ use super::card::Card;
 use super::exchange::{ImportCard, NodeCard};
 use super::learning::LearningCard;
 use super::orders::{Field, OrderCard};
+use super::policy::{ChangeLine, PolicyForm, Stream};
 use super::priors::PriorCard;
 use super::quality::ScannerFigures;
 use super::request_language::RequestLanguage;
@@ -222,6 +223,31 @@ pub(super) struct PeoplePage<'a> {
     pub(super) is_off: bool,
     pub(super) problem: Option<String>,
     pub(super) done: bool,
+}
+
+#[derive(Debug, Template)]
+#[template(path = "policy.html")]
+pub(super) struct PolicyPage<'a> {
+    pub(super) frame: Frame<'a>,
+    pub(super) t: &'a Texts,
+    pub(super) streams: Vec<Stream>,
+    /// What a manager may change; `None` for others.
+    pub(super) form: Option<PolicyForm>,
+    pub(super) problem: Option<String>,
+    pub(super) done: bool,
+}
+
+#[derive(Debug, Template)]
+#[template(path = "policy_confirm.html")]
+pub(super) struct PolicyConfirmPage<'a> {
+    pub(super) frame: Frame<'a>,
+    pub(super) t: &'a Texts,
+    pub(super) changes: Vec<ChangeLine>,
+    /// The form again.
+    pub(super) fields: Vec<(String, String)>,
+    pub(super) confirm: String,
+    pub(super) user: String,
+    pub(super) problem: Option<String>,
 }
 
 #[derive(Debug, Template)]

@@ -13,7 +13,7 @@ use barefoot_trust::MAX_SEALED_BYTES;
 use serde::Deserialize;
 
 use super::card::Card;
-use super::learning::LearningCard;
+use super::learning::{self, LearningCard};
 use super::pages::{self, CaseFragment, CasePage, Choice, Frame, List, ListFragment, ListPage, More};
 use super::priors::PriorCard;
 use super::request_language::RequestLanguage;
@@ -23,11 +23,12 @@ use super::top_bar::TopBar;
 use super::wording::Wording;
 use super::{
     Language, acts, api, assets, carried, changes, days, exchange, fault, guard, marks, orders, people,
-    pictures, print, quality, saying, sign_in, talk, wall,
+    pictures, policy, print, quality, saying, sign_in, talk, wall,
 };
 use crate::case_index::CaseView;
 use crate::clock;
 use crate::priors::priors_of;
+use crate::site_policy::consent::Register;
 use crate::study_folder::StudyKey;
 
 /// Cards on the list before "show more" is pressed, and after.
@@ -39,6 +40,8 @@ const LOOKED_AT: usize = 10_000;
 
 /// An AE title has 16 characters.
 const FORM_BYTES: usize = 4096;
+/// A policy with fifty nodes and recipients.
+const POLICY_BYTES: usize = 64 * 1024;
 /// Two thousand Chinese characters, as a form carries them.
 const MESSAGE_BYTES: usize = 32 * 1024;
 
@@ -53,8 +56,8 @@ pub(super) fn router(app: Arc<App>) -> Router {
             post(saying::finding).layer(DefaultBodyLimit::max(FORM_BYTES)),
         )
         .route(
-            "/case/{key}/learning",
-            post(saying::learning).layer(DefaultBodyLimit::max(FORM_BYTES)),
+            "/case/{key}/consent",
+            post(saying::consent).layer(DefaultBodyLimit::max(FORM_BYTES)),
         )
         .route("/case/{key}/preview.jpg", get(pictures::preview))
         .route("/case/{key}/heat_map.jpg", get(pictures::heat_map))
@@ -119,6 +122,12 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route(
             "/search",
             post(days::search).layer(DefaultBodyLimit::max(FORM_BYTES)),
+        )
+        .route(
+            "/policy",
+            get(policy::page)
+                .post(policy::change)
+                .layer(DefaultBodyLimit::max(POLICY_BYTES)),
         )
         .route("/wall", get(wall::page))
         .route("/wall/fragment", get(wall::fragment))
@@ -321,10 +330,6 @@ pub(super) fn wording(app: &App, language: Language) -> Wording<'_> {
         names: &app.sources.finding_names,
         pictures: &app.sources.picture_quality,
         review_below: app.sources.review_below,
-        silence_allows: {
-            let learning = app.sources.learning.view();
-            learning.has_policy.then_some(learning.silence_allows)
-        },
     }
 }
 
@@ -332,9 +337,13 @@ pub(super) fn wording(app: &App, language: Language) -> Wording<'_> {
 fn find_case(app: &App, key: &str, language: Language) -> Option<(Card, Vec<PriorCard>)> {
     let case = app.sources.cases.get(&StudyKey::parse(key)?)?;
     let wording = wording(app, language);
-    let priors = priors_of(&case, &app.sources.cases.all());
+    let all = app.sources.cases.all();
+    let priors = priors_of(&case, &all);
     let priors = priors.iter().map(|prior| PriorCard::of(prior, wording));
-    Some((Card::of(&case, wording), priors.collect()))
+    let mut card = Card::of(&case, wording);
+    let policy = app.sources.policy.handle.get();
+    card.said.consents = learning::consents(&case, &policy, &Register::of_cases(&all), wording.texts);
+    Some((card, priors.collect()))
 }
 
 async fn case(State(app): State<Arc<App>>, asked: RequestLanguage, Path(key): Path<String>) -> Response {

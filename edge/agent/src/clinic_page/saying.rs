@@ -9,11 +9,13 @@ use axum::response::{IntoResponse, Redirect, Response};
 use barefoot_domain::FindingCode;
 use serde::Deserialize;
 
+use super::acts::Told;
 use super::pages;
 use super::request_language::RequestLanguage;
 use super::server::App;
 use super::sign_in;
 use super::sources::{Taken, Word};
+use crate::labels::{ConsentFor, Giver};
 use crate::speech::NotKept;
 use crate::study_folder::StudyKey;
 
@@ -34,7 +36,9 @@ pub(super) struct FindingForm {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct LearningForm {
+pub(super) struct ConsentForm {
+    what: ConsentFor,
+    giver: Giver,
     allowed: YesNo,
 }
 
@@ -66,15 +70,24 @@ pub(super) async fn finding(
     }
 }
 
-/// `POST /case/{key}/learning`.
-pub(super) async fn learning(
+/// `POST /case/{key}/consent`: a patient's or a guardian's word on learning or research.
+pub(super) async fn consent(
     State(app): State<Arc<App>>,
     asked: RequestLanguage,
     Path(key): Path<String>,
-    Form(form): Form<LearningForm>,
+    Form(form): Form<ConsentForm>,
 ) -> Response {
-    let allowed = form.allowed == YesNo::Yes;
-    write_down(app, asked, key, Word::Learning { allowed }).await
+    let word = Word::Consent {
+        for_what: form.what,
+        giver: form.giver,
+        allowed: form.allowed == YesNo::Yes,
+    };
+    let details = format!("{:?} by {:?}: {:?}", form.what, form.giver, form.allowed).to_lowercase();
+    let told = Told {
+        details,
+        ..Told::default()
+    };
+    told.beside(write_down(app, asked, key, word).await)
 }
 
 async fn write_down(app: Arc<App>, asked: RequestLanguage, key: String, word: Word) -> Response {

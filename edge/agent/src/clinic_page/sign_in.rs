@@ -110,6 +110,9 @@ fn needs(method: &Method, path: &str) -> Needs {
     if path.starts_with("/people") {
         return Needs::Manager;
     }
+    if path == "/policy" && !is_reading {
+        return Needs::Manager;
+    }
     let is_of_case = path.starts_with("/case/");
     if is_of_case && (!is_reading || path.contains("/report/") || path.ends_with("/ask")) {
         return Needs::Doctor;
@@ -424,6 +427,8 @@ mod tests {
         check(get.clone(), "/people", [false, false, false, true]);
         check(post.clone(), "/people/add", [false, false, false, true]);
         check(post.clone(), "/people/own-pin", [false, true, true, true]);
+        check(get.clone(), "/policy", [false, true, true, true]);
+        check(post.clone(), "/policy", [false, false, false, true]);
         check(get.clone(), "/wall", [true; 4]);
         check(get.clone(), "/wall/fragment", [true; 4]);
         check(get.clone(), "/api/cases", [false, false, false, true]);

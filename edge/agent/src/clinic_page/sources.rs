@@ -10,12 +10,15 @@ use crate::case_index::CaseIndex;
 use crate::case_log::PatientText;
 use crate::finding_names::FindingNames;
 use crate::import_desk::ImportDesk;
+use crate::labels::{ConsentFor, Giver};
 use crate::learning_status::LearningStatus;
 use crate::node_status::NodeView;
 use crate::orders::Order;
 use crate::picture_quality::PictureQuality;
 use crate::reports_aside::ReportsAside;
+use crate::research::ExportLine;
 use crate::scanners::Scanners;
+use crate::site_policy::PolicyHandle;
 use crate::speech::{NotKept, Speech};
 use crate::status::Status;
 use crate::study_folder::{StateDirectory, StudyKey};
@@ -53,8 +56,33 @@ pub(crate) struct Sources {
     pub paper: Option<Paper>,
     pub users: Users,
     pub audit: Audit,
+    /// What may leave this clinic.
+    pub policy: PolicyDesk,
     /// What of the site file may stand in a fault report.
     pub for_fault_reports: String,
+}
+
+type SoFar = dyn Fn() -> (usize, usize) + Send + Sync;
+type Exports = dyn Fn() -> Vec<ExportLine> + Send + Sync;
+
+/// The site's policy, and what left under it as far as it is counted.
+#[derive(Clone)]
+pub(crate) struct PolicyDesk {
+    pub handle: PolicyHandle,
+    /// Of the site file.
+    pub nodes: Vec<String>,
+    /// Whether the site file names a hub for images.
+    pub sends_images: bool,
+    /// Studies and images at the hub.
+    pub images_so_far: Arc<SoFar>,
+    /// To research. Reads a file.
+    pub exports: Arc<Exports>,
+}
+
+impl fmt::Debug for PolicyDesk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PolicyDesk")
+    }
 }
 
 type NameOf = dyn Fn(&str) -> String + Send + Sync;
@@ -224,8 +252,12 @@ pub(crate) enum Word {
         finding: FindingCode,
         present: bool,
     },
-    /// The patient's word on whether the box may learn from the study.
-    Learning { allowed: bool },
+    /// A patient's or a guardian's word on what may be done with the study.
+    Consent {
+        for_what: ConsentFor,
+        allowed: bool,
+        giver: Giver,
+    },
     /// A message or a question to the expert, or that a report was read.
     Speech(Speech),
     /// The expert's messages were seen.

@@ -156,6 +156,7 @@ pub(super) fn problems(reason: &NotKept, texts: &Texts) -> Vec<String> {
         NotKept::Empty => one(&t.empty),
         NotKept::TooLong => one(&t.too_long),
         NotKept::TooMany => one(&t.too_many),
+        NotKept::NotByPolicy => one(&t.not_by_policy),
         NotKept::Names(names) => {
             let named = names.iter().map(|name| {
                 match name {

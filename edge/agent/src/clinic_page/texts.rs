@@ -65,7 +65,9 @@ words! {
     Conflict { heading, text }
     Confirm {
         heading, hint, open, clinic_present, clinic_absent, expert_present, expert_absent, present, absent,
-        consent_heading, consent_none, consent_yes, consent_no, consent_opt_out, consent_opt_in, allow, forbid,
+        consent_heading, consent_none, consent_yes, consent_yes_guardian, consent_no, consent_no_guardian, consent_opt_out,
+        consent_opt_in, consent_minor, consent_unknown_age, research_none, research_yes, research_yes_guardian, research_no,
+        research_no_guardian, research_silent, research_minor, research_unknown_age, who, patient, guardian, allow, forbid,
     }
     LearningTexts {
         heading, no_policy, no_hub, examples, pending, site_fit, last, taking_part, contributed, declined, refused,
@@ -87,7 +89,7 @@ words! {
     Talk {
         heading, form_heading, hint, text, ask, send, back, not_sent, clinic, expert, expert_named, asked,
         wants_images, waits, waits_for_hub, arrived, refused, seen, message_arrived, post_doctor, post_technician,
-        empty, too_long, too_many, too_early, names_patient, names_name, names_id, names_birth_date, names_accession,
+        empty, too_long, too_many, not_by_policy, too_early, names_patient, names_name, names_id, names_birth_date, names_accession,
         names_number,
     }
     ReportTexts {
@@ -109,6 +111,21 @@ words! {
         heading, is_off, done, name, pin, new_pin, again, own_pin, set_pin, roles, doctor, technician, manager, save,
         remove, add_heading, add, was_locked, differ, bad_name, name_taken, bad_pin, no_role, last_manager, too_many,
         unknown,
+    }
+    PolicyTexts {
+        heading, intro, who_changes, absent, lost, done, results, results_text, images, images_none, images_text, images_off,
+        dates_shifted, dates_kept, characteristics_kept, characteristics_removed, so_far_images, messages, messages_yes, messages_no,
+        stick, stick_yes, stick_no, node, node_originals, node_deidentified, node_nothing, so_far_node, learning,
+        learning_none, learning_text, learning_opt_in, learning_opt_out, learning_rounds, learning_no_rounds,
+        learning_models, so_far_learning, research, research_none, research_text, research_removed, research_shifted,
+        research_sex_age, research_nobody, research_names_recipient, research_names_export, so_far_research, minors,
+        minors_text, minors_unknown_minor, minors_unknown_adult, never, never_text, change, urgencies, critical, review,
+        routine, dates, shifted, kept, keep_characteristics, trust_clean, free_text, allow_stick, nodes_heading, unlisted,
+        originals, deidentified, nothing, minor_age, unknown_age, as_minor, as_adult, learn, off, opt_in, opt_out,
+        follow_site, join_rounds, models, models_hint, cohort, clip_norm, noise, secure, required, allowed, refused, epsilon,
+        delta, examples, take_off, add_recipient, name, purpose, removed, keep_sex_age, names, per_recipient, per_export, until, manager,
+        no_manager, pin, save, confirm_heading, confirm_text, loosens, confirm_button, back, wrong, wrong_pin, locked,
+        meanwhile, failed,
     }
     WallTexts {
         heading, today, critical, review, waiting, overdue, arrived, nothing, case, urgency, expert,
@@ -156,9 +173,12 @@ pub(super) struct Texts {
     pub(super) sign_in: SignInTexts,
     pub(super) first_boot: FirstBootTexts,
     pub(super) people: People,
+    pub(super) policy: PolicyTexts,
     pub(super) wall: WallTexts,
     pub(super) fault: FaultTexts,
     pub(super) aside: AsideTexts,
+    /// Keys and values of a policy; one that is not here is shown as it is.
+    pub(super) policy_words: BTreeMap<String, String>,
     /// By DICOM modality code; a code that is not here is shown as it is.
     pub(super) modality: BTreeMap<String, String>,
 }

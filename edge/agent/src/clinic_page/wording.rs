@@ -21,8 +21,6 @@ pub(super) struct Wording<'a> {
     pub(super) names: &'a FindingNames,
     pub(super) pictures: &'a PictureQuality,
     pub(super) review_below: f32,
-    /// Whether a patient who said nothing is learnt from; `None` where the box learns from nobody.
-    pub(super) silence_allows: Option<bool>,
     /// What whoever reads may do.
     pub(super) may: Roles,
     /// Minutes the clinic's time is ahead of UTC.
@@ -284,7 +282,6 @@ mod tests {
             names: &names,
             pictures: &pictures,
             review_below: 0.8,
-            silence_allows: None,
             may: Roles::default(),
             utc_offset_minutes: 480,
             now_hub_ms: 0,

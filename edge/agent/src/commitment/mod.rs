@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use crate::audit::Action;
 use crate::dimse::{Answering, Call, Command, MESSAGE_SYNTAXES, Service, Session, element, field, status};
 use crate::nodes::{DialError, FindRoute, Route, dial};
 use crate::study_folder::StateDirectory;
@@ -111,6 +112,7 @@ impl Commitment {
                 return call.respond(response, None).await;
             }
         };
+        call.caller.acts.asked(Action::CommitmentAsked, 1);
         let response = call.command.response(status::SUCCESS);
         call.respond(response, None).await?;
         let answered = self.answer_here(&mut call, &asked).await;

@@ -12,11 +12,16 @@ use super::outbox::{Item, Outbox};
 use super::sending::{Recipient, Trouble, send};
 use super::status::Pulse;
 use super::verdict::Verdict;
+use super::without_identity::Leave;
+use crate::audit::{Action, Actor, Counts, NotWritten, PeerLog};
 use crate::node_status::NodeView;
 use crate::nodes::Route;
+use crate::site_policy::NodeGets;
 use crate::study_folder::{StateDirectory, StudyKey};
 use crate::{backoff, clock, error_chain};
 
+/// Who sends, for the audit log.
+const DELIVER: Actor = Actor::Daemon("deliver");
 /// Instances in one association; further ones take the next.
 const BATCH: usize = 200;
 /// Successes written down together: a crash sends at most these again.
@@ -24,20 +29,30 @@ const GROUP: usize = 16;
 
 pub(super) struct Line {
     pub(super) route: Route,
+    pub(super) leave: Leave,
     state: StateDirectory,
     outbox: Mutex<Outbox>,
     news: Notify,
     pulse: Pulse,
+    log: PeerLog,
 }
 
 impl Line {
-    pub(super) fn new(route: Route, state: StateDirectory, outbox: Outbox) -> Self {
+    pub(super) fn new(
+        route: Route,
+        state: StateDirectory,
+        outbox: Outbox,
+        leave: Leave,
+        log: PeerLog,
+    ) -> Self {
         Self {
             route,
+            leave,
             state,
             outbox: Mutex::new(outbox),
             news: Notify::new(),
             pulse: Pulse::default(),
+            log,
         }
     }
 
@@ -63,23 +78,45 @@ impl Line {
             aside: outbox.aside(),
             last_sent_ms,
             trouble,
+            sent: outbox.sent(),
+            gets: self.gets(),
         }
+    }
+
+    /// What the site's policy lets the node have now.
+    fn gets(&self) -> NodeGets {
+        self.leave.of(&self.route.node.name)
     }
 
     /// One association after the other until `shutdown`; as many of these run as the node allows.
     pub(super) async fn work(&self, shutdown: CancellationToken) {
         let mut failures = 0;
+        let mut policy = self.leave.policy.watch();
         loop {
-            let items = self.outbox().claim(clock::now_ms(), BATCH);
+            policy.mark_unchanged();
+            let gets = self.gets();
+            let most = match gets {
+                NodeGets::Nothing => {
+                    tokio::select! {
+                        () = shutdown.cancelled() => return,
+                        _ = policy.changed() => continue,
+                    }
+                }
+                // Each is made ready before the first goes.
+                NodeGets::Deidentified => GROUP,
+                NodeGets::Originals => BATCH,
+            };
+            let items = self.outbox().claim(clock::now_ms(), most);
             if items.is_empty() {
                 tokio::select! {
                     () = shutdown.cancelled() => return,
                     () = self.for_something_to_do() => continue,
+                    _ = policy.changed() => continue,
                 }
             }
             let outcome = tokio::select! {
                 () = shutdown.cancelled() => Ok(()),
-                outcome = self.send(&items) => outcome,
+                outcome = self.send(&items, gets) => outcome,
             };
             self.outbox().give_back(&items);
             if shutdown.is_cancelled() {
@@ -122,16 +159,32 @@ impl Line {
         }
     }
 
-    async fn send(&self, items: &[Item]) -> Result<(), Trouble> {
-        let files: Vec<PathBuf> = items.iter().map(|item| item.path(&self.state)).collect();
+    async fn send(&self, items: &[Item], gets: NodeGets) -> Result<(), Trouble> {
         let mut batch = Batch {
             line: self,
-            items,
+            items: items.to_vec(),
+            under: gets,
             verdicts: Vec::new(),
             failing: HashSet::new(),
+            sent: Vec::new(),
+        };
+        let files: Vec<PathBuf> = if gets == NodeGets::Originals {
+            items.iter().map(|item| item.path(&self.state)).collect()
+        } else {
+            batch.without_identity()?
         };
         let outcome = send(&self.route, &files, &mut batch).await;
         batch.write_down();
+        if gets == NodeGets::Deidentified
+            && let Err(error) = self.leave.forget_copies(&self.route.node.name, &self.state)
+        {
+            tracing::warn!(%error, "Copies without identity cannot be removed yet; the next ones take their place.");
+        }
+        let sent = counts(batch.sent.iter());
+        let to = self.route.place();
+        self.log
+            .disclosed(&DELIVER, Action::Delivered, &to, &sent, "")
+            .await;
         outcome
     }
 }
@@ -139,17 +192,41 @@ impl Line {
 /// What becomes of the claimed items.
 struct Batch<'a> {
     line: &'a Line,
-    items: &'a [Item],
+    items: Vec<Item>,
+    /// A change of the policy ends the batch.
+    under: NodeGets,
     verdicts: Vec<(Item, Verdict)>,
     /// Studies whose order would be broken by going on with them.
     failing: HashSet<StudyKey>,
+    /// What the node has taken.
+    sent: Vec<Item>,
+}
+
+fn counts<'a>(items: impl Iterator<Item = &'a Item>) -> Counts {
+    let mut counts = Counts::new();
+    for item in items {
+        *counts.entry(item.study.clone()).or_default() += 1;
+    }
+    counts
 }
 
 impl Recipient for Batch<'_> {
+    fn begins(&mut self, indices: &[usize]) -> Result<(), NotWritten> {
+        let going = indices.iter().filter_map(|index| self.items.get(*index));
+        let (line, going) = (self.line, counts(going));
+        let to = line.route.place();
+        tokio::task::block_in_place(|| {
+            line.log
+                .disclose_here(&DELIVER, Action::DeliveryBegun, &to, &going)
+        })
+    }
+
     fn wants(&self, index: usize) -> bool {
-        self.items
-            .get(index)
-            .is_some_and(|item| !self.failing.contains(&item.study))
+        self.line.gets() == self.under
+            && self
+                .items
+                .get(index)
+                .is_some_and(|item| !self.failing.contains(&item.study))
     }
 
     fn verdict(&mut self, index: usize, verdict: Verdict) {
@@ -157,12 +234,15 @@ impl Recipient for Batch<'_> {
             return;
         };
         match &verdict {
-            Verdict::Sent { .. } => self.line.pulse.sent(clock::now_ms()),
+            Verdict::Sent { .. } => {
+                self.line.pulse.sent(clock::now_ms());
+                self.sent.push(item.clone());
+            }
             Verdict::Retry { reason } | Verdict::RetrySometimes { reason } => {
                 self.failing.insert(item.study.clone());
                 self.line.pulse.failed(reason.clone());
             }
-            Verdict::SetAside { .. } => {}
+            Verdict::SetAside { .. } | Verdict::NotForIt => {}
         }
         self.verdicts.push((item.clone(), verdict));
         if GROUP <= self.verdicts.len() {
@@ -172,6 +252,30 @@ impl Recipient for Batch<'_> {
 }
 
 impl Batch<'_> {
+    /// Copies of what can go, the rest decided.
+    fn without_identity(&mut self) -> Result<Vec<PathBuf>, Trouble> {
+        let line = self.line;
+        let node = &line.route.node.name;
+        let made = tokio::task::block_in_place(|| line.leave.copies(node, &self.items, &line.state));
+        let (mut items, mut files) = (Vec::new(), Vec::new());
+        for (item, made) in self
+            .items
+            .drain(..)
+            .zip(made.map_err(|source| Trouble::Disk { source })?)
+        {
+            match made {
+                Ok(file) => {
+                    items.push(item);
+                    files.push(file);
+                }
+                Err(verdict) => self.verdicts.push((item, verdict)),
+            }
+        }
+        self.items = items;
+        self.write_down();
+        Ok(files)
+    }
+
     fn write_down(&mut self) {
         let verdicts = std::mem::take(&mut self.verdicts);
         if verdicts.is_empty() {

@@ -11,6 +11,7 @@ mod outbox;
 mod sending;
 mod status;
 mod verdict;
+mod without_identity;
 
 use std::fmt;
 use std::io;
@@ -22,12 +23,15 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::at_rest;
+use crate::audit::PeerLog;
 use crate::clock;
 use crate::node_status::NodeView;
 use crate::nodes::{Node, Route};
+use crate::site_policy::NodeGets;
 use crate::study_folder::{StateDirectory, StudyKey};
 use line::Line;
 use outbox::Outbox;
+pub(crate) use without_identity::Leave;
 
 /// The lines to all nodes; clones share them.
 #[derive(Clone)]
@@ -50,6 +54,8 @@ impl Deliveries {
         nodes: Vec<Node>,
         calling_ae_title: &str,
         state: &StateDirectory,
+        leave: &Leave,
+        log: &PeerLog,
         now_ms: i64,
     ) -> io::Result<Self> {
         let open = |node: Node| {
@@ -58,7 +64,14 @@ impl Deliveries {
                 calling_ae_title: calling_ae_title.to_owned(),
                 node,
             };
-            Ok(Line::new(route, state.clone(), outbox))
+            leave.forget_copies(&route.node.name, state)?;
+            Ok(Line::new(
+                route,
+                state.clone(),
+                outbox,
+                leave.clone(),
+                log.clone(),
+            ))
         };
         let lines: io::Result<Vec<Line>> = nodes.into_iter().map(open).collect();
         Ok(Self { lines: lines?.into() })
@@ -86,6 +99,14 @@ impl Deliveries {
             .iter()
             .find(|line| line.route.node.ae_title == ae_title)?;
         Some(line.route.clone())
+    }
+
+    /// The same for who sends images as they are: only where the site's policy lets the node have them.
+    #[must_use]
+    pub(crate) fn route_for_originals(&self, ae_title: &str) -> Option<Route> {
+        let route = self.route(ae_title)?;
+        let line = self.lines.first()?;
+        (line.leave.of(&route.node.name) == NodeGets::Originals).then_some(route)
     }
 
     /// Whether some node still waits for the study's images, or one was set aside for a person.

@@ -71,6 +71,8 @@ pub(super) struct Outbox {
     /// Sent, set aside or passed.
     done: HashMap<StudyKey, HashSet<(Part, String)>>,
     aside: HashMap<Item, Aside>,
+    /// Files that the node has got, as far as the log tells.
+    sent: usize,
     /// Studies in the order in which they came.
     work: BTreeMap<u64, Work>,
     numbers: HashMap<StudyKey, u64>,
@@ -98,6 +100,7 @@ impl Outbox {
             begun_ms: now_ms,
             done: HashMap::new(),
             aside: HashMap::new(),
+            sent: 0,
             work: BTreeMap::new(),
             numbers: HashMap::new(),
             next: 0,
@@ -260,6 +263,7 @@ impl Outbox {
             };
             match verdict {
                 Verdict::Sent { status } => {
+                    self.sent += 1;
                     entries.push(Entry::Sent {
                         at_ms: now_ms,
                         status,
@@ -275,6 +279,13 @@ impl Outbox {
                         file: Name::from(&item),
                     });
                     done.push((item, Some(reason)));
+                }
+                Verdict::NotForIt => {
+                    entries.push(Entry::Passed {
+                        at_ms: now_ms,
+                        files: vec![Name::from(&item)],
+                    });
+                    done.push((item, None));
                 }
                 Verdict::Retry { .. } | Verdict::RetrySometimes { .. } => {
                     if let Some(work) = self.work_mut(&item.study) {
@@ -353,6 +364,10 @@ impl Outbox {
     pub(super) fn owed(&self) -> (usize, Option<i64>) {
         let items = || self.work.values().flat_map(|work| &work.items);
         (items().count(), items().map(|(_, arrived)| *arrived).min())
+    }
+
+    pub(super) fn sent(&self) -> usize {
+        self.sent
     }
 
     pub(super) fn aside(&self) -> Vec<Aside> {

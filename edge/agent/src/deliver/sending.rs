@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 use super::contexts::{self, Kind, Way};
 use super::verdict::{Verdict, of_status};
 use crate::at_rest::{self, Opened};
+use crate::audit::NotWritten;
 use crate::dimse::{Command, SendError, Session, element, field};
 use crate::error_chain;
 use crate::nodes::{DialError, Route, dial};
@@ -27,6 +28,11 @@ static TURNING: Semaphore = Semaphore::const_new(1);
 pub(crate) trait Recipient: Send {
     /// Whether the instance of this index is still to be sent.
     fn wants(&self, index: usize) -> bool;
+    /// Told before these go, the node being there. Blocking.
+    ///
+    /// # Errors
+    /// When they must not go.
+    fn begins(&mut self, indices: &[usize]) -> Result<(), NotWritten>;
     /// Told once for each instance that was tried.
     fn verdict(&mut self, index: usize, verdict: Verdict);
 }
@@ -40,8 +46,12 @@ pub(crate) enum Trouble {
     Association(#[from] ConnectError),
     #[error("the association broke")]
     Broken(#[from] Ended),
+    #[error("copies without identity cannot be written")]
+    Disk { source: io::Error },
     #[error("the node answered without a status")]
     NoStatus,
+    #[error(transparent)]
+    NotWritten(#[from] NotWritten),
 }
 
 /// A stored file, ready to go.
@@ -113,6 +123,8 @@ async fn over_one_association(
     let stream = dial(&route.node).await?;
     let (connection, agreed) = request(stream, &proposal).await?;
     let mut session = Session::new(connection, agreed);
+    let going: Vec<usize> = objects.iter().map(|object| object.index).collect();
+    recipient.begins(&going)?;
     let mut message_id = 0_u16;
     for object in objects {
         if !recipient.wants(object.index) {

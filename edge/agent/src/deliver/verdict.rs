@@ -11,6 +11,8 @@ pub(crate) enum Verdict {
     RetrySometimes { reason: String },
     /// It will not go by itself: a person must look.
     SetAside { reason: String },
+    /// The node is not to get it.
+    NotForIt,
 }
 
 /// How often an instance is sent to a node that fails on it without saying that it lacks something.
@@ -56,6 +58,7 @@ mod tests {
             Verdict::Retry { .. } => "retry",
             Verdict::RetrySometimes { .. } => "sometimes",
             Verdict::SetAside { .. } => "aside",
+            Verdict::NotForIt => "not for it",
         };
         for (status, expected) in [
             (0x0000, "sent"),

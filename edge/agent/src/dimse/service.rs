@@ -6,6 +6,7 @@ use std::pin::Pin;
 
 use super::command::Command;
 use super::session::{SendError, Session};
+use crate::audit::Acts;
 use crate::handoff::AssociationId;
 use crate::upper_layer::{Context, Contexts, Ended, Offered, Piece};
 
@@ -19,6 +20,8 @@ pub(crate) type Answering<'a> = Pin<Box<dyn Future<Output = Result<(), Ended>> +
 pub(crate) struct Caller {
     pub association: AssociationId,
     pub ae_title: String,
+    /// What it does, for the audit log.
+    pub acts: Acts,
 }
 
 /// One DICOM service.

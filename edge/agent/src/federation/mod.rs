@@ -15,6 +15,7 @@ mod secrets;
 
 mod update;
 
+mod rules;
 mod secure;
 
 mod stages;
@@ -38,14 +39,15 @@ use tonic::Status;
 use tonic::transport::Channel;
 
 use crate::clock::now_ms;
-use crate::error_chain::chain;
 use crate::hub_services::{MAX_MESSAGE_BYTES, STALLED, answered};
 use crate::idle::Idle;
 use crate::learning_status::{LearningStatus, PrivacySpent, RoundNote, RoundOutcome};
-use crate::local_training::{Budget, Learner, Policy, ReleaseId};
+use crate::local_training::{Budget, Learner, ReleaseId};
+use crate::site_policy::PolicyHandle;
 use asking::Pace;
 use barefoot_wire::v1::task::Task;
 use folder::{Claim, Store};
+use rules::Rules;
 use stages::{Stages, Stop};
 use terms::{Declined, Terms, release_id, wire_id};
 use transfer::Hub;
@@ -62,8 +64,8 @@ pub(crate) struct Parts {
     pub poll: Duration,
     /// The folder of training; nobody else writes there but the keeper of examples.
     pub directory: PathBuf,
-    /// `None`: every round is declined.
-    pub policy: Option<Policy>,
+    /// Without its part on learning every round is declined.
+    pub policy: PolicyHandle,
     pub learner: Arc<dyn Learner>,
     pub idle: Idle,
     pub status: LearningStatus,
@@ -113,26 +115,13 @@ impl Participant {
         if !std::fs::exists(parts.directory.join("rounds"))? {
             Budget::begin(&parts.directory)?;
         }
-        let budget = parts
-            .policy
-            .as_ref()
-            .map(|policy| Budget::open(&parts.directory, policy));
-        let budget = match budget.transpose() {
-            Ok(budget) => budget,
-            Err(error) => {
-                let problem = chain(&error);
-                tracing::error!(problem, "No noised update leaves until a person has looked.");
-                parts.status.update(|view| view.problem = Some(problem));
-                None
-            }
-        };
         let store = Store::open(&parts.directory)?;
         if let Err(error) = store.forget_old_secrets(None, now_ms()) {
             tracing::warn!(%error, "The secrets of a round that is over cannot be removed yet.");
         }
         parts.status.update(|view| {
             view.has_hub = true;
-            view.has_policy = parts.policy.is_some();
+            view.has_policy = parts.policy.get().learning.is_some();
         });
         let hub = Hub::new(parts.channel)
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
@@ -145,15 +134,17 @@ impl Participant {
             stages: Arc::new(Mutex::new(Stages {
                 clinic: parts.clinic,
                 identity: parts.identity,
-                policy: parts.policy,
+                rules: Rules::new(parts.policy, parts.directory),
                 learner: parts.learner,
                 store,
-                budget,
                 _claim: claim,
             })),
             declined: None,
             stop: CancellationToken::new(),
         };
+        if let Some(problem) = lock(&participant.stages).rules.look() {
+            participant.status.update(|view| view.problem = Some(problem));
+        }
         participant.show_privacy();
         Ok(participant)
     }
@@ -187,7 +178,14 @@ impl Participant {
     }
 
     async fn ask(&mut self) -> Result<Done, Status> {
-        let model = self.on_disk(|stages| stages.models()).await?;
+        let looked = self
+            .on_disk(|stages| (stages.rules.look(), stages.models()))
+            .await?;
+        let (problem, model) = looked;
+        if let Some(problem) = problem {
+            self.status.update(|view| view.problem = Some(problem));
+        }
+        self.show_privacy();
         let request = v1::PullTaskRequest {
             model,
             client_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -302,25 +300,27 @@ impl Participant {
     async fn train(&self, task: v1::FitTask, terms: Terms) -> Result<v1::FitReply, Failure> {
         let ends = Instant::now() + terms.ends_in;
         let (idle, stop) = (self.idle.clone(), self.stop.clone());
-        let go_on = move |policy: Option<&Policy>| {
+        let go_on = move |policy: &PolicyHandle| {
             loop {
                 if stop.is_cancelled() || ends <= Instant::now() {
                     return ControlFlow::Break(());
                 }
-                let open = policy.is_some_and(|policy| policy.is_open_at(now_ms()));
+                let policy = policy.get();
+                let learning = policy.learning.as_ref().filter(|learning| learning.rounds);
+                let open = learning.is_some_and(|learning| learning.is_open_at(now_ms()));
                 if open && idle.wait(BUSY_PAUSE) {
                     return ControlFlow::Continue(());
                 }
                 if !open {
-                    // Asked again later: the hour may come before the stage ends.
+                    // Asked again later: the hour may come before the stage ends. Or learning was forbidden meanwhile.
                     return ControlFlow::Break(());
                 }
             }
         };
         let reply = self
             .on_disk(move |stages| {
-                let policy = stages.policy.clone();
-                stages.fit(&task, &terms, now_ms, &mut || go_on(policy.as_ref()))
+                let policy = stages.rules.handle();
+                stages.fit(&task, &terms, now_ms, &mut || go_on(&policy))
             })
             .await??;
         Ok(reply)
@@ -446,9 +446,9 @@ impl Participant {
         let spent = {
             let stages = lock(&self.stages);
             stages
-                .policy
-                .as_ref()
-                .zip(stages.budget.as_ref())
+                .rules
+                .policy()
+                .zip(stages.rules.budget())
                 .map(|(policy, budget)| PrivacySpent {
                     epsilon: budget.spent(),
                     budget: policy.epsilon_budget,

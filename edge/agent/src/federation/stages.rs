@@ -18,12 +18,13 @@ use barefoot_wire::v1;
 use time::OffsetDateTime;
 
 use super::folder::{Attempt, Claim, Reply, Store};
+use super::rules::Rules;
 use super::secure;
 use super::terms::{Declined, Terms, release_id, wire_encoding, wire_id};
 use super::update::{self, Sealed, seal_masked, seal_plain};
 use crate::clock::now_ms;
 use crate::error_chain::chain;
-use crate::local_training::{Budget, BudgetError, Fitted, GoOn, LearnError, Learner, Policy, ReleaseId};
+use crate::local_training::{Budget, BudgetError, Fitted, GoOn, LearnError, Learner, ReleaseId};
 
 /// Added to a stage's time before an attempt that the hub does not ask about counts as over: hubs restart, clocks differ.
 const SILENCE: Duration = Duration::from_secs(3600);
@@ -60,11 +61,9 @@ fn broken(error: &dyn std::error::Error) -> Stop {
 pub(super) struct Stages {
     pub(super) clinic: ClinicId,
     pub(super) identity: TlsIdentity,
-    pub(super) policy: Option<Policy>,
+    pub(super) rules: Rules,
     pub(super) learner: Arc<dyn Learner>,
     pub(super) store: Store,
-    /// `None` where there is no policy and so nothing to spend.
-    pub(super) budget: Option<Budget>,
     /// Nobody else writes the store meanwhile.
     pub(super) _claim: Claim,
 }
@@ -87,7 +86,7 @@ impl Stages {
     /// When the terms break a rule of the site's.
     pub(super) fn check(&self, terms: Option<&v1::RoundTerms>) -> Result<Terms, Declined> {
         let terms = terms.ok_or_else(|| Declined::failed("the task has no terms"))?;
-        Terms::check(terms, self.policy.as_ref(), self.learner.trainable().as_ref())
+        Terms::check(terms, self.rules.policy(), self.learner.trainable().as_ref())
     }
 
     /// Everything that must be true before this clinic begins to work for a round.
@@ -114,7 +113,7 @@ impl Stages {
     }
 
     fn budget(&self) -> Result<&Budget, Stop> {
-        self.budget.as_ref().ok_or_else(no_account)
+        self.rules.budget().ok_or_else(no_account)
     }
 
     /// # Errors
@@ -183,7 +182,7 @@ impl Stages {
             self.spend(terms, now_ms)?;
             return Ok(Some(reply));
         }
-        if self.budget.as_ref().is_some_and(|budget| budget.knows(&terms.id)) {
+        if self.rules.budget().is_some_and(|budget| budget.knows(&terms.id)) {
             return Err(failed(
                 "the update of this attempt may have left and is not here any more",
             ));
@@ -244,7 +243,7 @@ impl Stages {
         if !terms.protection.has_noise() {
             return Ok(());
         }
-        let budget = self.budget.as_mut().ok_or_else(no_account)?;
+        let budget = self.rules.budget_mut().ok_or_else(no_account)?;
         match budget.spend(&terms.id, terms.protection.noise_multiplier, now_ms) {
             Ok(()) => Ok(()),
             Err(BudgetError::Disk { source }) => Err(Stop::Disk(source)),

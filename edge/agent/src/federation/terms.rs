@@ -106,9 +106,15 @@ impl Terms {
         let Some(policy) = policy else {
             return Err(Declined::new(
                 v1::DeclineReason::NoPolicy,
-                "the site file has no [privacy]",
+                "the site's policy has no [learning]",
             ));
         };
+        if !policy.rounds {
+            return Err(Declined::policy("the site's policy joins no rounds"));
+        }
+        if !policy.takes_model(&terms.model_id) {
+            return Err(Declined::policy("the site's policy does not name this model"));
+        }
         let trainable = suits(terms, trainable)?;
         let id =
             release_id(terms.id.as_ref()).ok_or_else(|| Declined::failed("the round has no proper name"))?;

@@ -1,12 +1,14 @@
 //! One association from request to end: who may come in, and which service answers what.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::refusals::Refusals;
 use super::registry::Place;
 use super::{Config, LAST_WORD, Origin};
+use crate::audit::{Actor, Acts, PeerLog};
 use crate::clock::now_ms;
 use crate::dicom_tls::is_shown;
 use crate::dimse::{Call, Caller, Message, Service, Session, status};
@@ -21,6 +23,8 @@ pub(super) struct House {
     pub(super) config: Config,
     pub(super) scanners: Scanners,
     pub(super) services: Vec<Arc<dyn Service>>,
+    pub(super) log: PeerLog,
+    pub(super) refusals: Refusals,
 }
 
 impl Offers for House {
@@ -38,6 +42,7 @@ pub(super) async fn serve(
     id: AssociationId,
     house: &House,
     place: &Place,
+    done: &OnceLock<Acts>,
     shutdown: &CancellationToken,
 ) -> Result<(), Ended> {
     let config = &house.config;
@@ -45,14 +50,21 @@ pub(super) async fn serve(
         asked = await_request(stream, config.max_pdu_bytes, config.establish_timeout()) => asked?,
         () = place.cut().cancelled() => return Ok(()),
     };
-    if let Err(refusal) = house.admit(&asked, from, place) {
+    if let Err((refusal, why)) = house.admit(&asked, from, place) {
+        let calling = printable(asked.calling_ae_title());
+        house.refusals.note(&calling, from.address, why).await;
         // Kept until the caller closes, so that the refusal is not lost to a reset.
         asked.refuse(refusal).await?.close(LAST_WORD).await;
         return Ok(());
     }
+    let ae_title = asked.calling_ae_title().to_owned();
+    let address = from.address.to_string();
+    let node = Actor::node(&printable(&ae_title), &address, from.certificate.as_ref());
+    let acts = done.get_or_init(|| house.log.acts_of(node)).clone();
     let caller = Caller {
         association: id,
-        ae_title: asked.calling_ae_title().to_owned(),
+        ae_title,
+        acts,
     };
     let (connection, contexts) = asked
         .accept(house, config.max_pdu_bytes, config.idle_timeout())
@@ -92,12 +104,16 @@ async fn messages(
         if let Err(ended) = outcome {
             return ended;
         }
+        caller.acts.write_if_due().await;
     }
 }
 
 impl House {
-    fn admit(&self, asked: &Asked, from: Origin, place: &Place) -> Result<(), Refusal> {
-        asked.check()?;
+    /// Why not is said for the audit log too.
+    fn admit(&self, asked: &Asked, from: Origin, place: &Place) -> Result<(), (Refusal, &'static str)> {
+        asked
+            .check()
+            .map_err(|refusal| (refusal, "what it asks for is no association of DICOM"))?;
         let address = from.address;
         let (calling, called) = (asked.calling_ae_title(), asked.called_ae_title());
         if called != self.config.ae_title {
@@ -108,7 +124,7 @@ impl House {
                 %address,
                 "An association for another AE title was refused; correct the scanner's settings."
             );
-            return Err(Refusal::CalledAeTitle);
+            return Err((Refusal::CalledAeTitle, "it called another AE title"));
         }
         if !is_ae_title(calling) || !self.scanners.admit(calling, address, now_ms()) {
             tracing::warn!(
@@ -116,7 +132,7 @@ impl House {
                 %address,
                 "An unknown scanner was refused; allow it on the clinic page or in the site file."
             );
-            return Err(Refusal::CallingAeTitle);
+            return Err((Refusal::CallingAeTitle, "it is not known here"));
         }
         let scanner = self
             .config
@@ -130,11 +146,14 @@ impl House {
                 %address,
                 "A scanner did not come with its own certificate and was refused; correct its certificate_sha256 if it has a new one."
             );
-            return Err(Refusal::CallingAeTitle);
+            return Err((
+                Refusal::CallingAeTitle,
+                "it did not come with its own certificate",
+            ));
         }
         if !place.establish(&format!("{address} {calling}"), Instant::now()) {
             tracing::warn!(scanner = %printable(calling), %address, "A scanner has too many associations at once.");
-            return Err(Refusal::LimitExceeded);
+            return Err((Refusal::LimitExceeded, "it has too many associations at once"));
         }
         Ok(())
     }

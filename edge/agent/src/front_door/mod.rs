@@ -3,13 +3,14 @@
 //! It knows no service but C-ECHO: `pipeline` hands the others in.
 
 mod association;
+mod refusals;
 mod registry;
 mod verification;
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use barefoot_imaging::text::is_character_set;
@@ -22,6 +23,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::audit::PeerLog;
 use crate::dicom_tls::{self, Handshake};
 use crate::dimse::Service;
 use crate::error_chain;
@@ -29,6 +31,7 @@ use crate::handoff::{AssociationId, StudyInput};
 use crate::scanners::Scanners;
 use crate::upper_layer::{Ended, Stream, is_ae_title};
 use association::House;
+use refusals::Refusals;
 use registry::{Place, Registry};
 use verification::Verification;
 
@@ -263,6 +266,7 @@ impl FrontDoor {
         scanners: Scanners,
         mut services: Vec<Arc<dyn Service>>,
         studies: mpsc::Sender<StudyInput>,
+        log: PeerLog,
     ) -> Result<Self, BindError> {
         services.push(Arc::new(Verification));
         let plain = match config.listen {
@@ -289,6 +293,8 @@ impl FrontDoor {
                 config,
                 scanners,
                 services,
+                refusals: Refusals::new(log.clone()),
+                log,
             }),
             plain,
             tls,
@@ -337,6 +343,7 @@ impl FrontDoor {
         }
         tasks.close();
         tasks.wait().await;
+        self.house.refusals.write().await;
     }
 
     fn serve(
@@ -354,6 +361,8 @@ impl FrontDoor {
             if let Err(error) = socket.set_nodelay(true) {
                 tracing::debug!(%error, "TCP_NODELAY could not be set.");
             }
+            // Also of one that is cut in the middle.
+            let done = OnceLock::new();
             let cut = async {
                 shutdown.cancelled().await;
                 tokio::time::sleep(GRACE).await;
@@ -365,6 +374,10 @@ impl FrontDoor {
                         Ok((stream, shown)) => (Box::new(stream), shown),
                         Err(error) => {
                             tracing::warn!(address = %peer.ip(), reason = error_chain::chain(&error), "A connection within TLS was refused.");
+                            house
+                                .refusals
+                                .note("", peer.ip(), "the TLS handshake failed")
+                                .await;
                             return;
                         }
                     },
@@ -373,12 +386,15 @@ impl FrontDoor {
                     address: peer.ip(),
                     certificate: shown,
                 };
-                let outcome = association::serve(stream, from, id, &house, &place, &shutdown).await;
+                let outcome = association::serve(stream, from, id, &house, &place, &done, &shutdown).await;
                 log_end(peer, outcome);
             };
             tokio::select! {
                 () = cut => {}
                 () = serve => {}
+            }
+            if let Some(acts) = done.get() {
+                acts.write().await;
             }
             let _ = studies.send(StudyInput::AssociationEnded(id)).await;
         }

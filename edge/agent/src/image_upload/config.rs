@@ -1,28 +1,16 @@
 use std::time::Duration;
 
-use barefoot_domain::Urgency;
-use barefoot_imaging::deidentify::{self, Dates, Policy};
+use barefoot_imaging::deidentify;
 use serde::Deserialize;
 
-/// The `[images]` section of the site file: which images leave for the hub, how, and when. Without it none does.
+/// The `[images]` section of the site file: how images leave for the hub, and when. Without it none does; which do,
+/// and what is removed, is the policy's.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// `host:port` of the hub's port for images. Default: as the hub told when the box was enrolled.
     #[serde(default)]
     pub hub: Option<String>,
-    /// Studies of these urgencies are sent. Default `["critical", "review"]`.
-    #[serde(default = "default_urgencies")]
-    pub urgencies: Vec<UrgencyWord>,
-    /// `shifted`: each patient's dates move back by a number of days of their own; `kept`. Default `shifted`.
-    #[serde(default)]
-    pub dates: DatesWord,
-    /// Whether sex, age, size and weight stay. Default true: who reads an image needs them.
-    #[serde(default = "yes")]
-    pub patient_characteristics: bool,
-    /// Whether a picture of a kind that carries burned-in text is believed that says it has none. Default false.
-    #[serde(default)]
-    pub trust_declared_clean: bool,
     /// Where scanners write text into their pictures. Default none: such a picture without ultrasound regions stays.
     #[serde(default, rename = "banner")]
     pub banners: Vec<Banner>,
@@ -44,22 +32,6 @@ pub struct Config {
     /// Seconds between attempts after a failure, at most; grows from 1 and is spread at random. Default 300.
     #[serde(default = "default_max_backoff_s")]
     pub max_backoff_s: u64,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum UrgencyWord {
-    Critical,
-    Review,
-    Routine,
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DatesWord {
-    #[default]
-    Shifted,
-    Kept,
 }
 
 /// In hundredths of the picture's height and width.
@@ -95,14 +67,6 @@ pub struct Window {
     pub max_kbit_s: Option<u32>,
 }
 
-fn default_urgencies() -> Vec<UrgencyWord> {
-    vec![UrgencyWord::Critical, UrgencyWord::Review]
-}
-
-fn yes() -> bool {
-    true
-}
-
 fn default_quick_look_kib() -> u32 {
     256
 }
@@ -124,10 +88,6 @@ impl Config {
             (
                 self.hub.is_none() || self.host_and_port().is_some(),
                 "hub must be host:port, for instance hub.example:8444",
-            ),
-            (
-                !self.urgencies.is_empty(),
-                "urgencies must name at least one urgency",
             ),
             (
                 (32..=4096).contains(&self.quick_look_kib),
@@ -167,33 +127,9 @@ impl Config {
         (!host.is_empty()).then_some((host, port))
     }
 
-    pub(super) fn sends(&self, urgency: Urgency) -> bool {
-        let word = match urgency {
-            Urgency::Critical => UrgencyWord::Critical,
-            Urgency::Review => UrgencyWord::Review,
-            Urgency::Routine => UrgencyWord::Routine,
-        };
-        self.urgencies.contains(&word)
-    }
-
-    pub(super) fn policy(&self) -> Policy {
-        let banner = |banner: &Banner| deidentify::Banner {
-            modality: banner.modality.clone(),
-            manufacturer: banner.manufacturer.clone(),
-            top: banner.top,
-            bottom: banner.bottom,
-            left: banner.left,
-            right: banner.right,
-        };
-        Policy {
-            dates: match self.dates {
-                DatesWord::Shifted => Dates::Shifted,
-                DatesWord::Kept => Dates::Kept,
-            },
-            patient_characteristics: self.patient_characteristics,
-            trust_declared_clean: self.trust_declared_clean,
-            banners: self.banners.iter().map(banner).collect(),
-        }
+    /// As de-identification asks for them.
+    pub(crate) fn banners(&self) -> Vec<deidentify::Banner> {
+        self.banners.iter().map(Banner::for_pictures).collect()
     }
 
     pub(super) fn max_backoff(&self) -> Duration {
@@ -202,6 +138,17 @@ impl Config {
 }
 
 impl Banner {
+    fn for_pictures(&self) -> deidentify::Banner {
+        deidentify::Banner {
+            modality: self.modality.clone(),
+            manufacturer: self.manufacturer.clone(),
+            top: self.top,
+            bottom: self.bottom,
+            left: self.left,
+            right: self.right,
+        }
+    }
+
     fn is_possible(&self) -> bool {
         let leaves = |one: u8, other: u8| u16::from(one) + u16::from(other) < 100;
         !self.modality.is_empty() && leaves(self.top, self.bottom) && leaves(self.left, self.right)
@@ -221,12 +168,8 @@ mod tests {
     #[test]
     fn one_key_is_enough_and_what_cannot_be_is_named() {
         let config = parse("hub = \"hub.example:8444\"").unwrap();
-        assert!(config.sends(Urgency::Critical) && config.sends(Urgency::Review));
-        assert!(!config.sends(Urgency::Routine));
-        assert_eq!(config.policy().dates, Dates::Shifted);
+        assert_eq!(config.banners(), []);
         for (more, expected) in [
-            ("urgencies = []", "urgencies"),
-            ("urgencies = [\"urgent\"]", "urgent"),
             ("quick_look_kib = 1", "quick_look_kib"),
             ("max_kbit_s = 0", "max_kbit_s"),
             ("daily_mib = 0", "daily_mib"),

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::at_rest;
 use crate::checked_lines;
+use crate::site_policy::UrgencyWord;
 use crate::study_folder::StudyKey;
 
 /// One version of one study to send.
@@ -18,6 +19,9 @@ pub(super) struct Job {
     pub(super) study: String,
     pub(super) version: u32,
     pub(super) critical: bool,
+    /// `None` in what an earlier daemon queued.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) urgency: Option<UrgencyWord>,
 }
 
 impl Job {
@@ -30,6 +34,14 @@ impl Job {
         serde_json::from_slice(&record.payload).ok()
     }
 
+    pub(super) fn urgency(&self) -> UrgencyWord {
+        self.urgency.unwrap_or(if self.critical {
+            UrgencyWord::Critical
+        } else {
+            UrgencyWord::Review
+        })
+    }
+
     pub(super) fn study(&self) -> Option<StudyKey> {
         StudyKey::parse(&self.study)
     }
@@ -39,6 +51,12 @@ impl Job {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub(super) enum Line {
+    /// What follows was made ready under these rules; stands first.
+    Under {
+        rules: String,
+    },
+    /// The audit log has it that this job's images leave.
+    Told,
     /// The small pictures were made, the key image first.
     QuickLook(QuickLookLine),
     /// The hub has committed them.
@@ -107,8 +125,10 @@ pub(super) enum Step {
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     folder: PathBuf,
+    rules: Option<String>,
     quick_look: Option<QuickLookLine>,
     quick_look_sent: bool,
+    told: bool,
     steps: HashMap<String, Step>,
     losses: HashMap<String, usize>,
 }
@@ -127,6 +147,23 @@ impl Progress {
         Ok(progress)
     }
 
+    /// As [`Self::open`]; what was made ready under other rules goes, and is made anew.
+    ///
+    /// # Errors
+    /// When the folder cannot be used.
+    pub(super) fn under(folder: PathBuf, rules: &str) -> io::Result<Self> {
+        let mut progress = Self::open(folder)?;
+        if progress.rules.as_deref() != Some(rules) {
+            let folder = std::mem::take(&mut progress.folder);
+            fs::remove_dir_all(&folder)?;
+            progress = Self::open(folder)?;
+            progress.note(Line::Under {
+                rules: rules.to_owned(),
+            })?;
+        }
+        Ok(progress)
+    }
+
     /// # Errors
     /// When the line cannot be written.
     pub(super) fn note(&mut self, line: Line) -> io::Result<()> {
@@ -137,6 +174,8 @@ impl Progress {
 
     fn take(&mut self, line: Line) {
         match line {
+            Line::Under { rules } => self.rules = Some(rules),
+            Line::Told => self.told = true,
             Line::QuickLook(look) => self.quick_look = Some(look),
             Line::QuickLookSent => self.quick_look_sent = true,
             Line::Ready(image) => {
@@ -160,6 +199,10 @@ impl Progress {
 
     pub(super) fn quick_look(&self) -> Option<&QuickLookLine> {
         self.quick_look.as_ref()
+    }
+
+    pub(super) fn is_told(&self) -> bool {
+        self.told
     }
 
     pub(super) fn is_quick_look_sent(&self) -> bool {
@@ -235,6 +278,20 @@ mod tests {
         assert_eq!(again.step("a.dcm"), Step::Sent(image("a.dcm", "aa")));
         assert_eq!(again.step("b.dcm"), Step::ToSend(image("b.dcm", "bb")));
         assert!(again.is_quick_look_sent());
+    }
+
+    #[test]
+    fn what_was_made_under_another_policy_is_made_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("job");
+        let mut progress = Progress::under(folder.clone(), "one").unwrap();
+        progress.note(Line::Ready(image("a.dcm", "aa"))).unwrap();
+        let same = Progress::under(folder.clone(), "one").unwrap();
+        assert_eq!(same.step("a.dcm"), Step::ToSend(image("a.dcm", "aa")));
+        for _ in 0..2 {
+            let other = Progress::under(folder.clone(), "two").unwrap();
+            assert_eq!(other.step("a.dcm"), Step::ToPrepare);
+        }
     }
 
     #[test]

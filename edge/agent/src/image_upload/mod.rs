@@ -18,7 +18,6 @@ mod allowance;
 mod client;
 mod config;
 mod job;
-mod names;
 mod owed;
 mod pace;
 mod prepare;
@@ -37,6 +36,7 @@ use tokio::task::spawn_blocking;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_util::sync::CancellationToken;
 
+use crate::audit::{Action, Actor, Counts, PeerLog};
 use crate::backoff;
 use crate::case_index::CaseIndex;
 use crate::case_log::{self, Entry};
@@ -44,6 +44,7 @@ use crate::character_sets::CharacterSets;
 use crate::checked_lines;
 use crate::clock::now_ms;
 use crate::error_chain::chain;
+use crate::site_policy::PolicyHandle;
 use crate::status::Status;
 use crate::study_folder::{StateDirectory, StudyKey};
 use allowance::Allowance;
@@ -59,6 +60,14 @@ const CHOSEN_AMONG: usize = 256;
 
 /// A job that failed by its own fault this often is set aside for a person: trying does not cure it.
 const MOST_FAULTS: u32 = 20;
+
+/// Where images go, as the audit log names it.
+const HUB: &str = "hub";
+
+/// Who sends them.
+fn uploader() -> Actor {
+    Actor::Daemon("image_upload")
+}
 
 /// Why images cannot even be tried to be sent.
 #[derive(Debug, thiserror::Error)]
@@ -85,9 +94,12 @@ impl std::fmt::Debug for ImageUploads {
 
 struct Inner {
     config: Config,
+    policy: PolicyHandle,
     state: StateDirectory,
     queue: Queue,
     sending: Sending,
+    /// Versions and images that the hub has committed.
+    sent: Mutex<(usize, usize)>,
     /// What waits, and the studies it is of.
     waiting: Mutex<BTreeMap<StudyKey, BTreeSet<u32>>>,
     /// Quick looks that the hub has: of jobs that still wait.
@@ -108,6 +120,8 @@ pub(crate) struct Parts {
     pub(crate) status: Status,
     pub(crate) pseudonyms: PseudonymKey,
     pub(crate) character_sets: CharacterSets,
+    pub(crate) policy: PolicyHandle,
+    pub(crate) log: PeerLog,
 }
 
 impl ImageUploads {
@@ -133,8 +147,8 @@ impl ImageUploads {
                 .map_err(|source| Error::Identity { source })?,
         };
         let preparation = Preparation {
-            key: parts.pseudonyms,
-            policy: config.policy(),
+            key: Arc::new(parts.pseudonyms),
+            policy: parts.policy.get().hub.deidentification(config.banners()),
             character_sets: parts.character_sets,
             quick_look_bytes: config.quick_look_kib as usize * 1024,
         };
@@ -143,11 +157,16 @@ impl ImageUploads {
         let this = Self(Arc::new(Inner {
             sending: Sending {
                 hub,
-                preparation: Arc::new(preparation),
+                preparation,
+                policy: parts.policy.clone(),
+                banners: config.banners(),
                 allowance: Arc::new(allowance),
+                log: parts.log,
                 line: tokio::sync::Mutex::default(),
             },
             config,
+            policy: parts.policy,
+            sent: Mutex::default(),
             state: parts.state,
             queue: parts.queue,
             waiting: Mutex::default(),
@@ -166,6 +185,12 @@ impl ImageUploads {
         self.waiting().contains_key(study)
     }
 
+    /// Versions of studies, and images, that the hub has.
+    #[must_use]
+    pub(crate) fn so_far(&self) -> (usize, usize) {
+        *self.0.sent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Sends until `shutdown`; what is under way then goes on after the next start.
     pub(crate) async fn run(self, shutdown: CancellationToken) {
         tokio::select! {
@@ -176,16 +201,22 @@ impl ImageUploads {
 
     async fn send(&self) {
         let mut news = self.0.queue.changed();
+        let mut policy = self.0.policy.watch();
         let mut failures = 0;
         loop {
             // Before it is looked: what comes while it is looked is news again.
             news.borrow_and_update();
+            policy.borrow_and_update();
             let this = self.clone();
             let next = spawn_blocking(move || this.next()).await;
             let job = match next {
                 Ok(Ok(Some(job))) => job,
                 Ok(Ok(None)) => {
-                    if news.changed().await.is_err() {
+                    let changed = tokio::select! {
+                        changed = news.changed() => changed,
+                        changed = policy.changed() => changed,
+                    };
+                    if changed.is_err() {
                         return;
                     }
                     continue;
@@ -263,7 +294,10 @@ impl ImageUploads {
         let queue = self.0.queue.clone();
         let allowance = Arc::clone(&self.0.sending.allowance);
         // Whatever is newly queued may be more urgent: the next turn chooses anew.
-        let yields = move || *queue.changed().borrow() != begun_at || !allowance.is_open();
+        let (policy, under) = (self.0.policy.clone(), self.0.policy.fingerprint());
+        let yields = move || {
+            *queue.changed().borrow() != begun_at || !allowance.is_open() || policy.fingerprint() != under
+        };
         let turn = self.0.sending.work(&version, self.folder(job), &yields).await?;
         match turn {
             Turn::Yielded => Ok(()),
@@ -281,6 +315,13 @@ impl ImageUploads {
                         why = failed.why,
                         "The hub refused an image."
                     );
+                }
+                let images = u64::try_from(result.referenced.len()).unwrap_or(u64::MAX);
+                if let Some(study) = job.study() {
+                    let counts = Counts::from([(study, images)]);
+                    let log = &self.0.sending.log;
+                    log.disclosed(&uploader(), Action::Uploaded, HUB, &counts, "")
+                        .await;
                 }
                 tracing::info!(
                     study = job.study,
@@ -308,6 +349,10 @@ impl ImageUploads {
             return Ok(());
         };
         let (this, job) = (self.clone(), job.clone());
+        if let Settled::Committed(result) = &settled {
+            let mut sent = self.0.sent.lock().unwrap_or_else(PoisonError::into_inner);
+            *sent = (sent.0 + 1, sent.1 + result.referenced.len());
+        }
         let (line, reason) = match settled {
             Settled::Committed(result) => (
                 Some(SentLine::Committed {
@@ -358,6 +403,10 @@ impl ImageUploads {
                     .map_err(|source| Error::Queue { source })?;
                 continue;
             };
+            if !self.0.policy.get().hub.images_of.contains(&job.urgency()) {
+                self.forbidden(&job)?;
+                continue;
+            }
             let key = job_key(&job);
             let looked_at = self.looked_at().contains(&key);
             let failures = self.stands_back().get(&key).copied().unwrap_or_default();
@@ -367,6 +416,23 @@ impl ImageUploads {
             }
         }
         Ok(best.map(|(_, job)| job))
+    }
+
+    /// The policy lets images of this kind leave no more. The case stays as it is; a looser one is asked again at a start.
+    fn forbidden(&self, job: &Job) -> Result<(), Error> {
+        let Some(study) = job.study() else { return Ok(()) };
+        let id = Job::id(&study, job.version);
+        self.0
+            .queue
+            .receipt(&id)
+            .map_err(|source| Error::Queue { source })?;
+        self.forget(&study, job.version);
+        tracing::info!(
+            study = job.study,
+            version = job.version,
+            "The policy does not let a study's images leave any more."
+        );
+        Ok(())
     }
 
     /// What a job's version consists of, from the study's own log.
@@ -392,6 +458,7 @@ impl ImageUploads {
         };
         let case = self.0.sending.preparation.key.case_of(&study_uid);
         Ok(Some(Version {
+            study: study.clone(),
             case: case.as_str().to_owned(),
             version: job.version,
             instances: self.0.state.instances(&study),

@@ -1,6 +1,7 @@
 //! What is to be sent, from what the cases say and what the hub has said.
 
 use std::collections::HashSet;
+use std::sync::PoisonError;
 
 use barefoot_domain::Urgency;
 use barefoot_queue::Lane;
@@ -40,13 +41,14 @@ impl ImageUploads {
         version: u32,
         urgency: Urgency,
     ) -> Result<(), barefoot_queue::Error> {
-        if !self.0.config.sends(urgency) {
+        if !self.0.policy.get().hub.sends(urgency) {
             return Ok(());
         }
         let job = Job {
             study: study.to_string(),
             version,
             critical: urgency == Urgency::Critical,
+            urgency: Some(urgency.into()),
         };
         let earlier: Vec<u32> = {
             let mut waiting = self.waiting();
@@ -93,6 +95,7 @@ impl ImageUploads {
                 version: *version,
                 // Nobody here remembers: rather too soon than too late.
                 critical: true,
+                urgency: None,
             })
         });
         let Some(job) = lost else {
@@ -137,6 +140,7 @@ impl ImageUploads {
     pub(super) fn resume(&self, cases: &CaseIndex) -> Result<(), Error> {
         let folder = |source| Error::Folder { source };
         let lines: Vec<SentLine> = checked_lines::replay(&self.sent_log()).map_err(folder)?.entries;
+        *self.0.sent.lock().unwrap_or_else(PoisonError::into_inner) = so_far(&lines);
         let since = lines.iter().find_map(|line| match line {
             SentLine::Since { at_ms } => Some(*at_ms),
             SentLine::Committed { .. } => None,
@@ -237,4 +241,12 @@ impl ImageUploads {
             }
         }
     }
+}
+
+fn so_far(lines: &[SentLine]) -> (usize, usize) {
+    let committed = lines.iter().filter_map(|line| match line {
+        SentLine::Committed { images, .. } => Some(*images),
+        SentLine::Since { .. } => None,
+    });
+    committed.fold((0, 0), |(studies, all), images| (studies + 1, all + images))
 }

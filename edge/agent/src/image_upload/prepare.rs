@@ -3,6 +3,7 @@
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use barefoot_imaging::deidentify::{self, Deidentified, Policy, Withheld};
 use barefoot_imaging::{header, pixels, render};
@@ -11,10 +12,10 @@ use barefoot_wire::images::MAX_HEAT_MAP_BYTES;
 use ring::digest;
 
 use super::job::{HeatMapLine, ImageLine, Line, PictureLine, Progress, QuickLookLine};
-use super::names::Names;
 use crate::at_rest;
 use crate::character_sets::CharacterSets;
 use crate::heat_layer::HeatLayer;
+use crate::site_policy::Names;
 use crate::study_folder::hex;
 
 /// Sides of the key image's picture: the largest whose bytes fit.
@@ -26,16 +27,21 @@ const SMALL_SIDE: u32 = 256;
 /// Pictures of one quick look.
 const MOST_PICTURES: usize = 12;
 
-/// What preparing needs; one for the daemon.
-#[derive(Debug)]
+/// What preparing needs. A turn on a job has its own, so that no change of the policy falls into it.
+#[derive(Debug, Clone)]
 pub(super) struct Preparation {
-    pub(super) key: PseudonymKey,
+    pub(super) key: Arc<PseudonymKey>,
     pub(super) policy: Policy,
     pub(super) character_sets: CharacterSets,
     pub(super) quick_look_bytes: usize,
 }
 
 impl Preparation {
+    /// Tells apart what was made ready under different rules.
+    pub(super) fn rules(&self) -> String {
+        sha256_of(format!("{:?}", self.policy).as_bytes())
+    }
+
     /// Makes the study's small pictures, the key image first, and notes them with what the model made. An image that must
     /// stay shows in none. `made`: the folder of the version's pictures.
     ///

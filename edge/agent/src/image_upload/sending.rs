@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use barefoot_domain::FindingCode;
+use barefoot_imaging::deidentify::Banner;
 use barefoot_wire::images::{
     ContentRange, Failed, HeatMapPicture, ImageSet, ImageSetResult, Instance, ObjectId, ObjectRef, Picture,
     QuickLook, decode_result_of_images, encode_image_set, encode_quick_look,
@@ -21,6 +22,9 @@ use super::job::{HeatMapLine, ImageLine, Line, PictureLine, Progress, QuickLookL
 use super::prepare::Preparation;
 
 use crate::at_rest;
+use crate::audit::{Action, Counts, NotWritten, PeerLog};
+use crate::site_policy::PolicyHandle;
+use crate::study_folder::StudyKey;
 
 /// One call sends so much of an object: a pause for other jobs, a sync at the hub.
 const RANGE_BYTES: u64 = 512 * 1024;
@@ -37,6 +41,7 @@ const MOST_LOSSES: usize = 3;
 /// Where one version's images lie.
 #[derive(Debug, Clone)]
 pub(super) struct Version {
+    pub(super) study: StudyKey,
     /// The case's name outside.
     pub(super) case: String,
     pub(super) version: u32,
@@ -71,6 +76,8 @@ pub(super) enum Error {
     Answer,
     #[error("the work was cut off")]
     Cut,
+    #[error(transparent)]
+    NotWritten(#[from] NotWritten),
 }
 
 impl Error {
@@ -79,7 +86,7 @@ impl Error {
         match self {
             Self::Answer => true,
             Self::Hub { source } => source.is_the_jobs(),
-            Self::Disk { .. } | Self::Cut => false,
+            Self::Disk { .. } | Self::Cut | Self::NotWritten(_) => false,
         }
     }
 
@@ -88,7 +95,7 @@ impl Error {
         match self {
             Self::Hub { source } => source.was_connected(),
             Self::Disk { .. } | Self::Answer => true,
-            Self::Cut => false,
+            Self::Cut | Self::NotWritten(_) => false,
         }
     }
 }
@@ -97,8 +104,12 @@ impl Error {
 #[derive(Debug)]
 pub(super) struct Sending {
     pub(super) hub: Hub,
-    pub(super) preparation: Arc<Preparation>,
+    pub(super) preparation: Preparation,
+    /// What the site's policy says now, over the one that stands in the preparation.
+    pub(super) policy: PolicyHandle,
+    pub(super) banners: Vec<Banner>,
     pub(super) allowance: Arc<Allowance>,
+    pub(super) log: PeerLog,
     /// Of the last turn, and when it ended.
     pub(super) line: Mutex<Option<(Connection, Instant)>>,
 }
@@ -107,6 +118,7 @@ pub(super) struct Sending {
 struct Work<'a> {
     sending: &'a Sending,
     version: &'a Version,
+    preparation: Arc<Preparation>,
     progress: Progress,
     line: Option<Connection>,
 }
@@ -119,13 +131,19 @@ impl Sending {
         folder: PathBuf,
         yields: &(impl Fn() -> bool + Sync),
     ) -> Result<Turn, Error> {
-        let progress = spawn_blocking(move || Progress::open(folder))
+        let preparation = Preparation {
+            policy: self.policy.get().hub.deidentification(self.banners.clone()),
+            ..self.preparation.clone()
+        };
+        let rules = preparation.rules();
+        let progress = spawn_blocking(move || Progress::under(folder, &rules))
             .await
             .map_err(|_| Error::Cut)?
             .map_err(|source| Error::Disk { source })?;
         let mut work = Work {
             sending: self,
             version,
+            preparation: Arc::new(preparation),
             progress,
             line: self.idle_line().await,
         };
@@ -145,6 +163,7 @@ impl Sending {
 
 impl Work<'_> {
     async fn turn(&mut self, yields: &(impl Fn() -> bool + Sync)) -> Result<Turn, Error> {
+        self.tell().await?;
         if self.progress.is_quick_look_sent() {
             return self.images(yields).await;
         }
@@ -154,6 +173,19 @@ impl Work<'_> {
         } else {
             Turn::Yielded
         })
+    }
+
+    /// Once for each version, before anything of it leaves.
+    async fn tell(&mut self) -> Result<(), Error> {
+        if self.progress.is_told() {
+            return Ok(());
+        }
+        let images = u64::try_from(self.version.files.len()).unwrap_or(u64::MAX);
+        let counts = Counts::from([(self.version.study.clone(), images)]);
+        let log = &self.sending.log;
+        log.disclose(&super::uploader(), Action::UploadBegun, super::HUB, &counts)
+            .await?;
+        self.note(Line::Told).await
     }
 
     async fn quick_look(&mut self, yields: &(impl Fn() -> bool + Sync)) -> Result<(), Error> {
@@ -413,7 +445,7 @@ impl Work<'_> {
         &mut self,
         work: impl FnOnce(&Preparation, &mut Progress) -> io::Result<()> + Send + 'static,
     ) -> Result<(), Error> {
-        let preparation = Arc::clone(&self.sending.preparation);
+        let preparation = Arc::clone(&self.preparation);
         let mut progress = std::mem::take(&mut self.progress);
         let (progress, outcome) = spawn_blocking(move || {
             let outcome = work(&preparation, &mut progress);

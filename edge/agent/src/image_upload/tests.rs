@@ -202,6 +202,7 @@ struct Site {
     queue: Queue,
     status: Status,
     tls: TlsPaths,
+    policy: PolicyHandle,
 }
 
 fn study() -> StudyKey {
@@ -226,12 +227,14 @@ impl Site {
         };
         TlsIdentity::load(&tls).unwrap();
         let queue = Queue::open(&state.queue(), barefoot_queue::Config::default()).unwrap();
+        let policy = PolicyHandle::open(state.root());
         let site = Self {
             status: Status::new(queue.clone()),
             queue,
             state,
             dir,
             tls,
+            policy,
         };
         site.settle(1, images);
         site
@@ -273,6 +276,8 @@ impl Site {
             status: self.status.clone(),
             pseudonyms: self.key(),
             character_sets: CharacterSets::default(),
+            policy: self.policy.clone(),
+            log: PeerLog::for_tests(self.state.root()),
         };
         ImageUploads::open(config, &TlsIdentity::load(&self.tls).unwrap(), parts, cases).unwrap()
     }
@@ -290,6 +295,29 @@ impl ImageUploads {
 
 fn contains(bytes: &[u8], wanted: &[u8]) -> bool {
     bytes.windows(wanted.len()).any(|window| window == wanted)
+}
+
+#[test]
+fn the_policy_that_holds_now_says_whose_images_leave() {
+    let site = Site::new(2);
+    let uploads = site.uploads(&CaseIndex::default());
+    uploads.offer(&study(), 1, Urgency::Routine).unwrap();
+    assert!(!uploads.is_waiting(&study()));
+    uploads.offer(&study(), 1, Urgency::Review).unwrap();
+    assert!(uploads.next().unwrap().is_some());
+    let mut closed = crate::site_policy::SitePolicy::care_only();
+    closed
+        .hub
+        .images_of
+        .remove(&crate::site_policy::UrgencyWord::Review);
+    let before = site.policy.fingerprint();
+    site.policy.change(&before, closed).unwrap().unwrap();
+    assert_eq!(uploads.next().unwrap(), None);
+    assert!(!uploads.is_waiting(&study()));
+    uploads.offer(&study(), 1, Urgency::Review).unwrap();
+    assert!(!uploads.is_waiting(&study()));
+    uploads.offer(&study(), 1, Urgency::Critical).unwrap();
+    assert!(uploads.next().unwrap().is_some_and(|job| job.critical));
 }
 
 #[tokio::test(flavor = "multi_thread")]

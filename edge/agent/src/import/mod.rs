@@ -20,8 +20,9 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use config::Config;
 
+use crate::audit::{Action, Actor, Entry, PeerLog};
 use crate::error_chain;
-use crate::handoff::{Incoming, Keeper, Kept, NotKept, Verdict};
+use crate::handoff::{InPlace, Incoming, Keeper, Kept, NotKept, Verdict};
 use crate::import_desk::{ImportDesk, NotStarted, Progress, Stage};
 use crate::study_folder::hex;
 
@@ -40,6 +41,7 @@ pub(crate) struct Importer {
 struct Inner {
     config: Config,
     keeper: Keeper,
+    log: PeerLog,
     progress: watch::Sender<Progress>,
     cancel: Mutex<CancellationToken>,
     shutdown: CancellationToken,
@@ -122,11 +124,12 @@ impl ImportDesk for Importer {
 
 impl Importer {
     #[must_use]
-    pub(crate) fn new(config: Config, keeper: Keeper, shutdown: CancellationToken) -> Self {
+    pub(crate) fn new(config: Config, keeper: Keeper, log: PeerLog, shutdown: CancellationToken) -> Self {
         Self {
             inner: Arc::new(Inner {
                 config,
                 keeper,
+                log,
                 progress: watch::Sender::new(Progress::default()),
                 cancel: Mutex::new(CancellationToken::new()),
                 shutdown,
@@ -147,7 +150,8 @@ impl Importer {
         let found = match listed {
             Ok(found) => found,
             Err(error) => {
-                return self.end(Stage::Failed, Some(format!("the folder cannot be read: {error}")));
+                let trouble = format!("the folder cannot be read: {error}");
+                return self.end(Stage::Failed, Some(trouble)).await;
             }
         };
         self.update(|progress| {
@@ -188,15 +192,26 @@ impl Importer {
                 (stage, trouble) = (Stage::Failed, failed);
             }
         }
-        self.end(stage, trouble);
+        self.end(stage, trouble).await;
     }
 
-    fn end(&self, stage: Stage, trouble: Option<String>) {
+    /// Told before it is shown as ended.
+    async fn end(&self, stage: Stage, trouble: Option<String>) {
+        let progress = self.progress();
+        let failed = match stage {
+            Stage::Failed => "failed: ",
+            _ => "",
+        };
+        let details = format!(
+            "{failed}{} images, {} known before, {} in conflict, {} refused",
+            progress.kept, progress.duplicates, progress.conflicts, progress.refused
+        );
+        let entry = Entry::new(Actor::Daemon("import"), Action::Imported);
+        self.inner.log.note(vec![entry.details(&details)]).await;
         self.update(|progress| {
             progress.stage = stage;
             progress.trouble = trouble;
         });
-        let progress = self.progress();
         tracing::info!(
             found = progress.found,
             kept = progress.kept,
@@ -250,7 +265,7 @@ impl Importer {
     }
 
     /// Counts a verdict; gives the reason where going on makes no sense.
-    fn note(&self, file: &Path, verdict: Result<Kept, NotKept>) -> Option<String> {
+    fn note(&self, file: &Path, verdict: Result<InPlace, NotKept>) -> Option<String> {
         let counted = |count: fn(&mut Progress)| {
             self.update(|progress| {
                 progress.seen += 1;
@@ -258,7 +273,7 @@ impl Importer {
             });
             None
         };
-        match verdict {
+        match verdict.map(|placed| placed.kept) {
             Ok(Kept::New) => counted(|progress| progress.kept += 1),
             Ok(Kept::Duplicate) => counted(|progress| progress.duplicates += 1),
             Ok(Kept::Conflict) => counted(|progress| progress.conflicts += 1),

@@ -1,10 +1,12 @@
 use std::collections::HashMap;
 
+use barefoot_domain::StudyUid;
 use barefoot_imaging::data_set::{self, DataSet};
 use barefoot_imaging::tags;
 
 use super::*;
-use crate::handoff::Receiving;
+use crate::audit::tests_support::entries_in;
+use crate::handoff::{InPlace, Receiving};
 
 const EXPLICIT: &str = "1.2.840.10008.1.2.1";
 
@@ -34,7 +36,12 @@ impl Receiving for Arriving {
                 Ok(Kept::New)
             }
         };
-        Box::pin(async move { outcome })
+        Box::pin(async move {
+            outcome.map(|kept| InPlace {
+                kept,
+                study: StudyUid::new("1.2.3").unwrap(),
+            })
+        })
     }
 }
 
@@ -57,6 +64,7 @@ struct Desk {
     media: tempfile::TempDir,
     archive: Archive,
     importer: Importer,
+    log: tempfile::TempDir,
 }
 
 impl Desk {
@@ -79,11 +87,18 @@ impl Desk {
             max_files: 1000,
             max_depth: 8,
         };
-        let importer = Importer::new(config, keeper, CancellationToken::new());
+        let log = tempfile::tempdir().unwrap();
+        let importer = Importer::new(
+            config,
+            keeper,
+            PeerLog::for_tests(log.path()),
+            CancellationToken::new(),
+        );
         Self {
             media,
             archive,
             importer,
+            log,
         }
     }
 
@@ -123,6 +138,12 @@ async fn a_stick_is_imported_once_and_again_changes_nothing() {
     assert_eq!(
         (first.kept, first.conflicts, first.others, first.refused),
         (100, 1, 1, 1)
+    );
+    let told = entries_in(desk.log.path());
+    assert_eq!(told.len(), 1);
+    assert_eq!(
+        (told[0].action.as_str(), told[0].details.as_str()),
+        ("imported", "100 images, 0 known before, 1 in conflict, 1 refused")
     );
     assert_eq!(first.refusals[0].file, "DAMAGED");
     let kept = desk.archive.0.lock().unwrap().clone();

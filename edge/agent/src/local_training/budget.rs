@@ -178,6 +178,9 @@ mod tests {
             delta: 1e-5,
             minimum_examples: 1,
             daily_hours: None,
+            rounds: true,
+            follow_site: true,
+            models: None,
         }
     }
 

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::Policy;
 use super::examples::{Dataset, Examples, LabelledFeatures, Trainable, most_examples};
 use super::features::{self, Cabinet, Reference, StudyFeatures};
 use super::site_fit::{self, Confirmed};
@@ -18,6 +17,8 @@ use crate::error_chain::chain;
 use crate::idle::Idle;
 use crate::learning_status::{LearningStatus, SiteFit};
 use crate::model::{ActiveModel, ModelHandle};
+use crate::site_policy::PolicyHandle;
+use crate::site_policy::consent::Register;
 use crate::study_folder::{StateDirectory, StudyKey};
 
 /// A change of model announces itself to nobody; it is looked for this often.
@@ -31,10 +32,8 @@ pub(crate) struct Parts {
     pub cases: CaseIndex,
     pub state: StateDirectory,
     pub models: ModelHandle,
-    /// `None`: nothing is kept.
-    pub policy: Option<Policy>,
-    /// Whether the model's confidence follows the site's confirmed cases.
-    pub follow_site: bool,
+    /// Without its part on learning nothing is kept.
+    pub policy: PolicyHandle,
     pub idle: Idle,
     pub status: LearningStatus,
     /// Filled by the keeper, learnt from by whoever holds it.
@@ -69,10 +68,7 @@ impl std::fmt::Debug for Keeper {
 impl Keeper {
     #[must_use]
     pub(crate) fn new(parts: Parts) -> Self {
-        parts.status.update(|view| {
-            view.has_policy = parts.policy.is_some();
-            view.silence_allows = parts.policy.as_ref().is_some_and(|policy| policy.consents(None));
-        });
+        show_policy(&parts);
         Self {
             root: parts.state.training().join("features"),
             parts,
@@ -83,9 +79,10 @@ impl Keeper {
 
     /// Runs until `shutdown`.
     pub(crate) async fn run(mut self, shutdown: CancellationToken) {
-        let mut changes = self.parts.cases.watch();
+        let (mut changes, mut policy) = (self.parts.cases.watch(), self.parts.policy.watch());
         loop {
             changes.mark_unchanged();
+            policy.mark_unchanged();
             let worked = tokio::task::spawn_blocking(move || {
                 let more = self.round();
                 (self, more)
@@ -121,6 +118,7 @@ impl Keeper {
                 () = shutdown.cancelled() => return,
                 () = tokio::time::sleep(LOOK) => {}
                 Ok(()) = changes.changed() => {}
+                Ok(()) = policy.changed() => {}
             }
         }
     }
@@ -128,23 +126,31 @@ impl Keeper {
     /// Brings disk and memory to what may be learnt from now, and computes at most one study; whether there is more to do.
     /// Waits a moment at most: what may be learnt from can change meanwhile.
     fn round(&mut self) -> Result<bool, features::Error> {
-        let Some(policy) = self.parts.policy.clone() else {
+        let policy = self.parts.policy.get();
+        show_policy(&self.parts);
+        let Some(learning) = &policy.learning else {
             features::remove_all(&self.root)?;
             let model = self.parts.models.active();
             self.publish(model.as_ref(), &[], &[]);
             return Ok(false);
         };
         let cases = self.parts.cases.newest(usize::MAX);
+        let said = Register::of_cases(&cases);
         let mut all: Vec<Wanted> = cases
             .iter()
-            .flat_map(|case| wanted(case, Some(&policy)))
+            .flat_map(|case| wanted(case, &policy, &said))
             .collect();
-        let Some(active) = self.parts.models.active() else {
+        let active = self.parts.models.active();
+        let Some(active) = active.filter(|active| learning.takes_model(&active.model.version().id)) else {
             let keep: HashSet<Reference> = all.iter().map(Wanted::reference).collect();
             forgotten(features::keep_only(&self.root, &keep)?);
             self.known
                 .features
                 .retain(|reference, _| keep.contains(reference));
+            // One that may not learn here any more is as sure as it was made.
+            if let Some(other) = self.parts.models.active() {
+                other.confidence.set(Vec::new());
+            }
             self.publish(None, &[], &[]);
             return Ok(false);
         };
@@ -175,11 +181,11 @@ impl Keeper {
             self.parts.idle.wait(BUSY_PAUSE);
             return Ok(true);
         }
-        if !self.is_wanted(next, &policy) {
+        if !self.is_wanted(next) {
             return Ok(true);
         }
         match features::compute(model, &self.parts.state, next) {
-            Ok(_) if !self.is_wanted(next, &policy) => {}
+            Ok(_) if !self.is_wanted(next) => {}
             Ok(features) => {
                 cabinet.put(next, &features)?;
                 self.known.features.insert(next.clone(), Arc::new(features));
@@ -195,9 +201,13 @@ impl Keeper {
     }
 
     /// As things stand now.
-    fn is_wanted(&self, reference: &Reference, policy: &Policy) -> bool {
+    fn is_wanted(&self, reference: &Reference) -> bool {
+        let (policy, said) = (
+            self.parts.policy.get(),
+            Register::of_cases(&self.parts.cases.all()),
+        );
         let case = self.parts.cases.get(&reference.0);
-        let wanted = case.map(|case| wanted(&case, Some(policy))).unwrap_or_default();
+        let wanted = case.map(|case| wanted(&case, &policy, &said)).unwrap_or_default();
         wanted.iter().any(|one| one.reference() == *reference)
     }
 
@@ -277,9 +287,13 @@ impl Keeper {
         self.parts
             .status
             .update(|view| (view.examples, view.pending) = (kept, pending));
-        if self.parts.follow_site {
-            self.fit(active, cases, confirmed);
-        }
+        // Without the policy's word it is fitted to nothing, which is the model's own.
+        let policy = self.parts.policy.get();
+        let follows = policy
+            .learning
+            .as_ref()
+            .is_some_and(|learning| learning.follow_site);
+        self.fit(active, cases, if follows { confirmed } else { Vec::new() });
     }
 
     /// Fits the model's confidence to what people confirmed, where that has changed.
@@ -308,6 +322,16 @@ impl Keeper {
         let calibrations = fits.into_iter().map(|(finding, fit)| (finding, fit.calibration));
         active.confidence.set(calibrations.collect());
     }
+}
+
+fn show_policy(parts: &Parts) {
+    let policy = parts.policy.get();
+    let learning = policy.learning.as_ref();
+    let silence_allows = learning.is_some_and(|learning| learning.consents(None));
+    parts.status.update(|view| {
+        view.has_policy = learning.is_some();
+        view.silence_allows = silence_allows;
+    });
 }
 
 fn forgotten(removed: usize) {

@@ -1,11 +1,10 @@
 //! Learning from the clinic's own labelled studies, within the site's policy.
 //!
-//! `policy` says what is allowed, `keeper` turns labels into features (never pictures) and forgets them when a patient
+//! The site's policy (`site_policy`) says what is allowed, `keeper` turns labels into features (never pictures) and forgets them when a patient
 //! says no, `site_fit` says how sure the model's calls are here, `learner` trains and measures the head, `budget` counts what all rounds together reveal. Talking to the hub
 //! is `federation`'s.
 
-mod policy;
-pub use policy::{Consent, DailyHours, Policy, SecureAggregation};
+pub use crate::site_policy::{Consent, DailyHours, Policy, SecureAggregation};
 
 mod examples;
 pub use examples::{Dataset, Examples, LabelledFeatures, Trainable};

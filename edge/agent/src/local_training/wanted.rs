@@ -2,9 +2,11 @@
 
 use barefoot_domain::FindingCode;
 
-use super::Policy;
 use super::features::Reference;
 use crate::case_index::CaseView;
+use crate::labels::ConsentFor;
+use crate::site_policy::SitePolicy;
+use crate::site_policy::consent::Register;
 use crate::study_folder::StudyKey;
 
 /// One version of a study and what was said about it.
@@ -32,11 +34,11 @@ impl std::fmt::Debug for Wanted {
     }
 }
 
-/// What a case gives, a version at a time: nothing without a policy, against the patient's word, or where it is not certain
-/// whose images these are.
-pub(super) fn wanted(case: &CaseView, policy: Option<&Policy>) -> Vec<Wanted> {
-    let consents = policy.is_some_and(|policy| policy.consents(case.labels.learning()));
-    if !consents || 0 < case.conflicts {
+/// What a case gives, a version at a time: nothing without a policy, against the patient's word, a minor's without the
+/// guardian's, or where it is not certain whose images these are.
+pub(super) fn wanted(case: &CaseView, policy: &SitePolicy, said: &Register) -> Vec<Wanted> {
+    let answer = said.answer(policy, case, ConsentFor::Learning);
+    if !answer.because.allows() || 0 < case.conflicts {
         return Vec::new();
     }
     let mut wanted: Vec<Wanted> = Vec::new();

@@ -8,6 +8,7 @@ use barefoot_imaging::data_set;
 
 use super::step::Performed;
 use super::store::{Error, Steps};
+use crate::audit::Action;
 use crate::clock::now_ms;
 use crate::dimse::{Answering, Call, Command, MESSAGE_SYNTAXES, Service, element, field, status};
 use crate::upper_layer::{Ended, Offered, Roles};
@@ -43,6 +44,7 @@ impl MppsScp {
             true => call.data_set().await?,
             false => Vec::new(),
         };
+        call.caller.acts.asked(Action::ProcedureStep, 0);
         // Written down before it is answered.
         let response = tokio::task::block_in_place(|| self.response(&call, &bytes));
         call.respond(response, None).await

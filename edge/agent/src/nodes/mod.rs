@@ -15,5 +15,13 @@ pub(crate) struct Route {
     pub node: Node,
 }
 
+impl Route {
+    /// As the audit log names it.
+    #[must_use]
+    pub(crate) fn place(&self) -> String {
+        format!("{}@{}", self.node.ae_title, self.node.host)
+    }
+}
+
 /// Finds the node of an AE title; `None` where the site file names none.
 pub(crate) type FindRoute = Arc<dyn Fn(&str) -> Option<Route> + Send + Sync>;

@@ -492,6 +492,7 @@ mod tests {
     use barefoot_domain::{ClinicId, Urgency};
 
     use super::*;
+    use crate::audit::PeerLog;
     use crate::pipeline::outgoing::tests::{assessed, book, receipt, small_queue, waiting};
     use crate::reading::tests::report;
     use crate::report_check::tests::unsigned;
@@ -506,7 +507,15 @@ mod tests {
             Arc::clone(&book),
             outgoing,
             mpsc::channel(1).0,
-            Deliveries::open(Vec::new(), "BAREFOOT", &state, 1).unwrap(),
+            Deliveries::open(
+                Vec::new(),
+                "BAREFOOT",
+                &state,
+                &crate::deliver::Leave::everything(),
+                &PeerLog::for_tests(state.root()),
+                1,
+            )
+            .unwrap(),
             HubClock::default(),
             ReportCheck::believing(ClinicId::new("clinic-7").unwrap()),
             aside.clone(),
@@ -589,7 +598,15 @@ mod tests {
             Arc::clone(&book),
             outgoing.clone(),
             mpsc::channel(1).0,
-            Deliveries::open(Vec::new(), "BAREFOOT", &state, 1).unwrap(),
+            Deliveries::open(
+                Vec::new(),
+                "BAREFOOT",
+                &state,
+                &crate::deliver::Leave::everything(),
+                &PeerLog::for_tests(state.root()),
+                1,
+            )
+            .unwrap(),
             HubClock::default(),
             ReportCheck::believing(ClinicId::new("clinic-7").unwrap()),
             ReportsAside::open(&state).unwrap(),

@@ -4,15 +4,18 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use barefoot_domain::StudyUid;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::audit::PeerLog;
+use crate::audit::tests_support::entries_in;
 use crate::dimse::{Command, Session, element, field, status};
 use crate::front_door::{Config, FrontDoor};
-use crate::handoff::{Incoming, Keeper, Kept, NotKept, Receiving, StudyInput, Verdict};
+use crate::handoff::{InPlace, Incoming, Keeper, Kept, NotKept, Receiving, StudyInput, Verdict};
 use crate::scanners::Scanners;
 use crate::storage_scp::StorageScp;
 use crate::upper_layer::{ConnectError, Ended, Proposal, Proposed, Roles, request};
@@ -41,7 +44,10 @@ impl Receiving for Coming {
                 return Err(NotKept::OutOfSpace);
             }
             self.shelf.0.lock().unwrap().push(self.bytes);
-            Ok(Kept::New)
+            Ok(InPlace {
+                kept: Kept::New,
+                study: StudyUid::new("1.2.840.7").unwrap(),
+            })
         })
     }
 }
@@ -52,7 +58,7 @@ struct Site {
     inputs: mpsc::Receiver<StudyInput>,
     shutdown: CancellationToken,
     door: JoinHandle<()>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 async fn site(more: &str) -> Site {
@@ -69,9 +75,10 @@ async fn site(more: &str) -> Site {
             bytes: Vec::new(),
         })
     });
+    let log = PeerLog::for_tests(folder.path());
     let (studies, inputs) = mpsc::channel(64);
     let storage = StorageScp::new(config.keeps_private_classes(), keeper);
-    let door = FrontDoor::bind(config, scanners, vec![Arc::new(storage)], studies)
+    let door = FrontDoor::bind(config, scanners, vec![Arc::new(storage)], studies, log)
         .await
         .unwrap();
     let shutdown = CancellationToken::new();
@@ -81,7 +88,7 @@ async fn site(more: &str) -> Site {
         inputs,
         door: tokio::spawn(door.run(shutdown.clone())),
         shutdown,
-        _folder: folder,
+        folder,
     }
 }
 
@@ -110,9 +117,10 @@ impl Site {
         Ok(Session::new(connection, contexts))
     }
 
-    async fn stop(self) {
+    async fn stop(self) -> TempDir {
         self.shutdown.cancel();
         self.door.await.unwrap();
+        self.folder
     }
 }
 
@@ -192,6 +200,50 @@ async fn who_may_not_come_in_hears_why() {
         assert_eq!(heard, reason);
     }
     site.stop().await;
+}
+
+/// What scanners did and who was turned away stands in the audit log.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_association_and_each_refusal_is_an_entry() {
+    let mut site = site("").await;
+    let mut session = site.call("CT_1", "BAREFOOT").await.unwrap();
+    for number in 0..5 {
+        let request = store(IMAGE, &format!("1.2.{number}"));
+        session.ask(1, &request, Some(b"image"), 0).await.unwrap();
+    }
+    session
+        .ask(1, &store(IMAGE, "1.3"), Some(b"full"), 0)
+        .await
+        .unwrap();
+    session.release().await.unwrap();
+    assert!(matches!(
+        site.inputs.recv().await,
+        Some(StudyInput::AssociationEnded(_))
+    ));
+    for _ in 0..3 {
+        assert!(site.call("STRANGER", "BAREFOOT").await.is_err());
+    }
+    let folder = site.stop().await;
+    let said: Vec<_> = entries_in(folder.path())
+        .into_iter()
+        .map(|entry| (entry.actor, entry.action, entry.details))
+        .collect();
+    let expected = [
+        ("CT_1@127.0.0.1", "stored", "5 images, 0 known before"),
+        ("CT_1@127.0.0.1", "stored", "refused: 1 images"),
+        (
+            "STRANGER@127.0.0.1",
+            "association_refused",
+            "refused: it is not known here",
+        ),
+        (
+            "@127.0.0.1",
+            "association_refused",
+            "refused: it is not known here, 2 times more since",
+        ),
+    ];
+    let expected = expected.map(|(actor, action, details)| (actor.into(), action.into(), details.into()));
+    assert_eq!(said, expected);
 }
 
 #[tokio::test(flavor = "multi_thread")]

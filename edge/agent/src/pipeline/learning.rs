@@ -16,6 +16,7 @@ use crate::learning_status::LearningStatus;
 use crate::local_training::{Dataset, HeadLearner, Keeper, KeeperParts};
 use crate::membership::Membership;
 use crate::model::ModelHandle;
+use crate::site_policy::PolicyHandle;
 use crate::study_folder::StateDirectory;
 
 /// The two parts that learn; they meet only in the examples.
@@ -30,7 +31,7 @@ impl Learning {
     /// A folder of training that cannot be used keeps the box from rounds only: images
     /// come first.
     pub(super) fn new(
-        (config, membership): (&Config, &Membership),
+        (config, membership, policy): (&Config, &Membership, &PolicyHandle),
         channel: Option<Channel>,
         state: &StateDirectory,
         cases: &CaseIndex,
@@ -43,8 +44,7 @@ impl Learning {
             cases: cases.clone(),
             state: state.clone(),
             models: models.clone(),
-            policy: config.privacy.clone(),
-            follow_site: config.decision.follow_site,
+            policy: policy.clone(),
             idle: idle.clone(),
             status: status.clone(),
             dataset: dataset.clone(),
@@ -58,7 +58,7 @@ impl Learning {
                 channel,
                 poll: Duration::from_millis(services.poll_ms),
                 directory: state.training(),
-                policy: config.privacy.clone(),
+                policy: policy.clone(),
                 learner: Arc::new(HeadLearner::new(dataset)),
                 idle: idle.clone(),
                 status: status.clone(),

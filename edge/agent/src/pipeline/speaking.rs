@@ -11,11 +11,18 @@ use crate::clinic_page::{Say, Taken, Word};
 use crate::clock::now_ms;
 use crate::hub_clock::HubClock;
 use crate::labels::{Label, LabelSource};
+use crate::site_policy::PolicyHandle;
 use crate::speech::{NotKept, Speech};
 
 /// What somebody says on a case's page goes into the case's log before it goes anywhere else.
-pub(super) fn say(book: &Arc<CaseBook>, outgoing: &OutgoingResults, hub_clock: &HubClock) -> Say {
+pub(super) fn say(
+    book: &Arc<CaseBook>,
+    outgoing: &OutgoingResults,
+    hub_clock: &HubClock,
+    policy: &PolicyHandle,
+) -> Say {
     let (book, outgoing, hub_clock) = (Arc::clone(book), outgoing.clone(), hub_clock.clone());
+    let policy = policy.clone();
     Say::new(move |study, word, by| {
         let at_ms = now_ms();
         let at = Moment {
@@ -39,10 +46,17 @@ pub(super) fn say(book: &Arc<CaseBook>, outgoing: &OutgoingResults, hub_clock: &
                 };
                 book.record_opinion(study, &label, by, &envelope_id, at)
             }
+            Word::Speech(Speech::Message { .. }) if !policy.get().hub.free_text => {
+                return Ok(Taken::Not(NotKept::NotByPolicy));
+            }
             Word::Speech(speech) => speak(speech),
-            Word::Learning { allowed } => {
+            Word::Consent {
+                for_what,
+                allowed,
+                giver,
+            } => {
                 return book
-                    .record_learning(study, *allowed, by, at_ms)
+                    .record_consent(study, *for_what, (*allowed, *giver), by, at_ms)
                     .map(|is_here| {
                         if is_here {
                             Taken::Yes

@@ -54,12 +54,6 @@ fn site(root: &Path) -> Config {
         listen = "127.0.0.1:0"
         [services]
         hub = "localhost:1"
-        [privacy]
-        consent = "opt_out"
-        minimum_cohort = 3
-        clip_norm = 1.0
-        noise_multiplier = 0.0
-        secure_aggregation = "allowed"
         [releases]
         root = "{pki}/root.json"
         "#,
@@ -86,7 +80,7 @@ async fn start_and_stop_stand_in_a_log_that_a_stranger_can_check() {
     takes_images(config.clone()).await;
     takes_images(config.clone()).await;
     let file = root.path().join("audit.jsonl");
-    crate::audit::export(&config, &file).unwrap();
+    crate::audit::export(&config, &file, crate::audit::Form::Signed).unwrap();
     let authorities = barefoot_trust::Authorities::load(&root.path().join("pki/authority.crt")).unwrap();
     let mut checker = barefoot_trust::audit::Checker::of_clinic(authorities, config.clinic.unwrap());
     let text = fs::read_to_string(&file).unwrap();

@@ -5,6 +5,7 @@ use barefoot_imaging::query::{Error, Find, Model, Options};
 use tokio::sync::mpsc;
 
 use super::QueryRetrieve;
+use crate::audit::{Action, Given};
 use crate::dimse::{Call, Command, status};
 use crate::upper_layer::Ended;
 
@@ -40,12 +41,14 @@ impl QueryRetrieve {
                 }
             }
         });
+        let mut given = Given::new(call.caller.acts.clone(), Action::Queried);
         while let Some(answer) = answers.recv().await {
             if call.cancelled().await? {
                 let response = call.command.response(CANCELLED);
                 return call.respond(response, None).await;
             }
             let response = call.command.response(pending);
+            given.one_more();
             call.respond(response, Some(&answer)).await?;
         }
         let response = match search.await {

@@ -11,6 +11,7 @@ use super::answering::{CANCELLED, identifier, refused};
 use super::destination::Line;
 use super::source;
 use crate::archive::StoredFile;
+use crate::audit::{Action, Acts, Counts};
 use crate::dimse::{Call, Command, SendError, element, field, status};
 use crate::upper_layer::{Contexts, Ended};
 
@@ -134,10 +135,32 @@ impl QueryRetrieve {
         let Some(files) = self.asked_for(model, &mut call).await? else {
             return Ok(());
         };
+        let to = call.caller.acts.caller();
+        if !disclosed(&mut call, &to, &files).await? {
+            return Ok(());
+        }
         let mut tally = Tally::of(&files);
+        let sent = self.send_each_back(&mut call, &files, &mut tally).await;
+        tell(&call.caller.acts.clone(), &to, &files, &tally).await;
+        match sent? {
+            Some(status) => finish(&mut call, &tally, status).await,
+            None => {
+                let outcome = tally.outcome();
+                finish(&mut call, &tally, outcome).await
+            }
+        }
+    }
+
+    /// A status where it ended before its end.
+    async fn send_each_back(
+        &self,
+        call: &mut Call<'_>,
+        files: &[StoredFile],
+        tally: &mut Tally,
+    ) -> Result<Option<u16>, Ended> {
         for (number, file) in files.iter().enumerate() {
             if call.cancelled().await? {
-                return finish(&mut call, &tally, CANCELLED).await;
+                return Ok(Some(CANCELLED));
             }
             let status = match context_for(call.contexts(), file, true) {
                 None => None,
@@ -154,10 +177,9 @@ impl QueryRetrieve {
                 },
             };
             tally.count(file, status);
-            self.report(&mut call, &tally).await?;
+            self.report(call, tally).await?;
         }
-        let outcome = tally.outcome();
-        finish(&mut call, &tally, outcome).await
+        Ok(None)
     }
 
     /// C-MOVE: on an association of ours with the node that is named.
@@ -180,10 +202,34 @@ impl QueryRetrieve {
         if files.is_empty() {
             return finish(&mut call, &tally, status::SUCCESS).await;
         }
+        let to = route.place();
+        if !disclosed(&mut call, &to, &files).await? {
+            return Ok(());
+        }
         let mut line = Line::open(&route, self.max_pdu, &files).await;
+        let sent = self.send_each_on(&mut call, &mut line, &files, &mut tally).await;
+        tell(&call.caller.acts.clone(), &to, &files, &tally).await;
+        let outcome = match sent? {
+            Some(status) => status,
+            None => {
+                line.close().await;
+                tally.outcome()
+            }
+        };
+        finish(&mut call, &tally, outcome).await
+    }
+
+    /// A status where it ended before its end.
+    async fn send_each_on(
+        &self,
+        call: &mut Call<'_>,
+        line: &mut Line,
+        files: &[StoredFile],
+        tally: &mut Tally,
+    ) -> Result<Option<u16>, Ended> {
         for (number, file) in files.iter().enumerate() {
             if call.cancelled().await? {
-                return finish(&mut call, &tally, CANCELLED).await;
+                return Ok(Some(CANCELLED));
             }
             let status = match line.context_for(|contexts| context_for(contexts, file, false)) {
                 None => None,
@@ -198,11 +244,9 @@ impl QueryRetrieve {
                 },
             };
             tally.count(file, status);
-            self.report(&mut call, &tally).await?;
+            self.report(call, tally).await?;
         }
-        line.close().await;
-        let outcome = tally.outcome();
-        finish(&mut call, &tally, outcome).await
+        Ok(None)
     }
 
     /// The files a retrieve names; `None` when it cannot be answered, which was said.
@@ -237,6 +281,39 @@ impl QueryRetrieve {
         let response = tally.response(&call.command, PENDING);
         call.respond(response, None).await
     }
+}
+
+/// Writes down what is about to go where; without that nothing goes, which was said.
+async fn disclosed(call: &mut Call<'_>, to: &str, files: &[StoredFile]) -> Result<bool, Ended> {
+    let acts = call.caller.acts.clone();
+    let Err(error) = acts.disclose(Action::RetrieveBegun, to, &counts(files)).await else {
+        return Ok(true);
+    };
+    let response = call
+        .command
+        .response(CANNOT_SEND)
+        .with_comment(&error.to_string());
+    call.respond(response, None).await?;
+    Ok(false)
+}
+
+/// How much of it went.
+async fn tell(acts: &Acts, to: &str, files: &[StoredFile], tally: &Tally) {
+    let gone = usize::from(tally.completed.saturating_add(tally.warned));
+    let after = match gone == files.len() {
+        true => String::new(),
+        false => format!("; of all that was asked for {gone} of {} arrived", files.len()),
+    };
+    acts.disclosed(Action::Retrieved, to, &counts(files), &after)
+        .await;
+}
+
+fn counts(files: &[StoredFile]) -> Counts {
+    let mut counts = Counts::new();
+    for file in files {
+        *counts.entry(file.study.clone()).or_default() += 1;
+    }
+    counts
 }
 
 async fn finish(call: &mut Call<'_>, tally: &Tally, status: u16) -> Result<(), Ended> {

@@ -10,14 +10,19 @@ use ring::digest;
 
 use super::{Spool, disk};
 use crate::at_rest::{self, Opened};
-use crate::handoff::{Incoming, Kept, NotKept, StoredInstance, StudyInput};
+use crate::handoff::{InPlace, Incoming, Kept, NotKept, StoredInstance, StudyInput};
 use crate::study_folder::{StudyKey, hex, instance_stem, rename_to_free, sync_directory};
 
 const BLOCK: usize = 64 * 1024;
 
 impl Spool {
     /// Places a sealed instance and tells the study stage.
-    pub(super) fn place(&self, path: &Path, header: &Header, incoming: &Incoming) -> Result<Kept, NotKept> {
+    pub(super) fn place(
+        &self,
+        path: &Path,
+        header: &Header,
+        incoming: &Incoming,
+    ) -> Result<InPlace, NotKept> {
         let study = StudyKey::of(header.study_uid());
         let (kept, file) = self.give_place(path, &study, header).map_err(disk)?;
         if kept == Kept::Conflict {
@@ -39,7 +44,10 @@ impl Spool {
         };
         // At shutdown nobody listens any more: the next start finds the instance in its folder.
         let _ = self.stored.blocking_send(StudyInput::Stored(stored));
-        Ok(kept)
+        Ok(InPlace {
+            kept,
+            study: header.study_uid().clone(),
+        })
     }
 
     /// The name it got, or the one that had its bytes already.

@@ -12,7 +12,7 @@ use ulid::Ulid;
 use super::seal::{PREAMBLE, Purpose, Seal};
 use super::{Spool, disk};
 use crate::at_rest::{self, Created, ImagesKey};
-use crate::handoff::{Incoming, Kept, NotKept, Receiving, Verdict};
+use crate::handoff::{InPlace, Incoming, NotKept, Receiving, Verdict};
 use crate::study_folder::StudyKey;
 use crate::upper_layer::{IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION};
 
@@ -104,7 +104,7 @@ impl Receiving for Arriving {
 }
 
 impl Arriving {
-    fn keep(&self, writing: Writing) -> Result<Kept, NotKept> {
+    fn keep(&self, writing: Writing) -> Result<InPlace, NotKept> {
         let mut unfinished = Unfinished(Some(self.path.clone()));
         let (held, header) = writing.complete(&self.incoming)?;
         if let Some(header) = &header {

@@ -65,7 +65,7 @@ impl Site {
         for piece in data_set.chunks(100_000) {
             receiving.write(piece);
         }
-        receiving.finish().await
+        receiving.finish().await.map(|placed| placed.kept)
     }
 
     async fn keep_one(&self, instance: &TestInstance) -> Result<Kept, NotKept> {

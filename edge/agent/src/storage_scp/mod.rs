@@ -5,7 +5,7 @@ mod dimse_status;
 mod sop_classes;
 
 use crate::dimse::{Answering, Call, Service, element, field};
-use crate::handoff::{Incoming, Keeper};
+use crate::handoff::{Incoming, Keeper, Kept};
 use crate::upper_layer::{Ended, Offered, Roles};
 #[cfg(test)]
 pub(crate) use sop_classes::{NAMED_SYNTAXES, STANDARD_CLASSES};
@@ -56,6 +56,13 @@ impl StorageScp {
             }
         }
         let outcome = receiving.finish().await;
+        match &outcome {
+            Ok(placed) => {
+                let acts = &call.caller.acts;
+                acts.stored(&placed.study, placed.kept == Kept::Duplicate);
+            }
+            Err(_) => call.caller.acts.refused(),
+        }
         if let Err(refusal) = &outcome {
             let cause = std::error::Error::source(refusal)
                 .map(ToString::to_string)

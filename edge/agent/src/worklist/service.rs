@@ -4,6 +4,7 @@ use barefoot_imaging::data_set;
 use barefoot_imaging::query::WorklistFind;
 
 use super::store::Worklist;
+use crate::audit::{Action, Given};
 use crate::dimse::{Answering, Call, MESSAGE_SYNTAXES, Service, field, status};
 use crate::upper_layer::{Ended, Offered, Roles};
 
@@ -44,6 +45,7 @@ impl WorklistScp {
         let pending = find.pending_status();
         // Somebody may be writing an order down meanwhile.
         let answers = tokio::task::block_in_place(|| self.worklist.find(&find, &call.caller.ae_title));
+        let mut given = Given::new(call.caller.acts.clone(), Action::WorklistQueried);
         for answer in answers {
             if call.cancelled().await? {
                 let response = call.command.response(CANCELLED);
@@ -52,6 +54,7 @@ impl WorklistScp {
             // Our own values fit their elements: what does not is left out rather than the association lost.
             if let Ok(bytes) = data_set::write(&answer, &syntax) {
                 let response = call.command.response(pending);
+                given.one_more();
                 call.respond(response, Some(&bytes)).await?;
             }
         }

@@ -1,10 +1,12 @@
-//! Table E.1-1 of PS3.15: what the Basic Application Level Confidentiality Profile does with each attribute.
+//! Table E.1-1 of PS3.15 (edition 2026c): what the Basic Application Level Confidentiality Profile does with each attribute.
 //!
 //! `annex_e.tsv` has one line an attribute: tag, action of the basic profile, and the options that change it. `U` retain
-//! UIDs, `V` retain device identity, `I` retain institution identity, `P` retain patient characteristics, `T` retain
-//! longitudinal temporal information, `D` clean descriptors, `S` clean structured content, `G` clean graphics. Curves
-//! (50xx), overlays (60xx) and private attributes stand here instead of there. (0008,1140) and (0008,2112) have `X/Z/U*` in
-//! the standard.
+//! UIDs, `V` retain device identity (`v`: it cleans instead), `I` retain institution identity, `P` retain patient
+//! characteristics (`p`: it cleans), `T` retain longitudinal temporal information (full dates keep, modified dates clean),
+//! `D` clean descriptors, `S` clean structured content, `G` clean graphics. Curves (50xx), overlays (60xx) and private
+//! attributes stand in [`REPEATING`] instead. (0008,1140) and (0008,2112) have `X/Z/U*` in the standard.
+//!
+//! `docs/DEIDENTIFICATION.md` shows it all, with what becomes of each attribute here.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -30,6 +32,16 @@ pub(super) struct Row {
     /// The options on dates and times retain or modify it.
     pub(super) temporal: bool,
 }
+
+/// The rows of the table that are no single attribute: how they are written there, their name, and the options that change
+/// their removal.
+#[cfg(test)]
+pub(super) const REPEATING: [(&str, &str, &str); 4] = [
+    ("(50xx,xxxx)", "Curve Data", "G"),
+    ("(60xx,3000)", "Overlay Data", "G"),
+    ("(60xx,4000)", "Overlay Comments", "G"),
+    ("(gggg,eeee), gggg odd", "Private Attributes", "safe private"),
+];
 
 static TABLE: LazyLock<BTreeMap<Tag, Row>> =
     LazyLock::new(|| include_str!("annex_e.tsv").lines().filter_map(parse).collect());
@@ -63,7 +75,7 @@ fn parse(line: &str) -> Option<(Tag, Row)> {
     let options = columns.next()?;
     let row = Row {
         basic,
-        patient: options.contains('P'),
+        patient: options.contains(['P', 'p']),
         temporal: options.contains('T'),
     };
     Some((tag, row))

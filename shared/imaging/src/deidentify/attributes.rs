@@ -3,7 +3,7 @@
 use super::annex_e::{self, Action};
 use super::dates::{self, Shift};
 use super::kept::{self, Rule};
-use super::{Dates, Policy, Pseudonyms, registry, value, words};
+use super::{Characteristics, Dates, Policy, Pseudonyms, registry, value, words};
 use crate::data_set::{Coding, Content, DataSet, Element, View, Vr};
 use crate::tags::{self, Tag};
 
@@ -29,8 +29,54 @@ const MODIFIED_DATES: (&str, &str) = (
 );
 const PATIENT: (&str, &str) = ("113108", "Retain Patient Characteristics Option");
 
+/// What becomes of an attribute, whatever its value: by the tables and the policy alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    Remove,
+    Empty,
+    Dummy,
+    /// Stays, if its value has this shape.
+    Keep(Rule),
+}
+
+pub(super) fn fate(tag: Tag, policy: &Policy) -> Fate {
+    let row = annex_e::row(tag);
+    let basic = match row.map(|row| row.basic) {
+        Some(Action::Remove) | None => Fate::Remove,
+        Some(Action::Empty) => Fate::Empty,
+        Some(Action::Dummy) => Fate::Dummy,
+        Some(Action::RemapUid) => Fate::Keep(Rule::Uid),
+    };
+    let is_date_or_time = Vr::of(tag).is_date_or_time();
+    if policy.dates == Dates::Removed && is_date_or_time {
+        return basic;
+    }
+    let rule = kept::rule(tag);
+    if let Some(rule) = rule.filter(|_| row.is_some_and(|row| row.patient)) {
+        return match (policy.characteristics, rule) {
+            (Characteristics::Kept, _) => Fate::Keep(rule),
+            (Characteristics::SexAndAgeBand, Rule::Age) => Fate::Keep(Rule::AgeBand),
+            (Characteristics::SexAndAgeBand, Rule::Code(_)) => Fate::Keep(rule),
+            (Characteristics::SexAndAgeBand | Characteristics::Removed, _) => basic,
+        };
+    }
+    match rule {
+        // The maker of a scanner stands in a Type 2 attribute: it stays, without a word.
+        Some(Rule::Words) if !policy.descriptors && row.is_none() => Fate::Empty,
+        Some(Rule::Words) if !policy.descriptors => basic,
+        Some(rule) => Fate::Keep(rule),
+        None if row.is_some_and(|row| row.temporal) && is_date_or_time => Fate::Keep(match Vr::of(tag) {
+            Vr::DA => Rule::Date,
+            Vr::TM => Rule::Time,
+            _ => Rule::DateTime,
+        }),
+        None => basic,
+    }
+}
+
 /// Present without a value in every image, whether or not the scanner wrote them: Type 2 of the patient and study modules.
-const TYPE_2: [Tag; 6] = [
+pub(super) const TYPE_2: [Tag; 7] = [
+    tags::STUDY_DATE,
     tags::ACCESSION,
     tags::REFERRING_PHYSICIAN,
     tags::PATIENT_BIRTH_DATE,
@@ -42,7 +88,7 @@ const TYPE_2: [Tag; 6] = [
 pub(super) fn clean(set: &DataSet, identity: &str, names: &dyn Pseudonyms, policy: &Policy) -> DataSet {
     let days = match policy.dates {
         Dates::Shifted => names.days(identity),
-        Dates::Kept => 0,
+        Dates::Kept | Dates::Removed => 0,
     };
     let cleaning = Cleaning {
         // A shorter one is found among any image's numbers.
@@ -70,14 +116,16 @@ fn say_what_was_done(clean: &mut DataSet, policy: &Policy) {
     clean.put_code(tags::IDENTITY_REMOVED, "YES");
     clean.put_code(tags::DEIDENTIFICATION_METHOD, METHOD);
     let (dates, longitudinal) = match policy.dates {
-        Dates::Shifted => (MODIFIED_DATES, "MODIFIED"),
-        Dates::Kept => (FULL_DATES, "UNMODIFIED"),
+        Dates::Shifted => (Some(MODIFIED_DATES), "MODIFIED"),
+        Dates::Kept => (Some(FULL_DATES), "UNMODIFIED"),
+        Dates::Removed => (None, "REMOVED"),
     };
     clean.put_code(tags::LONGITUDINAL_MODIFIED, longitudinal);
-    let mut done = vec![BASIC, CLEAN_DESCRIPTORS, dates];
-    if policy.patient_characteristics {
-        done.push(PATIENT);
-    }
+    let mut done = vec![BASIC];
+    done.extend(policy.descriptors.then_some(CLEAN_DESCRIPTORS));
+    done.extend(dates);
+    // Said also where less of it stays: whoever gets it must know that something does.
+    done.extend((policy.characteristics != Characteristics::Removed).then_some(PATIENT));
     let items = done.into_iter().map(coded).collect();
     clean.put_items(tags::DEIDENTIFICATION_CODES, items);
 }
@@ -111,25 +159,11 @@ impl Cleaning<'_> {
     }
 
     fn element(&self, view: View<'_>, tag: Tag, element: &Element) -> Option<Element> {
-        let row = annex_e::row(tag);
-        let taken_away = row.is_some_and(|row| row.patient) && !self.policy.patient_characteristics;
-        if let Some(rule) = kept::rule(tag).filter(|_| !taken_away) {
-            return self.kept(view, tag, element, rule);
-        }
-        let row = row?;
-        if row.temporal && Vr::of(tag).is_date_or_time() {
-            let rule = match Vr::of(tag) {
-                Vr::DA => Rule::Date,
-                Vr::TM => Rule::Time,
-                _ => Rule::DateTime,
-            };
-            return self.kept(view, tag, element, rule);
-        }
-        match row.basic {
-            Action::Remove => None,
-            Action::Empty => empty(tag),
-            Action::Dummy => dummy(tag),
-            Action::RemapUid => self.kept(view, tag, element, Rule::Uid),
+        match fate(tag, self.policy) {
+            Fate::Remove => None,
+            Fate::Empty => empty(tag),
+            Fate::Dummy => dummy(tag),
+            Fate::Keep(rule) => self.kept(view, tag, element, rule),
         }
     }
 
@@ -147,6 +181,7 @@ impl Cleaning<'_> {
             Rule::Time => text(64, &dates::time),
             Rule::DateTime => text(64, &|value| self.shift.date_time(value)),
             Rule::Age => text(1, &value::age),
+            Rule::AgeBand => text(1, &value::age_band),
             Rule::Class => text(1, &value::class),
             Rule::Uid => text(64, &|one| value::uid(one).map(|uid| self.uid(uid))),
             // Its values have places: what stands in the third must stay the third.
@@ -278,8 +313,11 @@ fn empty(tag: Tag) -> Option<Element> {
 
 /// A value that is certainly none of the patient's. Where no text can be one, the attribute goes.
 fn dummy(tag: Tag) -> Option<Element> {
-    if Vr::of(tag).is_prose() {
-        return written(tag, DUMMY);
+    match Vr::of(tag) {
+        vr if vr.is_prose() => written(tag, DUMMY),
+        Vr::DA => written(tag, "19000101"),
+        Vr::TM => written(tag, "000000"),
+        Vr::DT => written(tag, "19000101000000"),
+        _ => None,
     }
-    None
 }

@@ -15,6 +15,8 @@ pub(super) enum Rule {
     Time,
     DateTime,
     Age,
+    /// Ten years of it. Stands in no line: research is told no more of an age.
+    AgeBand,
     /// Replaced by its pseudonym.
     Uid,
     /// One of the standard's own identifiers: stays.
@@ -37,6 +39,12 @@ pub(super) enum Rule {
     Items,
     /// See `pixels`.
     Pixels,
+}
+
+/// Every attribute that may stay.
+#[cfg(test)]
+pub(super) fn all() -> impl Iterator<Item = (Tag, Rule)> {
+    TABLE.iter().map(|(tag, rule)| (*tag, *rule))
 }
 
 static TABLE: LazyLock<BTreeMap<Tag, Rule>> =
@@ -96,7 +104,7 @@ mod tests {
                 Rule::Items => row.basic == Action::RemapUid,
                 // Cleaned by the option on descriptors.
                 Rule::Words => true,
-                Rule::Age | Rule::Code(_) | Rule::Number(_) => row.patient,
+                Rule::Age | Rule::AgeBand | Rule::Code(_) | Rule::Number(_) => row.patient,
                 _ => false,
             };
             assert!(allowed, "{tag} is kept by {rule:?}");

@@ -1,19 +1,24 @@
 //! A stored object as it may leave the clinic: PS3.15 annex E, Basic Application Level Confidentiality Profile.
 //!
-//! Options taken: Clean Descriptors, Retain Longitudinal Temporal Information with Modified Dates (or with Full Dates, by the
-//! site's policy), Retain Patient Characteristics (by policy), and Clean Pixel Data for every kind of picture that carries
-//! burned-in text.
+//! Objects leave for one of two purposes. For **care**, to be read: Clean Descriptors, Retain Longitudinal Temporal Information
+//! with Modified Dates (or with Full Dates, by the site's policy), Retain Patient Characteristics (by policy). For
+//! **research**: no word of any text, no dates (or modified ones), of the patient at most sex and ten years of age, and no
+//! picture that a face can be made of. For both: Clean Pixel Data for every kind of picture that carries burned-in text.
 //!
 //! Table E.1-1 ([`annex_e`]) says what must change, and a list of our own ([`kept`]) what may stay: whatever is in neither,
 //! or has not the shape its attribute has, is gone. [`burned_in`] judges the picture, [`frames`] takes text out of
 //! compressed streams. What cannot be made safe is withheld with its reason; the reason names no value.
 //!
-//! Names come from outside ([`Pseudonyms`]): this module knows no key.
+//! Names come from outside ([`Pseudonyms`]): this module knows no key. Who asks for research gives names by another key than
+//! for care, so that nobody can put the two together.
 
 mod annex_e;
 mod attributes;
 mod burned_in;
 mod dates;
+#[cfg(test)]
+mod document;
+mod faces;
 mod formal;
 mod frames;
 mod kept;
@@ -49,8 +54,11 @@ pub trait Pseudonyms {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
     pub dates: Dates,
-    /// Sex, age, size and weight stay.
-    pub patient_characteristics: bool,
+    pub characteristics: Characteristics,
+    /// The words of descriptions that are in a vocabulary stay; else none do.
+    pub descriptors: bool,
+    /// Pictures that a face may be made of stay altogether.
+    pub withhold_faces: bool,
     /// A picture of a kind that carries burned-in text is believed where it says that it has none.
     pub trust_declared_clean: bool,
     /// Where scanners write text into their pictures.
@@ -62,6 +70,44 @@ pub enum Dates {
     /// Moved by the patient's own number of days.
     Shifted,
     Kept,
+    Removed,
+}
+
+/// What of the patient stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Characteristics {
+    /// Sex, age, size and weight.
+    Kept,
+    /// Sex, and ten years that the age lies in.
+    SexAndAgeBand,
+    Removed,
+}
+
+impl Policy {
+    /// For who reads the images: the most careful one that a reader can work with.
+    #[must_use]
+    pub fn care() -> Self {
+        Self {
+            dates: Dates::Shifted,
+            characteristics: Characteristics::Kept,
+            descriptors: true,
+            withhold_faces: false,
+            trust_declared_clean: false,
+            banners: Vec::new(),
+        }
+    }
+
+    /// For research: nothing that the question does not need.
+    #[must_use]
+    pub fn research() -> Self {
+        Self {
+            dates: Dates::Removed,
+            characteristics: Characteristics::Removed,
+            descriptors: false,
+            withhold_faces: true,
+            ..Self::care()
+        }
+    }
 }
 
 /// An object that may leave.
@@ -114,6 +160,8 @@ pub enum Withheld {
     Uid,
     #[error("the picture may have text burned in, and nothing says where")]
     BurnedInText,
+    #[error("a face may be made of the picture")]
+    Face,
     #[error("a compressed picture of this kind cannot be searched for text: {uid}")]
     Unsearchable { uid: String },
     #[error("the picture cannot be decompressed")]
@@ -135,6 +183,7 @@ impl Withheld {
             Self::NotAnImage => "not_an_image",
             Self::Uid => "bad_uid",
             Self::BurnedInText => "burned_in_text",
+            Self::Face => "may_show_face",
             Self::Unsearchable { .. } => "unsearchable_codec",
             Self::Decompress { .. } => "undecodable",
             Self::Layout => "bad_pixel_layout",
@@ -171,6 +220,9 @@ pub fn deidentify(
     drop(bytes);
     if let Some(term) = header.known_character_set() {
         set.put_code(tags::CHARACTER_SET, term);
+    }
+    if policy.withhold_faces && faces::may_show_one(&set) {
+        return Err(Withheld::Face);
     }
     let done = pixel_data::prepare(&mut set, stored, header, policy)?;
     let mut clean = attributes::clean(&set, &identity(header), names, policy);

@@ -22,7 +22,7 @@ const MARKER: &str = "ZQXMARKER";
 const MARKED_UID: &str = "1.2.99887766.5544332211";
 
 /// Names that are certainly none of the input's.
-struct Names;
+pub(super) struct Names;
 
 impl Pseudonyms for Names {
     fn uid(&self, uid: &str) -> String {
@@ -45,12 +45,7 @@ impl Pseudonyms for Names {
 }
 
 fn policy() -> Policy {
-    Policy {
-        dates: Dates::Shifted,
-        patient_characteristics: true,
-        trust_declared_clean: false,
-        banners: Vec::new(),
-    }
+    Policy::care()
 }
 
 /// A picture of `class`, 64 by 64, of one 8-bit sample.
@@ -138,7 +133,7 @@ fn contains(bytes: &[u8], wanted: &[u8]) -> bool {
 }
 
 /// A value that says the marker, in the form this value representation would be believed in.
-fn marked(tag: Tag, vr: Vr) -> Element {
+pub(super) fn marked(tag: Tag, vr: Vr) -> Element {
     let text = match format!("{vr:?}").as_str() {
         "UI" => MARKED_UID.to_owned(),
         "SQ" => {
@@ -179,7 +174,7 @@ const GROUPS: [u16; 55] = [
 ];
 
 /// Every element of the dictionary in them, by trying every number.
-static DICTIONARY: std::sync::LazyLock<Vec<Tag>> = std::sync::LazyLock::new(|| {
+pub(super) static DICTIONARY: std::sync::LazyLock<Vec<Tag>> = std::sync::LazyLock::new(|| {
     let known = |tag: &Tag| {
         StandardDataDictionary
             .by_tag(dicom_core::Tag(tag.0, tag.1))
@@ -248,6 +243,9 @@ fn nothing_that_is_written_anywhere_leaves() {
     assert!(!contains(&out.file, b"4711") && !contains(&out.file, b"1.2.3.4"));
     let checked = check(&out.file).unwrap();
     assert_eq!(checked.study_uid, Names.uid("1.2.3"));
+    let out = deidentified(&set, &Policy::research()).unwrap();
+    assert!(!contains(&out.file, MARKER.as_bytes()) && !contains(&out.file, b"99887766"));
+    check(&out.file).unwrap();
 }
 
 /// The same in one element at a time: nothing is saved by another element's fault.
@@ -261,11 +259,13 @@ fn no_single_element_carries_a_marker_out() {
         let mut set = plain.clone();
         set.remove(tags::PIXEL_DATA);
         set.put(tag, marked(tag, Vr::of(tag)));
-        let clean = clean_attributes(&set, "id", &Names, &policy());
-        let bytes = data_set::write(&clean, EXPLICIT).unwrap();
-        let left = contains(&bytes, MARKER.as_bytes()) || contains(&bytes, b"99887766");
-        assert!(!left, "{tag} {:?} carries its value out", Vr::of(tag));
-        check_attributes(&clean).unwrap();
+        for policy in [policy(), Policy::research(), research_with_something()] {
+            let clean = clean_attributes(&set, "id", &Names, &policy);
+            let bytes = data_set::write(&clean, EXPLICIT).unwrap();
+            let left = contains(&bytes, MARKER.as_bytes()) || contains(&bytes, b"99887766");
+            assert!(!left, "{tag} {:?} carries its value out", Vr::of(tag));
+            check_attributes(&clean).unwrap();
+        }
     }
 }
 
@@ -334,7 +334,7 @@ fn what_an_image_is_read_by_stays() {
     assert_eq!(out.pixels, Pixels::NotAtRisk);
 
     let strict = Policy {
-        patient_characteristics: false,
+        characteristics: Characteristics::Removed,
         dates: Dates::Kept,
         ..policy()
     };
@@ -344,6 +344,87 @@ fn what_an_image_is_read_by_stays() {
     assert_eq!(header.patient().age, None);
     assert_eq!(header.patient().sex, None);
     assert_eq!(header.study_date().as_deref(), Some("20240410"));
+}
+
+/// As much as a research policy can allow.
+fn research_with_something() -> Policy {
+    Policy {
+        dates: Dates::Shifted,
+        characteristics: Characteristics::SexAndAgeBand,
+        ..Policy::research()
+    }
+}
+
+#[test]
+fn research_gets_no_word_no_date_and_of_the_patient_what_is_allowed() {
+    let mut set = picture(DX, "DX");
+    for (tag, value) in [
+        (tags::PATIENT_SEX, "F"),
+        (tags::PATIENT_AGE, "045Y"),
+        (Tag(0x0010, 0x1030), "63.5"),
+        (tags::STUDY_DATE, "20240410"),
+        (tags::STUDY_TIME, "101500"),
+        (Tag(0x0008, 0x002A), "20240410101500"),
+        (Tag(0x0018, 0x9074), "20240410101500"),
+        (tags::BODY_PART, "CHEST"),
+        (tags::STUDY_DESCRIPTION, "CHEST PA"),
+        (tags::MANUFACTURER, "CHEST"),
+    ] {
+        set.put_code(tag, value);
+    }
+    let cleaned = |policy: &Policy| {
+        let out = deidentified(&set, policy).unwrap();
+        check(&out.file).unwrap();
+        let start = out.file.windows(4).position(|four| four == b"DICM").unwrap();
+        let header = header::scan(std::io::Cursor::new(&out.file), out.file.len() as u64).unwrap();
+        assert_eq!(start, 128);
+        let body = &out.file[header.data_set_offset() as usize..];
+        data_set::read(body, out.transfer_syntax, &Limits::default()).unwrap()
+    };
+    let strict = cleaned(&Policy::research());
+    let said = |set: &DataSet, tag| set.view().string(tag).filter(|said| !said.is_empty());
+    for tag in [
+        tags::PATIENT_SEX,
+        tags::PATIENT_AGE,
+        Tag(0x0010, 0x1030),
+        tags::STUDY_DATE,
+        tags::STUDY_TIME,
+        Tag(0x0008, 0x002A),
+        tags::STUDY_DESCRIPTION,
+        tags::MANUFACTURER,
+    ] {
+        assert_eq!(said(&strict, tag), None, "{tag}");
+    }
+    assert_eq!(said(&strict, tags::BODY_PART).as_deref(), Some("CHEST"));
+    assert_eq!(
+        said(&strict, Tag(0x0018, 0x9074)).as_deref(),
+        Some("19000101000000")
+    );
+    assert_eq!(
+        said(&strict, tags::LONGITUDINAL_MODIFIED).as_deref(),
+        Some("REMOVED")
+    );
+    let some = cleaned(&research_with_something());
+    assert_eq!(said(&some, tags::PATIENT_AGE).as_deref(), Some("040Y"));
+    assert_eq!(said(&some, tags::PATIENT_SEX).as_deref(), Some("F"));
+    assert_eq!(said(&some, Tag(0x0010, 0x1030)), None);
+    assert_eq!(said(&some, tags::STUDY_DATE).as_deref(), Some("20240101"));
+    assert_eq!(
+        said(&some, tags::LONGITUDINAL_MODIFIED).as_deref(),
+        Some("MODIFIED")
+    );
+    let codes = |set: &DataSet| -> Vec<String> {
+        let items = set.view().items(tags::DEIDENTIFICATION_CODES);
+        items.filter_map(|item| item.string(tags::CODE_VALUE)).collect()
+    };
+    assert_eq!(codes(&strict), ["113100"]);
+    assert_eq!(codes(&some), ["113100", "113107", "113108"]);
+    let mut head = picture("1.2.840.10008.5.1.4.1.1.2", "CT");
+    head.put_code(tags::BODY_PART, "HEAD");
+    assert!(matches!(
+        deidentified(&head, &Policy::research()),
+        Err(Withheld::Face)
+    ));
 }
 
 #[test]
@@ -356,12 +437,16 @@ fn no_birth_leaves_by_whatever_policy_on_dates() {
     set.put_code(tags::PATIENT_BIRTH_TIME, "061742");
     set.put_code(tags::STUDY_DATE, "20240410");
     set.put_items(tags::REFERENCED_IMAGES, vec![born]);
-    for (dates, studied) in [(Dates::Shifted, "20240101"), (Dates::Kept, "20240410")] {
+    for (dates, studied) in [
+        (Dates::Shifted, "20240101"),
+        (Dates::Kept, "20240410"),
+        (Dates::Removed, ""),
+    ] {
         let policy = Policy { dates, ..policy() };
         let clean = clean_attributes(&set, "id", &Names, &policy);
         check_attributes(&clean).unwrap();
         let view = clean.view();
-        assert_eq!(view.string(tags::STUDY_DATE).as_deref(), Some(studied));
+        assert_eq!(view.string(tags::STUDY_DATE).unwrap_or_default(), studied);
         assert_eq!(view.value(tags::PATIENT_BIRTH_DATE), Some(&[][..]), "Type 2");
         assert_eq!(view.value(tags::PATIENT_BIRTH_TIME), None);
         let bytes = data_set::write(&clean, EXPLICIT).unwrap();
@@ -640,9 +725,11 @@ proptest! {
             put(&mut set, all[at % all.len()], bytes);
         }
         set.put_items(tags::REFERENCED_IMAGES, vec![item]);
-        let clean = clean_attributes(&set, "id", &Names, &policy());
-        if let Err(fault) = check_attributes(&clean) {
-            prop_assert!(false, "{fault}");
+        for policy in [policy(), Policy::research(), research_with_something()] {
+            let clean = clean_attributes(&set, "id", &Names, &policy);
+            if let Err(fault) = check_attributes(&clean) {
+                prop_assert!(false, "{fault}");
+            }
         }
     }
 }

@@ -113,6 +113,18 @@ pub(super) fn age(text: &str) -> Option<String> {
     }
 }
 
+/// The ten years that an age lies in, by their first: `060Y`. Who is younger than a year is in the first ten.
+pub(super) fn age_band(text: &str) -> Option<String> {
+    let age = age(text)?;
+    let (digits, unit) = age.split_at_checked(3)?;
+    let years = if unit == "Y" {
+        digits.parse::<u16>().ok()?
+    } else {
+        0
+    };
+    Some(format!("{:03}Y", years / 10 * 10))
+}
+
 pub(super) fn orientation(text: &str) -> Option<String> {
     let letters = text.len() <= 3 && text.bytes().all(|b| b"APLRHF".contains(&b));
     letters.then(|| text.to_owned())
@@ -212,6 +224,15 @@ mod tests {
         for bad in ["45Y", "ABCY", "0455", "+45Y", "岁岁Y"] {
             assert_eq!(age(bad), None, "{bad}");
         }
+        for (age, band) in [
+            ("045Y", "040Y"),
+            ("102Y", "090Y"),
+            ("009Y", "000Y"),
+            ("011M", "000Y"),
+        ] {
+            assert_eq!(age_band(age).as_deref(), Some(band), "{age}");
+        }
+        assert_eq!(age_band("ABCY"), None);
         assert_eq!(orientation("AL").as_deref(), Some("AL"));
         assert_eq!(orientation("LISA"), None);
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use barefoot_imaging::deidentify::{Dates, Pixels, Policy, Pseudonyms, check, deidentify};
+use barefoot_imaging::deidentify::{Pixels, Policy, Pseudonyms, check, deidentify};
 use barefoot_imaging::header::read_header;
 use barefoot_imaging::pixels::load_gray;
 
@@ -39,12 +39,7 @@ fn other_projects_images_leave_whole_and_without_names_or_stay() {
         println!("no corpus beside the workspace: skipped");
         return;
     };
-    let policy = Policy {
-        dates: Dates::Shifted,
-        patient_characteristics: true,
-        trust_declared_clean: false,
-        banners: Vec::new(),
-    };
+    let policy = Policy::care();
     let mut withheld: BTreeMap<&str, usize> = BTreeMap::new();
     let (mut sent, mut same, mut before, mut after) = (0, 0, 0, 0);
     let folder = tempfile::tempdir().unwrap();

@@ -1,9 +1,11 @@
 use barefoot_federation::round::Duty;
 use sqlx::{Sqlite, Transaction as Sql};
 
+use super::super::audit::append_in;
 use super::super::{Archive, Error};
 use super::rows::{blob, commit};
 use super::{AttemptKey, AttemptRow, GlobalRow, Next, RefusalRow, RunEnd, RunRow, Transition};
+use crate::audit::{Action, Actor, Entry, Object};
 
 /// A clinic that repeats its fault fills no more of the journal than this, in one attempt.
 const REFUSALS_PER_CLINIC: i64 = 20;
@@ -24,6 +26,11 @@ impl Archive {
             insert_run(&mut step, run).await?;
             insert_global(&mut step, &run.id, global).await?;
             upsert_attempt(&mut step, attempt).await?;
+            let by = Actor::person(&format!("maintainer {}", run.started_by), &run.started_by);
+            let plan = run.plan.as_ref().map_or("none", |(name, _)| name);
+            let entry = Entry::new(by, Action::RunStarted, Object::subject(&run.id));
+            let entry = entry.details(&format!("model {model_id}, plan {plan}"));
+            append_in(&mut step, &entry, run.started_at_ms).await?;
             step.commit().await
         };
         let written: Result<(), sqlx::Error> = write.await;
@@ -252,5 +259,14 @@ async fn update_run(step: Step<'_>, run: &str, end: &RunEnd) -> Result<(), sqlx:
         .bind(run)
         .execute(&mut **step)
         .await?;
+    if !end.state.is_active() {
+        let entry = Entry::new(Actor::Hub("rounds"), Action::RunEnded, Object::subject(run));
+        let more = match end.candidate.as_str() {
+            "" => end.reason.clone(),
+            candidate => format!("candidate {candidate}"),
+        };
+        let entry = entry.details(&format!("{}: {more}", end.state.name()));
+        append_in(step, &entry, end.at_ms).await?;
+    }
     Ok(())
 }

@@ -164,9 +164,7 @@ impl Image {
         std::fs::write(&path, self.identified()).unwrap();
         let policy = Policy {
             dates: Dates::Kept,
-            patient_characteristics: true,
-            trust_declared_clean: false,
-            banners: Vec::new(),
+            ..Policy::care()
         };
         let header = read_header(&path).unwrap();
         let out = deidentify(&path, &header, &Names(self.patient), &policy).unwrap();

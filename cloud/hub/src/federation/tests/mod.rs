@@ -33,6 +33,11 @@ struct House {
     dir: TempDir,
 }
 
+/// A maintainer.
+fn mara() -> Person {
+    Person::new(Role::Maintainer, "mara").unwrap()
+}
+
 impl House {
     /// Two models, no run.
     async fn new() -> Self {
@@ -58,8 +63,7 @@ impl House {
     }
 
     async fn start(&self, settings: v1::RunSettings) -> Result<String, Error> {
-        let mara = Person::new(Role::Maintainer, "mara").unwrap();
-        Ok(self.runs.start(settings, &mara).await?.run)
+        Ok(self.runs.start(settings, &mara()).await?.run)
     }
 
     /// One turn of the driver; how long it would wait.

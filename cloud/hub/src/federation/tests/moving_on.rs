@@ -73,7 +73,7 @@ async fn a_stop_after_a_deadline_stops_the_attempt_that_follows_it() {
     };
     let run = house.start(retried).await.unwrap();
     tokio::time::sleep(Duration::from_millis(150)).await;
-    house.runs.stop(&run).await.unwrap();
+    house.runs.stop(&run, &mara()).await.unwrap();
     let view = house.view(&run).await;
     assert_eq!(view.state, "stopped", "{view:?}");
     assert!(
@@ -92,7 +92,7 @@ async fn a_stop_after_the_last_deadline_says_that_the_run_has_ended() {
     let run = house.start(brief).await.unwrap();
     house.evaluating(&run, &clinic("a")).await;
     tokio::time::sleep(Duration::from_millis(3100)).await;
-    let stopped = house.runs.stop(&run).await;
+    let stopped = house.runs.stop(&run, &mara()).await;
     assert!(matches!(stopped, Err(Error::Ended)), "{stopped:?}");
     house.turn().await.unwrap();
     until(async || house.view(&run).await.state == "finished").await;
@@ -105,7 +105,7 @@ async fn a_run_that_was_journalled_goes_on_whatever_else_is_not_written() {
     let run = house.start(settings("one", 1)).await.unwrap();
     let again = house.start(settings("one", 1)).await;
     assert!(matches!(again, Err(Error::Busy { .. })), "{again:?}");
-    house.runs.stop(&run).await.unwrap();
+    house.runs.stop(&run, &mara()).await.unwrap();
     assert_eq!(house.view(&run).await.state, "stopped");
 }
 
@@ -142,4 +142,33 @@ async fn a_candidate_that_cannot_be_judged_ends_its_run_and_is_judged_later() {
     until(async || state().await == "refused").await;
     house.runs.0.shutdown.trigger();
     judging.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_run_and_its_end_stand_in_the_log_with_who_began_it() {
+    let house = House::new().await;
+    let run = house.start(settings("one", 1)).await.unwrap();
+    assert!(house.start(settings("one", 1)).await.is_err());
+    house.runs.stop(&run, &mara()).await.unwrap();
+    let entries = house.archive.audit_from(1, u64::MAX, 100).await.unwrap();
+    let said: Vec<_> = entries
+        .iter()
+        .map(|stored| {
+            let entry = &stored.entry;
+            (
+                entry.actor.as_str(),
+                entry.action.as_str(),
+                entry.subject.as_str(),
+            )
+        })
+        .collect();
+    let run = run.as_str();
+    assert_eq!(
+        said,
+        [
+            ("maintainer mara", "run_started", run),
+            ("maintainer mara", "run_stopped", run),
+            ("rounds", "run_ended", run),
+        ]
+    );
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use barefoot_domain::CaseId;
 use barefoot_domain::FindingCode;
 use barefoot_imaging::data_set::{self, Content, DataSet, Element, Vr};
-use barefoot_imaging::deidentify::{Dates, Policy, Pseudonyms, deidentify};
+use barefoot_imaging::deidentify::{Policy, Pseudonyms, deidentify};
 use barefoot_imaging::header::read_header;
 use barefoot_imaging::render::{HeatMap, heat_layer};
 use barefoot_imaging::tags;
@@ -67,12 +67,7 @@ pub(super) fn image(instance: &str) -> (Vec<u8>, Instance) {
     file.extend(data_set::write(&set, EXPLICIT).unwrap());
     let path = folder.path().join("stored.dcm");
     std::fs::write(&path, file).unwrap();
-    let policy = Policy {
-        dates: Dates::Shifted,
-        patient_characteristics: true,
-        trust_declared_clean: false,
-        banners: Vec::new(),
-    };
+    let policy = Policy::care();
     let out = deidentify(&path, &read_header(&path).unwrap(), &Names, &policy).unwrap();
     let named = Instance {
         object: reference(&out.file),

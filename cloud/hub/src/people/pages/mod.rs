@@ -56,10 +56,10 @@ pub(crate) fn router(people: People, look: Look) -> Router {
         )
         .route("/people", get(people::list))
         .route("/people/new", get(people::new).post(people::add))
-        .route("/people/{id}", get(people::person).post(people::change))
-        .route("/people/{id}/reset", post(people::reset))
-        .route("/people/{id}/link", get(link::page).post(link::link))
-        .route("/people/{id}/unlink", post(link::unlink))
+        .route("/people/{person}", get(people::person).post(people::change))
+        .route("/people/{person}/reset", post(people::reset))
+        .route("/people/{person}/link", get(link::page).post(link::link))
+        .route("/people/{person}/unlink", post(link::unlink))
         .with_state(Site { people, look })
 }
 

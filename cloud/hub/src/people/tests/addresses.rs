@@ -19,7 +19,13 @@ async fn everybody_sees_what_their_role_is_for_and_begins_there() {
                 "/account",
                 "/list",
             ],
-            &["/models", "/people", "/audit", "/audit/export"],
+            &[
+                "/models",
+                "/people",
+                "/audit",
+                "/audit/export",
+                "/audit/export/dicom",
+            ],
             None,
         ),
         (
@@ -49,7 +55,7 @@ async fn everybody_sees_what_their_role_is_for_and_begins_there() {
         ),
         (
             "auditor",
-            &["/audit", "/audit/export", "/account"],
+            &["/audit", "/audit/export", "/audit/export/dicom", "/account"],
             &[
                 "/quick-look/a",
                 "/api/results",

@@ -129,7 +129,7 @@ impl House {
                         "/who",
                         get(|signed: Signed| async move { signed.person.name.clone() }),
                     )
-                    .merge(audit::router(people.audit().clone(), LOOK))
+                    .merge(audit::router(people.audit().clone(), LOOK, None))
             },
         )
         .await

@@ -9,6 +9,7 @@ use super::super::plan::Plan;
 use super::super::state::Phase;
 use super::Rollouts;
 use crate::archive::RolloutRow;
+use crate::audit::Actor;
 use crate::clock::now_ms;
 use crate::model_registry;
 use crate::shutdown::Shutdown;
@@ -69,14 +70,14 @@ impl Rollouts {
             let Some(to) = decide(rollout, &row.state, &members, now_ms()) else {
                 break;
             };
-            self.move_to(&row, &to).await?;
+            self.move_to(&row, &to, &Actor::Hub("rollouts")).await?;
             row.state = to;
         }
         Ok(())
     }
 
-    pub(super) async fn move_to(&self, row: &RolloutRow, to: &State) -> Result<(), Error> {
-        if !self.0.archive.move_rollout(row.number, &row.state, to).await? {
+    pub(super) async fn move_to(&self, row: &RolloutRow, to: &State, by: &Actor) -> Result<(), Error> {
+        if !self.0.archive.move_rollout(row, to, by).await? {
             return Err(Error::NotNow {
                 reason: "The rollout has just changed; look again.".to_owned(),
             });

@@ -75,7 +75,7 @@ pub(super) async fn start_of(house: &House, version: &str, plan: &str) -> Result
         }),
         plan_toml: plan.into(),
     };
-    house.rollouts.start(request, "ada").await
+    house.rollouts.start(request, &ada()).await
 }
 
 pub(super) async fn phase(house: &House) -> (String, u32) {
@@ -172,14 +172,14 @@ async fn it_goes_back_by_itself_when_health_falls() {
 async fn a_maintainer_halts_and_rolls_back() {
     let house = house().await;
     assert!(matches!(
-        house.rollouts.halt(&model(), "ada").await,
+        house.rollouts.halt(&model(), &ada()).await,
         Err(Error::Unknown { .. })
     ));
     start(&house).await.unwrap();
     let told = told_to_install(&house).await;
     tell(&house, told[0], says("0.2.0", SlotState::Trial, 0)).await;
-    house.rollouts.halt(&model(), "ada").await.unwrap();
-    house.rollouts.halt(&model(), "ada").await.unwrap();
+    house.rollouts.halt(&model(), &ada()).await.unwrap();
+    house.rollouts.halt(&model(), &ada()).await.unwrap();
     assert_eq!(phase(&house).await.0, "halted");
     for number in 0..BOXES {
         let report = if number == told[0] {
@@ -189,7 +189,7 @@ async fn a_maintainer_halts_and_rolls_back() {
         };
         assert_eq!(tell(&house, number, report).await.action(), Action::Keep);
     }
-    house.rollouts.roll_back(&model(), "ada").await.unwrap();
+    house.rollouts.roll_back(&model(), &ada()).await.unwrap();
     assert_eq!(phase(&house).await.0, "rolling_back");
     tell(&house, told[0], says("0.1.0", SlotState::RolledBack, 0)).await;
     for number in (0..BOXES).filter(|number| *number != told[0]) {
@@ -211,4 +211,34 @@ async fn what_is_not_published_or_has_no_canary_does_not_go_out() {
     absurd.active_version = "../0.1.0".into();
     let refused = house.rollouts.report(&clinic(1), absurd).await;
     assert!(matches!(refused, Err(Error::Invalid { .. })));
+}
+
+#[tokio::test]
+async fn what_is_published_and_rolled_out_stands_in_the_log_with_who_did_it() {
+    let house = house().await;
+    start(&house).await.unwrap();
+    assert!(matches!(start(&house).await, Err(Error::NotNow { .. })));
+    phase(&house).await;
+    house.rollouts.roll_back(&model(), &ada()).await.unwrap();
+    let entries = house.archive.audit_from(1, u64::MAX, 100).await.unwrap();
+    let said: Vec<_> = entries
+        .iter()
+        .map(|stored| (stored.entry.actor.as_str(), stored.entry.action.as_str()))
+        .collect();
+    assert!(
+        said.contains(&("maintainer ada", "release_published")),
+        "{said:?}"
+    );
+    let begun = said.iter().filter(|(_, action)| *action == "rollout_started");
+    assert_eq!(begun.count(), 1, "what did not begin is not told: {said:?}");
+    let back = entries.last().unwrap();
+    assert_eq!(
+        (back.entry.actor.as_str(), back.entry.action.as_str()),
+        ("maintainer ada", "rollout_moved")
+    );
+    assert!(
+        back.entry.details.contains("rolled back by ada"),
+        "{}",
+        back.entry.details
+    );
 }

@@ -5,6 +5,7 @@ use barefoot_wire::v1::{Action, SlotState};
 use super::going_out::{PLAN, clinic, house, model, phase, says, start_of, tell, told_to_install};
 use super::state::Event;
 use super::*;
+use crate::audit::Actor;
 use crate::clock::now_ms;
 
 const HOUR: i64 = 3_600_000;
@@ -23,7 +24,7 @@ async fn happened(house: &House, version: &str, events: &[Event]) {
         assert!(
             house
                 .archive
-                .move_rollout(row.number, &row.state, &to)
+                .move_rollout(&row, &to, &Actor::Hub("test"))
                 .await
                 .unwrap()
         );
@@ -83,7 +84,7 @@ async fn a_box_that_comes_late_with_what_went_back_is_sent_back_first() {
     for number in &told {
         tell(&house, *number, says("0.2.0", SlotState::Trial, 0)).await;
     }
-    house.rollouts.roll_back(&model(), "ada").await.unwrap();
+    house.rollouts.roll_back(&model(), &ada()).await.unwrap();
     tell(&house, told[0], says("0.1.0", SlotState::RolledBack, 0)).await;
     // The other one's line is down; nobody waits for it any longer.
     happened(&house, "0.2.0", &[Event::AllBack]).await;
@@ -186,7 +187,7 @@ async fn what_the_registry_could_not_take_it_is_told_again() {
     let house = house().await;
     start_of(&house, "0.2.0", PLAN).await.unwrap();
     house.archive.run_sql(FAILING).await;
-    house.rollouts.roll_back(&model(), "ada").await.unwrap();
+    house.rollouts.roll_back(&model(), &ada()).await.unwrap();
     house.rollouts.look().await.unwrap_err();
     assert_eq!(house.state("0.2.0").await, ModelState::Released);
     house.archive.run_sql("DROP TRIGGER failing").await;

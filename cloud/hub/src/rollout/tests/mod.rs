@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use barefoot_federation::chunk::ChunkId;
 use barefoot_federation::layout::{Layout, TensorSpec};
 use barefoot_trust::release::{Lifetimes, NewRelease, RepositoryEditor, RoleSetting, Roles, SigningKey};
+use barefoot_trust::{Person, Role};
 use barefoot_wire::v1::ReleasePart;
 use futures_util::stream;
 use safetensors::Dtype;
@@ -94,7 +95,10 @@ impl House {
     }
 
     async fn publish(&self, files: Vec<(String, Vec<u8>)>) -> Result<(), Error> {
-        self.rollouts.releases().publish(stream::iter(parts(files))).await
+        self.rollouts
+            .releases()
+            .publish(stream::iter(parts(files)), &ada())
+            .await
     }
 
     async fn publish_all(&self) -> Result<(), Error> {
@@ -104,6 +108,11 @@ impl House {
     async fn state(&self, version: &str) -> ModelState {
         self.archive.model(MODEL, version).await.unwrap().unwrap().state
     }
+}
+
+/// A maintainer.
+fn ada() -> Person {
+    Person::new(Role::Maintainer, "ada").unwrap()
 }
 
 async fn open(dir: &TempDir, maintainers: &Maintainers, registry: &Registry) -> Releases {

@@ -279,7 +279,7 @@ async fn without_a_root_nothing_is_published_and_boxes_find_nothing() {
         .await
         .unwrap();
     let published = releases
-        .publish(stream::iter(parts(house.maintainers.files())))
+        .publish(stream::iter(parts(house.maintainers.files())), &ada())
         .await;
     assert!(matches!(published, Err(Error::NoRoot)));
     let found = releases.read("metadata/timestamp.json".into(), 0).await;

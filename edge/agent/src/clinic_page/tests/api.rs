@@ -135,7 +135,7 @@ async fn the_status_has_the_agreed_shape() {
                 "policy": false, "hub": false, "examples": 0, "pending": 0, "site_fits": [], "last_round": null,
                 "epsilon": null, "epsilon_budget": null,
             },
-            "hub_talks": null, "reports_aside": 0,
+            "audit_repository": null, "hub_talks": null, "reports_aside": 0,
             "identity": {
                 "certificate_until_ms": null, "overdue": false, "confirmed": false, "authorities": 0, "refused": null,
                 "clock_behind_s": 0,

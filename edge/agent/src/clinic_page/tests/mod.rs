@@ -1,6 +1,7 @@
 //! The page as a browser meets it: over a real socket.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use barefoot_domain::{Assessment, Author, ClinicId, EngineUse};
@@ -20,6 +21,7 @@ use super::{
 use crate::audit::Audit;
 use crate::case_index::samples::{assessed, finding, pneumonia};
 use crate::case_index::{CaseIndex, CaseView};
+use crate::clinic_page::PolicyDesk;
 use crate::finding_names::FindingName;
 use crate::labels::{Label, LabelSource};
 use crate::learning_status::LearningStatus;
@@ -27,7 +29,9 @@ use crate::picture_quality::PictureQuality;
 use crate::reading::tests::message;
 use crate::reading::{Said, Sent};
 use crate::reports_aside::ReportsAside;
+use crate::research::ExportLine;
 use crate::scanners::Scanners;
+use crate::site_policy::PolicyHandle;
 use crate::speech::{NotKept, Speech};
 use crate::status::{ModelStatus, Status};
 use crate::study_folder::{StateDirectory, StudyKey};
@@ -42,6 +46,7 @@ mod fault;
 mod guarding;
 mod one_case;
 mod orders;
+mod policy;
 mod quality;
 mod saying;
 mod signing_in;
@@ -107,6 +112,22 @@ impl Clinic {
             })),
             users: Users::open(root).unwrap(),
             audit: Audit::open(root, &ClinicId::new("clinic-7").unwrap()).unwrap(),
+            policy: PolicyDesk {
+                handle: PolicyHandle::open(root),
+                nodes: vec!["pacs".into()],
+                sends_images: true,
+                images_so_far: Arc::new(|| (7, 41)),
+                exports: Arc::new(|| {
+                    vec![ExportLine {
+                        at_ms: 1,
+                        export: "E".into(),
+                        recipient: "university".into(),
+                        patients: 2,
+                        studies: 3,
+                        images: 5,
+                    }]
+                }),
+            },
             for_fault_reports: "{\"clinic\": \"clinic-7\"}".into(),
         };
         let config = Config {
@@ -248,7 +269,18 @@ fn say(cases: &CaseIndex) -> Say {
                 };
                 case.labels.say(label);
             }
-            Word::Learning { allowed } => case.labels.set_learning(*allowed),
+            Word::Consent {
+                for_what,
+                allowed,
+                giver,
+            } => {
+                let word = crate::labels::Word {
+                    allowed: *allowed,
+                    giver: *giver,
+                    at_ms: 1_764_000_000_000,
+                };
+                case.labels.set_word(*for_what, word);
+            }
             Word::Speech(Speech::Message {
                 id,
                 subject,

@@ -3,8 +3,9 @@
 use barefoot_domain::FindingCode;
 
 use super::{Answer, Clinic, pneumonia, squeezed};
-use crate::labels::{Label, LabelSource};
+use crate::labels::{ConsentFor, Label, LabelSource};
 use crate::learning_status::{PrivacySpent, RoundNote, RoundOutcome, SiteFit};
+use crate::site_policy::{SitePolicy, UnknownAge};
 use crate::study_folder::StudyKey;
 
 async fn confirm(clinic: &Clinic, key: &StudyKey, body: &str) -> Answer {
@@ -111,22 +112,68 @@ async fn a_patients_word_is_taken_and_shown() {
             .await
             .contains("This box learns from no study")
     );
-    learns(&clinic);
+    let policy = include_str!("../../../../../provisioning/sites/policy.example.toml");
+    let mut policy: SitePolicy = toml::from_str(&policy.replace("opt_in", "opt_out")).unwrap();
+    policy.minors.unknown_age = UnknownAge::Adult;
+    clinic
+        .sources
+        .policy
+        .handle
+        .change("none", policy)
+        .unwrap()
+        .unwrap();
     assert!(page(&clinic, &key).await.contains("unless the patient objects"));
-    let path = format!("/case/{key}/learning");
-    assert_eq!(clinic.post(&path, &[], "allowed=no").await.status, 303);
-    assert_eq!(
-        clinic.sources.cases.get(&key).unwrap().labels.learning(),
-        Some(false)
-    );
+    let path = format!("/case/{key}/consent");
+    let learning = |allowed: &str| format!("what=learning&giver=patient&allowed={allowed}");
+    assert_eq!(clinic.post(&path, &[], &learning("no")).await.status, 303);
+    let word = clinic
+        .sources
+        .cases
+        .get(&key)
+        .unwrap()
+        .labels
+        .word(ConsentFor::Learning);
+    assert_eq!(word.map(|word| word.allowed), Some(false));
     let html = page(&clinic, &key).await;
     assert!(
         html.contains("Nothing of it is kept")
             && html.contains("learning-yes")
             && !html.contains("learning-no\"")
     );
-    assert_eq!(clinic.post(&path, &[], "allowed=yes").await.status, 303);
-    assert!(page(&clinic, &key).await.contains("The patient agrees that"));
+    assert_eq!(clinic.post(&path, &[], &learning("yes")).await.status, 303);
+    assert!(
+        page(&clinic, &key)
+            .await
+            .contains("The patient agrees that the box")
+    );
+    assert!(
+        page(&clinic, &key)
+            .await
+            .contains("goes to research only if the patient agrees")
+    );
+    let research = "what=research&giver=guardian&allowed=yes";
+    assert_eq!(clinic.post(&path, &[], research).await.status, 303);
+    assert!(
+        page(&clinic, &key)
+            .await
+            .contains("guardian agrees that this study may be given to research")
+    );
+    for wrong in [
+        "what=sale&giver=patient&allowed=yes",
+        "what=research&giver=doctor&allowed=yes",
+        "what=research&allowed=yes",
+    ] {
+        assert_eq!(clinic.post(&path, &[], wrong).await.status, 422, "{wrong}");
+    }
+    clinic.sources.cases.update(&key, |case| {
+        case.patient.birth_date = "20200101".into();
+        case.patient.study_date = "20261101".into();
+    });
+    assert!(
+        page(&clinic, &key)
+            .await
+            .contains("The patient is a minor: the box learns")
+    );
     clinic.close().await;
 }
 

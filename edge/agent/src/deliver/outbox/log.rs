@@ -99,6 +99,7 @@ impl Outbox {
             Entry::Begun { .. } => {}
             Entry::Sent { file, .. } => {
                 if let Some(item) = file.item() {
+                    self.sent += 1;
                     self.aside.remove(&item);
                     self.mark_done(item);
                 }

@@ -25,6 +25,9 @@ pub(in crate::federation) fn lenient() -> Policy {
         delta: 1e-5,
         minimum_examples: 1,
         daily_hours: None,
+        rounds: true,
+        follow_site: true,
+        models: None,
     }
 }
 
@@ -144,6 +147,18 @@ fn terms_as_strong_as_the_policy_are_accepted_and_weaker_ones_declined() {
         ..lenient()
     };
     assert_eq!(check(&refuses, &secure()).unwrap_err(), v1::DeclineReason::Policy);
+    for closed in [
+        Policy {
+            rounds: false,
+            ..lenient()
+        },
+        Policy {
+            models: Some(vec!["another".into()]),
+            ..lenient()
+        },
+    ] {
+        assert_eq!(check(&closed, &plain()).unwrap_err(), v1::DeclineReason::Policy);
+    }
     let bounded = Policy {
         clip_norm: 10.0,
         ..lenient()

@@ -12,12 +12,14 @@ use tempfile::TempDir;
 use time::{Duration, OffsetDateTime};
 
 use super::folder::{Claim, Store};
+use super::rules::Rules;
 use super::stages::{Stages, Stop};
 use super::terms::Terms;
 use super::terms::tests::trainable;
 use crate::local_training::{
     Budget, Evaluated, FitOrder, Fitted, GoOn, LearnError, Learner, Policy, Trainable,
 };
+use crate::site_policy::PolicyHandle;
 
 mod line;
 mod plain;
@@ -118,17 +120,18 @@ fn start(region: &Region, name: &str, directory: &Path, policy: &Policy, learner
     if !directory.join("rounds").exists() {
         Budget::begin(directory).unwrap();
     }
-    let budget = Budget::open(directory, policy).unwrap();
+    let handle = PolicyHandle::of_learning(Some(policy.clone()));
+    let mut rules = Rules::new(handle, directory.to_owned());
+    assert_eq!(rules.look(), None);
     let store = Store::open(directory).unwrap();
     let learner: Arc<dyn Learner> = Arc::<Fixed>::clone(learner);
     Stages {
         _claim: Claim::lay(directory).unwrap(),
         clinic: clinic(name),
         identity: region.identity(name),
-        policy: Some(policy.clone()),
+        rules,
         learner,
         store,
-        budget: Some(budget),
     }
 }
 

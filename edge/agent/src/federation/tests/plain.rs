@@ -71,7 +71,7 @@ fn after_a_kill_the_same_bytes_are_sent_and_nothing_is_trained_or_noised_twice()
         (1, 0),
         "figures leave with noise"
     );
-    let spent = stages.budget.as_ref().unwrap().spent();
+    let spent = stages.rules.budget().unwrap().spent();
     drop(stages);
 
     let mut stages = start(&region, "a", folder.path(), &policy, &learner);
@@ -79,12 +79,12 @@ fn after_a_kill_the_same_bytes_are_sent_and_nothing_is_trained_or_noised_twice()
     assert_eq!(second, first);
     assert_eq!(update(&stages, &terms, &second), bytes);
     assert_eq!(learner.trained(), 1);
-    assert_eq!(stages.budget.as_ref().unwrap().spent(), spent);
+    assert_eq!(stages.rules.budget().unwrap().spent(), spent);
 
     // Another attempt is another release.
     let again = fit(&mut stages, &task(of_round(noised(), 1, 2))).unwrap();
     assert_ne!(chunk_ids(&again), chunk_ids(&first));
-    assert!(spent < stages.budget.as_ref().unwrap().spent());
+    assert!(spent < stages.rules.budget().unwrap().spent());
 }
 
 #[test]
@@ -114,9 +114,9 @@ fn an_update_sealed_before_its_cost_was_written_down_is_charged_before_it_leaves
     // As a kill between the two leaves it.
     std::fs::write(folder.path().join("privacy.log"), b"").unwrap();
     let mut stages = start(&region, "a", folder.path(), &policy, &learner);
-    assert_eq!(stages.budget.as_ref().unwrap().spent(), 0.0);
+    assert_eq!(stages.rules.budget().unwrap().spent(), 0.0);
     assert_eq!(fit(&mut stages, &task(noised())).unwrap(), sealed);
-    assert!(4.0 < stages.budget.as_ref().unwrap().spent());
+    assert!(4.0 < stages.rules.budget().unwrap().spent());
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn the_budget_ends_taking_part_and_stays_spent_over_a_restart() {
     let stop = fit(&mut stages, &task(of_round(noised(), 3, 1))).unwrap_err();
     assert_eq!(declined(stop), v1::DeclineReason::Budget);
     assert_eq!(learner.trained(), 2);
-    stages.budget = None;
+    stages.rules.lose_budget();
     let stop = fit(&mut stages, &task(of_round(noised(), 3, 1))).unwrap_err();
     assert_eq!(declined(stop), v1::DeclineReason::Budget);
 }

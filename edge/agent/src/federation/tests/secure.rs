@@ -204,10 +204,10 @@ fn a_masked_and_noised_update_is_charged_once() {
     round.deal(&mut server);
     let task = round.fit_task(&server, 1);
     let reply = fit(&mut round.clinic(1), &task).unwrap();
-    let spent = round.clinic(1).budget.unwrap().spent();
+    let spent = round.clinic(1).rules.budget().unwrap().spent();
     assert!((spent - 4.377).abs() < 0.01, "{spent}");
     assert_eq!(fit(&mut round.clinic(1), &task).unwrap(), reply);
-    assert_eq!(round.clinic(1).budget.unwrap().spent(), spent);
+    assert_eq!(round.clinic(1).rules.budget().unwrap().spent(), spent);
 }
 
 #[test]

@@ -10,7 +10,8 @@ use super::*;
 use crate::case_index::{CaseState, CaseView, Delivery};
 use crate::case_log::{self, Entry, PatientText};
 use crate::config::ModelConfig;
-use crate::labels::{Label, LabelSource, Labels};
+use crate::labels::{ConsentFor, Giver, Label, LabelSource, Labels, Word};
+use crate::site_policy::Policy;
 use crate::study_folder::{StudyKey, instance_stem};
 
 const UID: &str = "1.2.826.0.1.3680043.9.1";
@@ -36,7 +37,19 @@ fn policy(consent: Consent) -> Policy {
         delta: 1e-5,
         minimum_examples: 1,
         daily_hours: None,
+        rounds: true,
+        follow_site: true,
+        models: None,
     }
+}
+
+fn say(view: &mut CaseView, allowed: bool) {
+    let word = Word {
+        allowed,
+        giver: Giver::Patient,
+        at_ms: 1,
+    };
+    view.labels.set_word(ConsentFor::Learning, word);
 }
 
 fn key() -> StudyKey {
@@ -160,8 +173,7 @@ impl Clinic {
             cases: self.cases.clone(),
             state: self.state.clone(),
             models: self.models.clone(),
-            policy,
-            follow_site: true,
+            policy: PolicyHandle::of_learning(policy),
             idle: idle.clone(),
             status: self.status.clone(),
             dataset: self.dataset.clone(),
@@ -326,13 +338,11 @@ fn a_patient_who_says_no_is_forgotten_and_one_who_says_yes_again_is_not() {
     let mut keeper = clinic.keeper(Some(policy(Consent::OptOut)));
     clinic.settle(&mut keeper);
     assert!(clinic.features().exists());
-    clinic
-        .cases
-        .update(&key(), |view| view.labels.set_learning(false));
+    clinic.cases.update(&key(), |view| say(view, false));
     clinic.settle(&mut keeper);
     assert!(!clinic.features().exists());
     assert!(clinic.examples().is_empty());
-    clinic.cases.update(&key(), |view| view.labels.set_learning(true));
+    clinic.cases.update(&key(), |view| say(view, true));
     assert_eq!(clinic.settle(&mut keeper), 1);
     assert_eq!(clinic.examples().len(), 1);
 }
@@ -352,6 +362,33 @@ fn without_a_policy_or_consent_nothing_is_kept_and_what_was_kept_goes() {
     // What could be trained is still known, so that the hub hears why this clinic does not.
     assert!(clinic.dataset.get().trainable().is_some());
     assert!(!clinic.status.view().has_policy);
+}
+
+#[test]
+fn a_minors_study_is_learnt_from_by_the_guardians_word_only_and_other_models_not_at_all() {
+    let clinic = Clinic::new();
+    clinic.label("a", true);
+    clinic.cases.update(&key(), |view| {
+        view.patient.birth_date = "20200101".into();
+        view.patient.study_date = "20261101".into();
+        say(view, true);
+    });
+    let mut keeper = clinic.keeper(Some(policy(Consent::OptOut)));
+    assert_eq!(clinic.settle(&mut keeper), 0);
+    clinic.cases.update(&key(), |view| {
+        let word = Word {
+            allowed: true,
+            giver: Giver::Guardian,
+            at_ms: 2,
+        };
+        view.labels.set_word(ConsentFor::Learning, word);
+    });
+    assert_eq!(clinic.settle(&mut keeper), 1);
+    assert_eq!(clinic.examples().len(), 1);
+    let mut other_model = policy(Consent::OptOut);
+    other_model.models = Some(vec!["another".into()]);
+    assert_eq!(clinic.settle(&mut clinic.keeper(Some(other_model))), 0);
+    assert!(clinic.examples().is_empty());
 }
 
 #[test]
@@ -398,16 +435,12 @@ fn a_no_takes_effect_while_the_processor_is_busy() {
     idle.set_busy(true);
     assert!(keeper.round().unwrap());
     assert_eq!((clinic.examples().len(), clinic.status.view().pending), (1, 1));
-    clinic
-        .cases
-        .update(&key(), |view| view.labels.set_learning(false));
+    clinic.cases.update(&key(), |view| say(view, false));
     assert!(keeper.round().unwrap());
     assert!(clinic.examples().is_empty());
     assert!(!clinic.features().exists());
     // The one that waited may not be learnt from either, and is not computed once there is time.
-    clinic
-        .cases
-        .update(&other, |view| view.labels.set_learning(false));
+    clinic.cases.update(&other, |view| say(view, false));
     idle.set_busy(false);
     assert!(!keeper.round().unwrap());
 }
@@ -420,9 +453,7 @@ fn a_no_takes_effect_without_a_model() {
     let features = clinic.features();
     assert!(features.exists());
     clinic.models.set_active(None);
-    clinic
-        .cases
-        .update(&key(), |view| view.labels.set_learning(false));
+    clinic.cases.update(&key(), |view| say(view, false));
     clinic.settle(&mut clinic.keeper(Some(policy(Consent::OptOut))));
     assert!(!features.exists());
 }

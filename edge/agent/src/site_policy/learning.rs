@@ -1,17 +1,27 @@
-//! What a site allows to be learnt from its patients: the `[privacy]` table of the site file.
+//! What a site allows to be learnt from its patients: the `[learning]` table of its policy.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Two clinics in a sum each learn the other's update from it.
 const LEAST_SECURE_COHORT: u32 = 3;
 
-/// The `[privacy]` section of the site file. Without it no example is kept and no round joined.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+/// The `[learning]` table of the policy. Without it no example is kept and no round joined.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Policy {
     /// `opt_out`: a labelled study is learnt from unless its patient said no. `opt_in`: only when its patient said yes.
     /// Required.
     pub consent: Consent,
+    /// Whether federated rounds are joined. Default true.
+    #[serde(default = "yes")]
+    pub rounds: bool,
+    /// Whether the models' confidence follows this clinic's confirmed cases (30 with and 30 without a finding). Scores and calls
+    /// stay the model's. Default true.
+    #[serde(default = "yes")]
+    pub follow_site: bool,
+    /// Ids of the models that may learn here. Default all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub models: Option<Vec<String>>,
     /// Fewest clinics whose updates must make a round, at least 2; 3 with secure aggregation. Required.
     pub minimum_cohort: u32,
     /// The largest clip norm (l2, in the units of the head's weights) accepted in a round's terms; `inf` accepts rounds
@@ -24,7 +34,7 @@ pub struct Policy {
     pub secure_aggregation: SecureAggregation,
     /// The privacy loss epsilon all rounds together may cost. Required unless `noise_multiplier` is 0, and only then
     /// absent: rounds without noise cannot be counted.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epsilon_budget: Option<f64>,
     /// The probability delta with which epsilon may be exceeded, above 0 and below 1. Default 1e-5.
     #[serde(default = "default_delta")]
@@ -33,12 +43,12 @@ pub struct Policy {
     #[serde(default = "default_minimum_examples")]
     pub minimum_examples: u32,
     /// When training may run. Default: always, while no study waits.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub daily_hours: Option<DailyHours>,
 }
 
 /// What silence of the patient means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Consent {
     /// Silence allows.
@@ -48,7 +58,7 @@ pub enum Consent {
 }
 
 /// Whether the hub may see single updates.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SecureAggregation {
     /// Never.
@@ -60,7 +70,7 @@ pub enum SecureAggregation {
 }
 
 /// Hours of the day, from the first to before the second, over midnight where the first is later.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DailyHours {
     /// 0 to 23. Required.
@@ -69,6 +79,10 @@ pub struct DailyHours {
     pub to: u8,
     /// Minutes the clinic's time is ahead of UTC, -720 to 840; 480 in China. Required.
     pub utc_offset_minutes: i16,
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn default_delta() -> f64 {
@@ -115,6 +129,12 @@ impl Policy {
                 0.0 < self.delta && self.delta < 1.0,
                 "delta must be above 0 and below 1",
             ),
+            (
+                self.models.as_ref().is_none_or(|models| {
+                    !models.is_empty() && models.iter().all(|model| !model.trim().is_empty())
+                }),
+                "models names at least one model; leave it out for all, and the table out for none",
+            ),
             (0 < self.minimum_examples, "minimum_examples must not be 0"),
             (
                 self.daily_hours.is_none_or(DailyHours::is_possible),
@@ -123,8 +143,16 @@ impl Policy {
         ];
         match rules.iter().find(|(kept, _)| !kept) {
             None => Ok(()),
-            Some((_, rule)) => Err(format!("[privacy] {rule}")),
+            Some((_, rule)) => Err(format!("[learning] {rule}")),
         }
+    }
+
+    /// Whether this model may learn here.
+    #[must_use]
+    pub(crate) fn takes_model(&self, id: &str) -> bool {
+        self.models
+            .as_ref()
+            .is_none_or(|models| models.iter().any(|model| model == id))
     }
 
     /// Whether a study may be learnt from, given its patient's word.
@@ -221,6 +249,7 @@ mod tests {
             ("epsilon_budget = 8.0", "epsilon_budget = inf", "epsilon_budget"),
             ("\"required\"", "\"maybe\"", "maybe"),
             ("\"opt_out\"", "\"opt_out\"\ntypo = 1", "typo"),
+            ("\"opt_out\"", "\"opt_out\"\nmodels = []", "models"),
             ("\"opt_out\"", "\"opt_out\"\ndelta = 1.0", "delta"),
         ] {
             assert!(GOOD.contains(good));

@@ -1,9 +1,9 @@
 use barefoot_imaging::deidentify::Pseudonyms;
 use barefoot_trust::PseudonymKey;
 
-/// The clinic's key as de-identification asks it.
+/// A key as de-identification asks it.
 #[derive(Debug)]
-pub(super) struct Names<'a>(pub(super) &'a PseudonymKey);
+pub(crate) struct Names<'a>(pub(crate) &'a PseudonymKey);
 
 impl Pseudonyms for Names<'_> {
     fn uid(&self, uid: &str) -> String {
