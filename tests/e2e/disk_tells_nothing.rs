@@ -211,7 +211,7 @@ pub(crate) async fn a_hubs_disk_tells_nothing(hub: &mut Hub, said: &[&str]) {
         let telling = files.filter(|path| {
             let bytes = fs::read(path).unwrap_or_default();
             let holds = |text: &&str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
-            is_picture(&bytes) || said.iter().any(|text| holds(text))
+            is_picture(&bytes) || said.iter().any(holds)
         });
         telling.collect::<Vec<_>>()
     };

@@ -184,7 +184,7 @@ async fn no_log_that_was_tampered_with_holds() {
 }
 
 /// What keeps the tables from changes by mistake, taken away.
-const FREE: &str = "DROP TRIGGER audit_is_not_changed; DROP TRIGGER audit_is_not_deleted; \
+const FREE: &str = "DROP TRIGGER audit_is_not_changed; DROP TRIGGER audit_is_not_deleted; DROP TRIGGER audit_is_not_replaced; DROP TRIGGER audit_heads_are_not_replaced; \
                     DROP TRIGGER audit_heads_are_not_changed; DROP TRIGGER audit_heads_are_not_deleted;";
 
 /// Whoever has the database: it refuses what is done by mistake, and what is done on purpose is found in the next copy.

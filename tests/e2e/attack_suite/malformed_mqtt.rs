@@ -173,13 +173,16 @@ async fn no_malformed_packet_is_taken() {
     let topic = topics::up_result(&clinic);
     let before = taken(&hall, &monitor).await;
     for (what, words) in first_words() {
-        let said = Line::of(&hall, "clinic-7").await.to_the_end(&words).await;
+        let said = Line::of(&hall, "clinic-7")
+            .await
+            .heard_until_the_end(&words)
+            .await;
         ledger.tried(Attack::MalformedMqtt, what, reason(&said, CONNACK) == Some(0));
     }
     for (what, words) in later_words(&topic) {
         let said = Line::of(&hall, "clinic-7")
             .await
-            .to_the_end(&[connect("x"), words].concat())
+            .heard_until_the_end(&[connect("x"), words].concat())
             .await;
         ledger.tried(Attack::MalformedMqtt, what, reason(&said, PUBACK) == Some(0));
     }
@@ -207,7 +210,7 @@ async fn no_malformed_packet_is_taken() {
         }
         let said = Line::of(&hall, "clinic-7")
             .await
-            .to_the_end(&[connect("x"), bytes.clone()].concat())
+            .heard_until_the_end(&[connect("x"), bytes.clone()].concat())
             .await;
         ledger.tried(
             Attack::MalformedMqtt,

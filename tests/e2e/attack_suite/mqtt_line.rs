@@ -138,7 +138,7 @@ impl Line {
     }
 
     /// Says it and hangs up; all that came back.
-    pub(crate) async fn to_the_end(&mut self, bytes: &[u8]) -> Vec<u8> {
+    pub(crate) async fn heard_until_the_end(&mut self, bytes: &[u8]) -> Vec<u8> {
         // The hub may have heard enough before the end.
         let _ = self.0.write_all(bytes).await;
         let _ = self.0.shutdown().await;

@@ -275,7 +275,7 @@ async fn nothing_is_taken_that_is_too_large() {
         ),
     ] {
         let mut line = Line::of(&hall, "clinic-7").await;
-        let said = line.to_the_end(&packet).await;
+        let said = line.heard_until_the_end(&packet).await;
         let got_in = reason(&said, PUBACK) == Some(0);
         ledger.tried(Attack::Oversize, &format!("{what} at the line"), got_in);
     }

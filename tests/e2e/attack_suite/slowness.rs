@@ -61,9 +61,8 @@ async fn is_cut(address: String, at_once: Vec<u8>, bytes: Vec<u8>) -> bool {
             return true;
         }
         // The pause is the attack; meanwhile it is heard whether anybody hangs up.
-        match timeout(PAUSE, socket.read(&mut heard)).await {
-            Ok(Ok(0) | Err(_)) => return true,
-            Ok(Ok(_)) | Err(_) => {}
+        if let Ok(Ok(0) | Err(_)) = timeout(PAUSE, socket.read(&mut heard)).await {
+            return true;
         }
     }
     false

@@ -136,8 +136,8 @@ async fn with_accounts_nothing_is_open_and_a_token_opens_what_it_is_for() {
     let whole = checker.finish().unwrap();
     assert_eq!(
         (whole.entries, whole.heads),
-        (4, 3),
-        "at the hub's start and end, and for the copy"
+        (6, 4),
+        "at the hub's start, at its end and under its last word, and for the copy"
     );
     for secret in [&token, &code] {
         assert!(!text.contains(secret.as_str()));

@@ -150,6 +150,13 @@ pub(super) fn of(word: &str) -> Option<Kind> {
             },
             "R",
         ),
+        "research_export" => kind(
+            E::Exported {
+                onto: codes::USB_DISK,
+            },
+            "R",
+        )
+        .anonymous(),
         "import" | "imported" | "import_receipts" => kind(E::Imported, "C"),
         "import_cancelled" => kind(E::Imported, "C").outcome("4"),
 
@@ -177,7 +184,9 @@ pub(super) fn of(word: &str) -> Option<Kind> {
         "box_copied" => alert(codes::NODE_AUTHENTICATION).outcome("8"),
         "box_enrolled" => kind(E::Joined, "E").of(codes::ATTACH),
         "scanner_allowed" => alert(codes::NETWORK_CONFIGURATION),
-        "clock_jumped" | "entries_removed" | "settings" | "roster" => alert(codes::SECURITY_CONFIGURATION),
+        "clock_jumped" | "entries_removed" | "policy_holds" | "policy_changed" | "settings" | "roster" => {
+            alert(codes::SECURITY_CONFIGURATION)
+        }
         "entries_lost" => alert(codes::RECORDING_STOPPED).outcome("8"),
         "send" => alert(codes::LOCAL_SERVICE_STARTED),
 
