@@ -17,7 +17,9 @@
 
 mod bookkeeping;
 mod clinic_services;
+mod error;
 mod first_boot;
+mod kept;
 mod learning;
 mod models;
 mod outgoing;
@@ -25,17 +27,13 @@ mod retiring;
 mod speaking;
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use barefoot_audit::Source;
-use barefoot_queue::{Opened, Queue};
-use barefoot_trust::PseudonymKey;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use zeroize::Zeroizing;
 
 use crate::addresses::AddressFile;
 use crate::archive::Archive;
@@ -52,7 +50,7 @@ use crate::commitment::Commitment;
 use crate::config::Config;
 use crate::deliver::{Deliveries, Leave};
 use crate::finding_names::FindingNames;
-use crate::front_door::{FrontDoor, UnknownScanners};
+use crate::front_door::FrontDoor;
 use crate::handoff::{StoredInstance, StudyInput};
 use crate::hub_services;
 use crate::idle::Idle;
@@ -73,16 +71,18 @@ use crate::report_check::ReportCheck;
 use crate::reports_aside::ReportsAside;
 use crate::research;
 use crate::results::{ResultsDesk, ResultsWriter};
-use crate::scanners::Scanners;
 use crate::site_policy::PolicyHandle;
 use crate::spool::Spool;
 use crate::status::Status;
 use crate::storage_scp::StorageScp;
 use crate::study_folder::{StateDirectory, StudyKey};
 use crate::users::Users;
-use crate::{link, membership, study};
+use crate::{link, study};
 use bookkeeping::Bookkeeping;
 use clinic_services::ClinicServices;
+pub use error::Error;
+pub(crate) use kept::{load_pseudonym_key, open_queue, pseudonym_key};
+use kept::{open_scanners, say_how_it_is_sealed};
 use learning::Learning;
 use models::Models;
 use outgoing::OutgoingResults;
@@ -98,52 +98,6 @@ const SETTLED: usize = 64;
 const FROM_HUB: usize = 256;
 /// Our words on it not yet sent. When full, one is dropped: the hub then sends again.
 const ACKNOWLEDGEMENTS: usize = 256;
-
-/// Why the daemon cannot start.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    #[error("the state directory {path} cannot be used")]
-    State { path: String, source: std::io::Error },
-    #[error("the list of allowed scanners {path} cannot be read: repair or remove it")]
-    Scanners { path: String, source: std::io::Error },
-    #[error("what is kept here cannot be opened")]
-    AtRest { source: at_rest::Error },
-    #[error("the key for pseudonyms cannot be used")]
-    Pseudonyms { source: barefoot_trust::Error },
-    #[error("the key for pseudonyms {path} cannot be read or written")]
-    PseudonymsFile { path: String, source: std::io::Error },
-    #[error(
-        "{path} is missing though there are studies: restore it from the backup, a new key gives old studies new names"
-    )]
-    PseudonymsMissing { path: String },
-    #[error("the queue cannot be opened")]
-    Queue { source: barefoot_queue::Error },
-    #[error("the hub's services cannot be used")]
-    Services { source: hub_services::Error },
-    #[error("the box cannot say whose it is")]
-    Membership { source: membership::Error },
-    #[error(
-        "the page for setting the box up cannot be opened on {address}: another program may have the port"
-    )]
-    FirstBoot {
-        address: SocketAddr,
-        source: std::io::Error,
-    },
-    #[error("the link to the hub cannot be set up")]
-    Link { source: link::Error },
-    #[error("images cannot be sent to the hub")]
-    Images { source: image_upload::Error },
-    #[error("the door for scanners cannot be opened")]
-    FrontDoor { source: crate::front_door::BindError },
-    #[error("cannot listen for {what} on {address}: another program may have the port")]
-    Listen {
-        what: &'static str,
-        address: SocketAddr,
-        source: std::io::Error,
-    },
-    #[error("a part of the daemon stopped by itself")]
-    PartStopped,
-}
 
 /// Runs the daemon until `shutdown`; `ready` is called once every port listens.
 ///
@@ -609,91 +563,6 @@ pub(crate) fn offered_services(
     let commitment = Commitment::open(state.clone(), find.clone())?;
     let services = ClinicServices::open(config, state, studies, find)?;
     Ok(services.answering([Arc::new(storage), Arc::new(commitment)]))
-}
-
-/// Made at the first start; never when there are studies already.
-pub(crate) fn pseudonym_key(state: &StateDirectory) -> Result<PseudonymKey, Error> {
-    let key = state.root().join("pseudonym.key");
-    let in_state = |source| Error::State {
-        path: state.root().display().to_string(),
-        source,
-    };
-    if !key.exists()
-        && std::fs::read_dir(state.studies())
-            .map_err(in_state)?
-            .next()
-            .is_some()
-    {
-        return Err(Error::PseudonymsMissing {
-            path: key.display().to_string(),
-        });
-    }
-    load_pseudonym_key(&key)
-}
-
-/// A key of the time before anything was sealed is sealed now.
-pub(crate) fn load_pseudonym_key(path: &Path) -> Result<PseudonymKey, Error> {
-    let disk = |source| Error::PseudonymsFile {
-        path: path.display().to_string(),
-        source,
-    };
-    if !path.exists() {
-        let bytes = PseudonymKey::random_bytes().map_err(|source| Error::Pseudonyms { source })?;
-        at_rest::replace(path, &*bytes).map_err(disk)?;
-    }
-    let bytes = Zeroizing::new(at_rest::read(path).map_err(disk)?);
-    let key = PseudonymKey::from_bytes(&bytes, path).map_err(|source| Error::Pseudonyms { source })?;
-    if at_rest::is_plain(path).map_err(disk)? {
-        at_rest::replace(path, &bytes).map_err(disk)?;
-    }
-    Ok(key)
-}
-
-/// Whoever reads the log knows what a stolen disk gives away.
-fn say_how_it_is_sealed(vault: &at_rest::Vault) {
-    let (cipher, key) = (vault.cipher().word(), vault.key_place());
-    tracing::info!(cipher, key, "What is kept here is sealed.");
-    if vault.is_key_beside() {
-        tracing::warn!(
-            "The box's key lies beside what it seals: whoever takes the whole disk can read it. Give it as a systemd credential."
-        );
-    }
-}
-
-pub(crate) fn open_queue(state: &StateDirectory) -> Result<Queue, Error> {
-    let opened = Queue::open_or_set_aside(&state.queue(), barefoot_queue::Config::default())
-        .map_err(|source| Error::Queue { source })?;
-    if let Opened::Fresh { set_aside, .. } = &opened {
-        tracing::warn!(
-            set_aside = %set_aside.display(),
-            "The queue was damaged and set aside; a fresh one is filled from the studies."
-        );
-    }
-    let queue = opened.into_queue();
-    let queue = match at_rest::of(state.root()) {
-        Some((vault, _)) => queue.covered_by(vault),
-        None => queue,
-    };
-    let damage = queue.damage();
-    if !damage.is_none() {
-        tracing::error!(
-            ?damage,
-            "The queue was damaged; what is missing is queued again from the case logs."
-        );
-    }
-    Ok(queue)
-}
-
-fn open_scanners(config: &Config) -> Result<Scanners, Error> {
-    let file = config.storage.directory.join("scanners.json");
-    let path = file.display().to_string();
-    let known = config
-        .dicom
-        .scanners
-        .iter()
-        .map(|scanner| scanner.ae_title.clone());
-    let accept_all = config.dicom.unknown_scanners == UnknownScanners::Accept;
-    Scanners::open(file, known, accept_all).map_err(|source| Error::Scanners { path, source })
 }
 
 /// Every arrival shows at once and is graded, then goes to the study stage.
