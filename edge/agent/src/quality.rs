@@ -51,7 +51,7 @@ impl Grader {
                     None => return,
                 },
             };
-            if instance.kept == Kept::Duplicate {
+            if instance.kept == Kept::Duplicate || !instance.is_judged_alone {
                 continue;
             }
             let (grader, state) = (self.clone(), state.clone());
@@ -68,9 +68,6 @@ impl Grader {
         let Ok(header) = header::read_header(&at_rest::stored(&path)) else {
             return;
         };
-        if !has_rules_of_its_own(&header) {
-            return;
-        }
         let graded = Graded {
             study: &instance.study,
             path: &path,
@@ -110,7 +107,7 @@ impl Grading for Grader {
     }
 
     fn unread(&self, path: &Path, header: &Header) -> QualityVerdict {
-        if has_rules_of_its_own(header) {
+        if Kind::of(header).is_judged_alone() {
             self.picture(path, header)
         } else {
             good()
@@ -124,11 +121,6 @@ impl Grading for Grader {
             .collect();
         quality::series(&slices)
     }
-}
-
-/// A slice is judged with its series, other objects by nobody.
-fn has_rules_of_its_own(header: &Header) -> bool {
-    matches!(Kind::of(header), Kind::Projection | Kind::Ultrasound)
 }
 
 fn frames(path: &Path, header: &Header) -> Result<QualityVerdict, pixels::Error> {
