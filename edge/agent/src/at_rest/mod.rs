@@ -31,8 +31,8 @@ use serde::Deserialize;
 
 pub(crate) use arriving::{Arriving, seal_received};
 pub(crate) use barefoot_trust::at_rest::{MAGIC_BYTES, Purpose, is_sealed_file as is_sealed};
-pub(crate) use files::{create, is_plain, length, read, replace, stored, whole, write};
 pub use files::{Opened, open};
+pub(crate) use files::{create, is_plain, length, read, replace, stored, whole, write};
 pub use maintenance::{erase, rotate};
 pub(crate) use text::{open_line, seal_line};
 pub(crate) use vault::ImagesKey;
