@@ -7,6 +7,7 @@ use barefoot_federation::encoding::{Encoding, encode, held_values, read_into};
 use barefoot_federation::layout::CHUNK_VALUES;
 use barefoot_federation::strategy::Strategy;
 use proptest::prelude::*;
+use proptest::strategy::Strategy as _;
 
 use crate::support::{layout, updates};
 
