@@ -107,7 +107,13 @@ pub fn series(slices: &[Slice]) -> QualityVerdict {
 /// The verdict on what cannot be decoded.
 #[must_use]
 pub fn undecodable() -> QualityVerdict {
-    verdict(vec![bad(QualityProblem::Undecodable)])
+    unusable(QualityProblem::Undecodable)
+}
+
+/// The verdict on what only this is known of.
+#[must_use]
+pub fn unusable(problem: QualityProblem) -> QualityVerdict {
+    verdict(vec![bad(problem)])
 }
 
 fn projection(header: &Header, image: &GrayImage) -> Vec<Remark> {
