@@ -160,7 +160,12 @@ async fn middle_of(stream: PathBuf) -> image::GrayImage {
         "-",
     ]);
     let output = run(ffmpeg).await;
-    image::load_from_memory(&output.stdout).unwrap().to_luma8()
+    let colours = image::load_from_memory(&output.stdout).unwrap().to_rgb8();
+    image::GrayImage::from_fn(colours.width(), colours.height(), |x, y| {
+        let [red, green, blue] = colours.get_pixel(x, y).0.map(f32::from);
+        // The page's brightness is BT.601's.
+        image::Luma([(0.299 * red + 0.587 * green + 0.114 * blue) as u8])
+    })
 }
 
 #[tokio::test(flavor = "multi_thread")]
