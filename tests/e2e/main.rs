@@ -41,8 +41,10 @@ mod processes_are_killed;
 
 mod box_is_killed_under_load;
 
+mod films_are_shown;
 mod picture_quality;
 mod power_is_cut;
+mod presentation_states;
 
 mod queue_in_power_cuts;
 

@@ -53,6 +53,8 @@ pub(crate) struct CaseView {
     pub assessment: Option<Assessment>,
     pub has_preview: bool,
     pub has_heat_map: bool,
+    /// The picture as a presentation state that came with the study wants it.
+    pub has_presented: bool,
     pub delivery: Delivery,
     /// Images under one UID with different content: a person must look.
     pub conflicts: usize,

@@ -43,7 +43,7 @@ pub(crate) enum Entry {
         at_ms: i64,
         envelope_id: String,
         result: String,
-        /// Which pictures could be made: `preview`, `heat_map`.
+        /// Which pictures could be made: `preview`, `heat_map`, `presented`.
         pictures: Vec<String>,
     },
     /// The hub has committed the result.

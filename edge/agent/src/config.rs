@@ -11,8 +11,8 @@ use barefoot_inference::{EngineWish, PrecisionWish, Provider};
 use serde::{Deserialize, Deserializer};
 
 use crate::{
-    assess, at_rest, audit, clinic_page, front_door, hub_services, image_upload, import, link, metrics,
-    model, model_slot, nodes, results, retention, site_redaction, spool, study, worklist,
+    assess, at_rest, audit, clinic_page, films, front_door, hub_services, image_upload, import, link,
+    metrics, model, model_slot, nodes, results, retention, site_redaction, spool, study, worklist,
 };
 
 /// Everything a site decides.
@@ -30,6 +30,9 @@ pub struct Config {
     pub dicom: front_door::Config,
     #[serde(default)]
     pub study: study::Config,
+    /// How films are decoded.
+    #[serde(default)]
+    pub video: films::Config,
     pub model: ModelConfig,
     /// Further models. Default none.
     #[serde(default)]
@@ -192,6 +195,7 @@ impl Config {
             config.audit.check(),
             config.retention.as_ref().map_or(Ok(()), retention::Config::check),
             config.worklist.check(),
+            config.video.check(),
             config.model.check(),
             model::check_others(&config.other_model),
             config.decision.check(),
@@ -317,6 +321,16 @@ mod tests {
             ("# deadline_s = 20", "deadline_s = 0", "deadline_s"),
             ("# [audit]\n# keep_days = 400", "[audit]\nkeep_days = 90", "183"),
             ("# threads = 2", "threads = 0", "threads"),
+            (
+                "# [video]\n# program = \"/usr/bin/ffmpeg\"",
+                "[video]\nprogram = \"ffmpeg\"",
+                "absolute path",
+            ),
+            (
+                "# [video]\n",
+                "[video]\nmemory_mib = 1\n",
+                "between 256 and 65536",
+            ),
             (
                 "hub = \"hub.region.example:8883\"",
                 "hub = \"hub.region.example\"",

@@ -139,7 +139,7 @@ pub(crate) trait Grading: fmt::Debug + Send + Sync {
 #[derive(Debug)]
 pub(crate) struct AssessedStudy {
     pub(crate) assessment: Assessment,
-    /// The pictures that could be made: `preview`, `heat_map`.
+    /// The pictures that could be made: `preview`, `heat_map`, `presented`.
     pub(crate) pictures: Vec<String>,
 }
 

@@ -84,6 +84,7 @@ mod dimse;
 mod durable;
 mod error_chain;
 mod fault_report;
+mod films;
 mod finding_names;
 mod handoff;
 mod heat_layer;

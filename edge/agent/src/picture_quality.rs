@@ -21,7 +21,7 @@ const KEPT_DAYS: usize = 400;
 const REMEMBERED: usize = 4096;
 
 /// What a problem is called in the log, in metrics and in JSON.
-const CODES: [(QualityProblem, &str); 23] = [
+const CODES: [(QualityProblem, &str); 25] = [
     (QualityProblem::Blank, "blank"),
     (QualityProblem::Overexposed, "overexposed"),
     (QualityProblem::Underexposed, "underexposed"),
@@ -45,6 +45,8 @@ const CODES: [(QualityProblem, &str); 23] = [
     (QualityProblem::SpacingUneven, "spacing_uneven"),
     (QualityProblem::FramesBlack, "frames_black"),
     (QualityProblem::FramesFrozen, "frames_frozen"),
+    (QualityProblem::NoVideoDecoder, "no_video_decoder"),
+    (QualityProblem::VideoDiffers, "video_differs"),
 ];
 
 #[must_use]

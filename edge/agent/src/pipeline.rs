@@ -18,6 +18,7 @@
 mod bookkeeping;
 mod clinic_services;
 mod error;
+mod film_lane;
 mod first_boot;
 mod kept;
 mod learning;
@@ -49,6 +50,7 @@ use crate::clock::now_ms;
 use crate::commitment::Commitment;
 use crate::config::Config;
 use crate::deliver::{Deliveries, Leave};
+use crate::films::Films;
 use crate::finding_names::FindingNames;
 use crate::front_door::FrontDoor;
 use crate::handoff::{StoredInstance, StudyInput};
@@ -276,7 +278,9 @@ async fn run_member(
         &learning_status,
     )?;
     let picture_quality = PictureQuality::open(&state).map_err(in_state)?;
-    let grader = Grader::new(picture_quality.clone(), config.page.utc_offset());
+    let films = Films::open(&config.video);
+    status.set_video_decoder(films.version().map(str::to_owned));
+    let grader = Grader::new(picture_quality.clone(), films, config.page.utc_offset());
     let assessor = Assessor::new(
         &config.decision,
         models.clone(),

@@ -66,6 +66,7 @@ struct Inner {
     releases: RwLock<ReleaseStatus>,
     stick_asked: Arc<Notify>,
     stage_times: StageTimes,
+    video_decoder: RwLock<Option<String>>,
     standing: Standing,
     audit_repository: barefoot_audit::Standing,
     tells_repository: AtomicBool,
@@ -250,6 +251,22 @@ impl Status {
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// The version of the program that decodes films.
+    pub(crate) fn set_video_decoder(&self, version: Option<String>) {
+        let mut known = self
+            .inner
+            .video_decoder
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        *known = version;
+    }
+
+    #[must_use]
+    pub(crate) fn video_decoder(&self) -> Option<String> {
+        let known = self.inner.video_decoder.read();
+        known.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     #[must_use]

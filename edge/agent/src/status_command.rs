@@ -49,6 +49,10 @@ impl Report {
             format!("waiting to be sent: {}{oldest}", count("/queue/pending")),
             format!("set aside: {}", count("/queue/set_aside")),
             format!("model: {}", text("/model")),
+            match self.json.pointer("/video_decoder").and_then(Value::as_str) {
+                Some(version) => format!("films: decoded by ffmpeg {version}"),
+                None => "films: not decoded, the package ffmpeg is not installed".to_owned(),
+            },
             format!("disk: {}", text("/space")),
             format!("quarantined files: {}", count("/quarantined")),
             format!(

@@ -58,6 +58,10 @@ pub enum QualityProblem {
     FramesBlack,
     /// The same frame over and over.
     FramesFrozen,
+    /// A film, and nothing here to decode it with.
+    NoVideoDecoder,
+    /// A film's stream has another size, another number of frames or another speed than its header says.
+    VideoDiffers,
 }
 
 /// The grade and every reason for it; an A has none.

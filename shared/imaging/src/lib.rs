@@ -15,6 +15,7 @@ pub mod evidence;
 pub mod header;
 mod part10;
 pub mod pixels;
+pub mod presented;
 pub mod quality;
 pub mod query;
 mod recompress;
@@ -26,5 +27,6 @@ mod stored;
 pub mod tags;
 pub mod text;
 pub mod transcode;
+pub mod video;
 
 pub use stored::{Bytes, Stored};

@@ -51,6 +51,8 @@ pub(crate) fn assessment_to_wire(assessment: &Assessment) -> v1::Assessment {
                     QualityProblem::SpacingUneven => v1::QualityProblem::SpacingUneven,
                     QualityProblem::FramesBlack => v1::QualityProblem::FramesBlack,
                     QualityProblem::FramesFrozen => v1::QualityProblem::FramesFrozen,
+                    QualityProblem::NoVideoDecoder => v1::QualityProblem::NoVideoDecoder,
+                    QualityProblem::VideoDiffers => v1::QualityProblem::VideoDiffers,
                 }
                 .into()
             })
@@ -350,6 +352,8 @@ fn problem_from_wire(problem: v1::QualityProblem) -> Result<QualityProblem, Deco
         v1::QualityProblem::SpacingUneven => QualityProblem::SpacingUneven,
         v1::QualityProblem::FramesBlack => QualityProblem::FramesBlack,
         v1::QualityProblem::FramesFrozen => QualityProblem::FramesFrozen,
+        v1::QualityProblem::NoVideoDecoder => QualityProblem::NoVideoDecoder,
+        v1::QualityProblem::VideoDiffers => QualityProblem::VideoDiffers,
         v1::QualityProblem::Unspecified => {
             return Err(DecodeError::Field {
                 field: "quality_problems",

@@ -118,6 +118,8 @@ fn assessment() -> impl Strategy<Value = Assessment> {
         Just(QualityProblem::SpacingUneven),
         Just(QualityProblem::FramesBlack),
         Just(QualityProblem::FramesFrozen),
+        Just(QualityProblem::NoVideoDecoder),
+        Just(QualityProblem::VideoDiffers),
     ];
     (
         proptest::option::of(model()),

@@ -31,6 +31,7 @@ const ADDRESSES: &[(&str, &str, Who)] = &[
     ("POST", "/case/{key}/consent", Who::Doctor),
     ("GET", "/case/{key}/preview.jpg", Who::Somebody),
     ("GET", "/case/{key}/heat_map.jpg", Who::Somebody),
+    ("GET", "/case/{key}/presented.jpg", Who::Somebody),
     ("POST", "/scanners/allow", Who::Handling),
     ("POST", "/stick/look", Who::Handling),
     ("GET", "/orders", Who::Somebody),

@@ -10,11 +10,12 @@ use crate::step::{Failure, root, step};
 type Program = (&'static str, &'static str);
 
 /// What the tests run.
-pub(crate) const FOR_TESTS: [Program; 17] = [
+pub(crate) const FOR_TESTS: [Program; 18] = [
     ("storescu", "dcmtk"),
     ("dciodvfy", "dicom3tools"),
     ("mosquitto", "mosquitto"),
     ("Orthanc", "orthanc"),
+    ("ffmpeg", "ffmpeg"),
     ("pdftotext", "poppler-utils"),
     ("openssl", "openssl"),
     ("curl", "curl"),

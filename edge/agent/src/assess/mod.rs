@@ -5,8 +5,10 @@
 
 mod attempts;
 mod decision;
+mod films;
 mod panel;
 mod pictures;
+mod presented;
 mod sum;
 
 use std::path::{Path, PathBuf};
@@ -16,6 +18,7 @@ use std::time::{Duration, Instant};
 use barefoot_domain::{Assessment, FindingResult, Reason, Urgency};
 use barefoot_imaging::header::{self, Header};
 use barefoot_imaging::pixels::GrayImage;
+use barefoot_imaging::presented::is_applied;
 use barefoot_inference::{NotTaken, Pose, Prediction, Viewing};
 use serde::Deserialize;
 
@@ -24,6 +27,8 @@ use crate::handoff::{AssessedStudy, Grading, SettledStudy};
 use crate::model::{ActiveModel, ModelHandle, Role, Seat, ShadowStudy, Silence};
 use crate::stage_times::{Stage, StageTimes};
 use decision::decide;
+pub(crate) use films::HeldFilms;
+use films::is_film;
 use panel::together;
 pub(crate) use panel::{Config as PanelConfig, Policy};
 use sum::{Place, Sum};
@@ -119,9 +124,28 @@ impl Assessor {
         self.models.opened().await;
     }
 
-    /// Blocking and busy: for a thread of its own. Pictures go to `pictures`.
+    /// Blocking and busy: for a thread of its own. Pictures go to `pictures`. Films that nobody holds are decoded now.
     #[must_use]
     pub(crate) fn assess(&self, settled: &SettledStudy, pictures: &Path) -> AssessedStudy {
+        let objects = objects_of(settled);
+        self.assess_objects(settled, objects, pictures)
+    }
+
+    /// As [`Assessor::assess`]; `None` where the version has films, which take long.
+    #[must_use]
+    pub(crate) fn assess_unless_film(
+        &self,
+        settled: &SettledStudy,
+        pictures: &Path,
+    ) -> Option<AssessedStudy> {
+        let objects = objects_of(settled);
+        let has_film = objects
+            .iter()
+            .any(|(_, header)| header.as_ref().is_ok_and(is_film));
+        (!has_film).then(|| self.assess_objects(settled, objects, pictures))
+    }
+
+    fn assess_objects(&self, settled: &SettledStudy, objects: Objects<'_>, pictures: &Path) -> AssessedStudy {
         let attempt = attempts::begin(pictures);
         // Once a study: a model that comes in between answers from the next one on.
         let _assessing = self.models.assessing();
@@ -134,17 +158,17 @@ impl Assessor {
             tracing::error!(study = %settled.study, attempt, "Assessing this study ended the daemon before; it goes to review unread.");
             sum.gap(Reason::ModelFailed);
         } else {
-            self.read_all(&seats, settled, &mut sum);
+            self.read_all(&seats, settled, objects, &mut sum);
         }
         let assessed = self.conclude(&seats, sum, pictures);
         attempts::end(pictures);
         assessed
     }
 
-    fn read_all(&self, seats: &[Seat], settled: &SettledStudy, sum: &mut Sum) {
+    fn read_all(&self, seats: &[Seat], settled: &SettledStudy, found: Objects<'_>, sum: &mut Sum) {
         let mut objects: Vec<(&PathBuf, Header)> = Vec::new();
-        for path in &settled.instances {
-            match header::read_header(&at_rest::stored(path)) {
+        for (path, header) in found {
+            match header {
                 Ok(header) => objects.push((path, header)),
                 Err(error) => {
                     // It was readable when it was stored: the disk is failing, or somebody changed the file.
@@ -153,6 +177,9 @@ impl Assessor {
                 }
             }
         }
+        let (states, mut objects): (Vec<_>, Vec<_>) = objects
+            .into_iter()
+            .partition(|(_, header)| is_applied(header.sop_class_uid()));
         objects.retain(|(_, header)| header.has_pixels());
         let outside: Vec<Reason> = objects
             .iter()
@@ -181,18 +208,31 @@ impl Assessor {
             sum.gap(reason);
         }
         for (path, header) in &objects {
+            if is_film(header) && !taken(header) && sum.shown.is_some() {
+                // It was graded above, and another picture is shown.
+                continue;
+            }
             let opened = self.grading.open(path);
             let decoded = self.times.timed(Stage::Decode, || opened.image(path, header));
             match decoded {
                 Ok(image) if taken(header) => {
                     self.read(seats, image, (path, header), settled, sum);
                 }
-                Ok(image) => sum.show(-1.0, image, None),
+                Ok(image) => sum.show(-1.0, image, None, path),
                 Err(reason) => {
                     tracing::warn!(study = %settled.study, reason, "A picture could not be decoded; the study goes to review.");
-                    sum.undecodable();
+                    match is_film(header) {
+                        true => sum.graded(&self.grading.picture(path, header)),
+                        false => sum.undecodable(),
+                    }
                 }
             }
+        }
+        let shown = sum.shown_path.as_ref();
+        let shown = shown.and_then(|shown| objects.iter().find(|(path, _)| *path == shown));
+        if let Some((path, header)) = shown {
+            let states = states.iter().map(|(path, header)| (path.as_path(), header));
+            sum.presented = presented::presented(states, (path.as_path(), header));
         }
     }
 
@@ -244,8 +284,8 @@ impl Assessor {
             .timed(Stage::Grade, || self.grading.picture(path, header));
         sum.graded(&graded);
         match shown {
-            Some(prediction) => sum.looked(image, place(path, header), prediction),
-            None => sum.show(-1.0, image, None),
+            Some(prediction) => sum.looked(image, (path, place(path, header)), prediction),
+            None => sum.show(-1.0, image, None, path),
         }
     }
 
@@ -297,7 +337,8 @@ impl Assessor {
         };
         let made = sum.shown.map_or_else(Vec::new, |(_, image, looked)| {
             self.times.timed(Stage::Pictures, || {
-                pictures::save(&image, looked.as_ref(), pictures)
+                let presented = sum.presented.as_ref();
+                pictures::save(&image, looked.as_ref(), presented, pictures)
             })
         });
         AssessedStudy {
@@ -318,6 +359,15 @@ impl Assessor {
             self.models.offer(ShadowStudy { pictures });
         }
     }
+}
+
+type Objects<'a> = Vec<(&'a PathBuf, Result<Header, header::Error>)>;
+
+fn objects_of(settled: &SettledStudy) -> Objects<'_> {
+    let paths = settled.instances.iter();
+    paths
+        .map(|path| (path, header::read_header(&at_rest::stored(path))))
+        .collect()
 }
 
 /// Why no model takes an object; `None` where one does.

@@ -16,7 +16,12 @@ use crate::mask_layers::{self, MaskLayer, MaskLayers};
 const PICTURE_SIDE: u32 = 1024;
 
 /// Pictures are a convenience that can be made again: a failure costs the picture, not the assessment.
-pub(super) fn save(image: &GrayImage, looked: Option<&Looked>, directory: &Path) -> Vec<String> {
+pub(super) fn save(
+    image: &GrayImage,
+    looked: Option<&Looked>,
+    presented: Option<&GrayImage>,
+    directory: &Path,
+) -> Vec<String> {
     let saved = |name: &str, picture: Result<Vec<u8>, render::Error>| {
         let outcome = picture.map_err(std::io::Error::other).and_then(|bytes| {
             fs::create_dir_all(directory)?;
@@ -52,9 +57,13 @@ pub(super) fn save(image: &GrayImage, looked: Option<&Looked>, directory: &Path)
                 saved("heat_map", overlay)
             })
         });
+        let presented = presented.and_then(|presented| {
+            let jpeg = render::preview_jpeg(presented, PICTURE_SIDE);
+            saved("presented", jpeg)
+        });
         let preview = saved("preview", render::preview_jpeg(&small, PICTURE_SIDE));
         let heated = heated.and_then(|thread| thread.join().ok().flatten());
-        preview.into_iter().chain(heated).collect()
+        preview.into_iter().chain(heated).chain(presented).collect()
     })
 }
 

@@ -1,5 +1,6 @@
 //! What the pictures of a study add up to.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,6 +54,10 @@ pub(super) struct Sum {
     pub(super) gaps: Vec<Reason>,
     /// The picture to show, the highest score of any finding on it, and where the model looked.
     pub(super) shown: Option<(f32, Arc<GrayImage>, Option<Looked>)>,
+    /// Where that picture's image lies.
+    pub(super) shown_path: Option<PathBuf>,
+    /// The same as a presentation state wants it.
+    pub(super) presented: Option<GrayImage>,
     /// Of the model that answers first.
     times_ms: Vec<f32>,
     /// Pictures the model answered for, as many as the model beside is shown; `None` where there is none.
@@ -70,6 +75,8 @@ impl Sum {
             answers: seats.iter().map(Answer::none_of).collect(),
             gaps: Vec::new(),
             shown: None,
+            shown_path: None,
+            presented: None,
             times_ms: Vec::new(),
             beside: beside.then(Vec::new),
         }
@@ -143,7 +150,12 @@ impl Sum {
     }
 
     /// Shows the picture if no other one shows more, with where the model looked.
-    pub(super) fn looked(&mut self, image: Arc<GrayImage>, place: Place, prediction: Prediction) {
+    pub(super) fn looked(
+        &mut self,
+        image: Arc<GrayImage>,
+        (path, place): (&Path, Place),
+        prediction: Prediction,
+    ) {
         let scores = prediction.findings.iter().map(|finding| finding.score.value());
         let highest = scores.fold(0.0, f32::max);
         let looked = Looked {
@@ -153,12 +165,13 @@ impl Sum {
             masks: prediction.masks,
             place,
         };
-        self.show(highest, image, Some(looked));
+        self.show(highest, image, Some(looked), path);
     }
 
-    pub(super) fn show(&mut self, score: f32, image: Arc<GrayImage>, looked: Option<Looked>) {
+    pub(super) fn show(&mut self, score: f32, image: Arc<GrayImage>, looked: Option<Looked>, path: &Path) {
         if self.shown.as_ref().is_none_or(|(best, ..)| *best < score) {
             self.shown = Some((score, image, looked));
+            self.shown_path = Some(path.to_owned());
         }
     }
 

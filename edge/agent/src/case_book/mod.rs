@@ -128,6 +128,7 @@ impl CaseBook {
             assessment: None,
             has_preview: false,
             has_heat_map: false,
+            has_presented: false,
             delivery: Delivery::None,
             conflicts,
             labels: Labels::default(),
@@ -349,6 +350,7 @@ impl CaseBook {
             assessment: earlier.and_then(|view| view.assessment.clone()),
             has_preview: false,
             has_heat_map: false,
+            has_presented: false,
             // Delivery is the newest version's: what the hub said of an earlier one must not stand beside this one.
             delivery: Delivery::None,
             conflicts,
@@ -365,6 +367,7 @@ impl CaseBook {
             view.assessment = Some(result.assessment.clone());
             view.has_preview = pictures.iter().any(|name| name == "preview");
             view.has_heat_map = pictures.iter().any(|name| name == "heat_map");
+            view.has_presented = pictures.iter().any(|name| name == "presented");
             view.delivery = Delivery::Queued {
                 envelope_id: envelope_id.to_owned(),
             };

@@ -75,6 +75,7 @@ pub(crate) fn assessed(study_uid: &str) -> CaseView {
         }),
         has_preview: true,
         has_heat_map: true,
+        has_presented: false,
         delivery: Delivery::Receipted {
             envelope_id: "01ENVELOPE".into(),
         },

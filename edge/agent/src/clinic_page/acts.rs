@@ -72,9 +72,12 @@ fn act<'a>(method: &Method, path: &'a str) -> Option<Act<'a>> {
         return Some(match parts.as_slice() {
             [""] | ["cases", "fragment"] | ["api", "cases"] => look(A::ListCases),
             ["api", "queue", "export"] => look(A::Export),
-            ["case", key] | ["case", key, "fragment" | "ask" | "preview.jpg" | "heat_map.jpg"] => {
-                of_case(A::ViewCase, key, "", true)
-            }
+            ["case", key]
+            | [
+                "case",
+                key,
+                "fragment" | "ask" | "preview.jpg" | "heat_map.jpg" | "presented.jpg",
+            ] => of_case(A::ViewCase, key, "", true),
             ["case", key, "report", report, "print" | "paper.pdf"] => of_case(A::Print, key, report, false),
             ["case", key, "report", _, _, "image.jpg"] => of_case(A::ViewCase, key, "", true),
             _ => return None,

@@ -95,6 +95,8 @@ pub(super) struct StatusAnswer {
     engine: Option<String>,
     precision: Option<String>,
     model: Option<String>,
+    /// The version of the program that decodes films; none where there is no such program.
+    video_decoder: Option<String>,
     /// The model that answers has not proven itself yet.
     on_trial: bool,
     /// The model that runs beside it.
@@ -262,6 +264,7 @@ pub(super) fn status_of(app: &App) -> StatusAnswer {
         engine,
         precision,
         model: model.model,
+        video_decoder: status.video_decoder(),
         on_trial: releases.on_trial,
         beside: releases.beside,
         coming: releases.coming,

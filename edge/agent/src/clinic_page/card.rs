@@ -60,6 +60,8 @@ pub(super) struct PatientCard {
 pub(super) struct PictureCard {
     pub(super) preview: bool,
     pub(super) heat_map: bool,
+    /// As a presentation state wants it.
+    pub(super) presented: bool,
     /// The case is still worked on: a picture may follow.
     pub(super) pending: bool,
 }
@@ -139,6 +141,7 @@ impl Card {
             picture: PictureCard {
                 preview: case.has_preview,
                 heat_map: case.has_heat_map,
+                presented: case.has_presented,
                 pending: !settled,
             },
             said: SaidCard::of(case, wording),

@@ -31,6 +31,14 @@ pub(super) async fn heat_map(
     picture(&app, &key, &headers, "heat_map.jpg", |case| case.has_heat_map).await
 }
 
+pub(super) async fn presented(
+    State(app): State<Arc<App>>,
+    InAddress(key): InAddress<String>,
+    headers: HeaderMap,
+) -> Response {
+    picture(&app, &key, &headers, "presented.jpg", |case| case.has_presented).await
+}
+
 async fn picture(
     app: &App,
     key: &str,

@@ -61,6 +61,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
         )
         .route("/case/{key}/preview.jpg", get(pictures::preview))
         .route("/case/{key}/heat_map.jpg", get(pictures::heat_map))
+        .route("/case/{key}/presented.jpg", get(pictures::presented))
         .route(
             "/scanners/allow",
             post(allow).layer(DefaultBodyLimit::max(FORM_BYTES)),

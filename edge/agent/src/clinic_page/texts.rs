@@ -59,7 +59,7 @@ words! {
     }
     Quality {
         heading, so_far, intro, none, day, pictures, commonest, count, no_scanner, a, b, c, blank, overexposed, underexposed, low_contrast, low_resolution, undecodable,
-        dose_high, dose_low, anatomy_cut, not_collimated, blurred, rotated, inverted, view_missing, laterality_missing, body_part_missing, body_part_wrong, burned_in_text, slices_missing, slices_doubled, spacing_uneven, frames_black, frames_frozen,
+        dose_high, dose_low, anatomy_cut, not_collimated, blurred, rotated, inverted, view_missing, laterality_missing, body_part_missing, body_part_wrong, burned_in_text, slices_missing, slices_doubled, spacing_uneven, frames_black, frames_frozen, no_video_decoder, video_differs,
     }
     DeliveryTexts { heading, queued, receipted, refused }
     Conflict { heading, text }
@@ -80,7 +80,7 @@ words! {
         engine, study_uid, case, case_hint,
     }
     PriorTexts { heading, change, more, less, same, other_model }
-    Picture { alt, alt_heat, none, pending, heat_map, heat_hint }
+    Picture { alt, alt_heat, none, pending, heat_map, heat_hint, presented, without, without_hint }
     ErrorTexts { missing_heading, missing, refused_heading, refused, failed_heading, failed, no_fonts, no_pdf }
     Expert {
         arrivals, arrived, addendum_arrived, ask_waits, ask_refused, waiting, being_read, second_read, images_wanted,

@@ -196,6 +196,8 @@ impl Wording<'_> {
             QualityProblem::SpacingUneven => &t.spacing_uneven,
             QualityProblem::FramesBlack => &t.frames_black,
             QualityProblem::FramesFrozen => &t.frames_frozen,
+            QualityProblem::NoVideoDecoder => &t.no_video_decoder,
+            QualityProblem::VideoDiffers => &t.video_differs,
         }
         .clone()
     }

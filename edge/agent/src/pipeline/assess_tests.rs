@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use crate::assess::{Assessor, Config, PanelConfig};
 use crate::config::ModelConfig;
+use crate::films::Films;
 use crate::model::{ActiveModel, ModelHandle, Role, Silence};
 use crate::model_slot::tests::studies;
 use crate::picture_quality::PictureQuality;
@@ -64,7 +65,11 @@ impl Clinic {
 
     fn assess(&self) -> Assessment {
         let state = StateDirectory::open(&self.folder.path().join("state")).unwrap();
-        let grader = Grader::new(PictureQuality::open(&state).unwrap(), time::UtcOffset::UTC);
+        let grader = Grader::new(
+            PictureQuality::open(&state).unwrap(),
+            Films::default(),
+            time::UtcOffset::UTC,
+        );
         let assessor = Assessor::new(
             &Config::default(),
             self.models.clone(),

@@ -12,13 +12,16 @@ use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use ulid::Ulid;
 
+use super::film_lane::{FilmLane, Ready};
 use super::outgoing::OutgoingResults;
-use crate::assess::Assessor;
+use crate::assess::{Assessor, HeldFilms};
 use crate::case_book::{CaseBook, Heard, Labelled, Moment};
 use crate::clock::now_ms;
 use crate::deliver::Deliveries;
 use crate::error_chain::chain;
-use crate::handoff::{Acknowledgement, FromHub, HubCorrection, HubReceipt, HubWord, SettledStudy};
+use crate::handoff::{
+    Acknowledgement, AssessedStudy, FromHub, HubCorrection, HubReceipt, HubWord, SettledStudy,
+};
 use crate::hub_clock::HubClock;
 use crate::idle::Idle;
 use crate::labels::Label;
@@ -96,8 +99,12 @@ impl Bookkeeping {
             () = shutdown.cancelled() => return,
             () = assessor.ready() => {}
         }
+        let mut lane = FilmLane::start(Arc::clone(&assessor), shutdown.clone());
         for version in unassessed {
-            if !self.assess_version(&assessor, &state, version, &shutdown).await {
+            if !self
+                .assess_next(&assessor, &state, version, &mut lane, &shutdown)
+                .await
+            {
                 return;
             }
         }
@@ -105,11 +112,22 @@ impl Bookkeeping {
             idle.set_busy(!settled.is_empty());
             let study = tokio::select! {
                 () = shutdown.cancelled() => return,
+                Ready { version, films } = lane.ready() => {
+                    idle.set_busy(true);
+                    if !self.assess_version(&assessor, &state, version, films, &shutdown).await {
+                        return;
+                    }
+                    continue;
+                }
                 study = settled.recv() => match study {
                     Some(study) => study,
                     None => return,
                 },
             };
+            if lane.holds(&study) {
+                self.settle_again(study, &shutdown);
+                continue;
+            }
             idle.set_busy(true);
             let (book, deliveries, key) = (Arc::clone(&self.book), self.deliveries.clone(), study.clone());
             let times = assessor.times().clone();
@@ -133,8 +151,41 @@ impl Bookkeeping {
                     continue;
                 }
             };
-            if !self.assess_version(&assessor, &state, version, &shutdown).await {
+            if !self
+                .assess_next(&assessor, &state, version, &mut lane, &shutdown)
+                .await
+            {
                 return;
+            }
+        }
+    }
+
+    /// Assesses a version now, or lets its films be decoded first. `false` when the daemon cannot go on.
+    async fn assess_next(
+        &self,
+        assessor: &Arc<Assessor>,
+        state: &StateDirectory,
+        version: SettledStudy,
+        lane: &mut FilmLane,
+        shutdown: &CancellationToken,
+    ) -> bool {
+        let (deciding, settled) = (Arc::clone(assessor), version.clone());
+        let pictures = state.pictures(&version.study, version.version);
+        let assess = move || deciding.assess_unless_film(&settled, &pictures);
+        match tokio::task::spawn_blocking(assess).await {
+            Ok(Some(assessed)) => self.record(assessor, version, assessed, shutdown).await,
+            Ok(None) => match lane.take(version) {
+                Ok(()) => true,
+                Err(version) => {
+                    tracing::error!(study = %version.study, "Too many films wait to be decoded; the study goes to review without.");
+                    let films = assessor.leave_films_out(&version);
+                    self.assess_version(assessor, state, *version, films, shutdown)
+                        .await
+                }
+            },
+            Err(_) => {
+                tracing::error!(study = %version.study, "Assessing stopped; the next start tries again.");
+                false
             }
         }
     }
@@ -158,19 +209,31 @@ impl Bookkeeping {
         assessor: &Arc<Assessor>,
         state: &StateDirectory,
         version: SettledStudy,
+        films: HeldFilms,
         shutdown: &CancellationToken,
     ) -> bool {
-        let times = assessor.times().clone();
-        let (assessor, pictures) = (
-            Arc::clone(assessor),
-            state.pictures(&version.study, version.version),
-        );
-        let settled = version.clone();
-        let Ok(assessed) = tokio::task::spawn_blocking(move || assessor.assess(&settled, &pictures)).await
-        else {
+        let (deciding, settled) = (Arc::clone(assessor), version.clone());
+        let pictures = state.pictures(&version.study, version.version);
+        let assess = move || {
+            let _held = films;
+            deciding.assess(&settled, &pictures)
+        };
+        let Ok(assessed) = tokio::task::spawn_blocking(assess).await else {
             tracing::error!(study = %version.study, "Assessing stopped; the next start tries again.");
             return false;
         };
+        self.record(assessor, version, assessed, shutdown).await
+    }
+
+    /// `false` when the daemon cannot go on.
+    async fn record(
+        &self,
+        assessor: &Arc<Assessor>,
+        version: SettledStudy,
+        assessed: AssessedStudy,
+        shutdown: &CancellationToken,
+    ) -> bool {
+        let times = assessor.times().clone();
         tracing::info!(
             study = %version.study,
             version = version.version,

@@ -40,7 +40,7 @@ impl Spool {
             study,
             association: incoming.association,
             modality: header.modality().unwrap_or_default(),
-            is_judged_alone: quality::Kind::of(header).is_judged_alone(),
+            is_judged_alone: quality::is_judged_alone(header),
             file,
             kept,
         };

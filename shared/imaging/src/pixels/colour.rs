@@ -168,6 +168,11 @@ fn indices<'a>(layout: &Layout, samples: &'a Samples) -> impl Iterator<Item = u1
 }
 
 /// ITU-R BT.601 in 16-bit fixed point, rounded as Pillow rounds: the training pictures went through it.
+/// Its brightness.
+pub(super) fn of_pixel([red, green, blue]: [u8; 3]) -> f32 {
+    level(luma(red, green, blue))
+}
+
 fn luma(red: u8, green: u8, blue: u8) -> u8 {
     let sum = u32::from(red) * 19_595 + u32::from(green) * 38_470 + u32::from(blue) * 7_471 + 0x8000;
     (sum >> 16) as u8

@@ -5,6 +5,7 @@ mod wide;
 use super::frame::Samples;
 use super::layout::Layout;
 use super::lut::Table;
+use super::softcopy::{SoftModality, SoftShape, SoftTable, SoftVoi, Softcopy};
 use super::{Error, Photometric};
 use crate::header::Header;
 use crate::tags;
@@ -29,6 +30,48 @@ pub(super) fn grey(
         false => None,
     };
     let table = chain.table(&stored, range);
+    Ok(map(samples, layout, &table))
+}
+
+/// The same by a presentation state's words. Without a window all that can occur is shown.
+pub(super) fn softcopy(
+    layout: &Layout,
+    samples: &Samples,
+    softcopy: &Softcopy<'_>,
+) -> Result<Vec<f32>, Error> {
+    if 16 < samples.bits {
+        return Err(Error::Unsupported {
+            what: "a presentation state for samples of this many bits",
+        });
+    }
+    let read = |table: &SoftTable, name| {
+        let signed = table.signed || (layout.signed && name != "Presentation LUT");
+        Table::new(&table.descriptor, table.entries.clone(), signed).ok_or(Error::BadTable { name })
+    };
+    let chain = Chain {
+        modality: match softcopy.modality {
+            SoftModality::Rescale { slope, intercept } => Modality::Rescale {
+                slope: *slope,
+                intercept: *intercept,
+            },
+            SoftModality::Table(table) => Modality::Table(read(table, "Modality LUT")?),
+        },
+        voi: match softcopy.voi {
+            Some(SoftVoi::Window(window)) => window.voi(),
+            Some(SoftVoi::Table(table)) => Voi::Table(read(table, "VOI LUT")?),
+            Some(SoftVoi::None) | None => Voi::Absent,
+        },
+        // A MONOCHROME1 image comes with a state that says so.
+        inverted: matches!(softcopy.shape, SoftShape::Inverse),
+    };
+    let stored = Stored::of(layout, samples.bits);
+    let mut table = chain.table(&stored, Some(stored.full_range()));
+    if let SoftShape::Table(shape) = softcopy.shape {
+        let shape = read(shape, "Presentation LUT")?;
+        for level in &mut table {
+            *level = shape.at_level(*level);
+        }
+    }
     Ok(map(samples, layout, &table))
 }
 

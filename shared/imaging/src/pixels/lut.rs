@@ -37,7 +37,8 @@ impl Table {
         Self::new(&descriptor, data, false).ok_or(Error::BadTable { name })
     }
 
-    fn new(descriptor: &[u16], words: Vec<u16>, signed: bool) -> Option<Self> {
+    /// `None` where the descriptor is none, or there are fewer entries than it says.
+    pub(super) fn new(descriptor: &[u16], words: Vec<u16>, signed: bool) -> Option<Self> {
         let [count, first, bits] = *descriptor else {
             return None;
         };
@@ -70,6 +71,14 @@ impl Table {
             entries,
             top,
         })
+    }
+
+    /// The entry for a level, 0 to 1 over all its inputs, as such a level.
+    pub(super) fn at_level(&self, level: f32) -> f32 {
+        let last = self.entries.len().saturating_sub(1);
+        let index = (level * last as f32).round() as usize;
+        let entry = self.entries.get(index.min(last)).copied().unwrap_or_default();
+        f32::from(entry) / f32::from(self.top.max(1))
     }
 
     pub(super) fn at(&self, input: i32) -> u16 {

@@ -19,6 +19,7 @@ mod one_frame;
 mod picture;
 mod run_length;
 mod single_bits;
+mod softcopy;
 mod square;
 mod whole;
 
@@ -35,6 +36,8 @@ pub(crate) use layout::{Layout, Photometric};
 pub use levels::Window;
 pub use one_frame::{can_decode, decoded_frame, is_compressed, stored_frame};
 pub use picture::{ColourImage, Picture, load_picture};
+pub(crate) use softcopy::{SoftModality, SoftShape, SoftTable, SoftVoi, Softcopy, load_softcopy};
+pub(crate) use square::{colour as squared, gray as square_gray};
 pub(crate) use whole::{Native, decode_native, decompress};
 
 use crate::header::Header;

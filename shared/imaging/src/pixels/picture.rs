@@ -27,6 +27,20 @@ impl fmt::Debug for ColourImage {
     }
 }
 
+impl ColourImage {
+    /// As a grey picture, of an object with so many frames.
+    #[must_use]
+    pub fn brightness(&self, frame_count: u32) -> GrayImage {
+        let (pixels, _) = self.data.as_chunks::<3>();
+        GrayImage {
+            width: self.width,
+            height: self.height,
+            data: pixels.iter().map(|pixel| colour::of_pixel(*pixel)).collect(),
+            frame_count,
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub enum Picture {
     Gray(GrayImage),

@@ -10,7 +10,7 @@ const LONGEST: f64 = 8.0;
 /// What nobody sees.
 const UNSEEN: f64 = 0.01;
 
-pub(super) fn gray(image: GrayImage, header: &Header) -> Result<GrayImage, Error> {
+pub(crate) fn gray(image: GrayImage, header: &Header) -> Result<GrayImage, Error> {
     let from = (image.width, image.height);
     let Some(to) = size(header, from) else {
         return Ok(image);
@@ -24,7 +24,7 @@ pub(super) fn gray(image: GrayImage, header: &Header) -> Result<GrayImage, Error
     })
 }
 
-pub(super) fn colour(image: ColourImage, header: &Header) -> Result<ColourImage, Error> {
+pub(crate) fn colour(image: ColourImage, header: &Header) -> Result<ColourImage, Error> {
     let from = (image.width, image.height);
     let Some(to) = size(header, from) else {
         return Ok(image);

@@ -1,7 +1,9 @@
 //! Ultrasound: frames without a picture, and a loop that stands still.
 //!
 //! A screen always carries text and scales, so a frame is black when hardly anything but these is lit. Frames are compared
-//! bit for bit: living tissue and a held probe never give two equal ones, a frozen screen gives nothing else.
+//! bit for bit: living tissue and a held probe never give two equal ones, a frozen screen gives nothing else. The coding of a
+//! film changes even a screen that stands still: its frames are compared by the brightness of small fields, which coding
+//! hardly touches and speckle always does.
 
 use barefoot_domain::QualityProblem;
 use ring::digest;
@@ -16,12 +18,23 @@ const LIT: f32 = 0.12;
 const TEXT: f32 = 0.03;
 /// Fewer equal frames are a still picture sent as a loop.
 const LOOP: usize = 4;
+/// Fields of a film's frame along each side.
+const SIDE: usize = 64;
+/// Levels of 255 by which coding moves a field's brightness.
+const CODED: u8 = 2;
 
 /// What the rules need to know of a frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FrameLook {
     black: bool,
-    digest: Vec<u8>,
+    content: Content,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Content {
+    Digest(Vec<u8>),
+    /// The mean brightness of fields, 0 to 255, row by row.
+    Fields(Vec<u8>),
 }
 
 impl FrameLook {
@@ -45,12 +58,53 @@ impl FrameLook {
         Self::new(lit, pixels.len(), context)
     }
 
+    /// Of a film, whose frames were changed by its coding.
+    #[must_use]
+    pub fn of_film(frame: &ColourImage) -> Self {
+        let gray = frame.brightness(1);
+        let lit = gray.data.iter().filter(|level| LIT < **level).count();
+        Self {
+            black: (lit as f32) < TEXT * gray.data.len() as f32,
+            content: Content::Fields(fields(&gray)),
+        }
+    }
+
     fn new(lit: usize, pixels: usize, content: digest::Context) -> Self {
         Self {
             black: (lit as f32) < TEXT * pixels as f32,
-            digest: content.finish().as_ref().to_vec(),
+            content: Content::Digest(content.finish().as_ref().to_vec()),
         }
     }
+
+    fn shows_the_same(&self, other: &Self) -> bool {
+        match (&self.content, &other.content) {
+            (Content::Fields(one), Content::Fields(other)) => {
+                one.len() == other.len()
+                    && one
+                        .iter()
+                        .zip(other)
+                        .all(|(one, other)| one.abs_diff(*other) <= CODED)
+            }
+            (one, other) => one == other,
+        }
+    }
+}
+
+fn fields(gray: &GrayImage) -> Vec<u8> {
+    let (width, height) = (gray.width as usize, gray.height as usize);
+    let mut sums = vec![(0.0_f32, 0_u32); SIDE * SIDE];
+    let rows = gray.data.chunks(width.max(1)).enumerate();
+    for (row, levels) in rows {
+        for (column, level) in levels.iter().enumerate() {
+            let field = row * SIDE / height.max(1) * SIDE + column * SIDE / width.max(1);
+            if let Some((sum, count)) = sums.get_mut(field) {
+                *sum += level;
+                *count += 1;
+            }
+        }
+    }
+    let mean = |(sum, count): &(f32, u32)| (sum * 255.0 / (*count).max(1) as f32 + 0.5) as u8;
+    sums.iter().map(mean).collect()
 }
 
 /// Frames spread over the loop, counted from nought.
@@ -74,7 +128,7 @@ pub(super) fn remarks(looks: &[FrameLook]) -> Vec<Remark> {
     let frozen = LOOP <= looks.len()
         && looks
             .windows(2)
-            .all(|pair| pair.first().map(|a| &a.digest) == pair.last().map(|b| &b.digest));
+            .all(|pair| matches!(pair, [one, other] if one.shows_the_same(other)));
     if frozen {
         remarks.push(noted(QualityProblem::FramesFrozen));
     }
@@ -110,6 +164,33 @@ mod tests {
         let mut gone = live;
         gone[3] = frame(0.0);
         assert_eq!(remarks(&gone), [noted(FramesBlack)]);
+    }
+
+    #[test]
+    fn a_film_that_stands_still_may_be_coded_a_little_otherwise_each_time() {
+        let film = |change: &dyn Fn(usize) -> u8| {
+            FrameLook::of_film(&ColourImage {
+                width: 160,
+                height: 120,
+                data: (0..160 * 120 * 3)
+                    .map(|sample| 100 + change(sample / 3))
+                    .collect(),
+            })
+        };
+        let coded: Vec<FrameLook> = (0..8_usize)
+            .map(|frame| film(&|pixel| ((pixel * 7 + frame) % 3) as u8))
+            .collect();
+        assert_eq!(remarks(&coded), [noted(QualityProblem::FramesFrozen)]);
+        let speckle: Vec<FrameLook> = (0..8_usize)
+            .map(|frame| film(&|pixel| ((pixel * 2_654_435_761 + frame * 40_503) >> 7) as u8 % 100))
+            .collect();
+        assert_eq!(remarks(&speckle), []);
+        let dark = FrameLook::of_film(&ColourImage {
+            width: 8,
+            height: 8,
+            data: vec![16; 192],
+        });
+        assert_eq!(remarks(&vec![dark; 8]), [bad(QualityProblem::FramesBlack)]);
     }
 
     #[test]

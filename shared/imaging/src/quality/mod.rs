@@ -28,6 +28,7 @@ pub use slices::Slice;
 use crate::header::Header;
 use crate::pixels::GrayImage;
 use crate::tags;
+use crate::video;
 use look::Look;
 
 /// Why a picture is not an A.
@@ -79,12 +80,14 @@ impl Kind {
             _ => Self::Other,
         }
     }
+}
 
-    /// Whether there are rules for a picture by itself: a slice is judged with its series, other objects by nobody.
-    #[must_use]
-    pub fn is_judged_alone(self) -> bool {
-        matches!(self, Self::Projection | Self::Ultrasound)
-    }
+/// Whether there are rules for an object by itself: a slice is judged with its series, others by nobody; but a film must be
+/// one.
+#[must_use]
+pub fn is_judged_alone(header: &Header) -> bool {
+    matches!(Kind::of(header), Kind::Projection | Kind::Ultrasound)
+        || video::is_video(header.transfer_syntax())
 }
 
 /// Grades one picture by what it shows and what its header says of it.
@@ -113,7 +116,13 @@ pub fn series(slices: &[Slice]) -> QualityVerdict {
 /// The verdict on what cannot be decoded.
 #[must_use]
 pub fn undecodable() -> QualityVerdict {
-    verdict(vec![bad(QualityProblem::Undecodable)])
+    unusable(QualityProblem::Undecodable)
+}
+
+/// The verdict on what only this is known of.
+#[must_use]
+pub fn unusable(problem: QualityProblem) -> QualityVerdict {
+    verdict(vec![bad(problem)])
 }
 
 fn projection(header: &Header, image: &GrayImage) -> Vec<Remark> {

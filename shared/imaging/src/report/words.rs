@@ -326,6 +326,8 @@ impl Words {
             QualityProblem::SpacingUneven => self.pick("层距不均", "uneven slice spacing"),
             QualityProblem::FramesBlack => self.pick("黑帧", "black frames"),
             QualityProblem::FramesFrozen => self.pick("画面冻结", "frozen frames"),
+            QualityProblem::NoVideoDecoder => self.pick("视频未解码", "film not decoded"),
+            QualityProblem::VideoDiffers => self.pick("视频与说明不符", "film differs from its description"),
         }
     }
 

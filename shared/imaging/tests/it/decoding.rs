@@ -25,8 +25,28 @@ equal. JPEG of twelve bits is held against gdcm itself: pydicom's plugins refuse
 
 Lossy streams may differ by rounding: decoders of the standards are allowed it. Sequential JPEG comes out as gdcm's, sample for
 sample, but for YBR that pydicom turns into RGB, which it rounds in another way. Single bits in run lengths and deflated frames, which
-pydicom does not read, are held against the same segmentation in JPEG 2000. Video, JPEG XL and what DICOM retired (JPEG of
+pydicom does not read, are held against the same segmentation in JPEG 2000. JPEG XL and what DICOM retired (JPEG of
 process 10 and 12) are not decoded; an object in them is kept, sent on and shown by whoever can.
+
+Films are decoded by the program ffmpeg where it is installed (the tests `films`). Each of the frames asked for is compared with
+what ffmpeg gives when it reads the same stream by itself, byte by byte:
+
+| transfer syntax | streams in the test | equal |
+|---|---|---|
+| 1.2.840.10008.1.2.4.100, .100.1 MPEG-2 MP@ML | elementary and program stream, with and without sound | all |
+| 1.2.840.10008.1.2.4.101, .101.1 MPEG-2 MP@HL | transport stream; elementary stream of fields | all |
+| 1.2.840.10008.1.2.4.102, .102.1 H.264 High 4.1 | MP4, with and without sound | all |
+| 1.2.840.10008.1.2.4.103, .103.1 H.264 BD | disc's transport stream of fields; transport stream with sound | all |
+| 1.2.840.10008.1.2.4.104 to .106, .1 of each, H.264 4.2 | transport stream, MP4, byte stream; of stereo the base view | all |
+| 1.2.840.10008.1.2.4.107 HEVC Main | MP4, transport stream | all |
+| 1.2.840.10008.1.2.4.108 HEVC Main 10 | MP4 | all |
+
+Colours follow the stream's own words: BT.601 or BT.709, of the narrow or the full range, to within two levels of the standard's
+formula; BT.601 of the narrow range (YBR_PARTIAL_420) where it has none.
+
+Presentation states are compared with dcmtk's `dcmp2pgm` (the tests `presented`): rescale, window, VOI LUT, presentation LUT and
+shape, MONOCHROME1, signed samples, rotation and flip, all pixels to within one level, which is dcmtk's rounding. Shutters, which
+that program does not draw, are held against PS3.3 section C.7.6.11.
 
 ";
 

@@ -12,10 +12,12 @@ mod decoding;
 mod deidentification;
 mod evidence;
 mod files;
+mod films;
 mod headers;
 #[path = "../../examples/patient/made_up.rs"]
 mod made_up;
 mod pictures;
+mod presented;
 mod quality;
 mod reports;
 mod transcoding;

@@ -513,6 +513,8 @@ pub enum QualityProblem {
     SpacingUneven = 21,
     FramesBlack = 22,
     FramesFrozen = 23,
+    NoVideoDecoder = 24,
+    VideoDiffers = 25,
 }
 impl QualityProblem {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -545,6 +547,8 @@ impl QualityProblem {
             Self::SpacingUneven => "QUALITY_PROBLEM_SPACING_UNEVEN",
             Self::FramesBlack => "QUALITY_PROBLEM_FRAMES_BLACK",
             Self::FramesFrozen => "QUALITY_PROBLEM_FRAMES_FROZEN",
+            Self::NoVideoDecoder => "QUALITY_PROBLEM_NO_VIDEO_DECODER",
+            Self::VideoDiffers => "QUALITY_PROBLEM_VIDEO_DIFFERS",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -574,6 +578,8 @@ impl QualityProblem {
             "QUALITY_PROBLEM_SPACING_UNEVEN" => Some(Self::SpacingUneven),
             "QUALITY_PROBLEM_FRAMES_BLACK" => Some(Self::FramesBlack),
             "QUALITY_PROBLEM_FRAMES_FROZEN" => Some(Self::FramesFrozen),
+            "QUALITY_PROBLEM_NO_VIDEO_DECODER" => Some(Self::NoVideoDecoder),
+            "QUALITY_PROBLEM_VIDEO_DIFFERS" => Some(Self::VideoDiffers),
             _ => None,
         }
     }

@@ -6,6 +6,7 @@ use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use barefoot_imaging::pixels::{self, Window};
 use barefoot_imaging::render::{self, Area, Format, Shown};
+use barefoot_imaging::video::is_video;
 use tokio::task::spawn_blocking;
 
 use super::find::{Opened, Target, bad, find, one, open};
@@ -100,6 +101,11 @@ async fn one_frame(
 async fn draw(hub: &Dicomweb, opened: Opened, number: u32, wish: Wish) -> Result<Response, Box<Response>> {
     if opened.header.frames() <= number {
         return Err(Box::new(answer::not_found()));
+    }
+    if is_video(opened.header.transfer_syntax()) {
+        return Err(Box::new(answer::not_acceptable(
+            "films are not decoded here; retrieve it as it is stored",
+        )));
     }
     let place = hub.decoding.acquire().await;
     let _place = place.map_err(|error| Box::new(answer::failed("draw", &error)))?;

@@ -88,6 +88,32 @@ async fn an_earlier_study_of_the_patient_stands_beside() {
 }
 
 #[tokio::test]
+async fn a_picture_shown_by_a_presentation_state_says_so_and_can_be_seen_without() {
+    let clinic = Clinic::open().await;
+    let key = clinic.put("1.2.3", |case| case.has_presented = true);
+    let html = clinic.get(&format!("/case/{key}?lang=en")).await.body;
+    for part in [
+        "presented.jpg",
+        "preview.jpg",
+        "id=\"as-stored\"",
+        "Shown as the presentation state",
+        "Models see the image without it.",
+    ] {
+        assert!(html.contains(part), "{part} in {html}");
+    }
+    let list = clinic.get("/?lang=en").await.body;
+    assert!(list.contains("presented.jpg"), "{list}");
+    let plain = clinic.put("1.2.4", |_| {});
+    let html = clinic.get(&format!("/case/{plain}?lang=en")).await.body;
+    assert!(!html.contains("presented.jpg") && !html.contains("as-stored"));
+    assert_eq!(
+        clinic.get(&format!("/case/{plain}/presented.jpg")).await.status,
+        404
+    );
+    clinic.close().await;
+}
+
+#[tokio::test]
 async fn without_a_heat_map_there_is_no_switch_for_it() {
     let clinic = Clinic::open().await;
     let key = clinic.put("1.2.3", |case| {

@@ -220,6 +220,7 @@ fn assessed(uid: &str) -> CaseView {
         assessment: None,
         has_preview: false,
         has_heat_map: false,
+        has_presented: false,
         delivery: Delivery::None,
         conflicts: 0,
         labels: Labels::default(),

@@ -29,6 +29,7 @@ use super::source::Source;
 use super::{Config, HubAccess, ModelSlot, fetching};
 use crate::assess::{Assessor, Config as DecisionConfig};
 use crate::config::ModelConfig;
+use crate::films::Films;
 use crate::finding_names::FindingNames;
 use crate::model::{ModelHandle, StudyCount, shadow};
 use crate::picture_quality::PictureQuality;
@@ -83,7 +84,11 @@ impl Clinic {
 
     fn assessor(dir: &std::path::Path, models: ModelHandle) -> Arc<Assessor> {
         let state = StateDirectory::open(&dir.join("pictures")).unwrap();
-        let grader = Grader::new(PictureQuality::open(&state).unwrap(), time::UtcOffset::UTC);
+        let grader = Grader::new(
+            PictureQuality::open(&state).unwrap(),
+            Films::default(),
+            time::UtcOffset::UTC,
+        );
         Arc::new(Assessor::new(
             &DecisionConfig::default(),
             models,
