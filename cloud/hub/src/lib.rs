@@ -58,6 +58,9 @@ mod metrics;
 pub mod console;
 pub mod import_queue;
 
+#[doc(hidden)]
+pub mod fuzzing;
+
 mod changes;
 mod clock;
 mod places;
