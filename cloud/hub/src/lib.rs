@@ -61,8 +61,10 @@ pub mod import_queue;
 #[doc(hidden)]
 pub mod fuzzing;
 
+mod box_starts;
 mod changes;
 mod clock;
+mod own_certificates;
 mod places;
 mod seldom;
 
