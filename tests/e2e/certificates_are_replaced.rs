@@ -48,7 +48,6 @@ impl Town {
         let mut hub = region.enrolling_hub(ports, &more).unwrap();
         hub.start().await.unwrap();
         region.person(Role::Operator, "op-wang").unwrap();
-        region.clinic("clinic-7").unwrap();
         let options = EdgeOptions {
             link: "max_backoff_s = 1\n".to_owned(),
             ..EdgeOptions::default()
