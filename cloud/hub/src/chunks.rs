@@ -8,6 +8,7 @@
 //! [`ChunkStore::sweep`] removes what nobody needs.
 
 mod batch;
+mod lately;
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -22,6 +23,7 @@ use tokio::sync::{OwnedRwLockReadGuard, RwLock};
 use tokio::task::spawn_blocking;
 
 pub(crate) use batch::Batch;
+use lately::Lately;
 
 /// The largest chunk: 262144 values of four bytes.
 pub(crate) const MAX_CHUNK_BYTES: usize = 1024 * 1024;
@@ -60,6 +62,8 @@ struct Inner {
     next: AtomicU64,
     /// Read: chunks are being stored and written down. Written: unneeded ones are removed.
     holds: Arc<RwLock<()>>,
+    /// For those who read the same soon after each other.
+    lately: Lately,
 }
 
 /// While it lives no chunk is removed.
@@ -91,6 +95,7 @@ impl ChunkStore {
             limit,
             next: AtomicU64::new(0),
             holds: Arc::default(),
+            lately: Lately::default(),
         })))
     }
 
@@ -110,23 +115,34 @@ impl ChunkStore {
         Batch::new(Arc::clone(&self.0))
     }
 
-    /// The content, compared with its name.
+    /// The content, compared with its name: now, or when it was read for somebody else a little while ago.
     pub(crate) async fn read(&self, id: ChunkId) -> Result<Bytes, Error> {
-        let this = self.clone();
-        blocking(move || this.read_blocking(&id).map(Bytes::from)).await
+        let place = self.0.lately.place(&id);
+        let read = || {
+            let this = self.clone();
+            blocking(move || this.read_blocking(&id).map(Bytes::from))
+        };
+        place.get_or_try_init(read).await.cloned()
     }
 
-    /// As [`Self::read`], on the calling thread.
+    /// The content, compared with its name, on the calling thread.
     pub(crate) fn read_blocking(&self, id: &ChunkId) -> Result<Vec<u8>, Error> {
+        let mut content = Vec::with_capacity(MAX_CHUNK_BYTES);
+        self.read_over(id, &mut content)?;
+        Ok(content)
+    }
+
+    /// As [`Self::read_blocking`], in the place of what is in `content`; after an error it holds anything.
+    pub(crate) fn read_over(&self, id: &ChunkId, content: &mut Vec<u8>) -> Result<(), Error> {
         let failed = |source| Error::Read { id: *id, source };
         let file = File::open(self.path(id)).map_err(failed)?;
-        let mut content = Vec::with_capacity(MAX_CHUNK_BYTES);
+        content.clear();
         // One byte more than a chunk can have, so that a file that has grown shows.
         file.take(MAX_CHUNK_BYTES as u64 + 1)
-            .read_to_end(&mut content)
+            .read_to_end(content)
             .map_err(failed)?;
-        if ChunkId::of(&content) == *id {
-            Ok(content)
+        if ChunkId::of(content) == *id {
+            Ok(())
         } else {
             Err(Error::Damaged { id: *id })
         }
@@ -148,6 +164,8 @@ impl ChunkStore {
             Ok(needed) => needed,
             Err(error) => return Some(Err(error)),
         };
+        // What nobody asks for any more does not stay in memory either.
+        self.0.lately.forget();
         let inner = Arc::clone(&self.0);
         let removed = spawn_blocking(move || inner.remove_all_but(&needed)).await;
         Some(Ok(removed.unwrap_or_default()))

@@ -87,6 +87,8 @@ pub(crate) struct StoredInstance {
     pub association: Option<AssociationId>,
     /// As the instance says; empty where it does not.
     pub modality: String,
+    /// Whether there are quality rules for the picture by itself.
+    pub is_judged_alone: bool,
     /// Its file below `instances/`.
     pub file: String,
     pub kept: Kept,

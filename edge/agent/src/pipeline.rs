@@ -565,6 +565,9 @@ pub(crate) fn offered_services(
     Ok(services.answering([Arc::new(storage), Arc::new(commitment)]))
 }
 
+/// Arrivals that came together are shown together.
+const SHOWN_AT_ONCE: usize = 64;
+
 /// Every arrival shows at once and is graded, then goes to the study stage.
 async fn show_arrivals(
     book: Arc<CaseBook>,
@@ -574,22 +577,36 @@ async fn show_arrivals(
     studies: mpsc::Sender<StudyInput>,
     shutdown: CancellationToken,
 ) {
+    let mut inputs = Vec::new();
     loop {
-        let input = tokio::select! {
+        tokio::select! {
             () = shutdown.cancelled() => return,
-            input = stored.recv() => match input {
-                Some(input) => input,
-                None => return,
+            count = stored.recv_many(&mut inputs, SHOWN_AT_ONCE) => if count == 0 {
+                return;
             },
-        };
-        if let StudyInput::Stored(instance) = &input {
-            archive.note(&instance.study);
-            let (book, shown) = (Arc::clone(&book), instance.clone());
-            let _ = tokio::task::spawn_blocking(move || book.instance_stored(&shown)).await;
-            let _ = ungraded.try_send(instance.clone());
         }
-        if studies.send(input).await.is_err() {
-            return;
+        let instances: Vec<StoredInstance> = inputs
+            .iter()
+            .filter_map(|input| match input {
+                StudyInput::Stored(instance) => Some(instance.clone()),
+                _ => None,
+            })
+            .collect();
+        if !instances.is_empty() {
+            let (archive, book, ungraded) = (archive.clone(), Arc::clone(&book), ungraded.clone());
+            let shown = tokio::task::spawn_blocking(move || {
+                for instance in instances {
+                    archive.note(&instance.study);
+                    book.instance_stored(&instance);
+                    let _ = ungraded.try_send(instance);
+                }
+            });
+            let _ = shown.await;
+        }
+        for input in inputs.drain(..) {
+            if studies.send(input).await.is_err() {
+                return;
+            }
         }
     }
 }

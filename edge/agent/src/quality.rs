@@ -1,15 +1,17 @@
 //! Grades pictures by the rules of `barefoot_imaging::quality`: each as soon as it is stored, for the technician; and
 //! again for the assessment, where what is known of a picture already is not worked out twice.
 
+use std::convert::Infallible;
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
 
 use barefoot_domain::{QualityGrade, QualityVerdict};
 use barefoot_imaging::header::{self, Header};
 use barefoot_imaging::pixels::{self, Picture};
 use barefoot_imaging::quality::{self, FrameLook, Kind, Slice};
 use time::{OffsetDateTime, UtcOffset};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::at_rest;
@@ -17,6 +19,9 @@ use crate::handoff::{Grading, Kept, StoredInstance};
 use crate::open_pictures::{OpenPicture, OpenPictures, guarded};
 use crate::picture_quality::{Graded, PictureQuality};
 use crate::study_folder::StateDirectory;
+
+/// How much less the scheduler gives to grading, as `nice` counts it.
+const STEPS_BACK: i32 = 5;
 
 /// The stage; one for the daemon.
 #[derive(Debug, Clone)]
@@ -36,28 +41,41 @@ impl Grader {
         }
     }
 
-    /// Grades what is stored until `shutdown`, one picture after the other.
+    /// Grades what is stored until `shutdown`, one picture after the other, on a thread that steps back for others: a
+    /// scanner that waits for its answer comes first.
     pub(crate) async fn watch(
         self,
         state: StateDirectory,
         mut stored: mpsc::Receiver<StoredInstance>,
         shutdown: CancellationToken,
     ) {
-        loop {
-            let instance = tokio::select! {
-                () = shutdown.cancelled() => return,
-                instance = stored.recv() => match instance {
-                    Some(instance) => instance,
-                    None => return,
-                },
-            };
-            if instance.kept == Kept::Duplicate {
-                continue;
+        let (ending, ended) = oneshot::channel::<()>();
+        let grading = move || {
+            let _ending = ending;
+            if let Err(error) = rustix::process::nice(STEPS_BACK) {
+                tracing::debug!(%error, "Grading goes on with everybody's priority.");
             }
-            let (grader, state) = (self.clone(), state.clone());
-            let graded = tokio::task::spawn_blocking(move || grader.grade_stored(&state, &instance)).await;
-            if graded.is_err() {
-                tracing::error!("Grading a picture panicked; its study's assessment grades it again.");
+            while let Some(instance) = stored.blocking_recv() {
+                if shutdown.is_cancelled() {
+                    return;
+                }
+                if instance.kept == Kept::Duplicate || !instance.is_judged_alone {
+                    continue;
+                }
+                let graded = guarded(|| {
+                    self.grade_stored(&state, &instance);
+                    Ok::<_, Infallible>(())
+                });
+                if graded.is_err() {
+                    tracing::error!("Grading a picture panicked; its study's assessment grades it again.");
+                }
+            }
+        };
+        match thread::Builder::new().name("grading".to_owned()).spawn(grading) {
+            // It ends when its end of the channel goes.
+            Ok(_) => drop(ended.await),
+            Err(error) => {
+                tracing::error!(%error, "No thread to grade pictures on; they are graded with their studies.");
             }
         }
     }
@@ -68,9 +86,6 @@ impl Grader {
         let Ok(header) = header::read_header(&at_rest::stored(&path)) else {
             return;
         };
-        if !has_rules_of_its_own(&header) {
-            return;
-        }
         let graded = Graded {
             study: &instance.study,
             path: &path,
@@ -110,7 +125,7 @@ impl Grading for Grader {
     }
 
     fn unread(&self, path: &Path, header: &Header) -> QualityVerdict {
-        if has_rules_of_its_own(header) {
+        if Kind::of(header).is_judged_alone() {
             self.picture(path, header)
         } else {
             good()
@@ -124,11 +139,6 @@ impl Grading for Grader {
             .collect();
         quality::series(&slices)
     }
-}
-
-/// A slice is judged with its series, other objects by nobody.
-fn has_rules_of_its_own(header: &Header) -> bool {
-    matches!(Kind::of(header), Kind::Projection | Kind::Ultrasound)
 }
 
 fn frames(path: &Path, header: &Header) -> Result<QualityVerdict, pixels::Error> {

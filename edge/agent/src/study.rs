@@ -208,6 +208,7 @@ mod tests {
             study: study(n),
             association: association.map(AssociationId),
             modality: String::new(),
+            is_judged_alone: false,
             file: String::new(),
             kept: Kept::New,
         }

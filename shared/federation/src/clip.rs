@@ -1,10 +1,9 @@
 //! The length of an update and how it is bounded: McMahan et al. 2018 (arXiv 1710.06963), section 3.
 
+use crate::kernels;
+
 /// Part of a shrunk value that is given up so that rounding to float32 cannot push the norm above the limit again.
 const ROUNDING: f64 = 1.0 - 1.0 / 8_388_608.0;
-
-/// Sums of squares are kept in this many independent parts: faster, and less rounding.
-const LANES: usize = 8;
 
 /// The l2 norm of a vector that arrives in pieces.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -15,25 +14,12 @@ pub struct L2Norm {
 impl L2Norm {
     /// Takes up the next piece.
     pub fn add(&mut self, values: &[f32]) {
-        self.add_lanes(values, |value| f64::from(*value));
+        self.squares += kernels::squares(values);
     }
 
-    /// Takes up the next piece, in float64.
-    pub(crate) fn add_wide(&mut self, values: &[f64]) {
-        self.add_lanes(values, |value| *value);
-    }
-
-    fn add_lanes<T>(&mut self, values: &[T], wide: impl Fn(&T) -> f64) {
-        let (blocks, rest) = values.as_chunks::<LANES>();
-        let mut lanes = [0.0_f64; LANES];
-        for block in blocks {
-            for (lane, value) in lanes.iter_mut().zip(block) {
-                let value = wide(value);
-                *lane += value * value;
-            }
-        }
-        let rest: f64 = rest.iter().map(|value| wide(value) * wide(value)).sum();
-        self.squares += lanes.iter().sum::<f64>() + rest;
+    /// Takes up the squares of a piece that somebody else has gone through.
+    pub(crate) fn add_squares(&mut self, squares: f64) {
+        self.squares += squares;
     }
 
     /// The norm of all pieces so far, in the values' unit. NaN or infinite when one of them was.

@@ -10,11 +10,14 @@
 //! Any piece of a chunk that starts at a multiple of [`BLOCK_VALUES`] can be decoded by itself:
 //! [`Encoding::byte_range`] says which bytes it is.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
 use half::f16;
 use half::slice::HalfFloatSliceExt;
+
+use crate::kernels::all_finite;
 
 /// Values that share one scale in [`Encoding::Int8`], and the grain at which pieces of a chunk can be read.
 pub const BLOCK_VALUES: usize = 1024;
@@ -139,7 +142,7 @@ pub fn encode(values: &[f32], encoding: Encoding) -> Result<Vec<u8>, EncodeError
     }
     let mut bytes = Vec::with_capacity(encoding.bytes_of(values.len()));
     match encoding {
-        Encoding::F32 => bytes.extend(values.iter().flat_map(|v| v.to_le_bytes())),
+        Encoding::F32 => bytes.extend_from_slice(&f32_bytes(values)),
         Encoding::F16 => values
             .chunks(BLOCK_VALUES)
             .for_each(|block| encode_f16(block, &mut bytes)),
@@ -203,6 +206,24 @@ pub fn read_into<E: From<DecodeError>>(
     Ok(decode_into(buffer, encoding, into)?)
 }
 
+/// The values as [`Encoding::F32`] has them, without a copy where the processor has them so in memory. Whether they are
+/// finite is not looked at.
+pub fn f32_bytes(values: &[f32]) -> Cow<'_, [u8]> {
+    if cfg!(target_endian = "big") {
+        return Cow::Owned(values.iter().flat_map(|value| value.to_le_bytes()).collect());
+    }
+    Cow::Borrowed(bytemuck::cast_slice(values))
+}
+
+/// The values of bytes that the processor can take for numbers as they lie in memory: float32 values at an address
+/// that suits it. Everything else is decoded: `None`. Whether they are finite is not looked at.
+pub fn held_values(bytes: &[u8], encoding: Encoding) -> Option<&[f32]> {
+    let as_they_are = encoding == Encoding::F32 && cfg!(target_endian = "little");
+    as_they_are
+        .then(|| bytemuck::try_cast_slice(bytes).ok())
+        .flatten()
+}
+
 /// The bytes of masked values.
 pub fn encode_masked(values: &[u32]) -> Vec<u8> {
     values.iter().flat_map(|v| v.to_le_bytes()).collect()
@@ -227,8 +248,7 @@ pub fn first_not_finite(values: &[f32]) -> Option<usize> {
         .chunks(BLOCK_VALUES)
         .enumerate()
         .find_map(|(block, values)| {
-            let finite = values.iter().fold(true, |all, v| all & v.is_finite());
-            let within = if finite {
+            let within = if all_finite(values) {
                 None
             } else {
                 values.iter().position(|v| !v.is_finite())

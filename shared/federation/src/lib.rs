@@ -11,6 +11,8 @@
 //!          privacy counts what the releases cost
 //! ```
 
+mod kernels;
+
 pub mod layout;
 
 pub mod clip;

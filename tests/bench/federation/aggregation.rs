@@ -101,7 +101,8 @@ pub(super) fn child(mut arguments: impl Iterator<Item = String>) -> anyhow::Resu
     // Before the updates are in memory.
     let peak_mib = peak()?;
     let mut updates = updates.into_memory(&layout)?;
-    let mut model = MemoryModel::zeros(&layout);
+    // As after any earlier round: memory that the system has still to give is no part of the aggregation.
+    let mut model = MemoryModel::new(vec![0.25; layout.elements()]);
     let measured = Aggregated {
         cpu_s: processor_time_of(|| fedavg(&layout, &mut updates, &mut model, clients))?,
         files_cpu_s: Some(files_cpu_s),

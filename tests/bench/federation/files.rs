@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use barefoot_federation::aggregate::{ModelStore, SourceError, Updates};
 use barefoot_federation::chunk::ChunkId;
-use barefoot_federation::encoding::{Encoding, decode_into, encode, read_into};
+use barefoot_federation::encoding::{Encoding, encode, f32_bytes, held_values, read_into};
 use barefoot_federation::layout::Layout;
 use barefoot_federation::strategy::Moment;
 use rand::rngs::StdRng;
@@ -83,7 +83,6 @@ impl UpdateFiles {
         };
         Ok(EncodedUpdates {
             clients: self.clients.into_iter().map(update).collect::<Result<_, _>>()?,
-            bytes: Vec::new(),
         })
     }
 }
@@ -91,7 +90,13 @@ impl UpdateFiles {
 /// Updates in memory, chunk by chunk as they arrived.
 pub(super) struct EncodedUpdates {
     clients: Vec<(f64, Vec<Vec<u8>>)>,
-    bytes: Vec<u8>,
+}
+
+impl EncodedUpdates {
+    fn piece(&self, client: usize, chunk: usize, offset: usize, values: usize) -> Option<&[u8]> {
+        let (_, chunks) = self.clients.get(client)?;
+        chunks.get(chunk)?.get(Encoding::F32.byte_range(offset, values)?)
+    }
 }
 
 impl Updates for EncodedUpdates {
@@ -110,18 +115,17 @@ impl Updates for EncodedUpdates {
         offset: usize,
         into: &mut [f32],
     ) -> Result<(), SourceError> {
-        let (_, chunks) = self.clients.get(client).ok_or("no such client")?;
-        let range = Encoding::F32
-            .byte_range(offset, into.len())
+        let from = self
+            .piece(client, chunk, offset, into.len())
             .ok_or("no such piece")?;
-        let from = chunks
-            .get(chunk)
-            .and_then(|chunk| chunk.get(range))
-            .ok_or("no such piece")?;
-        read_into::<SourceError>(Encoding::F32, into, &mut self.bytes, |bytes| {
+        read_into::<SourceError>(Encoding::F32, into, &mut Vec::new(), |bytes| {
             bytes.copy_from_slice(from);
             Ok(())
         })
+    }
+
+    fn held(&self, client: usize, chunk: usize, offset: usize, values: usize) -> Option<&[f32]> {
+        held_values(self.piece(client, chunk, offset, values)?, Encoding::F32)
     }
 }
 
@@ -180,12 +184,14 @@ impl ModelFiles {
 
 impl ModelStore for ModelFiles {
     fn read_global(&mut self, chunk: usize, into: &mut [f32]) -> Result<(), SourceError> {
-        let bytes = fs::read(self.global.join(chunk.to_string()))?;
-        Ok(decode_into(&bytes, Encoding::F32, into)?)
+        let file = File::open(self.global.join(chunk.to_string()))?;
+        read_into::<SourceError>(Encoding::F32, into, &mut Vec::new(), |bytes| {
+            Ok(file.read_exact_at(bytes, 0)?)
+        })
     }
 
     fn write_global(&mut self, _chunk: usize, values: &[f32]) -> Result<(), SourceError> {
-        let bytes = encode(values, Encoding::F32)?;
+        let bytes = f32_bytes(values);
         fs::write(self.next.path().join(ChunkId::of(&bytes).to_string()), bytes)?;
         self.written += 1;
         Ok(())

@@ -4,10 +4,14 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::thread;
 
 use barefoot_federation::chunk::ChunkId;
 
 use super::{Error, Inner, MAX_CHUNK_BYTES, UNFINISHED};
+
+/// Files synced at a time: the file system's journal takes up together what waits for it together.
+const SYNCS_ABREAST: usize = 8;
 
 /// Chunks that become durable together. Works on the calling thread: it writes and syncs. What is dropped without
 /// [`Batch::commit`] was never stored.
@@ -73,10 +77,8 @@ impl Batch {
     }
 
     fn try_commit(&mut self) -> io::Result<()> {
-        for draft in self.waiting.values() {
-            // Opened again: a batch may be larger than the number of files a process may have open.
-            File::open(&draft.path)?.sync_data()?;
-        }
+        let drafts: Vec<&Path> = self.waiting.values().map(|draft| &*draft.path).collect();
+        sync_each(&drafts, File::sync_data)?;
         let mut folders = BTreeSet::new();
         let mut new_folder = false;
         while let Some((id, draft)) = self.waiting.pop_first() {
@@ -95,9 +97,8 @@ impl Batch {
                 self.store.stored.fetch_sub(draft.bytes, Ordering::Relaxed);
             }
         }
-        for folder in &folders {
-            File::open(folder)?.sync_all()?;
-        }
+        let folders: Vec<&Path> = folders.iter().map(|folder| &**folder).collect();
+        sync_each(&folders, File::sync_all)?;
         if new_folder {
             File::open(&self.store.directory)?.sync_all()?;
         }
@@ -112,6 +113,22 @@ impl Drop for Batch {
             self.store.stored.fetch_sub(draft.bytes, Ordering::Relaxed);
         }
     }
+}
+
+/// Syncs everything that is listed. Opened again: a batch may be larger than the number of files a process may have open.
+fn sync_each(paths: &[&Path], sync: fn(&File) -> io::Result<()>) -> io::Result<()> {
+    let each = move |paths: &[&Path]| paths.iter().try_for_each(|path| sync(&File::open(path)?));
+    let mut shares = paths.chunks(paths.len().div_ceil(SYNCS_ABREAST).max(1));
+    let own = shares.next().unwrap_or_default();
+    thread::scope(|scope| {
+        let others = shares.map(|share| thread::Builder::new().spawn_scoped(scope, move || each(share)));
+        let others = others.collect::<io::Result<Vec<_>>>()?;
+        each(own)?;
+        others.into_iter().try_for_each(|other| {
+            let cut = || io::Error::other("a sync was cut off");
+            other.join().unwrap_or_else(|_| Err(cut()))
+        })
+    })
 }
 
 fn write(path: &Path, content: &[u8]) -> io::Result<()> {

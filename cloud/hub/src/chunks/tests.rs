@@ -97,3 +97,33 @@ async fn a_sweep_removes_what_nobody_needs_and_waits_for_holders() {
     assert!(store.has(&keep) && !store.has(&drop_it));
     assert_eq!(store.0.stored.load(Ordering::Relaxed), 4);
 }
+
+#[tokio::test]
+async fn what_was_read_lately_is_compared_once_and_forgotten_by_a_sweep() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let id = put(&store, b"values").unwrap();
+    assert_eq!(store.read(id).await.unwrap(), b"values"[..]);
+    fs::write(store.path(&id), b"other!").unwrap();
+    assert_eq!(store.read(id).await.unwrap(), b"values"[..]);
+    assert!(matches!(store.read_blocking(&id), Err(Error::Damaged { .. })));
+    assert_eq!(sweep(&store, &[id]).await, Some(0));
+    assert!(matches!(store.read(id).await, Err(Error::Damaged { .. })));
+    // What failed is tried again.
+    fs::write(store.path(&id), b"values").unwrap();
+    assert_eq!(store.read(id).await.unwrap(), b"values"[..]);
+}
+
+#[tokio::test]
+async fn only_so_many_chunks_stay_in_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let ids: Vec<ChunkId> = (0..60_u8).map(|byte| put(&store, &[byte]).unwrap()).collect();
+    for id in &ids {
+        store.read(*id).await.unwrap();
+        fs::remove_file(store.path(id)).unwrap();
+    }
+    let kept = |id: &ChunkId| store.0.lately.place(id).get().is_some();
+    assert!(kept(&ids[59]) && kept(&ids[12]));
+    assert!(!kept(&ids[11]));
+}

@@ -9,7 +9,7 @@ use barefoot_federation::aggregate::{
     AggregateError, ModelStore, SourceError, Summary, UpdateSum, Updates, aggregate, aggregate_sum,
 };
 use barefoot_federation::chunk::ChunkId;
-use barefoot_federation::encoding::{Encoding, decode_into, decode_masked_into, encode, read_into};
+use barefoot_federation::encoding::{Encoding, decode_into, decode_masked_into, f32_bytes, read_into};
 use barefoot_federation::layout::Layout;
 use barefoot_federation::secagg::{self, Unmasker, add_masked};
 use barefoot_federation::strategy::{Moment, Strategy};
@@ -90,6 +90,7 @@ impl Work {
             chunks: Vec::new(),
             first: Vec::new(),
             second: Vec::new(),
+            bytes: Vec::new(),
         };
         let summary = match self.updates {
             WorkUpdates::Plain { encoding, updates } => {
@@ -227,11 +228,13 @@ impl MaskedSum {
     fn unmasked(&self, chunk: usize) -> Result<Vec<u32>, SourceError> {
         let mut sum = vec![0_u32; self.params.chunk_length(chunk)?];
         let mut masked = vec![0_u32; sum.len()];
+        let mut bytes = Vec::new();
         for vector in &self.vectors {
             if self.cancelled.load(Ordering::Relaxed) {
                 return Err(Box::new(Error::Cancelled));
             }
-            let bytes = self.store.read_blocking(vector.get(chunk).ok_or(NotThere)?)?;
+            self.store
+                .read_over(vector.get(chunk).ok_or(NotThere)?, &mut bytes)?;
             decode_masked_into(&bytes, &mut masked)?;
             add_masked(&mut sum, &masked);
         }
@@ -266,16 +269,18 @@ struct Model<'a> {
     chunks: Vec<ChunkId>,
     first: Vec<ChunkId>,
     second: Vec<ChunkId>,
+    /// Of the chunk that is being read.
+    bytes: Vec<u8>,
 }
 
 impl Model<'_> {
-    fn read(&self, id: &ChunkId, into: &mut [f32]) -> Result<(), SourceError> {
-        let bytes = self.store.read_blocking(id)?;
-        Ok(decode_into(&bytes, Encoding::F32, into)?)
+    fn read(&mut self, id: &ChunkId, into: &mut [f32]) -> Result<(), SourceError> {
+        self.store.read_over(id, &mut self.bytes)?;
+        Ok(decode_into(&self.bytes, Encoding::F32, into)?)
     }
 
     fn write(&mut self, values: &[f32]) -> Result<ChunkId, SourceError> {
-        Ok(self.batch.add(&encode(values, Encoding::F32)?)?)
+        Ok(self.batch.add(&f32_bytes(values))?)
     }
 }
 

@@ -1,11 +1,11 @@
 //! Is an update what it claims to be? The quick half looks at the message, the slow half at every value.
 
 use std::collections::{HashMap, HashSet};
-use std::io::Read;
+use std::io::{self, Read};
 
 use barefoot_federation::chunk::ChunkId;
 use barefoot_federation::clip::L2Norm;
-use barefoot_federation::encoding::{DecodeError, Encoding, decode_into};
+use barefoot_federation::encoding::{DecodeError, Encoding, first_not_finite, read_into};
 use barefoot_federation::hygiene::{Refusal as Hygiene, capped_weight, check_norm};
 use barefoot_federation::layout::{CHUNK_VALUES, Layout};
 use barefoot_wire::v1;
@@ -132,16 +132,29 @@ pub(super) fn read_update(store: &ChunkStore, chunks: &[ChunkId], how: &Readable
     let (mut bytes, mut values) = (Vec::new(), vec![0.0_f32; CHUNK_VALUES]);
     let mut norm = L2Norm::default();
     for (chunk, id) in chunks.iter().enumerate() {
-        bytes.clear();
-        let file = store.open_blocking(id)?;
-        file.take(chunks::MAX_CHUNK_BYTES as u64 + 1)
-            .read_to_end(&mut bytes)
-            .map_err(|source| chunks::Error::Read { id: *id, source })?;
+        let failed = |source| chunks::Error::Read { id: *id, source };
         let values = values
             .get_mut(..how.layout.chunk_values(chunk))
             .unwrap_or_default();
-        decode_into(&bytes, how.encoding, values).map_err(|error| undecodable(chunk, error))?;
+        let mut file = store.open_blocking(id)?;
+        let length = file.metadata().map_err(failed)?.len();
+        if length != how.encoding.bytes_of(values.len()) as u64 {
+            return Err(Hygiene::DamagedChunk { chunk: chunk as u64 }.into());
+        }
+        let read = read_into::<NotRead>(how.encoding, values, &mut bytes, |bytes| {
+            file.read_exact(bytes).map_err(NotRead::File)
+        });
+        read.map_err(|error| match error {
+            NotRead::File(source) => Unread::from(failed(source)),
+            NotRead::Values(error) => undecodable(chunk, error).into(),
+        })?;
         norm.add(values);
+        // Float32 values have not been looked at one by one; one that is no number shows in the norm.
+        if !norm.value().is_finite()
+            && let Some(value) = first_not_finite(values)
+        {
+            return Err(undecodable(chunk, DecodeError::NotFinite { value }).into());
+        }
     }
     let norm = norm.value();
     check_norm(norm, how.norm_limit)?;
@@ -153,6 +166,18 @@ pub(super) fn read_update(store: &ChunkStore, chunks: &[ChunkId], how: &Readable
 pub(super) enum Unread {
     Refused(Refusal),
     Store(chunks::Error),
+}
+
+/// Why a chunk's values were not read.
+enum NotRead {
+    File(io::Error),
+    Values(DecodeError),
+}
+
+impl From<DecodeError> for NotRead {
+    fn from(error: DecodeError) -> Self {
+        Self::Values(error)
+    }
 }
 
 impl From<Hygiene> for Unread {

@@ -6,11 +6,10 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use barefoot_imaging::Bytes;
-use barefoot_trust::at_rest::{self, Header, Purpose, Scope, Writer, Written, plain_length, sealed_start};
+use barefoot_trust::at_rest::{self, Header, Purpose, Writer, plain_length, sealed_start};
 
 use super::of;
-use super::vault::{ImagesKey, scope};
-use crate::study_folder::{StudyKey, sync_directory};
+use crate::study_folder::sync_directory;
 
 /// A file that was opened, whichever way it was written.
 pub type Opened = at_rest::Opened<File>;
@@ -106,14 +105,6 @@ pub(crate) fn create(path: &Path, mode: u32) -> io::Result<Created> {
     begin(&options, path)
 }
 
-/// As [`create`] for a file that must not be there.
-///
-/// # Errors
-/// When it is there, or the disk fails.
-pub(crate) fn create_new(path: &Path) -> io::Result<Created> {
-    begin(OpenOptions::new().read(true).write(true).create_new(true), path)
-}
-
 fn begin(options: &OpenOptions, path: &Path) -> io::Result<Created> {
     let file = options.open(path)?;
     match of(path) {
@@ -122,36 +113,7 @@ fn begin(options: &OpenOptions, path: &Path) -> io::Result<Created> {
     }
 }
 
-/// Completes what was received: as an image of its study, or for quarantine. Not synced; the key is held until the file has
-/// its place.
-///
-/// # Errors
-/// When the disk fails.
-pub(crate) fn seal_received(
-    written: Written<File>,
-    path: &Path,
-    study: Option<&StudyKey>,
-) -> io::Result<Option<ImagesKey>> {
-    let (vault, _) = of(path).ok_or(io::ErrorKind::NotFound)?;
-    let Some(study) = study else {
-        let key = vault.record_key(Scope::default())?;
-        written.seal(Scope::default(), Purpose::Quarantine, &key)?;
-        return Ok(None);
-    };
-    let key = vault.images_key(study)?;
-    written.seal(scope(study), Purpose::Image, &key)?;
-    Ok(Some(key))
-}
-
 impl Created {
-    /// The file itself, to be synced.
-    pub(crate) fn file(&self) -> &File {
-        match self {
-            Self::Plain(file) => file,
-            Self::Sealed(writer) => writer.get_ref(),
-        }
-    }
-
     /// Completes what the program wrote down at `path`; not synced.
     ///
     /// # Errors

@@ -12,6 +12,7 @@
 //! studies/<key>/keys/<id>.retired               the same, from the moment that they are to go
 //! ```
 
+mod arriving;
 mod box_key;
 mod files;
 mod key_folder;
@@ -28,11 +29,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 use barefoot_trust::at_rest::{Cipher, Scope};
 use serde::Deserialize;
 
+pub(crate) use arriving::{Arriving, seal_received};
 pub(crate) use barefoot_trust::at_rest::{MAGIC_BYTES, Purpose, is_sealed_file as is_sealed};
-pub(crate) use files::{
-    Created, create, create_new, is_plain, length, read, replace, seal_received, stored, whole, write,
-};
 pub use files::{Opened, open};
+pub(crate) use files::{create, is_plain, length, read, replace, stored, whole, write};
 pub use maintenance::{erase, rotate};
 pub(crate) use text::{open_line, seal_line};
 pub(crate) use vault::ImagesKey;

@@ -33,11 +33,11 @@ fn holds_marker(path: &Path) -> bool {
 fn receive(folder: &TempDir, study: &StudyKey, name: &str) -> ImagesKey {
     let state = StateDirectory::open(folder.path()).unwrap();
     let part = state.intake().join(name);
-    let Created::Sealed(mut writer) = create_new(&part).unwrap() else {
+    let Arriving::Sealed(mut writer) = Arriving::begin(&part, Vec::new()).unwrap() else {
         panic!("it was not sealed");
     };
-    writer.write_all(MARKER.as_bytes()).unwrap();
-    let held = seal_received(writer.complete().unwrap(), &part, Some(study)).unwrap();
+    writer.gather(MARKER.as_bytes()).unwrap();
+    let (held, _) = seal_received(writer.complete().unwrap(), &part, Some(study)).unwrap();
     fs::create_dir_all(state.instances(study)).unwrap();
     fs::rename(&part, state.instances(study).join(name)).unwrap();
     held.unwrap()

@@ -208,6 +208,7 @@ impl CaseBook {
                 study: study.clone(),
                 association: None,
                 modality: String::new(),
+                is_judged_alone: false,
                 file: file.or(folder.instances.first()).cloned().unwrap_or_default(),
                 kept: Kept::Duplicate,
             };
@@ -233,6 +234,7 @@ impl CaseBook {
                     study: study.clone(),
                     association: None,
                     modality: String::new(),
+                    is_judged_alone: false,
                     file: String::new(),
                     kept: Kept::Duplicate,
                 });

@@ -2,38 +2,49 @@
 //!
 //! One `syncfs` makes durable what any number of associations have written, directory entries included: since Linux 5.8
 //! it also reports failed writes. A single association then pays one sync an image, as much as the disk can give it;
-//! eight share theirs.
+//! eight share theirs. Whoever finds none running runs it, so that who comes alone waits for no other thread.
 
 use std::fs::File;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
-/// Waiters that can queue up while a sync runs. When full, the association waits here instead.
-const WAITING: usize = 1024;
+/// One sync, and what came of it.
+type Round = Arc<OnceLock<Result<(), Arc<io::Error>>>>;
 
-type Outcome = Result<(), Arc<io::Error>>;
-
-/// Cheap to clone. The thread ends with the last clone.
+/// Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Committer {
-    waiting: SyncSender<SyncSender<Outcome>>,
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    directory: File,
+    rounds: Mutex<Rounds>,
+    ended: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Rounds {
+    is_one_running: bool,
+    /// The one that has not begun: it serves who comes now.
+    next: Round,
 }
 
 impl Committer {
     /// For everything on the file system `directory` is on.
     ///
     /// # Errors
-    /// When the directory cannot be opened or the thread not started.
-    pub(super) fn start(directory: &Path) -> io::Result<Self> {
-        let directory = File::open(directory)?;
-        let (waiting, waiters) = sync_channel(WAITING);
-        thread::Builder::new()
-            .name("group-commit".to_owned())
-            .spawn(move || serve(&directory, &waiters))?;
-        Ok(Self { waiting })
+    /// When the directory cannot be opened.
+    pub(super) fn new(directory: &Path) -> io::Result<Self> {
+        Ok(Self {
+            inner: Arc::new(Inner {
+                directory: File::open(directory)?,
+                rounds: Mutex::default(),
+                ended: Condvar::new(),
+            }),
+        })
     }
 
     /// Returns once everything that was written before the call would survive a power cut. Blocks.
@@ -41,23 +52,50 @@ impl Committer {
     /// # Errors
     /// When the disk refuses: what was written may be there or not.
     pub(super) fn commit(&self) -> io::Result<()> {
-        let (answer, outcome) = sync_channel(1);
-        let gone = || io::Error::other("the commit thread ended");
-        self.waiting.send(answer).map_err(|_| gone())?;
-        let outcome = outcome.recv().map_err(|_| gone())?;
-        outcome.map_err(|error| io::Error::new(error.kind(), error))
+        let mut rounds = self.lock();
+        let mine = Arc::clone(&rounds.next);
+        loop {
+            if let Some(outcome) = mine.get() {
+                return match outcome {
+                    Ok(()) => Ok(()),
+                    Err(error) => Err(io::Error::new(error.kind(), Arc::clone(error))),
+                };
+            }
+            if rounds.is_one_running {
+                let ended = self.inner.ended.wait(rounds);
+                rounds = ended.unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            // None runs, and mine has not: so it is the next.
+            rounds.is_one_running = true;
+            rounds.next = Round::default();
+            drop(rounds);
+            let outcome = rustix::fs::syncfs(&self.inner.directory);
+            rounds = self.lock();
+            rounds.is_one_running = false;
+            let _ = mine.set(outcome.map_err(|error| Arc::new(io::Error::from(error))));
+            self.inner.ended.notify_all();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Rounds> {
+        self.inner.rounds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn serve(directory: &File, waiters: &Receiver<SyncSender<Outcome>>) {
-    while let Ok(first) = waiters.recv() {
-        let mut group = vec![first];
-        group.extend(waiters.try_iter());
-        let outcome: Outcome =
-            rustix::fs::syncfs(directory).map_err(|error| Arc::new(io::Error::from(error)));
-        for waiter in group {
-            // An association that is gone does not ask any more.
-            let _ = waiter.send(outcome.clone());
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_that_come_at_once_are_served_and_the_next_ones_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let committer = Committer::new(folder.path()).unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| (0..20).for_each(|_| committer.commit().unwrap()));
+            }
+        });
+        assert!(!committer.lock().is_one_running);
     }
 }

@@ -1,7 +1,7 @@
 //! Received instances on disk.
 //!
 //! ```text
-//! receiving   data set → intake/<ulid>.part, header read, seal written
+//! receiving   data set → header read, sealed, intake/<ulid>.part
 //! committer   one syncfs for all that wait: now it would survive a power cut
 //! placing     renamed to its place; now the scanner hears success
 //! recovery    at start: what is sealed is placed, what is not goes
@@ -11,7 +11,9 @@
 //! then the sealed file is found in the intake. So nothing half-written is ever under a final name. Memory is bounded
 //! whatever the instance's size.
 
+mod buffers;
 mod committer;
+mod head;
 mod placing;
 mod receiving;
 mod recovery;
@@ -28,6 +30,7 @@ use tokio::sync::mpsc;
 use crate::handoff::{Incoming, Keeper, NotKept, StudyInput};
 use crate::status::{Space, Status};
 use crate::study_folder::StateDirectory;
+use buffers::Buffers;
 use committer::Committer;
 use receiving::Arriving;
 pub(crate) use recovery::Recovered;
@@ -63,6 +66,7 @@ fn default_warn_free_mib() -> u64 {
 pub(crate) struct Spool {
     state: StateDirectory,
     committer: Committer,
+    buffers: Buffers,
     min_free_bytes: u64,
     warn_free_bytes: u64,
     stored: mpsc::Sender<StudyInput>,
@@ -81,7 +85,8 @@ impl Spool {
         status: Status,
     ) -> io::Result<(Self, Recovered)> {
         let spool = Self {
-            committer: Committer::start(state.root())?,
+            committer: Committer::new(state.root())?,
+            buffers: Buffers::default(),
             state,
             min_free_bytes: config.min_free_mib.saturating_mul(MIB),
             warn_free_bytes: config.warn_free_mib.saturating_mul(MIB),

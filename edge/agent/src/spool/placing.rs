@@ -6,6 +6,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use barefoot_imaging::header::{self, Header};
+use barefoot_imaging::quality;
 use ring::digest;
 
 use super::{Spool, disk};
@@ -39,6 +40,7 @@ impl Spool {
             study,
             association: incoming.association,
             modality: header.modality().unwrap_or_default(),
+            is_judged_alone: quality::Kind::of(header).is_judged_alone(),
             file,
             kept,
         };

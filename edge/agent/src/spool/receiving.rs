@@ -1,7 +1,7 @@
 //! One instance on its way into the intake.
 
 use std::fs;
-use std::io::{self, Seek, SeekFrom, Write};
+use std::io::{self, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use barefoot_imaging::header::{self, Header};
@@ -9,15 +9,14 @@ use dicom_object::FileMetaTableBuilder;
 use tokio::task::{JoinHandle, block_in_place, spawn_blocking};
 use ulid::Ulid;
 
+use super::buffers::{Buffers, Lent};
+use super::head::{Head, is_beyond};
 use super::seal::{PREAMBLE, Purpose, Seal};
 use super::{Spool, disk};
-use crate::at_rest::{self, Created, ImagesKey};
+use crate::at_rest::{self, ImagesKey};
 use crate::handoff::{InPlace, Incoming, NotKept, Receiving, Verdict};
 use crate::study_folder::StudyKey;
 use crate::upper_layer::{IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION};
-
-/// Smaller pieces gather before they are written: each time the thread is given up for the disk costs a change of threads.
-const GATHERED: usize = 256 * 1024;
 
 /// So many bytes go to the disk while more come, so that the sync at the end of a large image finds little left.
 const AHEAD: u64 = 4 * 1024 * 1024;
@@ -31,9 +30,11 @@ pub(super) struct Arriving {
 
 struct Writing {
     path: PathBuf,
-    /// Made with the first write.
-    file: Option<Created>,
-    gathered: Vec<u8>,
+    /// Gathers before anything is written: each time the thread is given up for the disk costs a change of threads.
+    body: at_rest::Arriving,
+    lent: Lent,
+    head: Head,
+    /// Of a file that is not sealed.
     checksum: crc32fast::Hasher,
     length: u64,
     /// Given to the disk, or about to be.
@@ -64,7 +65,7 @@ impl Arriving {
     pub(super) fn begin(spool: Spool, incoming: Incoming) -> Self {
         let path = spool.state.intake().join(format!("{}.part", Ulid::generate()));
         let writing = if spool.has_space() {
-            Writing::begin(path.clone(), &incoming)
+            Writing::begin(path.clone(), &incoming, &spool.buffers)
         } else {
             Err(NotKept::OutOfSpace)
         };
@@ -129,48 +130,42 @@ impl Arriving {
 }
 
 impl Writing {
-    fn begin(path: PathBuf, incoming: &Incoming) -> Result<Self, NotKept> {
-        let meta = file_meta(incoming)?;
-        let mut checksum = crc32fast::Hasher::new();
-        checksum.update(&meta);
-        let mut gathered = vec![0; PREAMBLE];
-        gathered.extend_from_slice(&meta);
-        Ok(Self {
+    fn begin(path: PathBuf, incoming: &Incoming, buffers: &Buffers) -> Result<Self, NotKept> {
+        let (lent, buffer) = buffers.lend();
+        let mut writing = Self {
+            body: at_rest::Arriving::begin(&path, buffer).map_err(disk)?,
             path,
-            file: None,
-            length: gathered.len() as u64,
-            gathered,
-            checksum,
+            lent,
+            head: Head::default(),
+            checksum: crc32fast::Hasher::new(),
+            length: 0,
             ahead: 0,
             going_ahead: None,
-        })
+        };
+        let meta = file_meta(incoming)?;
+        writing.gather(&[0; PREAMBLE]).map_err(disk)?;
+        // The checksum is of what follows the preamble, where it is written.
+        writing.checksum.reset();
+        writing.gather(&meta).map_err(disk)?;
+        Ok(writing)
+    }
+
+    fn gather(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if matches!(self.body, at_rest::Arriving::Plain(_)) {
+            self.checksum.update(bytes);
+        }
+        self.length += bytes.len() as u64;
+        self.head.add(bytes);
+        self.body.gather(bytes)
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.checksum.update(bytes);
-        self.length += bytes.len() as u64;
-        if self.gathered.len() + bytes.len() < GATHERED {
-            self.gathered.extend_from_slice(bytes);
+        self.gather(bytes)?;
+        if self.body.gathered() < self.lent.batch() {
             return Ok(());
         }
-        block_in_place(|| {
-            let mut file = self.flushed()?;
-            let written = file.write_all(bytes);
-            self.file = Some(file);
-            written
-        })?;
+        block_in_place(|| self.body.write_out())?;
         self.go_ahead()
-    }
-
-    /// The file, made where it is not there yet, with all that was gathered in it.
-    fn flushed(&mut self) -> io::Result<Created> {
-        let mut file = match self.file.take() {
-            Some(file) => file,
-            None => at_rest::create_new(&self.path)?,
-        };
-        file.write_all(&self.gathered)?;
-        self.gathered.clear();
-        Ok(file)
     }
 
     /// Has the disk begin with what is there.
@@ -179,8 +174,8 @@ impl Writing {
         if under_way || self.length < self.ahead + AHEAD {
             return Ok(());
         }
-        if let Some(file) = &self.file {
-            let file = file.file().try_clone()?;
+        if let Some(file) = self.body.file() {
+            let file = file.try_clone()?;
             self.ahead = self.length;
             // The sync that the scanner's answer waits for is another one, and reports what goes wrong.
             self.going_ahead = Some(spawn_blocking(move || drop(file.sync_data())));
@@ -188,10 +183,11 @@ impl Writing {
         Ok(())
     }
 
-    /// Writes the rest, reads the header, seals the file for where it belongs. `None`: for quarantine.
-    fn complete(mut self, incoming: &Incoming) -> Result<(Option<ImagesKey>, Option<Header>), NotKept> {
-        match self.flushed().map_err(disk)? {
-            Created::Plain(mut file) => {
+    /// Reads the header, writes the rest, seals the file for where it belongs. `None`: for quarantine.
+    fn complete(self, incoming: &Incoming) -> Result<(Option<ImagesKey>, Option<Header>), NotKept> {
+        match self.body {
+            at_rest::Arriving::Plain(plain) => {
+                let (mut file, buffer) = plain.complete().map_err(disk)?;
                 file.seek(SeekFrom::Start(0)).map_err(disk)?;
                 let header = understood(header::scan(&file, self.length), incoming)?;
                 let seal = Seal {
@@ -203,15 +199,24 @@ impl Writing {
                     checksum: self.checksum.finalize(),
                 };
                 seal.write(&file).map_err(disk)?;
+                self.lent.give_back(buffer);
                 Ok((None, header))
             }
-            Created::Sealed(writer) => {
+            at_rest::Arriving::Sealed(writer) => {
                 let mut written = writer.complete().map_err(disk)?;
-                let mut reader = written.reader().map_err(disk)?;
-                reader.seek(SeekFrom::Start(0)).map_err(disk)?;
-                let header = understood(header::scan(reader, self.length), incoming)?;
+                let read = match header::scan(self.head.of(self.length), self.length) {
+                    Err(header::Error::Read { source }) if is_beyond(&source) => {
+                        let mut reader = written.reader().map_err(disk)?;
+                        reader.seek(SeekFrom::Start(0)).map_err(disk)?;
+                        header::scan(reader, self.length)
+                    }
+                    read => read,
+                };
+                let header = understood(read, incoming)?;
                 let study = header.as_ref().map(|header| StudyKey::of(header.study_uid()));
-                let held = at_rest::seal_received(written, &self.path, study.as_ref()).map_err(disk)?;
+                let (held, buffer) =
+                    at_rest::seal_received(written, &self.path, study.as_ref()).map_err(disk)?;
+                self.lent.give_back(buffer);
                 Ok((held, header))
             }
         }

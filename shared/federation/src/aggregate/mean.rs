@@ -4,16 +4,15 @@ use super::place::Place;
 use super::rule::Used;
 use super::{AggregateError, BLOCK, MAX_WEIGHT, Updates};
 use crate::encoding::first_not_finite;
-
-/// Updates added in one pass over the sums, which saves most of the traffic to and from them.
-const ABREAST: usize = 4;
+use crate::kernels::{MOST_ROWS, add_weighted, divide};
 
 /// Who is averaged with which weight, and the buffers for it.
 #[derive(Debug)]
 pub(super) struct Mean {
     members: Vec<(usize, f64)>,
     total_weight: f64,
-    buffers: [Vec<f32>; ABREAST],
+    /// Of updates that do not lie in memory.
+    buffers: Vec<Vec<f32>>,
 }
 
 impl Mean {
@@ -36,7 +35,7 @@ impl Mean {
         Self {
             members,
             total_weight,
-            buffers: std::array::from_fn(|_| vec![0.0; BLOCK]),
+            buffers: vec![Vec::new(); MOST_ROWS],
         }
     }
 
@@ -47,69 +46,57 @@ impl Mean {
         }
     }
 
-    /// Fills `into` with the mean of its values.
+    /// Fills `into` with the mean of its values; the sum of their squares.
     pub(super) fn combine(
         &mut self,
         updates: &mut dyn Updates,
         place: Place,
         into: &mut [f64],
-    ) -> Result<(), AggregateError> {
-        into.fill(0.0);
-        let (groups, rest) = self.members.as_chunks::<ABREAST>();
-        for group in groups {
-            for ((client, _), buffer) in group.iter().zip(&mut self.buffers) {
-                place.read(updates, *client, front(buffer, place))?;
+    ) -> Result<f64, AggregateError> {
+        for (group, members) in self.members.chunks(MOST_ROWS).enumerate() {
+            for ((client, _), buffer) in members.iter().zip(&mut self.buffers) {
+                if place.held(updates, *client).is_none() {
+                    place.read(updates, *client, front(buffer, place))?;
+                }
             }
-            add_abreast(into, group.map(|(_, weight)| weight), &self.buffers);
-        }
-        let [buffer, ..] = &mut self.buffers;
-        for (client, weight) in rest {
-            let values = front(buffer, place);
-            place.read(updates, *client, values)?;
-            for (sum, value) in into.iter_mut().zip(values) {
-                *sum += weight * f64::from(*value);
+            let mut rows: [(f64, &[f32]); MOST_ROWS] = [(0.0, &[]); MOST_ROWS];
+            for ((row, (client, weight)), buffer) in rows.iter_mut().zip(members).zip(&self.buffers) {
+                let read = || buffer.get(..place.values).unwrap_or_default();
+                *row = (*weight, place.held(updates, *client).unwrap_or_else(read));
             }
+            add_weighted(into, group == 0, rows.get(..members.len()).unwrap_or_default());
         }
-        let mut finite = true;
-        for sum in into {
-            *sum /= self.total_weight;
-            finite &= sum.is_finite();
-        }
-        if finite {
-            Ok(())
+        let squares = divide(into, self.total_weight);
+        if squares.is_finite() {
+            Ok(squares)
         } else {
-            self.culprit(updates, place)
+            Err(self.culprit(updates, place)?)
         }
     }
 
     /// Finite values under bounded weights cannot sum to an infinity, so one of the updates holds one.
-    fn culprit(&mut self, updates: &mut dyn Updates, place: Place) -> Result<(), AggregateError> {
-        let [buffer, ..] = &mut self.buffers;
+    fn culprit(&mut self, updates: &mut dyn Updates, place: Place) -> Result<AggregateError, AggregateError> {
+        let mut buffer = Vec::new();
         for (client, _) in &self.members {
-            let values = front(buffer, place);
+            let values = front(&mut buffer, place);
             place.read(updates, *client, values)?;
             if let Some(index) = first_not_finite(values) {
-                return Err(AggregateError::NotFinite {
+                return Ok(AggregateError::NotFinite {
                     client: *client,
                     value: place.value(index),
                 });
             }
         }
-        Err(AggregateError::Result {
+        Ok(AggregateError::Result {
             value: place.value(0),
         })
     }
 }
 
-fn front(buffer: &mut [f32], place: Place) -> &mut [f32] {
-    buffer.get_mut(..place.values).unwrap_or_default()
-}
-
-/// The same order of additions, and so the same rounding, as adding one update after another.
-fn add_abreast(into: &mut [f64], weights: [f64; ABREAST], buffers: &[Vec<f32>; ABREAST]) {
-    let [w0, w1, w2, w3] = weights;
-    let [b0, b1, b2, b3] = buffers;
-    for ((((sum, v0), v1), v2), v3) in into.iter_mut().zip(b0).zip(b1).zip(b2).zip(b3) {
-        *sum = *sum + w0 * f64::from(*v0) + w1 * f64::from(*v1) + w2 * f64::from(*v2) + w3 * f64::from(*v3);
+/// As many values as the place has; a buffer is as long as the longest block it was used for.
+fn front(buffer: &mut Vec<f32>, place: Place) -> &mut [f32] {
+    if buffer.len() < place.values {
+        buffer.resize(BLOCK.max(place.values), 0.0);
     }
+    buffer.get_mut(..place.values).unwrap_or_default()
 }

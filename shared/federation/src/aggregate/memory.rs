@@ -48,6 +48,11 @@ impl Updates for MemoryUpdates {
         into.copy_from_slice(span(update, chunk, offset, into.len())?);
         Ok(())
     }
+
+    fn held(&self, client: usize, chunk: usize, offset: usize, values: usize) -> Option<&[f32]> {
+        let (_, update) = self.updates.get(client)?;
+        span(update, chunk, offset, values).ok()
+    }
 }
 
 /// A global model and its moments.

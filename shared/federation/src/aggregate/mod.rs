@@ -26,6 +26,7 @@ use self::step::ServerStep;
 pub use self::stores::{ModelStore, UpdateSum, Updates};
 use crate::clip::L2Norm;
 use crate::encoding::BLOCK_VALUES;
+use crate::kernels::divide;
 use crate::layout::Layout;
 use crate::strategy::Strategy;
 
@@ -109,8 +110,7 @@ pub fn aggregate_sum(
             chunk: place.chunk,
             source,
         })?;
-        into.iter_mut().for_each(|value| *value /= total_weight);
-        Ok(())
+        Ok(divide(into, total_weight))
     })
 }
 
@@ -133,8 +133,8 @@ pub fn update_norms(layout: &Layout, updates: &mut dyn Updates) -> Result<Vec<f6
         .collect()
 }
 
-/// Fills a block with the combined update.
-type Combine<'a> = &'a mut dyn FnMut(Place, &mut [f64]) -> Result<(), AggregateError>;
+/// Fills a block with the combined update; the sum of its values' squares.
+type Combine<'a> = &'a mut dyn FnMut(Place, &mut [f64]) -> Result<f64, AggregateError>;
 
 fn run(
     mut step: ServerStep,
@@ -151,8 +151,7 @@ fn run(
         step.begin(chunk, values, store)?;
         for place in blocks(chunk, values, BLOCK) {
             let update = buffer.get_mut(..place.values).unwrap_or_default();
-            combine(place, update)?;
-            update_norm.add_wide(update);
+            update_norm.add_squares(combine(place, update)?);
             step.take(place.offset, update);
         }
         step.finish(chunk, store)?;

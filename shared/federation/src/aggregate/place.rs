@@ -32,6 +32,14 @@ impl Place {
     }
 }
 
+impl Place {
+    /// Its values of a client where they lie in memory.
+    pub(super) fn held(self, updates: &dyn Updates, client: usize) -> Option<&[f32]> {
+        let held = updates.held(client, self.chunk, self.offset, self.values);
+        held.filter(|values| values.len() == self.values)
+    }
+}
+
 /// All blocks of a layout in order.
 pub(super) fn places(layout: &Layout, block: usize) -> impl Iterator<Item = Place> {
     (0..layout.chunks()).flat_map(move |chunk| blocks(chunk, layout.chunk_values(chunk), block))

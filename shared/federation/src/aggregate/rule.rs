@@ -4,6 +4,7 @@ use super::columns::Columns;
 use super::mean::Mean;
 use super::place::Place;
 use super::{AggregateError, Updates, distance, select};
+use crate::kernels::wide_squares;
 use crate::layout::Layout;
 use crate::strategy::{Strategy, count};
 
@@ -74,16 +75,19 @@ impl Rule {
         }
     }
 
-    /// Fills `into` with the combined values of `place`.
+    /// Fills `into` with the combined values of `place`; the sum of their squares.
     pub(super) fn combine(
         &mut self,
         updates: &mut dyn Updates,
         place: Place,
         into: &mut [f64],
-    ) -> Result<(), AggregateError> {
+    ) -> Result<f64, AggregateError> {
         match self {
             Self::Mean(mean) => mean.combine(updates, place, into),
-            Self::Columns(columns) => columns.combine(updates, place, into),
+            Self::Columns(columns) => {
+                columns.combine(updates, place, into)?;
+                Ok(wide_squares(into))
+            }
         }
     }
 }

@@ -4,6 +4,7 @@
 use super::{AggregateError, ModelStore, SourceError};
 use crate::clip::L2Norm;
 use crate::encoding::first_not_finite;
+use crate::kernels;
 use crate::layout::CHUNK_VALUES;
 use crate::strategy::{Adaptive, Moment, Strategy};
 
@@ -16,6 +17,8 @@ pub(super) struct ServerStep {
     first: Vec<f32>,
     second: Vec<f32>,
     change: L2Norm,
+    /// A value of the chunk may be no number.
+    unchecked: bool,
 }
 
 impl ServerStep {
@@ -27,6 +30,7 @@ impl ServerStep {
             first: Vec::new(),
             second: Vec::new(),
             change: L2Norm::default(),
+            unchecked: false,
         }
     }
 
@@ -43,6 +47,7 @@ impl ServerStep {
         store: &mut dyn ModelStore,
     ) -> Result<(), AggregateError> {
         let failed = |source: SourceError| AggregateError::Model { chunk, source };
+        self.unchecked = false;
         self.global.resize(values, 0.0);
         store.read_global(chunk, &mut self.global).map_err(failed)?;
         for moment in self.strategy.moments() {
@@ -64,8 +69,16 @@ impl ServerStep {
             first,
             second,
             change,
+            unchecked,
         } = self;
         let global = span(global, offset, update.len());
+        if strategy.moments().is_empty() {
+            let squares = kernels::advance(global, update);
+            *unchecked |= !squares.is_finite();
+            change.add_squares(squares);
+            return;
+        }
+        *unchecked = true;
         before.clear();
         before.extend_from_slice(global);
         let moments = (
@@ -83,7 +96,9 @@ impl ServerStep {
     /// Writes the chunk, when all its values are numbers.
     pub(super) fn finish(&mut self, chunk: usize, store: &mut dyn ModelStore) -> Result<(), AggregateError> {
         let failed = |source: SourceError| AggregateError::Model { chunk, source };
-        self.check(chunk)?;
+        if self.unchecked {
+            self.check(chunk)?;
+        }
         for moment in self.strategy.moments() {
             store
                 .write_moment(*moment, chunk, self.moment(*moment))
@@ -149,7 +164,9 @@ fn apply(strategy: &Strategy, update: &[f64], global: &mut [f32], (first, second
         | Strategy::FedTrimmedAvg { .. }
         | Strategy::Krum { .. }
         | Strategy::MultiKrum { .. }
-        | Strategy::Bulyan { .. } => global.iter_mut().zip(update).for_each(|(x, d)| advance(x, *d)),
+        | Strategy::Bulyan { .. } => {
+            kernels::advance(global, update);
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use barefoot_federation::chunk::ChunkId;
 use barefoot_federation::encoding::{
     BLOCK_VALUES, DecodeError, EncodeError, Encoding, decode_into, decode_masked_into, encode, encode_masked,
-    read_into,
+    f32_bytes, held_values, read_into,
 };
 use barefoot_federation::residual::{CompressError, Residual};
 use proptest::prelude::*;
@@ -28,6 +28,25 @@ proptest! {
     fn float32_is_exact(values in prop::collection::vec(finite(), 0..1500)) {
         let bytes = encode(&values, Encoding::F32).unwrap();
         prop_assert_eq!(decode(&bytes, Encoding::F32, values.len()).unwrap(), values);
+    }
+
+    #[test]
+    fn what_lies_in_memory_is_taken_from_there(values in prop::collection::vec(finite(), 1..100), start in 0_usize..8) {
+        let bytes = encode(&values, Encoding::F32).unwrap();
+        prop_assert_eq!(&*f32_bytes(&values), &*bytes);
+        // At any address; where it is refused, it is decoded.
+        let mut moved = vec![7; start];
+        moved.extend(&bytes);
+        moved.extend([7; 8]);
+        if let Some(held) = held_values(&moved[start..][..bytes.len()], Encoding::F32) {
+            prop_assert_eq!(held, &*values);
+        }
+        let suits = (0..4).filter(|start| held_values(&moved[*start..][..4], Encoding::F32).is_some());
+        prop_assert_eq!(suits.count(), usize::from(cfg!(target_endian = "little")));
+        prop_assert!(held_values(&bytes[1..], Encoding::F32).is_none());
+        for other in [Encoding::F16, Encoding::Int8, Encoding::Masked] {
+            prop_assert!(held_values(&bytes, other).is_none());
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod aggregation;
 mod encodings;
 mod hygiene;
 mod layouts;
+mod means;
 mod noise;
 mod strategies;
 mod support;

@@ -79,6 +79,12 @@ impl Kind {
             _ => Self::Other,
         }
     }
+
+    /// Whether there are rules for a picture by itself: a slice is judged with its series, other objects by nobody.
+    #[must_use]
+    pub fn is_judged_alone(self) -> bool {
+        matches!(self, Self::Projection | Self::Ultrasound)
+    }
 }
 
 /// Grades one picture by what it shows and what its header says of it.

@@ -130,14 +130,14 @@ impl Header {
         scope: Scope,
         key: &Key,
         file_key: &Secret,
-    ) -> Result<Vec<u8>, Error> {
+    ) -> Result<[u8; HEADER], Error> {
         let mut bytes = Vec::with_capacity(HEADER);
         bytes.extend_from_slice(&MAGIC);
         bytes.extend_from_slice(&[VERSION, cipher.code(), CHUNK_POWER, purpose.code()]);
         bytes.extend_from_slice(&scope.0);
         let wrapped = seal_value(cipher, key, &bytes, file_key.bytes())?;
         bytes.extend_from_slice(&wrapped);
-        Ok(bytes)
+        bytes.try_into().map_err(|_| Error::Form)
     }
 
     pub(super) fn chunks(&self, key: &Key) -> Result<Chunks, Error> {

@@ -18,6 +18,7 @@ mod key_files;
 mod key_place;
 mod opened;
 mod reader;
+mod sealer;
 mod secret;
 mod value;
 mod writer;

@@ -126,7 +126,8 @@ fn another_key_opens_nothing_and_says_which_it_lacks() {
 
 #[test]
 fn what_was_begun_and_never_headed_is_no_file() {
-    let writer = Writer::begin(Cursor::new(Vec::new()), Cipher::Aes256Gcm).unwrap();
+    let mut writer = Writer::begin(Cursor::new(Vec::new()), Cipher::Aes256Gcm).unwrap();
+    writer.write_all(&content(2 * CHUNK)).unwrap();
     let file = writer.get_ref().get_ref().clone();
     assert!(is_sealed_file(&file));
     assert!(matches!(
@@ -143,6 +144,32 @@ fn what_is_written_can_be_read_before_it_has_its_head() {
     let mut plain = Vec::new();
     written.reader().unwrap().read_to_end(&mut plain).unwrap();
     assert!(plain == content(CHUNK + 5));
+}
+
+#[test]
+fn what_is_gathered_is_written_at_once_and_the_same_file() {
+    let key = Key::random().unwrap();
+    let plain = content(5 * CHUNK + 9);
+    let mut buffer = vec![7; 100];
+    for written_after in [1, 3, 9] {
+        let mut writer = Writer::begin_in(Cursor::new(Vec::new()), Cipher::Aes256Gcm, buffer).unwrap();
+        for piece in plain.chunks(50_000) {
+            writer.gather(piece).unwrap();
+            if written_after * SEALED_CHUNK <= writer.gathered() {
+                writer.write_out().unwrap();
+                assert_eq!(writer.gathered(), 0);
+            }
+        }
+        let all_waits = writer.get_ref().get_ref().is_empty();
+        assert_eq!(all_waits, written_after == 9);
+        let written = writer.complete().unwrap();
+        let (file, back) = written.seal_and_return(SCOPE, Purpose::Image, &key).unwrap();
+        buffer = back;
+        assert!(
+            opened(file.into_inner(), &key).unwrap() == plain,
+            "{written_after}"
+        );
+    }
 }
 
 #[test]

@@ -1,59 +1,74 @@
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
-use super::file::{CHUNK, Chunks, HEADER, Header, MAGIC, SEALED_CHUNK};
-use super::secret::Secret;
-use super::{Cipher, Error, Key, Purpose, Reader, Scope};
+use super::file::{CHUNK, Chunks, HEADER, Header, SEALED_CHUNK};
+use super::sealer::Sealer;
+use super::{Cipher, Key, Purpose, Reader, Scope};
 
-/// Seals a file while it is written. Holds one chunk, however long the file becomes.
+/// Seals a file while it is written. By [`Write`] it holds two chunks at most, however long the file becomes.
 #[derive(Debug)]
 pub struct Writer<W> {
     inner: W,
-    cipher: Cipher,
-    file_key: Secret,
-    chunks: Chunks,
-    /// Of the chunk in hand.
-    number: u32,
-    buffer: Vec<u8>,
+    sealer: Sealer,
 }
 
-/// All is written but the head: whose file it is, and what for.
+/// All is sealed but the head: whose file it is, and what for.
 #[derive(Debug)]
 pub struct Written<W> {
     inner: W,
-    cipher: Cipher,
-    file_key: Secret,
+    sealer: Sealer,
 }
 
 impl<W: Write> Writer<W> {
     /// Leaves room for the head: `inner` stands at its start and is empty.
     ///
     /// # Errors
-    /// When writing fails, or the system gives no random numbers.
-    pub fn begin(mut inner: W, cipher: Cipher) -> io::Result<Self> {
-        let file_key = Secret::random()?;
-        let mut room = [0; HEADER];
-        room.iter_mut().zip(MAGIC).for_each(|(to, from)| *to = from);
-        inner.write_all(&room)?;
+    /// When the system gives no random numbers.
+    pub fn begin(inner: W, cipher: Cipher) -> io::Result<Self> {
+        Self::begin_in(inner, cipher, Vec::with_capacity(HEADER + SEALED_CHUNK))
+    }
+
+    /// As [`Writer::begin`], with a buffer to gather in. What it holds goes.
+    ///
+    /// # Errors
+    /// As [`Writer::begin`].
+    pub fn begin_in(inner: W, cipher: Cipher, buffer: Vec<u8>) -> io::Result<Self> {
         Ok(Self {
             inner,
-            cipher,
-            chunks: Chunks::new(cipher, &file_key)?,
-            file_key,
-            number: 0,
-            buffer: Vec::with_capacity(SEALED_CHUNK),
+            sealer: Sealer::begin(cipher, buffer)?,
         })
     }
 
-    /// Writes the last chunk.
+    /// Seals the next bytes and writes nothing: memory grows until [`Writer::write_out`].
+    ///
+    /// # Errors
+    /// When the file would be longer than one can be.
+    pub fn gather(&mut self, bytes: &[u8]) -> io::Result<()> {
+        Ok(self.sealer.push(bytes)?)
+    }
+
+    /// Bytes that wait to be written.
+    #[must_use]
+    pub fn gathered(&self) -> usize {
+        self.sealer.sealed().len()
+    }
+
+    /// Writes what is sealed.
     ///
     /// # Errors
     /// When writing fails.
+    pub fn write_out(&mut self) -> io::Result<()> {
+        write_out(&mut self.inner, &mut self.sealer)
+    }
+
+    /// Seals the last chunk.
+    ///
+    /// # Errors
+    /// When the file would be longer than one can be.
     pub fn complete(mut self) -> io::Result<Written<W>> {
-        self.put(true)?;
+        self.sealer.finish()?;
         Ok(Written {
             inner: self.inner,
-            cipher: self.cipher,
-            file_key: self.file_key,
+            sealer: self.sealer,
         })
     }
 
@@ -61,32 +76,15 @@ impl<W: Write> Writer<W> {
     pub fn get_ref(&self) -> &W {
         &self.inner
     }
-
-    fn put(&mut self, last: bool) -> io::Result<()> {
-        let number = self.number;
-        // First: what fails below is never sealed again under the same number.
-        self.number = number.checked_add(1).ok_or(Error::TooLong)?;
-        let tag = self.chunks.seal(number, last, &mut self.buffer)?;
-        self.buffer.extend_from_slice(&tag);
-        let written = self.inner.write_all(&self.buffer);
-        self.buffer.clear();
-        written
-    }
 }
 
 impl<W: Write> Write for Writer<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if bytes.is_empty() {
-            return Ok(0);
+        let (taken, _) = bytes.split_at_checked(CHUNK).unwrap_or((bytes, &[]));
+        self.gather(taken)?;
+        if SEALED_CHUNK <= self.gathered() {
+            self.write_out()?;
         }
-        // A full chunk waits for more: only then is it not the last.
-        if self.buffer.len() == CHUNK {
-            self.put(false)?;
-        }
-        let (taken, _) = bytes
-            .split_at_checked(CHUNK - self.buffer.len())
-            .unwrap_or((bytes, &[]));
-        self.buffer.extend_from_slice(taken);
         Ok(taken.len())
     }
 
@@ -96,27 +94,50 @@ impl<W: Write> Write for Writer<W> {
 }
 
 impl<W: Write + Seek> Written<W> {
-    /// Fills the head in: from now on whoever has the key can read the file, and nobody else.
+    /// Fills the head in and writes what was not written yet: from now on whoever has the key can read the file, and nobody
+    /// else.
     ///
     /// # Errors
     /// When writing fails, or the system gives no random numbers.
-    pub fn seal(mut self, scope: Scope, purpose: Purpose, key: &Key) -> io::Result<W> {
-        let head = Header::write(self.cipher, purpose, scope, key, &self.file_key)?;
-        self.inner.seek(SeekFrom::Start(0))?;
-        self.inner.write_all(&head)?;
+    pub fn seal(self, scope: Scope, purpose: Purpose, key: &Key) -> io::Result<W> {
+        Ok(self.seal_and_return(scope, purpose, key)?.0)
+    }
+
+    /// As [`Written::seal`]; the buffer comes back too.
+    ///
+    /// # Errors
+    /// As [`Written::seal`].
+    pub fn seal_and_return(mut self, scope: Scope, purpose: Purpose, key: &Key) -> io::Result<(W, Vec<u8>)> {
+        let cipher = self.sealer.cipher();
+        let head = Header::write(cipher, purpose, scope, key, self.sealer.file_key())?;
+        let is_filled_in = self.sealer.fill_head(&head);
+        write_out(&mut self.inner, &mut self.sealer)?;
+        if !is_filled_in {
+            self.inner.seek(SeekFrom::Start(0))?;
+            self.inner.write_all(&head)?;
+        }
         self.inner.flush()?;
-        Ok(self.inner)
+        Ok((self.inner, self.sealer.into_buffer()))
     }
 
     /// Reads what was written, before anybody else can.
     ///
     /// # Errors
-    /// When reading fails.
+    /// When writing or reading fails.
     pub fn reader(&mut self) -> io::Result<Reader<&mut W>>
     where
         W: Read,
     {
-        let chunks = Chunks::new(self.cipher, &self.file_key)?;
+        write_out(&mut self.inner, &mut self.sealer)?;
+        let chunks = Chunks::new(self.sealer.cipher(), self.sealer.file_key())?;
         Reader::of_chunks(&mut self.inner, chunks)
     }
+}
+
+fn write_out(inner: &mut impl Write, sealer: &mut Sealer) -> io::Result<()> {
+    if !sealer.sealed().is_empty() {
+        inner.write_all(sealer.sealed())?;
+        sealer.taken();
+    }
+    Ok(())
 }

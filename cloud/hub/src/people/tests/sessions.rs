@@ -155,3 +155,16 @@ async fn a_disabled_account_loses_its_sessions_at_once() {
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
     assert!(desk.get(&house, "/people").await.body.contains("disabled"));
 }
+
+#[tokio::test]
+async fn an_account_shows_where_its_sessions_began() {
+    let house = House::new().await;
+    let known = house.known("li.wei", "reader").await;
+    let mut browser = house.signed_in(&known).await;
+    let page = browser.get(&house, "/account").await;
+    assert!(
+        page.body.contains("</td><td>0.0.0.0</td><td></td>"),
+        "{}",
+        page.body
+    );
+}
