@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use barefoot_test_support::daemons::{Ctl, Edge, EdgeOptions, Hub, HubPorts, Region};
-use barefoot_test_support::http::get_json;
+use barefoot_test_support::http::{get, get_json};
 use barefoot_test_support::scanner::Scanner;
 use barefoot_test_support::surroundings::ShiftedClock;
 use barefoot_test_support::wait::wait_for;
@@ -387,6 +387,73 @@ async fn a_copied_disk_a_replaced_box_and_a_revoked_one_stay_outside() {
         .to_string();
     assert!(error.contains("shut out"), "{error}");
     fleet.hub.stop().await.unwrap();
+}
+
+/// Two machines with one disk's content are seen as soon as both were there, not only when one renews its certificate. A box
+/// that was stopped, killed or put back to an older state is no such thing.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_boxes_of_one_disk_are_seen_at_once() {
+    let (fleet, _) = Fleet::begin(false).await;
+    let mut real = fleet.enrolled("box", "clinic-7", &[]).await;
+    real.stop().await.unwrap();
+    let backup = fleet.region.folder().join("backup");
+    copy_tree(real.state(), &backup);
+    for _ in 0..3 {
+        real.start().await.unwrap();
+        line_is(&real, "connected").await;
+        real.kill9();
+    }
+    fs::remove_dir_all(real.state()).unwrap();
+    copy_tree(&backup, real.state());
+    real.start().await.unwrap();
+    line_is(&real, "connected").await;
+    wait_for("the hub's word", SOON, async || {
+        let log = fleet.hub.log();
+        if log.contains("older state of its disk") {
+            Ok(())
+        } else {
+            Err(log)
+        }
+    })
+    .await
+    .unwrap();
+    assert!(!fleet.sites().contains("SHUT OUT"), "{}", fleet.sites());
+
+    real.stop().await.unwrap();
+    let mut copy = fleet.new_box("copy");
+    copy_tree(real.state(), copy.state());
+    real.start().await.unwrap();
+    line_is(&real, "connected").await;
+    assert_eq!(copied(&fleet).await, json!(false));
+    copy.start().await.unwrap();
+    for edge in [&copy, &real] {
+        let refused = until(edge, "the hub's word", |status| {
+            status["identity"]["refused"]
+                .as_str()
+                .is_some_and(|words| words.contains("another box with the same key"))
+        });
+        refused.await;
+        line_is(edge, "connecting").await;
+    }
+    assert!(fleet.sites().contains("SHUT OUT"), "{}", fleet.sites());
+    assert_eq!(copied(&fleet).await, json!(true));
+    let page = get(fleet.hub.address("page").unwrap(), "/").await.unwrap();
+    let page = String::from_utf8_lossy(&page);
+    assert!(page.contains("Two machines use this identity"), "{page}");
+
+    let again = fleet.add("clinic-7");
+    real.stop().await.unwrap();
+    enrol_at_console(&real, &again).unwrap();
+    real.start().await.unwrap();
+    line_is(&real, "connected").await;
+    assert_eq!(copied(&fleet).await, json!(false));
+}
+
+/// What the hub's page says of its one clinic.
+async fn copied(fleet: &Fleet) -> Value {
+    let page = fleet.hub.address("page").unwrap();
+    let status = get_json(page, "/api/status").await.unwrap();
+    status["clinics"][0]["copied"].clone()
 }
 
 /// The region's root is replaced while the box works: it takes the new one over, and the old one goes.

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use barefoot_test_support::daemons::EdgeOptions;
+use barefoot_test_support::http::get_json;
 use barefoot_trust::Authority;
 use time::{Duration, OffsetDateTime};
 
@@ -65,4 +66,76 @@ async fn the_clinic_page_is_read_by_https_and_nothing_weaker() {
     }
     let plainly = curl(&[], &format!("http://localhost:{port}/")).await;
     assert!(!text(&plainly).contains("HTTP/1.1 200"), "{}", text(&plainly));
+}
+
+/// Without any certificate in the site file the box makes one: what a browser is shown is what the box's own screen says.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_box_without_a_certificate_makes_one_that_people_can_compare() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = EdgeOptions {
+        more: "[page.tls]\nlisten = \"127.0.0.1:0\"\nnames = [\"box.clinic.example\"]\n".to_owned(),
+        ..EdgeOptions::default()
+    };
+    let mut story = Story::begin(&options).await;
+    let mut compared = Vec::new();
+    for _ in 0..2 {
+        let plain = story.edge.address("page").unwrap();
+        let status = get_json(plain, "/api/status").await.unwrap();
+        let fingerprint = status["page_certificate"].as_str().unwrap().to_owned();
+        let screen = text(&curl(&[], &format!("http://{plain}/")).await);
+        assert!(
+            screen.contains(&fingerprint) && screen.contains("SHA-256"),
+            "{screen}"
+        );
+        let said = story.edge.ask(&["status"]).unwrap();
+        assert!(text(&said).contains(&fingerprint), "{}", text(&said));
+
+        let (_, port) = story.edge.address("page_tls").unwrap().split_once(':').unwrap();
+        let mut ask = Command::new("openssl");
+        ask.args(["s_client", "-showcerts", "-servername", "localhost", "-connect"])
+            .arg(format!("localhost:{port}"));
+        let shown = text(&run(ask).await);
+        let begin = shown.find("-----BEGIN CERTIFICATE-----").unwrap();
+        let end = shown.find("-----END CERTIFICATE-----").unwrap() + "-----END CERTIFICATE-----\n".len();
+        let certificate = folder.path().join("shown.crt");
+        std::fs::write(&certificate, &shown[begin..end]).unwrap();
+        let certificate = certificate.display().to_string();
+        let mut read = Command::new("openssl");
+        read.args([
+            "x509",
+            "-noout",
+            "-fingerprint",
+            "-sha256",
+            "-ext",
+            "subjectAltName",
+            "-in",
+            &certificate,
+        ]);
+        let read = text(&run(read).await);
+        assert!(read.contains(&fingerprint), "{read} {fingerprint}");
+        for name in ["DNS:box.clinic.example", "DNS:localhost", "IP Address:127.0.0.1"] {
+            assert!(read.contains(name), "{read}");
+        }
+
+        let address = format!("https://localhost:{port}/");
+        let page = text(&curl(&["--cacert", &certificate], &address).await);
+        assert!(page.starts_with("HTTP/1.1 200"), "{page}");
+        assert!(
+            !page.contains("strict-transport-security"),
+            "it is another one some day: {page}"
+        );
+        let refused = curl(&[], &address).await;
+        assert!(
+            !refused.status.success(),
+            "nobody vouches for it: {}",
+            text(&refused)
+        );
+        compared.push(fingerprint);
+        story.edge.stop().await.unwrap();
+        story.edge.start().await.unwrap();
+    }
+    assert_eq!(compared[0], compared[1], "it is kept");
+    // Sealed: no key lies there.
+    let file = std::fs::read(story.edge.state().join("page.certificate")).unwrap();
+    assert!(!file.windows(11).any(|window| window == b"PRIVATE KEY"));
 }

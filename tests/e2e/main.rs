@@ -22,6 +22,8 @@ mod intake;
 
 mod boxes_enrol;
 
+mod certificates_are_replaced;
+
 mod image_reaches_hub;
 
 mod hard_cases_reach_hub;

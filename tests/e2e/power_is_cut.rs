@@ -14,6 +14,10 @@ use crate::story::SOON;
 
 const CUTS_EACH: u64 = 100;
 
+/// The box's own key, and those that it opens.
+const KEYS: [&str; 2] = ["identity", "keys"];
+const KEY_LOST: &str = "the key of everything is lost";
+
 const SMALL: u16 = 64;
 const LARGE: u16 = 512;
 
@@ -114,6 +118,16 @@ impl Recorded {
     /// own check of the store does: both bring the folder in order.
     async fn after(&mut self, cut: u64, syncs: Syncs, seed: u64) -> Vec<String> {
         let image = self.recording.image(cut, syncs, seed);
+        self.with(&image, cut, seed).await
+    }
+
+    /// The same where the keys of everything were not lost, whatever else was.
+    async fn after_with_keys(&mut self, cut: u64, syncs: Syncs, seed: u64) -> Vec<String> {
+        let image = self.recording.image_sparing(cut, syncs, seed, &KEYS);
+        self.with(&image, cut, seed).await
+    }
+
+    async fn with(&mut self, image: &Image, cut: u64, seed: u64) -> Vec<String> {
         image.write(self.edge.state()).unwrap();
         let mut problems = Vec::new();
         if seed.is_multiple_of(2) {
@@ -125,7 +139,7 @@ impl Recorded {
             self.edge.kill9();
         }
         if !kept::is_openable(self.edge.state()) {
-            problems.push("the key of everything is lost".into());
+            problems.push(KEY_LOST.into());
             return problems;
         }
         let checked = self.edge.run_to_end(&["--check-store"], SOON).await.unwrap();
@@ -183,12 +197,20 @@ async fn a_daemon_that_forgot_a_sync_would_be_found() {
     let mut recorded = Recorded::of(studies(4, 12, 1)).await;
     let heard = recorded.answered.iter().map(|answer| answer.at_ns).max().unwrap();
     for syncs in [Syncs::None, Syncs::OfFiles, Syncs::OfFolders] {
-        let mut lossy = 0;
+        let (mut keyless, mut lossy) = (0, 0);
         for seed in 0..10 {
             let problems = recorded.after(heard, syncs, seed).await;
+            keyless += u64::from(problems.iter().any(|problem| problem == KEY_LOST));
+            let problems = recorded.after_with_keys(heard, syncs, seed).await;
+            assert!(
+                !problems.iter().any(|problem| problem == KEY_LOST),
+                "{syncs:?}: {problems:?}"
+            );
             lossy += u64::from(problems.iter().any(|problem| problem.ends_with("is lost")));
         }
-        println!("{lossy} of 10 cuts lost images with syncs: {syncs:?}");
-        assert_ne!(lossy, 0, "{syncs:?}");
+        println!(
+            "of 10 cuts {keyless} lost the key and, with it spared, {lossy} images, with syncs: {syncs:?}"
+        );
+        assert!(keyless != 0 && lossy != 0, "{syncs:?}: {keyless}, {lossy}");
     }
 }

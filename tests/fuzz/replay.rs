@@ -21,6 +21,10 @@ mod dicom_header;
 mod dicom_pdu;
 #[path = "checks/dicom_text.rs"]
 mod dicom_text;
+#[path = "checks/dicomweb_body.rs"]
+mod dicomweb_body;
+#[path = "checks/dicomweb_query.rs"]
+mod dicomweb_query;
 #[path = "checks/hl7_order.rs"]
 mod hl7_order;
 #[path = "checks/images.rs"]
@@ -29,12 +33,22 @@ mod images;
 mod jpeg;
 #[path = "checks/jpeg_ls.rs"]
 mod jpeg_ls;
+#[path = "checks/medium.rs"]
+mod medium;
+#[path = "checks/model_bundle.rs"]
+mod model_bundle;
 #[path = "checks/queue_segment.rs"]
 mod queue_segment;
 #[path = "checks/release.rs"]
 mod release;
 #[path = "checks/sealed_file.rs"]
 mod sealed_file;
+#[path = "checks/set_up_stick.rs"]
+mod set_up_stick;
+#[path = "checks/sign_in_provider.rs"]
+mod sign_in_provider;
+#[path = "checks/site_files.rs"]
+mod site_files;
 #[path = "checks/update.rs"]
 mod update;
 #[path = "checks/wire.rs"]
@@ -190,4 +204,39 @@ fn updates() {
 #[test]
 fn wire_messages() {
     replay("wire", wire::check);
+}
+
+#[test]
+fn bodies_to_dicomweb() {
+    replay("dicomweb_body", dicomweb_body::check);
+}
+
+#[test]
+fn queries_of_dicomweb() {
+    replay("dicomweb_query", dicomweb_query::check);
+}
+
+#[test]
+fn media_of_others() {
+    replay("medium", medium::check);
+}
+
+#[test]
+fn files_of_model_bundles() {
+    replay("model_bundle", model_bundle::check);
+}
+
+#[test]
+fn sticks_that_set_a_box_up() {
+    replay("set_up_stick", set_up_stick::check);
+}
+
+#[test]
+fn policies_and_site_files() {
+    replay("site_files", site_files::check);
+}
+
+#[test]
+fn answers_of_a_sign_in_provider() {
+    replay("sign_in_provider", sign_in_provider::check);
 }

@@ -58,8 +58,13 @@ mod metrics;
 pub mod console;
 pub mod import_queue;
 
+#[doc(hidden)]
+pub mod fuzzing;
+
+mod box_starts;
 mod changes;
 mod clock;
+mod own_certificates;
 mod places;
 mod seldom;
 

@@ -290,6 +290,7 @@ mod tests {
             state: state.into(),
             session,
             client_version: "1.0.0".into(),
+            ..Default::default()
         }
     }
 

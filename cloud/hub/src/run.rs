@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use barefoot_audit::Standing;
 use barefoot_trust::TlsIdentity;
+use time::OffsetDateTime;
 
 use crate::archive::{self, Archive};
 use crate::at_rest::{self, Vault};
@@ -23,7 +24,8 @@ use crate::ingest::{Committer, Ingest, forget_duplicates};
 use crate::metrics::{self, Metrics};
 use crate::model_registry::Registry;
 use crate::models_page;
-use crate::mqtt::{self, Broker, Endpoint};
+use crate::mqtt::{self, Broker, Endpoint, OwnCertificate};
+use crate::own_certificates::{Identity, OwnCertificates};
 use crate::people::{self, People, Right};
 use crate::presence::{Connection, Presence};
 use crate::reading_room::{self, Looks, Room};
@@ -120,6 +122,7 @@ enum Line {
 /// # Errors
 /// When a part cannot start, or ends by itself.
 pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send) -> Result<(), Error> {
+    let (own_files, page_files) = identities(&config);
     let identity = Arc::new(TlsIdentity::load(&config.tls)?);
     let directory = StateDirectory::open(&config.directory)?;
     let vault = Arc::new(Vault::open(&config.directory, &config.at_rest)?);
@@ -179,6 +182,16 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
         )?),
         None => None,
     };
+    let (desk_of_own, identity_of_own, paths) = (desk.clone(), identity.as_ref().clone(), config.tls.clone());
+    let mut own_certificates = OwnCertificates::new(own_files, move || {
+        let desk = desk_of_own.as_ref();
+        let trusted = desk.map(|desk| desk.trusted_in(&paths.authority)).transpose()?;
+        identity_of_own.reload_hub(&paths, OffsetDateTime::now_utc())?;
+        if let Some((desk, trusted)) = desk.zip(trusted) {
+            desk.trust(trusted);
+        }
+        Ok(())
+    });
     let services = Services::default()
         .federation(FederationService(runs.clone()))
         .releases(ReleasesService(rollouts.clone()))
@@ -268,6 +281,9 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
         shutdown.clone(),
     )
     .await?;
+    if let (Some(files), Some(shown), Some(tls)) = (page_files, web.shown(), config.page.tls.clone()) {
+        own_certificates = own_certificates.and(files, move || shown.reload(&tls.certificate, &tls.key));
+    }
     let metrics = match &config.metrics {
         Some(settings) => {
             let sources = metrics::Sources {
@@ -345,7 +361,10 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
 
     let readers = people.clone();
     let mut line = tokio::spawn(line.run());
-    let mut committer = tokio::spawn(committer.with_worklist(worklist.clone()).run());
+    let committer = committer
+        .with_worklist(worklist.clone())
+        .with_revocations(revocations.clone());
+    let mut committer = tokio::spawn(committer.run());
     let mut page = tokio::spawn(web.run(pages, people));
     let last_word = audit.clone();
     let mut telling = tokio::spawn(audit::tell(
@@ -355,6 +374,7 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
         repository,
         shutdown.clone(),
     ));
+    let mut own_certificates = tokio::spawn(own_certificates.run(audit.clone(), shutdown.clone()));
     let mut audit = tokio::spawn(audit.run(shutdown.clone()));
     let mut revocations = tokio::spawn(revocations.run(shutdown.clone()));
     let mut driver = tokio::spawn(driver.run());
@@ -399,6 +419,7 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
         _ = &mut reconciler => Err(Error::Stopped { part: "the list of cases" }),
         _ = &mut workitems => Err(Error::Stopped { part: "the cases' workitems" }),
         _ = &mut revocations => Err(Error::Stopped { part: "the reading of revocations" }),
+        _ = &mut own_certificates => Err(Error::Stopped { part: "the look at the hub's own certificates" }),
         _ = &mut retention => Err(Error::Stopped { part: "the forgetting of duplicates" }),
         _ = &mut audit => Err(Error::Stopped { part: "the signing of the audit log" }),
         _ = &mut telling => Err(Error::Stopped { part: "the telling of the audit log" }),
@@ -422,6 +443,7 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
         &mut reconciler,
         &mut workitems,
         &mut revocations,
+        &mut own_certificates,
         &mut retention,
         &mut telling,
         &mut page,
@@ -435,6 +457,17 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
     drop(published);
     tracing::info!("The hub has stopped.");
     ended
+}
+
+/// The files of what the hub shows: to boxes and programs, and to browsers.
+fn identities(config: &Config) -> (Identity, Option<Identity>) {
+    let tls = &config.tls;
+    let own = [&tls.authority, &tls.certificate, &tls.key].map(Clone::clone);
+    let page = config.page.tls.as_ref();
+    (
+        Identity::new("[tls]", own.to_vec()),
+        page.map(|tls| Identity::new("[page.tls]", vec![tls.certificate.clone(), tls.key.clone()])),
+    )
 }
 
 /// The hub's end, signed.
@@ -558,7 +591,8 @@ async fn open_line(
     (ingest, dispatch, alarms): (Ingest, Dispatch, Option<AlarmFeed>),
     shutdown: &Shutdown,
 ) -> Result<Line, Error> {
-    let certificate: Arc<[u8]> = identity.certificate().into();
+    let own = identity.clone();
+    let certificate = OwnCertificate::new(move || own.certificate());
     Ok(match config {
         Mqtt::Embedded(embedded) => Line::Embedded(Box::new(
             Endpoint::bind(

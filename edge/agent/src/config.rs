@@ -177,18 +177,23 @@ impl Config {
             path: path.to_owned(),
             source,
         })?;
-        if let Some(message) = moved::complaint(&text) {
+        Self::parse(path, &text)
+    }
+
+    /// What stands in the file of that name.
+    pub(crate) fn parse(path: &Path, text: &str) -> Result<Self, Error> {
+        if let Some(message) = moved::complaint(text) {
             return Err(Error::Value {
                 path: path.to_owned(),
                 message,
             });
         }
-        let mut config: Self = toml::from_str(&text).map_err(|error| Error::Parse {
+        let mut config: Self = toml::from_str(text).map_err(|error| Error::Parse {
             path: path.to_owned(),
             message: error.to_string(),
         })?;
-        config.for_fault_reports = site_redaction::redacted(&text);
-        config.fingerprint = fingerprint(&text);
+        config.for_fault_reports = site_redaction::redacted(text);
+        config.fingerprint = fingerprint(text);
         let services = config.services.as_ref();
         let checks = [
             config.dicom.check(),

@@ -1,6 +1,8 @@
-//! What a peer can say to the DICOM port, and what can lie in the folder of orders, without either: for `tests/fuzz`.
+//! What a peer can say to the DICOM port, and what can lie in the folder of orders, on a stick and in the box's own files, without
+//! any of them: for `tests/fuzz`.
 
 use std::io::Cursor;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::io::{join, sink};
@@ -63,4 +65,33 @@ pub fn command_set(bytes: &[u8]) {
 /// An order message.
 pub fn hl7_orders(bytes: &[u8]) {
     let _ = crate::worklist::is_order_message(bytes);
+}
+
+/// The files of a medium in the order in which they would be read, and how many its directory names that are not there.
+#[must_use]
+pub fn medium(folder: &Path, max_files: usize) -> Option<(Vec<PathBuf>, usize)> {
+    crate::import::fuzzing::list(folder, max_files)
+}
+
+/// What a stick sets a box up with: the line, the hub's address and the code in it.
+#[must_use]
+pub fn set_up(file: &[u8]) -> Option<[String; 3]> {
+    let line = crate::set_up::line(file)?;
+    let (hub, code) = crate::set_up::parts(&line, "");
+    let parts = [line.clone(), hub.trim().to_owned(), code.to_owned()];
+    Some(parts)
+}
+
+/// A policy that can hold, as it would be written.
+#[must_use]
+pub fn site_policy(file: &[u8]) -> Option<String> {
+    let policy = crate::site_policy::read(file)?;
+    toml::to_string(&policy).ok()
+}
+
+/// What of a site file that is taken may stand in a fault report.
+#[must_use]
+pub fn site_file(text: &str) -> Option<String> {
+    let config = crate::config::Config::parse(Path::new("site.toml"), text).ok()?;
+    Some(config.for_fault_reports)
 }

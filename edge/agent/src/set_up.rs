@@ -69,6 +69,14 @@ impl fmt::Debug for SetUpDesk {
     }
 }
 
+/// The first line of a stick's file that is no comment.
+pub(crate) fn line(file: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(file);
+    let mut lines = text.trim_start_matches('\u{feff}').lines().map(str::trim);
+    let line = lines.find(|line| !line.is_empty() && !line.starts_with('#'));
+    line.map(str::to_owned)
+}
+
 /// What was typed or lies on a stick: hub and code in one line with a slash between, or in two parts.
 pub(crate) fn parts<'a>(hub: &'a str, code: &'a str) -> (&'a str, &'a str) {
     let whole = [code, hub]

@@ -61,6 +61,9 @@ impl Report {
                 text("/at_rest/key")
             ),
         ];
+        if let Some(fingerprint) = self.json.pointer("/page_certificate").and_then(Value::as_str) {
+            lines.push(format!("the page's own certificate (SHA-256): {fingerprint}"));
+        }
         if self.troubles.is_empty() {
             lines.push("All is well.".to_owned());
         }

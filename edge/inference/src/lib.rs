@@ -23,6 +23,8 @@ mod reader;
 mod scope;
 mod selection;
 
+#[doc(hidden)]
+pub use bundle::fuzzing;
 pub use bundle::{Bundle, BundleError};
 pub use calibration::{Bounds, Calibration, ConfirmedCase, Kept, Recalibration, recalibrate};
 pub use engine::{EngineError, EngineKind, Precision, Provider};

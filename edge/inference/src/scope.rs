@@ -51,9 +51,8 @@ impl Record {
         {
             return Err("[scope] limits are numbers, all but least_likeness positive");
         }
-        let pixels = self.side * self.side;
         if !(2..=64).contains(&self.side)
-            || !(1..pixels).contains(&self.components)
+            || !(1..self.side * self.side).contains(&self.components)
             || !(1..=1024).contains(&self.hidden)
         {
             return Err(

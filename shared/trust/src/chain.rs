@@ -71,13 +71,24 @@ pub(crate) fn trusted<'a>(
     usage: KeyUsage,
     at: OffsetDateTime,
 ) -> Result<EndEntityCert<'a>, Error> {
+    trusted_over(roots, certificate, &[], usage, at)
+}
+
+/// The same, with certificates that stand between it and the authority.
+pub(crate) fn trusted_over<'a>(
+    roots: &RootCertStore,
+    certificate: &'a CertificateDer<'a>,
+    between: &[CertificateDer<'_>],
+    usage: KeyUsage,
+    at: OffsetDateTime,
+) -> Result<EndEntityCert<'a>, Error> {
     let untrusted = |source| Error::Untrusted { source };
     let end = EndEntityCert::try_from(certificate).map_err(untrusted)?;
     let seconds = u64::try_from(at.unix_timestamp()).map_err(|_| Error::Certificate)?;
     end.verify_for_usage(
         &SCHEMES.map(|(_, algorithm)| algorithm),
         &roots.roots,
-        &[],
+        between,
         UnixTime::since_unix_epoch(Duration::from_secs(seconds)),
         usage,
         None,

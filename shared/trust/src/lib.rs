@@ -28,6 +28,7 @@ pub mod enrolment;
 
 pub mod dicom;
 
+mod page_certificate;
 mod peer;
 pub use peer::{Fingerprint, Peer, Person, Role, clinic_of, peer_of};
 
@@ -38,6 +39,7 @@ mod chain;
 pub use chain::Signer;
 
 mod sealed;
+mod server_check;
 pub use sealed::{MAX_SEALED_BYTES, Opened, Purpose, Reader, SealError, sealed_for};
 
 pub mod person_key;
@@ -48,7 +50,8 @@ pub use report_signature::{Authorities, KeyStatement, ReportError, SignedParts, 
 pub mod audit;
 
 mod browser;
-pub use browser::browser_server_config;
+pub use browser::BrowserIdentity;
+pub use page_certificate::{PageCertificate, make_page_certificate, read_page_certificate};
 
 pub mod release;
 

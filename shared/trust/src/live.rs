@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerifier};
 use rustls::client::{ResolvesClientCert, WebPkiServerVerifier};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
@@ -13,6 +13,10 @@ use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 use rustls::{DigitallySignedStruct, DistinguishedName, RootCertStore, SignatureScheme, crypto};
 
+use time::OffsetDateTime;
+
+use crate::chain::{self, Signer};
+use crate::server_check::Judge;
 use crate::tls::Pem;
 use crate::{Error, TlsPaths, files, tls};
 
@@ -78,6 +82,15 @@ impl Material {
 }
 
 impl Material {
+    /// Whether it is a hub's, good for serving at this moment in the eyes of whoever trusts the same authorities.
+    pub(crate) fn check_hub(&self, at: OffsetDateTime) -> Result<(), Error> {
+        let (own, between) = self.chain.split_first().ok_or(Error::Certificate)?;
+        if Signer::of(own)? != Signer::Hub {
+            return Err(Error::NotTheHub);
+        }
+        chain::trusted_over(&self.roots, own, between, Signer::Hub.usage(), at).map(|_| ())
+    }
+
     /// Whether a server's certificate is one of our authorities', for this name and at this moment.
     pub(crate) fn verify_server(
         &self,
@@ -85,9 +98,10 @@ impl Material {
         intermediates: &[CertificateDer<'_>],
         server_name: &ServerName<'_>,
         at: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
+    ) -> Result<(), rustls::Error> {
         self.servers
             .verify_server_cert(end_entity, intermediates, server_name, &[], at)
+            .map(|_| ())
     }
 }
 
@@ -144,40 +158,18 @@ impl ResolvesClientCert for Live {
     }
 }
 
-impl ServerCertVerifier for Live {
-    fn verify_server_cert(
+/// A server of one of the authorities that hold now, valid by the hub's time.
+impl Judge for Arc<Live> {
+    fn judge(
         &self,
         end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         server_name: &ServerName<'_>,
-        _: &[u8],
         now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
+    ) -> Result<(), rustls::Error> {
         let at = self.corrected(now);
         self.now()
             .verify_server(end_entity, intermediates, server_name, at)
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.now().servers.verify_tls12_signature(message, cert, dss)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.now().servers.verify_tls13_signature(message, cert, dss)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.now().servers.supported_verify_schemes()
     }
 }
 

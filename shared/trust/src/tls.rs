@@ -10,6 +10,7 @@ use rustls::{ClientConfig, ConfigBuilder, RootCertStore, ServerConfig, WantsVeri
 use time::OffsetDateTime;
 
 use crate::live::{Live, Material};
+use crate::server_check::ServerCheck;
 use crate::{Error, chain, clinic_of, files};
 
 /// ALPN's name for HTTP/2 (RFC 7540 section 3.1).
@@ -82,6 +83,18 @@ impl TlsIdentity {
     /// As [`Self::load`]; then everything stays as it is.
     pub fn reload(&self, paths: &TlsPaths) -> Result<(), Error> {
         self.live.replace(Material::load(paths)?);
+        Ok(())
+    }
+
+    /// As [`Self::reload`], for a hub: what no box would believe is not taken.
+    ///
+    /// # Errors
+    /// As [`Self::load`], and when the certificate is none of a hub, or not one of these authorities at this moment; then
+    /// everything stays as it is.
+    pub fn reload_hub(&self, paths: &TlsPaths, at: OffsetDateTime) -> Result<(), Error> {
+        let material = Material::load(paths)?;
+        material.check_hub(at)?;
+        self.live.replace(material);
         Ok(())
     }
 
@@ -170,7 +183,7 @@ impl TlsIdentity {
         // The verifier is the library's, with the authority that holds now and the hub's time.
         let mut config = client_builder()?
             .dangerous()
-            .with_custom_certificate_verifier(Arc::clone(&self.live) as _)
+            .with_custom_certificate_verifier(ServerCheck::by(Arc::clone(&self.live)))
             .with_client_cert_resolver(live);
         // A session taken up again would skip the check of a certificate that was replaced.
         config.resumption = Resumption::disabled();

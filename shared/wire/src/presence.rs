@@ -12,6 +12,12 @@ const MAX_NAME: usize = 200;
 const MAX_LANES: usize = 16;
 /// A certificate of the region has about 600 bytes.
 const MAX_CERTIFICATE: usize = 8 * 1024;
+/// Of what names a start of a box's daemon.
+pub const START_BYTES: usize = 16;
+/// Starts that the hub may have heard of and did not answer.
+pub const MAX_FOLLOWS: usize = 32;
+/// A SHA-256.
+const MAX_MACHINE: usize = 32;
 
 #[must_use]
 pub fn presence_envelope(id: String, clinic: &ClinicId, presence: &v1::Presence) -> v1::Envelope {
@@ -26,6 +32,16 @@ pub fn decode_presence(body: &[u8]) -> Result<v1::Presence, DecodeError> {
         return Err(DecodeError::Field { field: "state" });
     }
     name(&presence.client_version, "client_version")?;
+    let is_start = |start: &Vec<u8>| start.len() == START_BYTES;
+    if !presence.start.is_empty() && !is_start(&presence.start) {
+        return Err(DecodeError::Field { field: "start" });
+    }
+    if MAX_FOLLOWS < presence.follows.len() || !presence.follows.iter().all(is_start) {
+        return Err(DecodeError::Field { field: "follows" });
+    }
+    if MAX_MACHINE < presence.machine.len() {
+        return Err(DecodeError::Field { field: "machine" });
+    }
     Ok(presence)
 }
 

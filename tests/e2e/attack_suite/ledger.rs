@@ -25,11 +25,12 @@ pub(crate) enum Attack {
     MalformedMqtt,
     Bombs,
     OtherClinics,
+    Rounds,
     LogTampering,
 }
 
 impl Attack {
-    const ALL: [Self; 17] = [
+    const ALL: [Self; 18] = [
         Self::Certificates,
         Self::OldTls,
         Self::Guessing,
@@ -46,6 +47,7 @@ impl Attack {
         Self::MalformedMqtt,
         Self::Bombs,
         Self::OtherClinics,
+        Self::Rounds,
         Self::LogTampering,
     ];
 
@@ -131,6 +133,11 @@ impl Attack {
                 "Another clinic's topics, wills, results, receipts, images, rounds",
                 30,
                 "a_clinic_reaches_nothing_of_another",
+            ),
+            Self::Rounds => (
+                "Clinics within a federated round: others' chunks, wrong rounds, stages, shapes, encodings, numbers, claims",
+                200,
+                "no_clinic_harms_a_round_from_within",
             ),
             Self::LogTampering => (
                 "Audit logs with lines changed, removed, moved, added, cut; the log's own table",

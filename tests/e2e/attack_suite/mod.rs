@@ -28,5 +28,6 @@ mod slowness;
 
 mod malformed_mqtt;
 mod other_clinics;
+mod rounds;
 
 mod log_tampering;

@@ -10,6 +10,9 @@ pub use any_method::call_any_method;
 mod case;
 pub use case::{Case, bump_cases, learner};
 
+mod outspoken;
+pub use outspoken::{Outspoken, Said};
+
 mod policy;
 pub use policy::{open_policy, private_policy};
 

@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -60,11 +60,19 @@ impl Chance {
 struct Covered {
     all: u64,
     each: HashMap<Node, u64>,
+    /// Whatever was done to these is safe, their names too.
+    spared: HashSet<Node>,
 }
 
 impl Covered {
     fn safe(&self, operation: &Operation, node: Node) -> bool {
-        operation.end <= self.all.max(self.each.get(&node).copied().unwrap_or_default())
+        self.spared.contains(&node)
+            || operation.end <= self.all.max(self.each.get(&node).copied().unwrap_or_default())
+    }
+
+    /// The same for a name of `node` in a folder.
+    fn safe_name(&self, operation: &Operation, node: Node, folder: Node) -> bool {
+        self.spared.contains(&node) || self.safe(operation, folder)
     }
 }
 
@@ -72,13 +80,22 @@ impl Recording {
     /// The disk after the power went at `cut`, one of the many it may be: `seed` chooses.
     #[must_use]
     pub fn image(&self, cut: u64, syncs: Syncs, seed: u64) -> Image {
+        self.image_sparing(cut, syncs, seed, &[])
+    }
+
+    /// The same, but that nothing of these folders of the recorded one was lost, whatever syncs count.
+    #[must_use]
+    pub fn image_sparing(&self, cut: u64, syncs: Syncs, seed: u64, folders: &[&str]) -> Image {
         let mut random = Box::new(StdRng::seed_from_u64(seed));
         // From "nothing more than was promised" to "everything but the last moment".
         let likely = [0.0, 0.2, 0.5, 0.8, 1.0]
             .get(random.random_range(0..5_usize))
             .copied()
             .unwrap_or(0.5);
-        let covered = self.covered(cut, syncs);
+        let covered = Covered {
+            spared: self.below(folders),
+            ..self.covered(cut, syncs)
+        };
         self.build(cut, &covered, &mut Chance::Even(random, likely))
     }
 
@@ -96,6 +113,7 @@ impl Recording {
         let mut covered = Covered {
             all: 0,
             each: HashMap::new(),
+            spared: HashSet::new(),
         };
         for operation in self.operations.iter().filter(|operation| operation.end <= cut) {
             match operation.action {
@@ -108,6 +126,21 @@ impl Recording {
             }
         }
         covered
+    }
+
+    /// These folders and whatever was ever named within them.
+    fn below(&self, folders: &[&str]) -> HashSet<Node> {
+        let mut found = HashSet::new();
+        for operation in &self.operations {
+            let (Action::Name { node, at } | Action::Rename { node, to: at, .. }) = &operation.action else {
+                continue;
+            };
+            let is_one = at.folder == ROOT && folders.contains(&at.name.as_str());
+            if is_one || found.contains(&at.folder) {
+                found.insert(*node);
+            }
+        }
+        found
     }
 
     fn is_folder(&self, node: Node) -> bool {
@@ -164,7 +197,7 @@ impl Recording {
         };
         match &operation.action {
             Action::Name { node, at } => {
-                if covered.safe(operation, at.folder) || chance.happens() {
+                if covered.safe_name(operation, *node, at.folder) || chance.happens() {
                     set(at, Some(*node));
                 }
             }
@@ -174,7 +207,7 @@ impl Recording {
                 }
             }
             Action::Rename { node, from, to } => {
-                let gone = covered.safe(operation, from.folder);
+                let gone = covered.safe_name(operation, *node, from.folder);
                 let come = gone || covered.safe(operation, to.folder) || chance.happens();
                 if come {
                     set(to, Some(*node));

@@ -7,7 +7,7 @@ use sqlx::{Row, Sqlite, Transaction};
 
 use super::audit::append_in;
 use super::people::{commit, query};
-use super::{Archive, Error};
+use super::{Archive, Error, box_starts};
 use crate::at_rest::Column;
 use crate::audit::Entry;
 
@@ -158,6 +158,7 @@ impl Archive {
             .bind(issued.issued_at_ms)
             .execute(&mut *transaction)
             .await?;
+            box_starts::forget(&mut transaction, issued.clinic.as_str()).await?;
             put_certificate(&mut transaction, issued).await?;
             append_in(&mut transaction, entry, issued.issued_at_ms).await?;
             transaction.commit().await?;

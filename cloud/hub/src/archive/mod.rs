@@ -8,6 +8,7 @@
 
 mod alarms;
 mod audit;
+mod box_starts;
 mod cases;
 mod commit;
 mod corrections;

@@ -2,7 +2,7 @@ use sqlx::Row;
 
 use super::audit::append_in;
 use super::people::{commit, query};
-use super::{Archive, Error};
+use super::{Archive, Error, box_starts};
 use crate::audit::Entry;
 use crate::revocation::Holder;
 
@@ -81,6 +81,9 @@ impl Archive {
                 .await?;
             if removed.rows_affected() == 0 {
                 return Ok(false);
+            }
+            if let Holder::Clinic(clinic) = holder {
+                box_starts::forget(&mut transaction, clinic.as_str()).await?;
             }
             append_in(&mut transaction, entry, now_ms).await?;
             transaction.commit().await?;

@@ -182,7 +182,7 @@ impl Archive {
 }
 
 /// What the versions after the seventh added.
-const OF_THE_SEVENTH: &str = "DROP TABLE identities; DROP TABLE audit_told; DROP TABLE certificates; DROP TABLE enrolled_boxes; DROP TABLE enrolments; DROP TABLE revocations; DROP TABLE case_workitems_pending; DROP TABLE case_workitems; DROP TABLE report_statements; DROP TABLE reports; DROP TABLE reader_opinions; DROP TABLE drafts; \
+const OF_THE_SEVENTH: &str = "DROP TABLE box_starts; DROP TABLE identities; DROP TABLE audit_told; DROP TABLE certificates; DROP TABLE enrolled_boxes; DROP TABLE enrolments; DROP TABLE revocations; DROP TABLE case_workitems_pending; DROP TABLE case_workitems; DROP TABLE report_statements; DROP TABLE reports; DROP TABLE reader_opinions; DROP TABLE drafts; \
      DROP TABLE alarms; DROP TABLE group_clinics; DROP TABLE group_members; DROP TABLE reader_groups; DROP TABLE absences; \
      DROP TABLE shifts; DROP TABLE clinic_opinions; DROP TABLE case_messages; DROP TABLE case_events; \
      DROP TABLE reader_settings; DROP TABLE triage_mark; DROP TABLE cases; DROP INDEX outgoing_states; \
@@ -275,6 +275,7 @@ async fn only_the_newest_session_and_health_of_a_clinic_are_kept() {
             state: state.into(),
             session,
             client_version: "1".into(),
+            ..Default::default()
         };
         archive.note_presence(&clinic, &presence, at).await.unwrap();
         let line = archive.lines().await.unwrap().remove(0);

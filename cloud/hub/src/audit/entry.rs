@@ -97,6 +97,8 @@ actions! {
     BoxEnrolled = "box_enrolled",
     CertificateRenewed = "certificate_renewed",
     BoxCopied = "box_copied",
+    BoxRestored = "box_restored",
+    OwnCertificateReplaced = "own_certificate_replaced",
     Start = "start",
     Stop = "stop",
     ImagesReceived = "images_received",

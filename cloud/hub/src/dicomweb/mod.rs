@@ -20,6 +20,7 @@ mod audited;
 mod capabilities;
 mod cors;
 mod door;
+pub(crate) mod fuzzing;
 mod index;
 mod json;
 mod moment;

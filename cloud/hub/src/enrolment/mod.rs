@@ -8,7 +8,7 @@
 mod refusal;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use barefoot_domain::ClinicId;
 use barefoot_trust::enrolment::{Binding, Certified, Code, Request, Secret, key_of};
@@ -40,7 +40,7 @@ struct Parts {
     settings: Enrolment,
     authority: Authority,
     /// Whom the hub itself trusts, PEM: what boxes are told.
-    trusted: String,
+    trusted: RwLock<String>,
     identity: TlsIdentity,
     archive: Archive,
     revocations: Revocations,
@@ -77,12 +77,29 @@ impl Desk {
         Ok(Self(Arc::new(Parts {
             settings,
             authority,
-            trusted,
+            trusted: RwLock::new(trusted),
             identity,
             archive,
             revocations,
             clock,
         })))
+    }
+
+    /// Whom the hub would trust by this file, for [`Self::trust`].
+    ///
+    /// # Errors
+    /// When the authority that issues to boxes is not among them.
+    pub(crate) fn trusted_in(&self, file: &Path) -> Result<String, barefoot_trust::Error> {
+        self.0.authority.trusted_in(file)
+    }
+
+    /// Boxes are told these from now on.
+    pub(crate) fn trust(&self, trusted: String) {
+        *self.0.trusted.write().unwrap_or_else(PoisonError::into_inner) = trusted;
+    }
+
+    fn trusted(&self) -> RwLockReadGuard<'_, String> {
+        self.0.trusted.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn now_ms(&self) -> i64 {
@@ -321,7 +338,7 @@ impl Desk {
         v1::Membership {
             clinic: certificate.clinic.to_string(),
             certificates: certificate.chain.clone(),
-            authorities: self.0.trusted.clone(),
+            authorities: self.trusted().clone(),
             hub: Some(v1::HubAddresses {
                 mqtt: settings.mqtt.clone(),
                 services: settings.services.clone(),

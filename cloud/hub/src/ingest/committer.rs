@@ -6,10 +6,13 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{Answer, Came, Checked, Ingest, Message, Refusal, Submission, frame_refused, unreadable};
 use crate::archive::{Archive, Arrival, ClinicWord, Error, Outcome};
+use crate::audit::{Action, Actor, Entry, Object};
+use crate::box_starts::{Told, Verdict};
 use crate::changes::Changes;
 use crate::clock::now_ms;
 use crate::dispatch::Dispatch;
 use crate::presence::Presence;
+use crate::revocation::Revocations;
 use crate::worklist::Worklist;
 
 /// Most messages looked at together, and most results in one transaction (one message more may stand above it): enough
@@ -31,6 +34,8 @@ pub(crate) struct Committer {
     dispatch: Dispatch,
     presence: Presence,
     worklist: Option<Worklist>,
+    /// Whoever cuts what two machines of one identity have open; absent where nobody can connect.
+    revocations: Option<Revocations>,
     submissions: mpsc::Receiver<Submission>,
 }
 
@@ -66,6 +71,7 @@ impl Committer {
             dispatch,
             presence,
             worklist: None,
+            revocations: None,
             submissions,
         };
         (ingest, committer)
@@ -74,6 +80,14 @@ impl Committer {
     /// Takes what clinics say of cases as well, and tells the list of new results.
     pub(crate) fn with_worklist(self, worklist: Option<Worklist>) -> Self {
         Self { worklist, ..self }
+    }
+
+    /// Cuts at once what it finds to be two machines with one identity.
+    pub(crate) fn with_revocations(self, revocations: Revocations) -> Self {
+        Self {
+            revocations: Some(revocations),
+            ..self
+        }
     }
 
     /// Runs until every [`Ingest`] is dropped, and commits all that was submitted before.
@@ -185,6 +199,15 @@ impl Committer {
         answer: oneshot::Sender<Answer>,
     ) {
         let up = presence.state() == v1::PresenceState::Up;
+        match self.compare(clinic, presence, came.at_ms).await {
+            Ok(true) => {}
+            // Not answered: its session is cut.
+            Ok(false) => return,
+            Err(error) => {
+                report(&error, 1);
+                return;
+            }
+        }
         if self.presence.told(clinic, presence) {
             if let Err(error) = self.archive.note_presence(clinic, presence, came.at_ms).await {
                 report(&error, 1);
@@ -202,6 +225,40 @@ impl Committer {
         } else {
             Answer::Noted
         });
+    }
+
+    /// Whether it is the box that came before, as far as it says.
+    async fn compare(&self, clinic: &ClinicId, presence: &v1::Presence, at_ms: i64) -> Result<bool, Error> {
+        let Some(told) = Told::of(presence) else {
+            return Ok(true);
+        };
+        let entry = |verdict| {
+            let action = match verdict {
+                Verdict::Itself | Verdict::Late => return None,
+                Verdict::Restored => Action::BoxRestored,
+                Verdict::Copied => Action::BoxCopied,
+            };
+            let object = Object {
+                clinic: Some(clinic.clone()),
+                ..Object::none()
+            };
+            Some(Entry::new(Actor::Hub("line"), action, object))
+        };
+        match self.archive.note_start(clinic, &told, entry, at_ms).await? {
+            Verdict::Itself | Verdict::Late => Ok(true),
+            Verdict::Restored => {
+                tracing::warn!(%clinic, "A box came back with an older state of its disk.");
+                Ok(true)
+            }
+            Verdict::Copied => {
+                tracing::error!(%clinic, "Two machines use one box's identity: both are shut out. Enrol the real one again (barefootctl site add), or restore the clinic where its certificate was made by hand (barefootctl access restore).");
+                if let Some(revocations) = &self.revocations {
+                    revocations.reread().await?;
+                }
+                self.changes.announce();
+                Ok(false)
+            }
+        }
     }
 
     /// What a clinic says of a case, in a transaction of its own: there are few of them.

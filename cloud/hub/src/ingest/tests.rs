@@ -314,6 +314,7 @@ async fn a_birth_is_greeted_and_an_end_is_noted() {
             state: state.into(),
             session: 3,
             client_version: "1".into(),
+            ..Default::default()
         };
         barefoot_wire::presence_envelope(ID.into(), &clinic(), &presence).encode_to_vec()
     };

@@ -20,7 +20,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
 use self::alarms::AlarmPublisher;
-use super::reply::reply;
+use super::reply::{OwnCertificate, reply};
 use super::{IN_FLIGHT, MAX_PACKET_BYTES, stamped};
 use crate::Shutdown;
 use crate::dispatch::{self, Dispatch, RESEND};
@@ -63,8 +63,7 @@ pub(crate) struct Broker {
     presence: Presence,
     /// The broker lets revoked boxes in as long as nobody tells it: what they say is not taken.
     revocations: Revocations,
-    /// The hub's own, DER.
-    certificate: Arc<[u8]>,
+    certificate: OwnCertificate,
     /// Messages on topics outside the scheme.
     foreign: Seldom,
     /// Messages of clinics whose certificates are revoked.
@@ -104,7 +103,7 @@ enum Broken {
 impl Broker {
     pub(crate) fn new(
         (host, port): (&str, u16),
-        (tls, certificate): (Arc<ClientConfig>, Arc<[u8]>),
+        (tls, certificate): (Arc<ClientConfig>, OwnCertificate),
         ingest: Ingest,
         dispatch: Dispatch,
         (presence, revocations): (Presence, Revocations),
@@ -173,7 +172,7 @@ impl Broker {
         let (client, mut events) = AsyncClient::new(self.options.clone(), REQUESTS);
         // A broker that overruns it is disconnected.
         let (taken, answering) = mpsc::channel(TAKEN);
-        let mut answers = tokio::spawn(answer(client.clone(), answering, Arc::clone(&self.certificate)));
+        let mut answers = tokio::spawn(answer(client.clone(), answering, self.certificate.clone()));
         let telling = tokio::spawn(tell(client.clone(), self.dispatch.clone()));
         let ended = self.exchange(&client, &mut events, &taken, &mut answers).await;
         drop(taken);
@@ -303,7 +302,7 @@ fn options(id: &str, (host, port): (&str, u16), tls: &Arc<ClientConfig>) -> Mqtt
 }
 
 /// Acknowledges in the order of arrival, which is the order of commit. Ends at the first message that was not taken.
-async fn answer(client: AsyncClient, mut answering: mpsc::Receiver<Taken>, certificate: Arc<[u8]>) {
+async fn answer(client: AsyncClient, mut answering: mpsc::Receiver<Taken>, certificate: OwnCertificate) {
     while let Some(message) = answering.recv().await {
         let publish = match message {
             Taken::Foreign(publish) => publish,

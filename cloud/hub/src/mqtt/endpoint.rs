@@ -13,6 +13,7 @@ use super::Error;
 use super::alarm_session::AlarmSession;
 use super::greeting::{Doorman, Guest};
 use super::listeners::Listeners;
+use super::reply::OwnCertificate;
 use super::session::ClinicSession;
 use crate::Shutdown;
 use crate::config::Embedded;
@@ -46,15 +47,14 @@ struct Visits {
     half_open: HalfOpen,
     ingest: Ingest,
     dispatch: Dispatch,
-    /// The hub's own, DER.
-    certificate: Arc<[u8]>,
+    certificate: OwnCertificate,
     shutdown: Shutdown,
 }
 
 impl Endpoint {
     pub(crate) async fn bind(
         config: &Embedded,
-        (tls, certificate): (Arc<ServerConfig>, Arc<[u8]>),
+        (tls, certificate): (Arc<ServerConfig>, OwnCertificate),
         (presence, revocations): (Presence, Revocations),
         ingest: Ingest,
         dispatch: Dispatch,

@@ -24,6 +24,7 @@ mod window;
 
 pub(crate) use broker::Broker;
 pub(crate) use endpoint::Endpoint;
+pub(crate) use reply::OwnCertificate;
 
 use barefoot_wire::{MAX_ENVELOPE_BYTES, v1};
 use bytes::Bytes;

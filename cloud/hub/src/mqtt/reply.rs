@@ -1,3 +1,6 @@
+use std::fmt;
+use std::sync::Arc;
+
 use barefoot_domain::ClinicId;
 use barefoot_wire::{hello, hello_envelope, receipt_envelope, receipts_envelope, topics, v1};
 use bytes::Bytes;
@@ -13,8 +16,24 @@ pub(super) struct Reply {
     pub(super) payload: Bytes,
 }
 
-/// What goes back to `clinic`; `None` where nothing does. `certificate` is the hub's.
-pub(super) fn reply(clinic: &ClinicId, answer: &Answer, certificate: &[u8]) -> Option<Reply> {
+/// The hub's own certificate (DER) as it is now: it may be replaced while the hub runs.
+#[derive(Clone)]
+pub(crate) struct OwnCertificate(Arc<dyn Fn() -> Vec<u8> + Send + Sync>);
+
+impl OwnCertificate {
+    pub(crate) fn new(now: impl Fn() -> Vec<u8> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(now))
+    }
+}
+
+impl fmt::Debug for OwnCertificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OwnCertificate")
+    }
+}
+
+/// What goes back to `clinic`; `None` where nothing does.
+pub(super) fn reply(clinic: &ClinicId, answer: &Answer, certificate: &OwnCertificate) -> Option<Reply> {
     let id = Ulid::generate().to_string();
     let now = now_ms();
     let (topic, envelope) = match answer {
@@ -33,7 +52,12 @@ pub(super) fn reply(clinic: &ClinicId, answer: &Answer, certificate: &[u8]) -> O
         } => {
             // A clock that was set back in between must not make a hello that no box believes.
             let answered_at_ms = now.max(*received_at_ms);
-            let mut hello = hello(presence_id.clone(), *received_at_ms, answered_at_ms, certificate);
+            let mut hello = hello(
+                presence_id.clone(),
+                *received_at_ms,
+                answered_at_ms,
+                &(certificate.0)(),
+            );
             if !takes_words {
                 hello.takes.clear();
             }

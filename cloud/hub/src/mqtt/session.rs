@@ -1,6 +1,5 @@
 use std::collections::{HashMap, VecDeque};
 use std::num::NonZeroU16;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytestring::ByteString;
@@ -15,7 +14,7 @@ use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::greeting::Line;
 use super::outgoing::{Outgoing, Stuck};
-use super::reply::{Reply, reply};
+use super::reply::{OwnCertificate, Reply, reply};
 use super::rules::{Caller, Grant, Subscriptions, check_publish, own_up_topic};
 use super::window::{Down, Overflow, Window};
 use super::{IN_FLIGHT, stamped};
@@ -75,7 +74,7 @@ pub(super) struct ClinicSession {
     window: Window,
     dispatch: Dispatch,
     /// The hub's own, which it shows with its hello.
-    certificate: Arc<[u8]>,
+    certificate: OwnCertificate,
     /// What the dispatch gave, by envelope id, and when it was sent.
     told: HashMap<String, Instant>,
     /// Messages with the committer, in the order they came: it answers in the same order. A message of QoS 0 has no
@@ -89,7 +88,7 @@ impl ClinicSession {
         line: Line,
         session: presence::Session,
         grant: Grant,
-        (ingest, dispatch, certificate): (Ingest, Dispatch, Arc<[u8]>),
+        (ingest, dispatch, certificate): (Ingest, Dispatch, OwnCertificate),
         shutdown: &Shutdown,
     ) -> End {
         let (sink, mut stream) = line.split();

@@ -107,6 +107,7 @@ pub(super) fn status() -> Value {
     let clinic = object(&[
         ("clinic", text()),
         ("online", flag()),
+        ("copied", flag()),
         ("since_ms", or_null(&moment())),
         ("last_seen_ms", moment()),
         ("version", or_null(&text())),

@@ -38,6 +38,8 @@ use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::config;
 
+pub(crate) use self::oidc::fuzzing;
+
 pub(crate) use account::{
     Mistake, PersonView, Profile, TypedProfile, language_word, parse_language, parse_tier, tier_word,
 };

@@ -71,6 +71,8 @@ pub(super) struct Status {
 struct ClinicJson {
     clinic: String,
     online: bool,
+    /// Two machines use its identity: both are shut out.
+    copied: bool,
     /// When it came to be on- or offline.
     since_ms: Option<i64>,
     last_seen_ms: i64,
@@ -104,7 +106,7 @@ pub(super) fn results(stored: &[StoredResult], images: &HashMap<VersionKey, Imag
     }
 }
 
-pub(super) fn status(counts: Counts, clinics: Vec<ClinicState>) -> Status {
+pub(super) fn status(counts: Counts, clinics: Vec<ClinicState>, copied: &[String]) -> Status {
     Status {
         results: counts.results,
         envelopes: counts.envelopes,
@@ -115,6 +117,7 @@ pub(super) fn status(counts: Counts, clinics: Vec<ClinicState>) -> Status {
             .map(|state| ClinicJson {
                 clinic: state.clinic.to_string(),
                 online: state.online,
+                copied: copied.iter().any(|clinic| clinic == state.clinic.as_str()),
                 since_ms: state.since_ms,
                 last_seen_ms: state.last_seen_ms,
                 version: said(&state.client_version),

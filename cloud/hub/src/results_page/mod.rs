@@ -119,8 +119,16 @@ async fn quick_look(
 }
 
 async fn api_status(State(site): State<Site>) -> Response {
-    match site.archive.counts().await {
-        Ok(counts) => Json(json::status(counts, site.presence.snapshot())).into_response(),
+    let read = async {
+        let copied = site.archive.copied_clinics().await?;
+        Ok(json::status(
+            site.archive.counts().await?,
+            site.presence.snapshot(),
+            &copied,
+        ))
+    };
+    match read.await {
+        Ok(status) => Json(status).into_response(),
         Err(error) => failed(&error, site.look.language),
     }
 }
@@ -130,10 +138,11 @@ impl Site {
         let stored = self.archive.results(SHOWN).await?;
         let images = self.archive.images_of_results(SHOWN).await?;
         let counts = self.archive.counts().await?;
+        let copied = self.archive.copied_clinics().await?;
         Ok(view::list(
             words(language),
             self.look.offset,
-            self.presence.snapshot(),
+            (self.presence.snapshot(), &copied),
             &stored,
             &images,
             counts.results,

@@ -45,6 +45,8 @@ pub(super) struct ClinicView {
     pub(super) name: String,
     pub(super) state_class: &'static str,
     pub(super) state: &'static str,
+    /// That two machines use its identity.
+    pub(super) copied: Option<&'static str>,
     /// Since when it is on- or offline.
     pub(super) since: Option<String>,
     /// Left out for a clinic that is online now.
@@ -89,7 +91,7 @@ pub(super) struct FindingView {
 pub(super) fn list(
     words: &'static Words,
     offset: UtcOffset,
-    clinics: Vec<ClinicState>,
+    clinics: (Vec<ClinicState>, &[String]),
     results: &[StoredResult],
     images: &HashMap<VersionKey, ImagesHere>,
     total: u64,
@@ -102,8 +104,9 @@ pub(super) fn list(
     ListView {
         words,
         clinics: clinics
+            .0
             .into_iter()
-            .map(|state| clinic(words, offset, &state))
+            .map(|state| clinic(words, offset, &state, clinics.1))
             .collect(),
         cards: results
             .iter()
@@ -128,7 +131,8 @@ pub(super) fn list(
     }
 }
 
-fn clinic(words: &'static Words, offset: UtcOffset, state: &ClinicState) -> ClinicView {
+fn clinic(words: &'static Words, offset: UtcOffset, state: &ClinicState, copied: &[String]) -> ClinicView {
+    let is_copied = copied.iter().any(|clinic| clinic == state.clinic.as_str());
     let (state_class, word) = match (state.known, state.online) {
         (false, _) => ("unseen", ""),
         (true, true) => ("online", words.online),
@@ -142,6 +146,7 @@ fn clinic(words: &'static Words, offset: UtcOffset, state: &ClinicState) -> Clin
         name: state.clinic.to_string(),
         state_class,
         state: word,
+        copied: is_copied.then_some(words.copied),
         since: state
             .since_ms
             .filter(|_| state.known)

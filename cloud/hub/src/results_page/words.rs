@@ -21,6 +21,8 @@ pub(super) struct Words {
     pub(super) online: &'static str,
     pub(super) offline: &'static str,
     pub(super) last_seen: &'static str,
+    /// Two machines use a clinic's identity.
+    pub(super) copied: &'static str,
     pub(super) results: &'static str,
     /// The way to the page of runs and models.
     pub(super) models: &'static str,
@@ -67,6 +69,7 @@ static ZH: Words = Words {
     online: "在线",
     offline: "离线",
     last_seen: "最近联系",
+    copied: "两台机器使用同一身份，均已被拒绝接入：请运维人员重新注册真正的设备",
     results: "结果",
     models: "模型与训练",
     newest: "最新在前",
@@ -106,6 +109,7 @@ static EN: Words = Words {
     online: "online",
     offline: "offline",
     last_seen: "last heard",
+    copied: "Two machines use this identity, both are shut out: an operator must enrol the real one again",
     results: "Results",
     models: "Models and runs",
     newest: "newest first",

@@ -19,7 +19,7 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use axum::{Router, middleware};
 use barefoot_http::{Limits, TlsLines, serve};
-use barefoot_trust::browser_server_config;
+use barefoot_trust::BrowserIdentity;
 use futures_util::FutureExt;
 use rustls::ServerConfig;
 use time::UtcOffset;
@@ -75,6 +75,7 @@ pub(crate) struct Look {
 pub(crate) struct Web {
     listener: TcpListener,
     tls: Option<Arc<ServerConfig>>,
+    shown: Option<BrowserIdentity>,
     address: SocketAddr,
     behind_proxy: bool,
     look: Look,
@@ -98,10 +99,11 @@ impl Web {
         changes: Changes,
         shutdown: Shutdown,
     ) -> Result<Self, Error> {
-        let tls = config.tls.as_ref();
-        let tls = tls
-            .map(|tls| browser_server_config(&tls.certificate, &tls.key))
+        let shown = config.tls.as_ref();
+        let shown = shown
+            .map(|tls| BrowserIdentity::load(&tls.certificate, &tls.key))
             .transpose()?;
+        let tls = shown.as_ref().map(BrowserIdentity::server_config).transpose()?;
         let failed = |source| Error::Listen {
             address: config.listen,
             source,
@@ -111,6 +113,7 @@ impl Web {
             address: listener.local_addr().map_err(failed)?,
             listener,
             tls,
+            shown,
             behind_proxy: config.behind_proxy,
             look: Look {
                 accounts,
@@ -130,6 +133,11 @@ impl Web {
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// What browsers are shown, where the pages speak HTTPS by themselves.
+    pub(crate) fn shown(&self) -> Option<BrowserIdentity> {
+        self.shown.clone()
     }
 
     pub(crate) fn look(&self) -> Look {

@@ -169,6 +169,7 @@ async fn a_birth_is_answered_with_the_time_and_what_the_hub_understands() {
         state: v1::PresenceState::Up.into(),
         session: 5,
         client_version: "9.9.9".into(),
+        ..Default::default()
     };
     let birth = presence_envelope(envelope_id(1), &clinic("clinic-7"), &presence);
     let topic = topics::up_presence(&edge.clinic);

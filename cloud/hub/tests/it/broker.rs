@@ -228,6 +228,7 @@ fn presence(of: &str, session: u64, state: v1::PresenceState) -> Vec<u8> {
         state: state.into(),
         session,
         client_version: "1.0.0".into(),
+        ..Default::default()
     };
     presence_envelope(crate::support::envelope_id(77), &clinic(of), &presence).encode_to_vec()
 }

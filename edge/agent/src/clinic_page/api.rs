@@ -8,6 +8,7 @@ use axum::extract::{Query, State};
 use barefoot_domain::{Call, EngineUse, FindingResult, Progress, QualityGrade, Urgency};
 use serde::{Deserialize, Serialize};
 
+use super::own_certificate::OwnCertificate;
 use super::server::App;
 use super::top_bar::waited_ms;
 use crate::at_rest;
@@ -118,6 +119,9 @@ pub(super) struct StatusAnswer {
     /// How what the box keeps is sealed.
     #[serde(skip_serializing_if = "Option::is_none")]
     at_rest: Option<AtRestAnswer>,
+    /// SHA-256 of the certificate that the box made for its page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    page_certificate: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -278,6 +282,7 @@ pub(super) fn status_of(app: &App) -> StatusAnswer {
         hub_talks: status.hub_talks(),
         reports_aside: app.sources.aside.open_ones().len(),
         identity: IdentityAnswer::of(status.standing().view()),
+        page_certificate: app.own_certificate.as_ref().map(OwnCertificate::fingerprint),
         at_rest: at_rest::of(app.sources.state.root()).map(|(vault, _)| AtRestAnswer {
             cipher: vault.cipher().word(),
             key: vault.key_place(),

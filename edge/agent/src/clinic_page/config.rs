@@ -1,9 +1,12 @@
-use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
 
 use barefoot_imaging::report::{FontFile, FontFiles};
 use serde::Deserialize;
 use time::UtcOffset;
+
+/// In `[page.tls]`.
+const MOST_NAMES: usize = 20;
 
 /// The `[page]` section of the site file.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -40,10 +43,48 @@ pub struct Config {
 pub struct PageTls {
     /// Address and port, for example `0.0.0.0:8443`. Port 0 takes any free one.
     pub listen: SocketAddr,
-    /// PEM, one that the clinic's browsers trust, for the name they reach the box by; with those above it.
-    pub certificate: PathBuf,
+    /// PEM, one that the clinic's browsers trust, for the name they reach the box by; with those above it. Default, together
+    /// with `key`: the box makes one itself.
+    #[serde(default)]
+    pub certificate: Option<PathBuf>,
     /// PEM.
-    pub key: PathBuf,
+    #[serde(default)]
+    pub key: Option<PathBuf>,
+    /// Host names and addresses that browsers reach the box by, for a certificate that it makes itself. Default: its host name
+    /// and its addresses, which are in it in any case.
+    #[serde(default)]
+    pub names: Vec<String>,
+}
+
+impl PageTls {
+    /// Certificate and key that somebody gave the box.
+    pub(super) fn given(&self) -> Option<(&Path, &Path)> {
+        self.certificate.as_deref().zip(self.key.as_deref())
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.certificate.is_some() != self.key.is_some() {
+            return Err("[page.tls] certificate and key belong together: give both, or neither and the box makes them".to_owned());
+        }
+        if self.certificate.is_some() && !self.names.is_empty() {
+            return Err("[page.tls] names is for a certificate that the box makes itself".to_owned());
+        }
+        if MOST_NAMES < self.names.len() || !self.names.iter().all(|name| is_host(name)) {
+            return Err(format!(
+                "[page.tls] names must be at most {MOST_NAMES} host names or addresses"
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// A host name in small letters, or an address.
+pub(super) fn is_host(name: &str) -> bool {
+    let label = |label: &str| {
+        let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        (1..=63).contains(&label.len()) && label.bytes().all(allowed)
+    };
+    name.parse::<IpAddr>().is_ok() || (name.len() <= 253 && name.split('.').all(label))
 }
 
 /// A font file.
@@ -89,7 +130,7 @@ impl Config {
         if !self.fonts.is_empty() && self.fonts.iter().all(|font| font.bold) {
             return Err("[page] fonts must name a font that is not for headings only (bold)".to_owned());
         }
-        Ok(())
+        self.tls.as_ref().map_or(Ok(()), PageTls::check)
     }
 
     /// Of printed times.

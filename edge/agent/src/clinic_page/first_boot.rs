@@ -170,6 +170,7 @@ impl App {
                 reader: None,
                 signs_in: true,
                 may: Roles::default(),
+                certificate: None,
             },
             t,
             hub,

@@ -47,8 +47,8 @@ pub(super) const FIXED: [(HeaderName, HeaderValue); 6] = [
 
 pub(super) async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let safe = request.method().is_safe();
-    let by_tls = request.extensions().get::<OverTls>().is_some();
-    let mut response = if app.loopback && !by_tls && !names_this_machine(request.headers()) {
+    let by_tls = request.extensions().get::<OverTls>().copied();
+    let mut response = if app.loopback && by_tls.is_none() && !names_this_machine(request.headers()) {
         refusal(&app, &request, StatusCode::MISDIRECTED_REQUEST)
     } else if !safe && !from_this_page(request.headers()) {
         refusal(&app, &request, StatusCode::FORBIDDEN)
@@ -57,8 +57,8 @@ pub(super) async fn guard(State(app): State<Arc<App>>, request: Request, next: N
     };
     let headers = response.headers_mut();
     headers.extend(FIXED);
-    if by_tls {
-        only_https(headers);
+    if let Some(by_tls) = by_tls {
+        only_https(headers, by_tls);
     }
     // What an answer does not declare as keepable may hold a name.
     headers
@@ -67,10 +67,12 @@ pub(super) async fn guard(State(app): State<Arc<App>>, request: Request, next: N
     response
 }
 
-/// For a year this name is asked by HTTPS, and what it gives browsers to keep goes nowhere else.
-fn only_https(headers: &mut HeaderMap) {
-    let year = HeaderValue::from_static("max-age=31536000");
-    headers.insert(STRICT_TRANSPORT_SECURITY, year);
+/// What it gives browsers to keep goes nowhere else, and for a year this name is asked by HTTPS.
+fn only_https(headers: &mut HeaderMap, by_tls: OverTls) {
+    if by_tls.for_good {
+        let year = HeaderValue::from_static("max-age=31536000");
+        headers.insert(STRICT_TRANSPORT_SECURITY, year);
+    }
     let cookies: Vec<HeaderValue> = headers.get_all(SET_COOKIE).iter().cloned().collect();
     headers.remove(SET_COOKIE);
     for cookie in cookies {

@@ -66,6 +66,7 @@ mod exchange;
 mod carried;
 
 mod orders;
+mod own_certificate;
 
 mod quality;
 

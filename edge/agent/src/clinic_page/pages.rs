@@ -12,6 +12,7 @@ use super::card::Card;
 use super::exchange::{ImportCard, NodeCard};
 use super::learning::LearningCard;
 use super::orders::{Field, OrderCard};
+use super::own_certificate::OwnCertificate;
 use super::policy::{ChangeLine, PolicyForm, Stream};
 use super::priors::PriorCard;
 use super::quality::ScannerFigures;
@@ -37,6 +38,8 @@ pub(super) struct Frame<'a> {
     pub(super) reader: Option<String>,
     pub(super) signs_in: bool,
     pub(super) may: Roles,
+    /// Of the certificate that the box made for its page, to be compared with what a browser shows.
+    pub(super) certificate: Option<String>,
 }
 
 impl<'a> Frame<'a> {
@@ -46,6 +49,7 @@ impl<'a> Frame<'a> {
             reader: matches!(who, Who::User(_)).then(|| who.name()),
             signs_in: app.signed_in.is_wanted,
             may: who.may(),
+            certificate: app.own_certificate.as_ref().map(OwnCertificate::fingerprint),
             language_tag: language.tag(),
             language_code: language.code(),
             clinic: app.sources.clinic.as_str(),

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use axum::Extension;
 use barefoot_http::{Limits, TlsLines, serve};
-use barefoot_trust::browser_server_config;
+use barefoot_trust::BrowserIdentity;
+use time::OffsetDateTime;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio_rustls::rustls::ServerConfig;
@@ -15,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::assets::Addresses;
 use super::changes::{self, MAX_STREAMS};
+use super::own_certificate::OwnCertificate;
 use super::sign_in::SignedIn;
 use super::texts::Library;
 use super::{Config, Language, Sources, routes};
@@ -24,7 +26,11 @@ const GRACE: Duration = Duration::from_secs(2);
 
 /// Marks a request that came by HTTPS.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct OverTls;
+pub(super) struct OverTls {
+    /// With a certificate that somebody vouches for. One of the box's own is another one some day, and whoever was told never
+    /// to come without the one before would be locked out.
+    pub(super) for_good: bool,
+}
 
 /// What every request sees.
 #[derive(Debug)]
@@ -42,6 +48,8 @@ pub(super) struct App {
     pub(super) shutdown: CancellationToken,
     pub(super) signed_in: SignedIn,
     pub(super) utc_offset_minutes: i32,
+    /// Shown by HTTPS, where nobody gave the box another one.
+    pub(super) own_certificate: Option<OwnCertificate>,
 }
 
 impl App {
@@ -50,9 +58,11 @@ impl App {
         library: Library,
         config: &Config,
         (loopback, is_here): (bool, bool),
+        own_certificate: Option<OwnCertificate>,
         shutdown: CancellationToken,
     ) -> Self {
         Self {
+            own_certificate,
             signed_in: SignedIn::new(config.wants_pin(is_here), config.idle_minutes),
             utc_offset_minutes: config.utc_offset_minutes,
             sources,
@@ -72,6 +82,7 @@ impl App {
 pub(crate) struct ClinicPage {
     listener: TcpListener,
     tls: Option<(TcpListener, SocketAddr, Arc<ServerConfig>)>,
+    own_certificate: Option<OwnCertificate>,
     library: Library,
     config: Config,
     sources: Sources,
@@ -83,9 +94,19 @@ impl ClinicPage {
     pub(crate) async fn bind(config: Config, sources: Sources) -> io::Result<Self> {
         let library = Library::load()?;
         let listener = TcpListener::bind(config.listen).await?;
+        let mut own_certificate = None;
         let tls = match &config.tls {
             Some(tls) => {
-                let keys = browser_server_config(&tls.certificate, &tls.key);
+                let keys = match tls.given() {
+                    Some((certificate, key)) => BrowserIdentity::load(certificate, key),
+                    None => {
+                        let own = OwnCertificate::open(sources.state.root(), tls, OffsetDateTime::now_utc())?;
+                        let keys = own.identity().clone();
+                        own_certificate = Some(own);
+                        Ok(keys)
+                    }
+                };
+                let keys = keys.and_then(|keys| keys.server_config());
                 let keys = keys.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
                 let listener = TcpListener::bind(tls.listen).await?;
                 let address = listener.local_addr()?;
@@ -113,6 +134,7 @@ impl ClinicPage {
         Ok(Self {
             listener,
             tls,
+            own_certificate,
             library,
             config,
             sources,
@@ -142,13 +164,16 @@ impl ClinicPage {
             self.library,
             &self.config,
             (loopback, is_here),
+            self.own_certificate.clone(),
             shutdown.clone(),
         ));
         let router = routes::router(Arc::clone(&app));
         let by_tls = async {
             if let Some((listener, address, tls)) = self.tls {
                 let lines = TlsLines::new(listener, address, tls, shutdown.clone());
-                let router = router.clone().layer(Extension(OverTls));
+                let router = router.clone().layer(Extension(OverTls {
+                    for_good: app.own_certificate.is_none(),
+                }));
                 serve(lines, router, Limits::for_pages(), shutdown.clone()).await;
             }
         };
@@ -164,6 +189,11 @@ impl ClinicPage {
                 () = async { shutdown.cancelled().await; tokio::time::sleep(GRACE).await } => {}
             }
         };
-        tokio::join!(changes::follow(&app.sources, &app.pulse, &shutdown), serve);
+        let keep = async {
+            if let Some(own) = self.own_certificate {
+                own.keep(shutdown.clone()).await;
+            }
+        };
+        tokio::join!(changes::follow(&app.sources, &app.pulse, &shutdown), keep, serve);
     }
 }

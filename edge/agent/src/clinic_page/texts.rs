@@ -22,7 +22,7 @@ macro_rules! words {
 }
 
 words! {
-    Page { title, decides, demonstration, stale, skip, language, back, allowed, empty_filter, more, places, sound_on, sound_off }
+    Page { title, decides, demonstration, stale, skip, language, back, allowed, empty_filter, more, places, sound_on, sound_off, certificate }
     StatusTexts {
         heading, clinic, connected, no_line, since, nothing_waits, waiting, model, model_opening, no_model, no_model_why, space_low, space_full,
         space_advice, identity_refused, identity_ending, clock_wrong,

@@ -3,7 +3,7 @@
 //! Nothing is followed out of the folder: links are passed over, names are compared with what is there. Depth and number
 //! are bounded.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -43,8 +43,11 @@ pub(super) fn list(folder: &Path, config: &Config) -> io::Result<Found> {
     let here = names(folder)?;
     if let Some(name) = here.iter().find(|name| name.eq_ignore_ascii_case(DICOMDIR)) {
         seen.insert(PathBuf::from(name));
-        for components in directory_of(&folder.join(name)) {
-            match resolve(folder, &components) {
+        let mut known = Names::default();
+        let named = directory_of(&folder.join(name));
+        found.cut = config.max_files < named.len();
+        for components in named.iter().take(config.max_files) {
+            match resolve(folder, components, &mut known) {
                 Some(path) if seen.insert(path.clone()) => found.files.push(path),
                 Some(_) => {}
                 None => found.missing += 1,
@@ -146,17 +149,35 @@ fn data_set_start(bytes: &[u8]) -> Option<usize> {
     (META + 12).checked_add(usize::try_from(length).ok()?)
 }
 
+/// Names in folders that were looked into, by their names in small letters: a directory names each file by itself, and a folder
+/// may hold all of them.
+#[derive(Default)]
+struct Names(HashMap<PathBuf, HashMap<String, Vec<String>>>);
+
+impl Names {
+    fn find(&mut self, folder: &Path, relative: &Path, component: &str) -> Option<&str> {
+        if !self.0.contains_key(relative) {
+            let mut here: HashMap<String, Vec<String>> = HashMap::new();
+            for name in names(&folder.join(relative)).unwrap_or_default() {
+                here.entry(name.to_ascii_lowercase()).or_default().push(name);
+            }
+            self.0.insert(relative.to_owned(), here);
+        }
+        let alike = self.0.get(relative)?.get(&component.to_ascii_lowercase())?;
+        let exact = alike.iter().find(|name| *name == component);
+        exact.or_else(|| alike.first()).map(String::as_str)
+    }
+}
+
 /// The file of an identifier, by names that are there: media are mounted with their names in either case.
-fn resolve(folder: &Path, components: &[String]) -> Option<PathBuf> {
+fn resolve(folder: &Path, components: &[String], known: &mut Names) -> Option<PathBuf> {
     if MAX_COMPONENTS < components.len() {
         return None;
     }
     let mut relative = PathBuf::new();
     for component in components {
-        let here = names(&folder.join(&relative)).ok()?;
-        let exact = here.iter().find(|name| *name == component);
-        let found = exact.or_else(|| here.iter().find(|name| name.eq_ignore_ascii_case(component)))?;
-        relative.push(found);
+        let found = known.find(folder, &relative, component)?;
+        relative = relative.join(found);
         let metadata = fs::symlink_metadata(folder.join(&relative)).ok()?;
         if metadata.is_symlink() {
             return None;
@@ -269,6 +290,10 @@ mod tests {
         );
         let (files, _, cut) = found(folder, &config(2, 16));
         assert!(cut && files.len() <= 2, "{files:?}");
+        // Nor does a directory that names more than is there keep the box busy.
+        fs::write(folder.join("DICOMDIR"), dicomdir(&["GONE"; 50])).unwrap();
+        let (_, missing, cut) = found(folder, &config(20, 16));
+        assert!(cut && missing == 20, "{missing}");
         assert!(!found(folder, &config(100, 3)).2);
     }
 }

@@ -4,6 +4,7 @@
 //! folders below the configured one can be chosen, by names that are there.
 
 mod config;
+pub(crate) mod fuzzing;
 mod medium;
 
 use std::collections::VecDeque;

@@ -7,20 +7,27 @@ use prost::Message;
 use rumqttc::v5::AsyncClient;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{LastWill, LastWillProperties, PublishProperties};
+use tokio::task::block_in_place;
 use ulid::Ulid;
 
 use super::Link;
+use super::starts::Named;
 use crate::clock::now_ms;
 use crate::hub_clock::Exchange;
 
 /// A word on a session that ended longer ago is worth nothing.
 const EXPIRY_S: u32 = 60 * 60;
 
-fn presence(link: &Link, session: u64, state: v1::PresenceState) -> v1::Envelope {
+fn presence(link: &Link, session: u64, state: v1::PresenceState, named: Option<Named>) -> v1::Envelope {
+    let named = named.map(|named| (named.start.to_vec(), named.follows, named.machine));
+    let (start, follows, machine) = named.unwrap_or_default();
     let presence = v1::Presence {
         state: state.into(),
         session,
         client_version: env!("CARGO_PKG_VERSION").to_owned(),
+        start,
+        follows: follows.into_iter().map(Vec::from).collect(),
+        machine,
     };
     let mut envelope = presence_envelope(Ulid::generate().to_string(), &link.clinic, &presence);
     envelope.sent_at_ms = now_ms();
@@ -29,7 +36,7 @@ fn presence(link: &Link, session: u64, state: v1::PresenceState) -> v1::Envelope
 
 /// What a broker says for us when we are gone.
 pub(super) fn last_will(link: &Link, session: u64) -> LastWill {
-    let payload = presence(link, session, v1::PresenceState::Down).encode_to_vec();
+    let payload = presence(link, session, v1::PresenceState::Down, None).encode_to_vec();
     let properties = LastWillProperties {
         delay_interval: None,
         payload_format_indicator: None,
@@ -58,7 +65,8 @@ pub(super) struct Birth {
 /// Tells that the session stands, and so asks what the hub understands and what time it is. `None` when the client's buffer
 /// is full: then it is told a little later.
 pub(super) fn tell(link: &Link, client: &AsyncClient, session: u64) -> Option<Birth> {
-    let envelope = presence(link, session, v1::PresenceState::Up);
+    let named = block_in_place(|| link.starts.name(&link.state, link.clinic.as_str()));
+    let envelope = presence(link, session, v1::PresenceState::Up, named);
     let properties = PublishProperties {
         message_expiry_interval: Some(EXPIRY_S),
         ..PublishProperties::default()

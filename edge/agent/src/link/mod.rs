@@ -12,10 +12,12 @@ mod birth;
 mod client;
 mod downlink;
 mod health;
+mod machine;
 mod plan;
 mod rest;
 mod session;
 mod session_number;
+mod starts;
 mod uplink;
 
 use std::path::PathBuf;
@@ -33,6 +35,7 @@ use crate::handoff::{Acknowledgement, FromHub};
 use crate::hub_clock::HubClock;
 use crate::status::Status;
 use session_number::SessionNumbers;
+use starts::Starts;
 
 /// Where the hub is and who we are.
 #[derive(Debug, Clone, Deserialize)]
@@ -226,6 +229,7 @@ pub(crate) struct Link {
     /// The state directory: the number of the last session, and the hub's certificate.
     state: PathBuf,
     numbers: SessionNumbers,
+    starts: Starts,
     started: Instant,
 }
 
@@ -277,6 +281,7 @@ impl Link {
             identity,
             state: parts.state,
             numbers: SessionNumbers::default(),
+            starts: Starts::default(),
             started: Instant::now(),
         })
     }

@@ -270,6 +270,7 @@ impl<'a> Session<'a> {
             .filter(|birth| birth.envelope_id == hello.presence_id)
         {
             self.link.hub_clock.take(&birth.exchange(self.link, hello, now));
+            block_in_place(|| self.link.starts.answered(&self.link.state));
         }
         if !hello.certificate.is_empty() {
             let link = self.link;

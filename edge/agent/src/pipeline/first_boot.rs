@@ -153,11 +153,8 @@ fn line_on_a_stick(folder: &Path, depth: usize) -> Option<String> {
                 continue;
             }
             let text = std::fs::read(entry.path()).ok()?;
-            let text = String::from_utf8_lossy(&text);
-            let mut lines = text.trim_start_matches('\u{feff}').lines().map(str::trim);
-            let line = lines.find(|line| !line.is_empty() && !line.starts_with('#'));
-            if let Some(line) = line {
-                return Some(line.to_owned());
+            if let Some(line) = set_up::line(&text) {
+                return Some(line);
             }
         } else if kind.is_dir() && 0 < depth {
             folders.push(entry.path());

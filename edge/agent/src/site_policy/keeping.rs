@@ -258,22 +258,27 @@ fn look(path: &Path) -> Known {
             stamp: None,
         };
     }
-    let read = || -> Option<Known> {
+    let kept = || -> Option<Known> {
         // Only what was sealed by this box is a policy: a plain file is somebody else's.
         if crate::at_rest::of(path).is_some() && crate::at_rest::is_plain(path).ok()? {
             return None;
         }
         let bytes = durable::read(path).ok().flatten()?;
-        let policy: SitePolicy = toml::from_str(std::str::from_utf8(&bytes).ok()?).ok()?;
-        policy.check().ok()?;
         Some(Known {
-            policy: Arc::new(policy),
+            policy: Arc::new(read(&bytes)?),
             fingerprint: fingerprint(&bytes),
             origin: Origin::Kept,
             stamp,
         })
     };
-    read().unwrap_or_else(|| lost(stamp))
+    kept().unwrap_or_else(|| lost(stamp))
+}
+
+/// What a file says that can hold.
+pub(crate) fn read(file: &[u8]) -> Option<SitePolicy> {
+    let policy: SitePolicy = toml::from_str(std::str::from_utf8(file).ok()?).ok()?;
+    policy.check().ok()?;
+    Some(policy)
 }
 
 fn write(path: &Path, policy: SitePolicy) -> io::Result<Known> {

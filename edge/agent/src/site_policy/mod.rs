@@ -22,7 +22,7 @@ mod names;
 
 pub(crate) use changes::{Change, changes};
 pub use command::{set, show};
-pub(crate) use keeping::{Origin, PolicyHandle};
+pub(crate) use keeping::{Origin, PolicyHandle, read};
 pub use learning::{Consent, DailyHours, Policy, SecureAggregation};
 pub(crate) use model::{
     DatesWord, Minors, NodeGets, Recipient, ResearchDates, ResearchNames, SitePolicy, UnknownAge, UrgencyWord,

@@ -2,6 +2,7 @@
 
 mod error;
 mod files;
+pub mod fuzzing;
 mod golden_file;
 mod input;
 mod manifest;

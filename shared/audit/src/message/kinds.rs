@@ -179,6 +179,8 @@ pub(super) fn of(word: &str) -> Option<Kind> {
         "certificate_revoked"
         | "certificate_restored"
         | "certificate_renewed"
+        | "own_certificate_replaced"
+        | "box_restored"
         | "code_made"
         | "code_cancelled" => alert(codes::NODE_AUTHENTICATION),
         "box_copied" => alert(codes::NODE_AUTHENTICATION).outcome("8"),

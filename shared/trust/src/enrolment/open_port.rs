@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::ClientConfig;
 use rustls::client::Resumption;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{self, CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::client::danger::ServerCertVerifier;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 
+use crate::server_check::{Judge, ServerCheck};
 use crate::tls::HTTP2;
 use crate::{Error, TlsIdentity, chain, tls};
 
@@ -20,10 +20,7 @@ impl TlsIdentity {
     /// # Errors
     /// When the provider does not offer TLS 1.3.
     pub fn returning_client_config(&self) -> Result<Arc<ClientConfig>, Error> {
-        open_client_config(Arc::new(AtAnyTime {
-            identity: self.clone(),
-            provider: Arc::new(crypto::ring::default_provider()),
-        }))
+        open_client_config(ServerCheck::by(AtAnyTime(self.clone())))
     }
 }
 
@@ -32,7 +29,7 @@ impl TlsIdentity {
 /// # Errors
 /// When the provider does not offer TLS 1.3.
 pub fn first_client_config() -> Result<Arc<ClientConfig>, Error> {
-    open_client_config(Arc::new(Anybody(Arc::new(crypto::ring::default_provider()))))
+    open_client_config(ServerCheck::by(Anybody))
 }
 
 fn open_client_config(verifier: Arc<dyn ServerCertVerifier>) -> Result<Arc<ClientConfig>, Error> {
@@ -47,98 +44,37 @@ fn open_client_config(verifier: Arc<dyn ServerCertVerifier>) -> Result<Arc<Clien
 
 /// Who shows a certificate of one of our authorities, valid whenever.
 #[derive(Debug)]
-struct AtAnyTime {
-    identity: TlsIdentity,
-    provider: Arc<CryptoProvider>,
-}
+struct AtAnyTime(TlsIdentity);
 
-impl ServerCertVerifier for AtAnyTime {
-    fn verify_server_cert(
+impl Judge for AtAnyTime {
+    fn judge(
         &self,
         end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         server_name: &ServerName<'_>,
-        _: &[u8],
         _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
+    ) -> Result<(), rustls::Error> {
         let bad = |_| rustls::Error::InvalidCertificate(rustls::CertificateError::BadEncoding);
         let end = chain::not_after(end_entity).map_err(bad)?;
         let seconds = u64::try_from(end.unix_timestamp()).unwrap_or_default();
         let at = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
-        let material = self.identity.now();
+        let material = self.0.now();
         material.verify_server(end_entity, intermediates, server_name, at)
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(
-            message,
-            cert,
-            dss,
-            &self.provider.signature_verification_algorithms,
-        )
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(
-            message,
-            cert,
-            dss,
-            &self.provider.signature_verification_algorithms,
-        )
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider
-            .signature_verification_algorithms
-            .supported_schemes()
     }
 }
 
 /// Whoever has the key of the certificate they show: the connection is theirs alone, and no more is said of them.
 #[derive(Debug)]
-struct Anybody(Arc<CryptoProvider>);
+struct Anybody;
 
-impl ServerCertVerifier for Anybody {
-    fn verify_server_cert(
+impl Judge for Anybody {
+    fn judge(
         &self,
         _: &CertificateDer<'_>,
         _: &[CertificateDer<'_>],
         _: &ServerName<'_>,
-        _: &[u8],
         _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, cert, dss, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, cert, dss, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+    ) -> Result<(), rustls::Error> {
+        Ok(())
     }
 }

@@ -231,6 +231,15 @@ pub struct Presence {
     pub session: u64,
     #[prost(string, tag = "3")]
     pub client_version: ::prost::alloc::string::String,
+    /// This start of the daemon, 16 random bytes. Absent: the box is not compared with others of its identity.
+    #[prost(bytes = "vec", tag = "4")]
+    pub start: ::prost::alloc::vec::Vec<u8>,
+    /// Earlier starts: the one that the hub answered last, and those since of which it may have heard.
+    #[prost(bytes = "vec", repeated, tag = "5")]
+    pub follows: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+    /// A hash of what the machine says of itself; empty where it says nothing.
+    #[prost(bytes = "vec", tag = "6")]
+    pub machine: ::prost::alloc::vec::Vec<u8>,
 }
 /// What the hub understands, and what time it is there. The clocks are compared as in NTP: the box knows when it asked and
 /// when it was answered.

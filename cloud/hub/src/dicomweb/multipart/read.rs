@@ -91,7 +91,8 @@ impl<S: Stream<Item = Result<Bytes, axum::Error>> + Unpin> Reader<S> {
             if let Some(end) = found {
                 break end;
             }
-            if MOST_HEADER < self.buffer.len() {
+            // However it is cut: what ends within the bound would have been found.
+            if MOST_HEADER + 4 <= self.buffer.len() {
                 return Err(Error::Header);
             }
             self.more().await?;

@@ -14,8 +14,8 @@ const MOST_PARAMETERS: usize = 100;
 
 /// What a query comes to.
 #[derive(Debug, Clone)]
-pub(super) struct Query {
-    pub(super) search: ImageSearch,
+pub(in crate::dicomweb) struct Query {
+    pub(in crate::dicomweb) search: ImageSearch,
     pub(super) attributes: Vec<&'static Attribute>,
     /// The Accept header's place in the query.
     pub(super) accept: Option<String>,
@@ -24,7 +24,7 @@ pub(super) struct Query {
 
 /// Why a query is not answered: names the parameter, not its value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Error {
+pub(in crate::dicomweb) enum Error {
     #[error("more than {MOST_PARAMETERS} parameters")]
     TooMany,
     #[error("nothing can be matched by this parameter: {name}")]
@@ -39,10 +39,10 @@ pub(super) enum Error {
 }
 
 /// Parameters as they stand in the address, decoded.
-pub(super) type Parameters = [(String, String)];
+pub(in crate::dicomweb) type Parameters = [(String, String)];
 
 /// `fixed` is what the path says.
-pub(super) fn parse(
+pub(in crate::dicomweb) fn parse(
     level: ImageLevel,
     fixed: &[(&'static str, String)],
     parameters: &Parameters,

@@ -47,7 +47,7 @@ pub(in crate::dicomweb) async fn frames(
 }
 
 /// Counted from one in the address, from nought here.
-pub(super) fn numbers(list: &str) -> Result<Vec<u32>, Box<Response>> {
+pub(in crate::dicomweb) fn numbers(list: &str) -> Result<Vec<u32>, Box<Response>> {
     let wrong = || bad("frames are named by numbers from 1, parted by commas");
     let numbers: Option<Vec<u32>> = list
         .split(',')

@@ -12,6 +12,8 @@ mod rendered;
 
 pub(super) use bulk::bulk_data;
 pub(super) use frames::frames;
+pub(super) use frames::numbers as frame_numbers;
 pub(super) use metadata::metadata;
 pub(super) use objects::{any_instance, objects};
+pub(super) use range::{Asked as AskedRange, asked as asked_range};
 pub(super) use rendered::{frame_rendered, frame_thumbnail, instance_rendered, thumbnail};

@@ -2,7 +2,7 @@
 
 /// What of a content of `length` bytes is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Asked {
+pub(in crate::dicomweb) enum Asked {
     Whole,
     /// From, and up to but not with.
     Part(u64, u64),
@@ -11,7 +11,7 @@ pub(super) enum Asked {
 }
 
 /// Several ranges, or what is none, get the whole, as the RFC allows.
-pub(super) fn asked(header: Option<&str>, length: u64) -> Asked {
+pub(in crate::dicomweb) fn asked(header: Option<&str>, length: u64) -> Asked {
     let read = || -> Option<Asked> {
         let (first, last) = header?.trim().strip_prefix("bytes=")?.split_once('-')?;
         let number = |text: &str| -> Option<u64> {

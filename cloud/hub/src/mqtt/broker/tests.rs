@@ -30,7 +30,7 @@ async fn hub() -> Hub {
         dispatch,
         presence,
         revocations,
-        certificate: Arc::from([]),
+        certificate: OwnCertificate::new(Vec::new),
         foreign: Seldom::default(),
         revoked: Seldom::default(),
         dropped: Seldom::default(),

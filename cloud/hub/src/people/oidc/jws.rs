@@ -92,6 +92,10 @@ impl Keys {
             keys.filter_map(|key| serde_json::from_value(key).ok()).collect(),
         ))
     }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
 }
 
 impl Jwk {

@@ -5,6 +5,7 @@
 mod claims;
 mod fetch;
 mod flow;
+pub(crate) mod fuzzing;
 mod jws;
 mod provider;
 mod steps;

@@ -48,6 +48,18 @@ pub(super) struct Metadata {
 }
 
 impl Metadata {
+    pub(super) fn read(document: &[u8], issuer: &str) -> Result<Self, Away> {
+        let metadata: Self = serde_json::from_slice(document).map_err(|_| Away::Form)?;
+        metadata.check(issuer)
+    }
+
+    /// All that it names.
+    pub(super) fn addresses(self) -> Vec<String> {
+        let mut addresses = vec![self.authorization_endpoint, self.token_endpoint, self.jwks_uri];
+        addresses.extend(self.end_session_endpoint);
+        addresses
+    }
+
     fn check(self, issuer: &str) -> Result<Self, Away> {
         if self.issuer != issuer {
             return Err(Away::Issuer);
@@ -161,8 +173,7 @@ impl Provider {
             let text = self
                 .get(&format!("{base}/.well-known/openid-configuration"))
                 .await?;
-            let metadata: Metadata = serde_json::from_slice(&text).map_err(|_| Away::Form)?;
-            metadata.check(&self.issuer)
+            Metadata::read(&text, &self.issuer)
         };
         let came = came.await;
         kept.take(came, now_ms)
