@@ -1,5 +1,5 @@
 use std::fs;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{Read, Seek, SeekFrom};
 
 use barefoot_domain::StudyUid;
 use barefoot_queue::{Lane, Queue};
