@@ -51,8 +51,10 @@ impl Encoded {
         }
     }
 
-    fn piece(&self, client: usize, offset: usize, values: usize) -> &[u8] {
-        let range = Encoding::F32.byte_range(offset, values).unwrap();
+    fn piece(&self, client: usize, chunk: usize, offset: usize, values: usize) -> &[u8] {
+        let range = Encoding::F32
+            .byte_range(chunk * CHUNK_VALUES + offset, values)
+            .unwrap();
         &self.rows[client].1[client % 4..][range]
     }
 }
@@ -64,15 +66,21 @@ impl Updates for Encoded {
     fn weight(&self, client: usize) -> f64 {
         self.rows[client].0
     }
-    fn read(&mut self, client: usize, _: usize, offset: usize, into: &mut [f32]) -> Result<(), SourceError> {
-        let piece = self.piece(client, offset, into.len()).to_vec();
+    fn read(
+        &mut self,
+        client: usize,
+        chunk: usize,
+        offset: usize,
+        into: &mut [f32],
+    ) -> Result<(), SourceError> {
+        let piece = self.piece(client, chunk, offset, into.len()).to_vec();
         read_into(Encoding::F32, into, &mut Vec::new(), |bytes| {
             bytes.copy_from_slice(&piece);
             Ok(())
         })
     }
-    fn held(&self, client: usize, _: usize, offset: usize, values: usize) -> Option<&[f32]> {
-        let held = held_values(self.piece(client, offset, values), Encoding::F32);
+    fn held(&self, client: usize, chunk: usize, offset: usize, values: usize) -> Option<&[f32]> {
+        let held = held_values(self.piece(client, chunk, offset, values), Encoding::F32);
         self.lent.set(self.lent.get() + usize::from(held.is_some()));
         held
     }

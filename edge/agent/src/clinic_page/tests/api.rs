@@ -130,7 +130,7 @@ async fn the_status_has_the_agreed_shape() {
             },
             "line": {"sessions": sessions, "receipts": 0, "refusals": 0, "clock_offset_ms": null},
             "engine": engine, "precision": precision, "model": model,
-            "on_trial": false, "beside": null, "coming": null, "ended": null, "trouble": null,
+            "on_trial": false, "beside": null, "coming": null, "ended": null, "trouble": null, "video_decoder": null,
             "learning": {
                 "policy": false, "hub": false, "examples": 0, "pending": 0, "site_fits": [], "last_round": null,
                 "epsilon": null, "epsilon_budget": null,
