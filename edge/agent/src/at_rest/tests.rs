@@ -43,6 +43,37 @@ fn receive(folder: &TempDir, study: &StudyKey, name: &str) -> ImagesKey {
     held.unwrap()
 }
 
+#[test]
+fn images_of_any_length_come_back_by_whatever_way_they_are_written() {
+    const BATCH: usize = 768 * 1024;
+    let folder = TempDir::new().unwrap();
+    unlocked(&folder);
+    let state = StateDirectory::open(folder.path()).unwrap();
+    let mut buffer = Vec::with_capacity(1160 * 1024);
+    // Around whole blocks, around a batch, and several of them.
+    for length in [1, 4096, 300_000, 526_336, BATCH - 1, BATCH + 70_000, 3 * BATCH + 4097] {
+        let content: Vec<u8> = (0..length).map(|at| (at * 31 % 253) as u8).collect();
+        let part = state.intake().join("one.part");
+        let Arriving::Sealed(mut writer) = Arriving::begin(&part, buffer).unwrap() else {
+            panic!("it was not sealed");
+        };
+        for piece in content.chunks(65_000) {
+            writer.gather(piece).unwrap();
+            if BATCH <= writer.gathered() {
+                writer.write_out().unwrap();
+            }
+        }
+        let study = study("1.2.3");
+        let (held, back) = seal_received(writer.complete().unwrap(), &part, Some(&study)).unwrap();
+        buffer = back;
+        let place = state.instances(&study).join(length.to_string());
+        fs::create_dir_all(state.instances(&study)).unwrap();
+        fs::rename(&part, &place).unwrap();
+        drop(held);
+        assert!(read(&place).unwrap() == content, "{length}");
+    }
+}
+
 fn image_keys(state: &StateDirectory, study: &StudyKey) -> usize {
     let keys = fs::read_dir(state.study(study).join("keys")).unwrap();
     let endings = keys.map(|entry| entry.unwrap().path().extension().unwrap().to_owned());
