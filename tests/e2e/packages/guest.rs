@@ -56,7 +56,12 @@ impl Said {
 /// Of the same release as the machine that built the programs; made once.
 fn small_debian() -> PathBuf {
     let about = fs::read_to_string("/etc/os-release").unwrap();
-    let field = |name: &str| about.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+    let field = |name: &str| {
+        about
+            .lines()
+            .find_map(|line| line.strip_prefix(name))
+            .unwrap_or_default()
+    };
     assert_eq!(
         field("ID="),
         "debian",
@@ -121,29 +126,35 @@ impl Guest {
             }
             guest.leader = first_process_of(guest.nspawn.id()).ok_or("no process yet")?;
             let asked = guest.tries("systemctl is-active multi-user.target");
-            if asked.status.success() { Ok(()) } else { Err(asked.said()) }
+            if asked.status.success() {
+                Ok(())
+            } else {
+                Err(asked.said())
+            }
         });
-        up.await.unwrap_or_else(|error| panic!("{error}\n{}", guest.log()));
+        up.await
+            .unwrap_or_else(|error| panic!("{error}\n{}", guest.log()));
         guest
     }
 
     /// A script in the guest, as root; it must succeed. What it printed, and for `apt-get` what it complained of too.
     pub(super) fn sh(&self, script: &str) -> String {
         let said = self.tries(script);
-        assert!(
-            said.status.success(),
-            "{script}\n{}\n{}",
-            said.said(),
-            self.log()
-        );
-        if script.contains("apt-get") { said.said() } else { said.out() }
+        assert!(said.status.success(), "{script}\n{}\n{}", said.said(), self.log());
+        if script.contains("apt-get") {
+            said.said()
+        } else {
+            said.out()
+        }
     }
 
     pub(super) fn tries(&self, script: &str) -> Said {
         let mut command = Command::new("nsenter");
         command
             .arg(format!("--target={}", self.leader))
-            .args(["--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd", "--"])
+            .args([
+                "--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd", "--",
+            ])
             .args(["/bin/sh", "-e", "-c", script])
             .env_clear()
             .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")

@@ -32,7 +32,11 @@ impl Made {
         let folder = tempfile::tempdir().unwrap();
         for package in PACKAGES {
             let name = file(package, VERSION);
-            fs::copy(workspace().join("target/debian").join(&name), folder.path().join(&name)).unwrap();
+            fs::copy(
+                workspace().join("target/debian").join(&name),
+                folder.path().join(&name),
+            )
+            .unwrap();
         }
         Self(folder)
     }
@@ -46,7 +50,11 @@ impl Made {
         for package in PACKAGES {
             let scratch = tempfile::tempdir().unwrap();
             let content = scratch.path().join("content");
-            done(Command::new("dpkg-deb").arg("--raw-extract").args([&self.0.path().join(file(package, VERSION)), &content]));
+            done(
+                Command::new("dpkg-deb")
+                    .arg("--raw-extract")
+                    .args([&self.0.path().join(file(package, VERSION)), &content]),
+            );
             let control = content.join("DEBIAN/control");
             let text = fs::read_to_string(&control).unwrap();
             let newer = text.replace(&format!("Version: {VERSION}"), &format!("Version: {NEXT}"));
@@ -66,7 +74,11 @@ impl Made {
 fn pack() {
     let own = std::env::current_exe().unwrap();
     let programs: PathBuf = own.ancestors().nth(2).unwrap().to_owned();
-    let profile = if programs.ends_with("debug") { "dev" } else { "release" };
+    let profile = if programs.ends_with("debug") {
+        "dev"
+    } else {
+        "release"
+    };
     done(
         Command::new(programs.join("xtask"))
             .args(["package", "--no-build", "--profile", profile])

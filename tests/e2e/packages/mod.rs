@@ -23,7 +23,8 @@ const HUB: &str = "barefoot-hub";
 const PIN: &str = "2468";
 
 /// Whoever must be asked is not there: every question gets its default.
-const APT: &str = "DEBIAN_FRONTEND=noninteractive apt-get -o APT::Sandbox::User=root --assume-yes --no-install-recommends";
+const APT: &str =
+    "DEBIAN_FRONTEND=noninteractive apt-get -o APT::Sandbox::User=root --assume-yes --no-install-recommends";
 
 /// Everything in one story: a second Debian would take another minute.
 #[tokio::test(flavor = "multi_thread")]
@@ -60,7 +61,10 @@ fn install(guest: &Guest, version: &str, flags: &str) -> String {
 }
 
 fn is_active(guest: &Guest, service: &str) -> bool {
-    guest.tries(&format!("systemctl is-active {service}")).status.success()
+    guest
+        .tries(&format!("systemctl is-active {service}"))
+        .status
+        .success()
 }
 
 fn property(guest: &Guest, service: &str, name: &str) -> String {
@@ -73,9 +77,13 @@ async fn until_active(guest: &Guest, service: &str) {
         if is_active(guest, service) {
             return Ok(());
         }
-        Err(guest.tries(&format!("systemctl status --no-pager --lines=40 {service}")).said())
+        Err(guest
+            .tries(&format!("systemctl status --no-pager --lines=40 {service}"))
+            .said())
     });
-    active.await.unwrap_or_else(|error| panic!("{error}\n{}", guest.log()));
+    active
+        .await
+        .unwrap_or_else(|error| panic!("{error}\n{}", guest.log()));
 }
 
 async fn installs(guest: &Guest) {
@@ -89,13 +97,19 @@ async fn installs(guest: &Guest) {
     assert_eq!(property(guest, EDGE, "UnitFileState"), "enabled");
     assert_eq!(property(guest, EDGE, "User"), EDGE);
     let page = guest.in_its_network(&["curl", "--silent", "http://127.0.0.1:8080/"]);
-    assert!(page.said().contains("/set-up"), "a new box asks for its code: {}", page.said());
+    assert!(
+        page.said().contains("/set-up"),
+        "a new box asks for its code: {}",
+        page.said()
+    );
     let modes = "stat --format='%a %U %G' /var/lib/barefoot-edge /etc/barefoot /var/lib/barefoot-hub /etc/barefoot-hub";
     assert_eq!(
         guest.sh(modes),
         "700 barefoot-edge barefoot-edge\n750 root barefoot-edge\n700 barefoot-hub barefoot-hub\n750 root barefoot-hub\n"
     );
-    guest.sh(&format!("runuser -u {EDGE} -- {EDGE} --config {SITE} --check-config"));
+    guest.sh(&format!(
+        "runuser -u {EDGE} -- {EDGE} --config {SITE} --check-config"
+    ));
     // What the unit closes is closed: nothing that was received can be run, nothing of the system can be changed.
     let pid = property(guest, EDGE, "MainPID");
     let root = format!("/proc/{pid}/root");
@@ -108,8 +122,7 @@ async fn installs(guest: &Guest) {
 
 /// As docs/INSTALL.md tells it, with a port of its own for gRPC: the box has its page on that one.
 async fn hub_is_set_up(guest: &Guest) {
-    guest.sh(
-        "cd /root && barefootctl pki init pki --name 'Example region'
+    guest.sh("cd /root && barefootctl pki init pki --name 'Example region'
          barefootctl pki hub pki --host localhost
          barefootctl pki below pki --out issuing --name 'Example region, boxes'
          barefootctl pki operator pki wang
@@ -117,8 +130,7 @@ async fn hub_is_set_up(guest: &Guest) {
          install -m 640 -g barefoot-hub pki/hub.crt pki/hub.key /etc/barefoot-hub/
          install -m 640 -g barefoot-hub issuing/authority.crt issuing/authority.key /etc/barefoot-hub/issuing/
          sed -i -e 's/hub.region.example/localhost/' -e 's/:8443/:8444/' /etc/barefoot-hub/hub.toml
-         systemctl enable --now barefoot-hub",
-    );
+         systemctl enable --now barefoot-hub");
     until_active(guest, HUB).await;
 }
 
@@ -146,9 +158,14 @@ async fn a_study_comes_through(guest: &Guest) -> Study {
     ];
     let sent = wait_for("the scanner's image to be stored", SOON, async || {
         let tried = guest.in_its_network(&send);
-        if tried.status.success() { Ok(()) } else { Err(tried.said()) }
+        if tried.status.success() {
+            Ok(())
+        } else {
+            Err(tried.said())
+        }
     });
-    sent.await.unwrap_or_else(|error| panic!("{error}\n{}", guest.log()));
+    sent.await
+        .unwrap_or_else(|error| panic!("{error}\n{}", guest.log()));
     let bytes = std::fs::read(&chest.path).unwrap();
     let data_set = &bytes[usize::try_from(chest.data_set_at).unwrap()..];
     let study = Study {
@@ -165,15 +182,23 @@ async fn a_study_comes_through(guest: &Guest) -> Study {
 
 /// The clinic's page has the study, assessed, and the hub's receipt is here.
 async fn is_there(guest: &Guest, study: &Study) {
-    let there = wait_for("the study on the clinic's page, received by the hub", SOON, async || {
-        let cases = cases(guest)?;
-        let list = cases["cases"].as_array().cloned().unwrap_or_default();
-        let found = list.iter().any(|case| {
-            case["study_uid"] == study.uid.as_str() && case["state"] == "assessed" && case["delivery"] == "receipted"
-        });
-        if found { Ok(()) } else { Err(cases.to_string()) }
-    });
-    there.await.unwrap_or_else(|error| panic!("{error}\n{}", guest.log()));
+    let there = wait_for(
+        "the study on the clinic's page, received by the hub",
+        SOON,
+        async || {
+            let cases = cases(guest)?;
+            let list = cases["cases"].as_array().cloned().unwrap_or_default();
+            let found = list.iter().any(|case| {
+                case["study_uid"] == study.uid.as_str()
+                    && case["state"] == "assessed"
+                    && case["delivery"] == "receipted"
+            });
+            if found { Ok(()) } else { Err(cases.to_string()) }
+        },
+    );
+    there
+        .await
+        .unwrap_or_else(|error| panic!("{error}\n{}", guest.log()));
 }
 
 /// As somebody who signs in with a PIN.
@@ -182,15 +207,29 @@ fn cases(guest: &Guest) -> Result<Value, String> {
     let curl = |words: &[&str]| {
         let all = [&["curl", "--silent", "--show-error", "--max-time", "20"], words].concat();
         let output = guest.in_its_network(&all);
-        if output.status.success() { Ok(output.out()) } else { Err(output.said()) }
+        if output.status.success() {
+            Ok(output.out())
+        } else {
+            Err(output.said())
+        }
     };
     let form = curl(&[&format!("{page}/sign-in")])?;
-    let (before, _) = form.split_once("\">wang</option>").ok_or("nobody may sign in yet")?;
+    let (before, _) = form
+        .split_once("\">wang</option>")
+        .ok_or("nobody may sign in yet")?;
     let user = format!("user={}", before.rsplit('"').next().unwrap_or_default());
     let pin = format!("pin={PIN}");
     let jar = tempfile::NamedTempFile::new().unwrap();
     let jar = jar.path().display().to_string();
-    curl(&["--cookie-jar", &jar, "--data", &user, "--data", &pin, &format!("{page}/sign-in")])?;
+    curl(&[
+        "--cookie-jar",
+        &jar,
+        "--data",
+        &user,
+        "--data",
+        &pin,
+        &format!("{page}/sign-in"),
+    ])?;
     let answer = curl(&["--cookie", &jar, &format!("{page}/api/cases")])?;
     serde_json::from_str(&answer).map_err(|error| format!("{error}: {answer}"))
 }
@@ -198,10 +237,16 @@ fn cases(guest: &Guest) -> Result<Value, String> {
 /// What was sent lies there byte for byte: the box itself looks.
 fn is_whole(guest: &Guest, sent: &Study) {
     guest.sh(&format!("systemctl stop {EDGE}"));
-    let looked = guest.sh(&format!("runuser -u {EDGE} -- {EDGE} --config {SITE} --check-store --list"));
+    let looked = guest.sh(&format!(
+        "runuser -u {EDGE} -- {EDGE} --config {SITE} --check-store --list"
+    ));
     let report: Value = serde_json::from_str(&looked).unwrap();
     assert_eq!(report["problems"], serde_json::json!([]), "{looked}");
-    assert_eq!(report["stored"][0]["sha256_of_data_set"], sent.sha256_of_data_set.as_str(), "{looked}");
+    assert_eq!(
+        report["stored"][0]["sha256_of_data_set"],
+        sent.sha256_of_data_set.as_str(),
+        "{looked}"
+    );
     assert_eq!(report["instances"], 1, "{looked}");
     guest.sh(&format!("systemctl start {EDGE}"));
 }
@@ -209,8 +254,13 @@ fn is_whole(guest: &Guest, sent: &Study) {
 /// `journalctl STUDY=…` finds what became of one study.
 fn the_journal_holds_fields(guest: &Guest, study: &Study) {
     let of = |service: &str, matches: &str| -> Vec<Value> {
-        let lines = guest.sh(&format!("journalctl --quiet --output=json --unit={service} {matches}"));
-        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        let lines = guest.sh(&format!(
+            "journalctl --quiet --output=json --unit={service} {matches}"
+        ));
+        lines
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
     };
     let assessed = of(EDGE, "MESSAGE='A study was assessed.'");
     assert_eq!(assessed.len(), 1, "{assessed:?}");
@@ -227,7 +277,10 @@ fn the_journal_holds_fields(guest: &Guest, study: &Study) {
     let enrolled = of(EDGE, "CLINIC=clinic-7");
     assert!(!enrolled.is_empty());
     let hub = of(HUB, "");
-    assert!(hub.iter().any(|entry| entry["SYSLOG_IDENTIFIER"] == HUB && entry["TARGET"].is_string()));
+    assert!(
+        hub.iter()
+            .any(|entry| entry["SYSLOG_IDENTIFIER"] == HUB && entry["TARGET"].is_string())
+    );
 }
 
 async fn upgrades(guest: &Guest, version: &str, study: &Study) {
@@ -268,10 +321,16 @@ async fn comes_back_after_a_hang(guest: &Guest, study: &Study) {
             Err(format!("process {now}, {restarts} restarts"))
         }
     });
-    again.await.unwrap_or_else(|error| panic!("{error}\n{}", guest.log()));
-    guest.sh(&format!("journalctl --quiet --grep='Watchdog timeout' --unit={EDGE}"));
+    again
+        .await
+        .unwrap_or_else(|error| panic!("{error}\n{}", guest.log()));
+    guest.sh(&format!(
+        "journalctl --quiet --grep='Watchdog timeout' --unit={EDGE}"
+    ));
     is_there(guest, study).await;
-    guest.sh(&format!("rm -r /run/systemd/system/{EDGE}.service.d; systemctl daemon-reload"));
+    guest.sh(&format!(
+        "rm -r /run/systemd/system/{EDGE}.service.d; systemctl daemon-reload"
+    ));
 }
 
 async fn downgrades(guest: &Guest, study: &Study) {
@@ -321,7 +380,9 @@ fn purge_erases_what_somebody_agreed_to_erase(guest: &Guest) {
     }
     guest.sh("test ! -e /etc/barefoot && test ! -e /etc/barefoot-hub");
     // A yes is good for one purge.
-    let left = guest.tries("debconf-show barefoot-edge; debconf-show barefoot-hub").out();
+    let left = guest
+        .tries("debconf-show barefoot-edge; debconf-show barefoot-hub")
+        .out();
     assert!(!left.contains("true"), "{left}");
 }
 

@@ -54,10 +54,15 @@ impl Wanted {
             }
         }
         if let Some(other) = wanted.target.as_ref().filter(|target| *target != ARM64) {
-            return Err(format!("Packages are made for this machine and for {ARM64}, not for {other}."));
+            return Err(format!(
+                "Packages are made for this machine and for {ARM64}, not for {other}."
+            ));
         }
         if !["dev", "release"].contains(&wanted.profile.as_str()) {
-            return Err(format!("There is no profile {}; there are dev and release.", wanted.profile));
+            return Err(format!(
+                "There is no profile {}; there are dev and release.",
+                wanted.profile
+            ));
         }
         Ok(wanted)
     }
@@ -135,7 +140,9 @@ pub(crate) fn provide_cross(agreed: bool) -> Result<(), Failure> {
     provide_packages(&FOR_ARM64, agreed)?;
     step(
         "Rust's standard library for arm64",
-        Command::new("rustup").args(["target", "add", ARM64]).current_dir(root()),
+        Command::new("rustup")
+            .args(["target", "add", ARM64])
+            .current_dir(root()),
     )
 }
 
@@ -174,7 +181,8 @@ fn asks_for_no_newer_c_library(program: &Path) -> Result<(), Failure> {
         return Err(format!("readelf cannot read {}: is it built?", program.display()));
     }
     let newest = newest_c_library(&String::from_utf8_lossy(&output.stdout));
-    let (major, minor) = newest.ok_or_else(|| format!("{} asks for no C library at all.", program.display()))?;
+    let (major, minor) =
+        newest.ok_or_else(|| format!("{} asks for no C library at all.", program.display()))?;
     if C_LIBRARY < (major, minor) {
         return Err(format!(
             "{} asks for a C library of {major}.{minor}; its package says {}.{} is enough.",
@@ -183,7 +191,10 @@ fn asks_for_no_newer_c_library(program: &Path) -> Result<(), Failure> {
             C_LIBRARY.1
         ));
     }
-    println!("    {} runs with a C library from {major}.{minor} on", program.display());
+    println!(
+        "    {} runs with a C library from {major}.{minor} on",
+        program.display()
+    );
     Ok(())
 }
 
@@ -218,9 +229,15 @@ mod tests {
         };
         let wanted = parse("--profile dev --target aarch64-unknown-linux-gnu --no-build").ok();
         let wanted = wanted.map(|wanted| (wanted.programs(), wanted.is_built));
-        let ends = wanted.is_some_and(|(path, is_built)| is_built && path.ends_with(format!("{ARM64}/debug")));
+        let ends =
+            wanted.is_some_and(|(path, is_built)| is_built && path.ends_with(format!("{ARM64}/debug")));
         assert!(ends);
-        for wrong in ["--profile fast", "--target riscv64gc-unknown-linux-gnu", "--profile", "--fast"] {
+        for wrong in [
+            "--profile fast",
+            "--target riscv64gc-unknown-linux-gnu",
+            "--profile",
+            "--fast",
+        ] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
     }
