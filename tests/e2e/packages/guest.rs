@@ -53,6 +53,19 @@ impl Said {
     }
 }
 
+/// A guest with a systemd of its own is for root to start. `false`, said aloud, where a developer is not root.
+pub(super) fn may_boot() -> bool {
+    let is_root = rustix::process::getuid().is_root();
+    if !is_root {
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "in CI the packages are installed in a guest that only root can boot"
+        );
+        eprintln!("SKIPPED: packages are installed in a guest that only root can boot.");
+    }
+    is_root
+}
+
 /// Of the same release as the machine that built the programs; made once.
 fn small_debian() -> PathBuf {
     let about = fs::read_to_string("/etc/os-release").unwrap();
@@ -91,10 +104,6 @@ fn small_debian() -> PathBuf {
 impl Guest {
     /// Booted, with a folder of packages under `/packages`.
     pub(super) async fn boot(packages: &Path) -> Self {
-        assert!(
-            rustix::process::getuid().is_root(),
-            "a guest with a systemd of its own is for root to start"
-        );
         peer("systemd-nspawn", "systemd-container");
         let below = small_debian();
         // Not below /tmp: that may be memory, or a layer itself.
