@@ -3,6 +3,7 @@
 
 mod guest;
 mod made;
+mod page;
 
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use crate::peers::peer;
 use crate::story::chests;
 use guest::Guest;
 use made::{Made, PACKAGES, VERSION};
+use page::{Study, is_there};
 
 /// A box starts anew several times, of a development build, beside other tests.
 const SOON: Duration = Duration::from_secs(180);
@@ -47,12 +49,6 @@ async fn a_box_of_packages_keeps_its_studies() {
     remove_keeps(&guest, &study).await;
     purge_keeps_what_nobody_agreed_to_erase(&guest, &study).await;
     purge_erases_what_somebody_agreed_to_erase(&guest);
-}
-
-/// What the scanner sent.
-struct Study {
-    uid: String,
-    sha256_of_data_set: String,
 }
 
 fn install(guest: &Guest, version: &str, flags: &str) -> String {
@@ -113,14 +109,29 @@ async fn installs(guest: &Guest) {
     guest.sh(&format!(
         "runuser -u {EDGE} -- {EDGE} --config {SITE} --check-config"
     ));
-    // What the unit closes is closed: nothing that was received can be run, nothing of the system can be changed.
+    what_the_unit_closes_is_closed(guest);
+}
+
+/// The daemon writes its own folder only, and nothing that lies there can be run.
+fn what_the_unit_closes_is_closed(guest: &Guest) {
     let pid = property(guest, EDGE, "MainPID");
-    let root = format!("/proc/{pid}/root");
-    for refused in ["touch /usr/share/x", "touch /etc/barefoot/x", "touch /home/x"] {
-        let (program, path) = refused.split_once(' ').unwrap();
-        let tried = guest.tries(&format!("nsenter --target {pid} --mount -- {program} {path}"));
-        assert!(!tried.status.success(), "{refused} in {root}");
+    let as_it_sees = |command: &str| {
+        let tried = guest.tries(&format!("nsenter --target {pid} --mount -- {command}"));
+        tried.status.success()
+    };
+    let kept = "/var/lib/barefoot-edge/tried";
+    assert!(as_it_sees("/usr/bin/true"));
+    assert!(as_it_sees(&format!("/usr/bin/cp /usr/bin/true {kept}")));
+    let refused = [
+        kept,
+        "/usr/bin/touch /usr/share/tried",
+        "/usr/bin/touch /etc/barefoot/tried",
+        "/usr/bin/touch /home/tried",
+    ];
+    for command in refused {
+        assert!(!as_it_sees(command), "{command}");
     }
+    guest.sh(&format!("{kept}; rm {kept}"));
 }
 
 /// As docs/INSTALL.md tells it, with a port of its own for gRPC: the box has its page on that one.
@@ -181,60 +192,6 @@ async fn a_study_comes_through(guest: &Guest) -> Study {
     };
     is_there(guest, &study).await;
     study
-}
-
-/// The clinic's page has the study, assessed, and the hub's receipt is here.
-async fn is_there(guest: &Guest, study: &Study) {
-    let there = wait_for(
-        "the study on the clinic's page, received by the hub",
-        SOON,
-        async || {
-            let cases = cases(guest)?;
-            let list = cases["cases"].as_array().cloned().unwrap_or_default();
-            let found = list.iter().any(|case| {
-                case["study_uid"] == study.uid.as_str()
-                    && case["state"] == "assessed"
-                    && case["delivery"] == "receipted"
-            });
-            if found { Ok(()) } else { Err(cases.to_string()) }
-        },
-    );
-    there
-        .await
-        .unwrap_or_else(|error| panic!("{error}\n{}", guest.log()));
-}
-
-/// As somebody who signs in with a PIN.
-fn cases(guest: &Guest) -> Result<Value, String> {
-    let page = "http://127.0.0.1:8080";
-    let curl = |words: &[&str]| {
-        let all = [&["curl", "--silent", "--show-error", "--max-time", "20"], words].concat();
-        let output = guest.in_its_network(&all);
-        if output.status.success() {
-            Ok(output.out())
-        } else {
-            Err(output.said())
-        }
-    };
-    let form = curl(&[&format!("{page}/sign-in")])?;
-    let (before, _) = form
-        .split_once("\">wang</option>")
-        .ok_or("nobody may sign in yet")?;
-    let user = format!("user={}", before.rsplit('"').next().unwrap_or_default());
-    let pin = format!("pin={PIN}");
-    let jar = tempfile::NamedTempFile::new().unwrap();
-    let jar = jar.path().display().to_string();
-    curl(&[
-        "--cookie-jar",
-        &jar,
-        "--data",
-        &user,
-        "--data",
-        &pin,
-        &format!("{page}/sign-in"),
-    ])?;
-    let answer = curl(&["--cookie", &jar, &format!("{page}/api/cases")])?;
-    serde_json::from_str(&answer).map_err(|error| format!("{error}: {answer}"))
 }
 
 /// What was sent lies there byte for byte: the box itself looks.
