@@ -143,6 +143,8 @@ impl Guest {
         });
         up.await
             .unwrap_or_else(|error| panic!("{error}\n{}", guest.log()));
+        // As Debian's installer leaves it.
+        guest.sh("echo 127.0.0.1 localhost > /etc/hosts");
         guest
     }
 

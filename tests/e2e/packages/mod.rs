@@ -72,7 +72,8 @@ fn property(guest: &Guest, service: &str, name: &str) -> String {
 }
 
 async fn until_active(guest: &Guest, service: &str) {
-    let active = wait_for(&format!("{service} to run"), SOON, async || {
+    let what = format!("{service} to run");
+    let active = wait_for(&what, SOON, async || {
         if is_active(guest, service) {
             return Ok(());
         }
@@ -219,7 +220,12 @@ fn the_journal_holds_fields(guest: &Guest, study: &Study) {
             .map(|line| serde_json::from_str(line).unwrap())
             .collect()
     };
-    let assessed = of(EDGE, "MESSAGE='A study was assessed.'");
+    let mut assessed = of(EDGE, "URGENCY=Routine URGENCY=Review URGENCY=Critical");
+    assessed.retain(|entry| {
+        entry["MESSAGE"]
+            .as_str()
+            .is_some_and(|text| text.starts_with("A study was assessed."))
+    });
     assert_eq!(assessed.len(), 1, "{assessed:?}");
     let entry = &assessed[0];
     let key = entry["STUDY"].as_str().unwrap();

@@ -165,7 +165,7 @@ fn pack(name: &str, wanted: &Wanted) -> Result<(), Failure> {
     }
     if wanted.profile == "dev" {
         // Read once, on this machine.
-        command.args(["--fast", "--compress-type", "gz"]);
+        command.arg("--fast");
     }
     step(&format!("pack {name}"), &mut command)
 }
