@@ -1,6 +1,6 @@
 //! Log lines as entries of systemd's journal.
 //!
-//! An event's message becomes `MESSAGE`, its level `PRIORITY`, each of its fields a journal field of that name in capitals
+//! An event's message becomes `MESSAGE`, with the fields after it as text, its level `PRIORITY`, each of its fields a journal field of that name in capitals
 //! (`study` → `STUDY`), its target `TARGET`, its place `CODE_FILE` and `CODE_LINE`. So `journalctl STUDY=…` finds what became of
 //! one study. Nothing here decides what may be logged: who writes an event does.
 
@@ -56,7 +56,7 @@ impl<S: Subscriber> Layer<S> for Journal {
         // There is nowhere left to say that the journal is gone.
         let _ = self
             .0
-            .journal_send(&record.args(format_args!("{}", entry.message)).build());
+            .journal_send(&record.args(format_args!("{}", entry.line())).build());
     }
 }
 
@@ -84,6 +84,14 @@ impl Entry {
         let mut entry = Self::default();
         event.record(&mut entry);
         entry
+    }
+
+    /// For who reads the journal as text, where fields are not shown: the message, and the fields after it.
+    fn line(&self) -> String {
+        let fields = self.fields.0.iter();
+        fields.fold(self.message.clone(), |line, (name, value)| {
+            format!("{line} {name}={value}")
+        })
     }
 
     fn put(&mut self, field: &Field, value: String) {
@@ -124,12 +132,13 @@ mod tests {
 
     /// What entries would be sent.
     #[derive(Clone, Default)]
-    struct Kept(Arc<Mutex<Vec<(String, Vec<(&'static str, String)>)>>>);
+    struct Kept(Arc<Mutex<Vec<(String, String, Vec<(&'static str, String)>)>>>);
 
     impl<S: Subscriber> Layer<S> for Kept {
         fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
             let entry = Entry::of(event);
-            self.0.lock().unwrap().push((entry.message, entry.fields.0));
+            let line = entry.line();
+            self.0.lock().unwrap().push((entry.message, line, entry.fields.0));
         }
     }
 
@@ -145,7 +154,8 @@ mod tests {
             ("images", "3".to_owned()),
             ("error", "no line".to_owned()),
         ];
-        assert_eq!(*entries, [("Not sent.".to_owned(), fields)]);
+        let line = "Not sent. study=ab12 images=3 error=no line".to_owned();
+        assert_eq!(*entries, [("Not sent.".to_owned(), line, fields)]);
     }
 
     #[test]
