@@ -147,3 +147,27 @@ fn the_units_open_what_the_examples_name() {
         }
     }
 }
+
+/// What a package installs runs in the unit beside it, as it is.
+#[test]
+fn the_units_open_what_the_packages_settings_name() {
+    for (service, settings) in [
+        ("barefoot-edge", "provisioning/debian/edge/site.toml"),
+        ("barefoot-hub", "provisioning/debian/hub/hub.toml"),
+    ] {
+        let (unit, settings) = (text(&unit(service)), text(&root().join(settings)));
+        let opened = values(&unit, "SocketBindAllow");
+        let ports: Vec<String> = settings
+            .lines()
+            .filter_map(|line| line.strip_prefix("listen = \"")?.strip_suffix('"'))
+            .filter_map(|address| address.rsplit_once(':'))
+            .map(|(_, port)| format!("tcp:{port}"))
+            .collect();
+        assert!(2 < ports.len(), "{ports:?}");
+        for port in ports {
+            assert!(opened.contains(&port.as_str()), "{service}: {port}");
+        }
+        let state = format!("directory = \"/var/lib/{}\"", values(&unit, "StateDirectory")[0]);
+        assert!(settings.contains(&state), "{service}");
+    }
+}

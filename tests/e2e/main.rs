@@ -81,6 +81,8 @@ mod federated_rounds;
 
 mod originals_reach_archives;
 
+mod packages;
+
 mod storage_is_promised;
 
 mod audit_reaches_repository;

@@ -284,6 +284,20 @@ mod tests {
     }
 
     #[test]
+    fn the_packages_site_file_begins_a_new_box() {
+        let path = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../provisioning/debian/edge/site.toml"
+        );
+        let config = Config::load(Path::new(path)).unwrap();
+        assert!(config.clinic.is_none() && config.link.tls.is_none());
+        assert_eq!(config.dicom.unknown_scanners, front_door::UnknownScanners::Refuse);
+        assert!(config.page.listen.ip().is_loopback());
+        // Nothing but results leaves before somebody says so.
+        assert!(config.images.is_none() && config.services.is_none() && config.deliver.is_empty());
+    }
+
+    #[test]
     fn a_typo_is_named_with_its_line() {
         let example = fs::read_to_string(EXAMPLE).unwrap();
         let error = load(&example.replace("ae_title = \"BAREFOOT\"", "ae_titel = \"BAREFOOT\"")).unwrap_err();

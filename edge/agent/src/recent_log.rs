@@ -64,26 +64,6 @@ impl Visit for Words {
     }
 }
 
-/// Beside a logger of the `log` crate, where events go that way.
-pub(crate) struct Beside<L>(pub(crate) L);
-
-impl<L: log::Log> log::Log for Beside<L> {
-    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
-        self.0.enabled(metadata)
-    }
-
-    fn log(&self, record: &log::Record<'_>) {
-        if record.level() <= log::Level::Info {
-            keep(&record.level(), &record.args().to_string());
-        }
-        self.0.log(record);
-    }
-
-    fn flush(&self) {
-        self.0.flush();
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use tracing_subscriber::layer::SubscriberExt as _;

@@ -24,6 +24,10 @@ pub struct Daemon {
     pub environment: Vec<(String, String)>,
     /// A command that becomes the daemon, for instance in a namespace of its own; empty: none.
     pub within: Vec<String>,
+    /// Another build of it than the one beside this program.
+    pub program: Option<PathBuf>,
+    /// What a start may take.
+    pub starts_within: Duration,
     process: Option<Process>,
     addresses: HashMap<String, String>,
 }
@@ -44,6 +48,8 @@ impl Daemon {
             log: folder.join("log"),
             environment: Vec::new(),
             within: Vec::new(),
+            program: None,
+            starts_within: STARTS_WITHIN,
             process: None,
             addresses: HashMap::new(),
         }
@@ -79,7 +85,7 @@ impl Daemon {
         let pid = process.pid();
         let what = format!("{} to open its ports", self.name);
         let mut ended = None;
-        let waited = wait_for(&what, STARTS_WITHIN, async || {
+        let waited = wait_for(&what, self.starts_within, async || {
             if let Err(error) = process.check() {
                 ended = Some(error);
                 return Ok(None);
@@ -112,7 +118,7 @@ impl Daemon {
     pub async fn opens(&mut self, port: &str) -> Result<(), Error> {
         let announced = self.state.join("addresses.json");
         let what = format!("{} to open its port {port}", self.name);
-        let found = wait_for(&what, STARTS_WITHIN, async || {
+        let found = wait_for(&what, self.starts_within, async || {
             let text = fs::read(&announced).map_err(|_| "no addresses.json".to_owned())?;
             let found: Announced = serde_json::from_slice(&text).map_err(|error| error.to_string())?;
             if found.addresses.contains_key(port) {
@@ -196,7 +202,10 @@ impl Daemon {
     }
 
     fn command(&self, arguments: &[&str]) -> Result<Command, Error> {
-        let program = program(self.name)?;
+        let program = match &self.program {
+            Some(other) => other.clone(),
+            None => program(self.name)?,
+        };
         let mut command = match self.within.split_first() {
             None => Command::new(program),
             Some((first, words)) => {

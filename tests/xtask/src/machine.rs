@@ -10,7 +10,7 @@ use crate::step::{Failure, root, step};
 type Program = (&'static str, &'static str);
 
 /// What the tests run.
-pub(crate) const FOR_TESTS: [Program; 18] = [
+pub(crate) const FOR_TESTS: [Program; 23] = [
     ("storescu", "dcmtk"),
     ("dciodvfy", "dicom3tools"),
     ("mosquitto", "mosquitto"),
@@ -26,12 +26,31 @@ pub(crate) const FOR_TESTS: [Program; 18] = [
     ("python3", "python3"),
     ("cc", "build-essential"),
     ("systemd-analyze", "systemd"),
+    ("systemd-nspawn", "systemd-container"),
+    ("mmdebstrap", "mmdebstrap"),
+    ("dpkg-deb", "dpkg"),
+    ("lintian", "lintian"),
+    ("readelf", "binutils"),
     ("rsyslogd", "rsyslog"),
     ("/usr/share/doc/rsyslog-gnutls/copyright", "rsyslog-gnutls"),
     (
         "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc",
         "fonts-noto-cjk",
     ),
+];
+
+/// What makes packages; python writes down the licences.
+pub(crate) const FOR_PACKAGES: [Program; 4] = [
+    ("dpkg-deb", "dpkg"),
+    ("readelf", "binutils"),
+    ("xz", "xz-utils"),
+    ("python3", "python3"),
+];
+
+/// What builds for arm64, and runs it.
+pub(crate) const FOR_ARM64: [Program; 2] = [
+    ("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu"),
+    ("qemu-aarch64-static", "qemu-user-static"),
 ];
 
 /// What builds the viewer and tries it.
@@ -229,6 +248,20 @@ pub(crate) fn cargo_deny() -> PathBuf {
 /// When it cannot be built, for instance without a network.
 pub(crate) fn provide_cargo_deny() -> Result<(), Failure> {
     provide_tool("cargo-deny", CARGO_DENY, &["--debug"])
+}
+
+/// Reads `[package.metadata.deb]` of the three programs.
+const CARGO_DEB: &str = "3.8.0";
+
+pub(crate) fn cargo_deb() -> PathBuf {
+    root().join("target/tools/bin/cargo-deb")
+}
+
+/// # Errors
+/// When it cannot be built, for instance without a network.
+pub(crate) fn provide_cargo_deb() -> Result<(), Failure> {
+    // Without its own compressor: it starts xz.
+    provide_tool("cargo-deb", CARGO_DEB, &["--debug", "--no-default-features"])
 }
 
 /// A peer of the benchmark `dicom`.

@@ -1,11 +1,13 @@
-//! `cargo xtask demo | federate | test | viewer | bench | soak | sbom`: the project's two commands and what developers repeat.
+//! `cargo xtask demo | federate | test | viewer | bench | soak | package | arm64 | sbom`: the project's two commands and what developers repeat.
 //!
 //! Standard library only, so that it is built in a second.
 
+mod arm64;
 mod bench;
 mod demo;
 mod federate;
 mod machine;
+mod package;
 mod sbom;
 mod soak;
 mod step;
@@ -41,6 +43,14 @@ cargo xtask soak [--yes] [--debug] [--clinics 20] [--hours 72] [--compress] [--r
     Lives through days of a region (cut lines, floods, kill -9 of boxes, hub and broker), then counts whether everything
     is at the hub exactly once and bit for bit; writes target/soak/report.json. `cargo xtask soak --help` names every flag.
 
+cargo xtask package [--target aarch64-unknown-linux-gnu] [--profile release|dev] [--no-build] [--yes]
+    Builds the three programs and makes a Debian package of each, into target/debian. With --target they are built for
+    that kind of machine.
+
+cargo xtask arm64 [--no-build] [--yes]
+    Builds the box for arm64, runs it and this machine's own under the same study, the first by qemu, and compares what
+    they answer.
+
 cargo xtask sbom [--yes]
     Writes what each program contains, packages and their sums and licences, as CycloneDX into target/sbom.
 ";
@@ -56,6 +66,8 @@ fn main() -> ExitCode {
         "viewer" => viewer::run(&rest),
         "bench" => bench::run(&rest),
         "soak" => soak::run(&rest),
+        "package" => package::run(&rest),
+        "arm64" => arm64::run(&rest),
         "sbom" => sbom::run(&rest),
         "" | "help" | "--help" | "-h" => {
             print!("{USAGE}");

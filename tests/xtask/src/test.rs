@@ -1,6 +1,8 @@
 use std::process::Command;
 
-use crate::machine::{FOR_TESTS, TEST_VENV, cargo_deny, provide_cargo_deny, provide_packages};
+use crate::machine::{
+    FOR_TESTS, TEST_VENV, cargo_deny, provide_cargo_deb, provide_cargo_deny, provide_packages,
+};
 use crate::step::{Failure, cargo, in_ci, root, step};
 use crate::viewer;
 
@@ -43,6 +45,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     )?;
     viewer::test()?;
     provide_cargo_deny()?;
+    provide_cargo_deb()?;
     let deny = || {
         let mut command = Command::new(cargo_deny());
         command

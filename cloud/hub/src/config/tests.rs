@@ -7,6 +7,14 @@ fn parse(text: &str) -> Result<Config, Error> {
 }
 
 #[test]
+fn the_packages_configuration_loads() {
+    let config = parse(include_str!("../../../../provisioning/debian/hub/hub.toml")).unwrap();
+    assert!(config.people.is_none() && config.page.listen.ip().is_loopback());
+    assert!(config.grpc.is_some() && config.enrolment.is_some());
+    assert!(config.images.is_none() && config.dicomweb.is_none());
+}
+
+#[test]
 fn the_example_loads_and_its_comments_show_the_defaults() {
     let plain = parse(EXAMPLE).unwrap();
     let (before, rest) = EXAMPLE.split_once("# [people.oidc]").unwrap();
