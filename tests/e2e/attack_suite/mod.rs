@@ -29,5 +29,6 @@ mod slowness;
 mod malformed_mqtt;
 mod other_clinics;
 mod rounds;
+mod shares;
 
 mod log_tampering;

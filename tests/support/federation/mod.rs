@@ -25,6 +25,9 @@ pub use poison::{Poison, Poisoned, Rogue};
 mod process;
 pub use process::{ClinicProcess, Orders, obey};
 
+mod secretive;
+pub use secretive::Secretive;
+
 mod kills;
 pub use kills::{Kill, Victim, run_with_kills};
 

@@ -154,6 +154,12 @@ impl Vault {
         Ok(stored)
     }
 
+    /// As the hub did that knew no rows.
+    #[cfg(test)]
+    pub(crate) fn seal_as_before(&self, column: Column, plain: &[u8]) -> Vec<u8> {
+        seal_value(self.cipher(), self.current(), &column.context(), plain).unwrap()
+    }
+
     /// What `stored` says. One that an older hub wrote opens in each row of its column until [`Self::bind_rows`].
     ///
     /// # Errors

@@ -3,8 +3,6 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use barefoot_trust::at_rest::seal_value;
-
 use super::*;
 
 const MARKER: &[u8] = b"a shadow on the left";
@@ -43,7 +41,7 @@ fn a_column_opens_in_itself_only_and_what_an_older_hub_wrote_is_read() {
     assert!(vault.unseal(&cell, bent).is_err());
 
     // Of a hub that knew no rows, or sealed nothing: read until every row is bound.
-    let older = seal_value(vault.cipher(), vault.current(), b"hub\0drafts.content", MARKER).unwrap();
+    let older = vault.seal_as_before(Column::Draft, MARKER);
     for stored in [older.clone(), MARKER.to_vec()] {
         assert_eq!(vault.unseal(&cell, stored).unwrap(), MARKER);
     }

@@ -1,14 +1,13 @@
 //! What somebody with the database file can and cannot do.
 
 use barefoot_domain::{CaseId, Urgency};
-use barefoot_trust::at_rest::seal_value;
 use barefoot_wire::v1;
 use sqlx::Row;
 
 use super::tests::{Desk, NOW, ask, claim, clinic, key, report, signed};
 use super::{CaseKey, NewReport};
 use crate::archive::{Archive, CodeState, NewCode, WorkitemRow};
-use crate::at_rest::{Cipher, Column, Vault};
+use crate::at_rest::{Cell, Column, Vault};
 use crate::audit::{Action, Actor, Entry, Object};
 use crate::worklist::life::Event;
 
@@ -68,7 +67,7 @@ async fn two_of_each() -> Desk {
             by: "mara",
             expires_at_ms: NOW + 1,
         };
-        let entry = Entry::new(Actor::Console, Action::Start, Object::None);
+        let entry = Entry::new(Actor::Console, Action::Start, Object::none());
         archive.add_code(&code, &entry, NOW).await.unwrap();
     }
     desk
@@ -200,7 +199,6 @@ async fn what_an_older_hub_sealed_is_read_bound_to_its_rows_and_then_opens_nowhe
     for column in Column::ALL {
         let home = column.home();
         let (table, value) = (home.table, home.column);
-        let context = format!("hub\0{table}.{value}");
         let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
             "SELECT rowid AS number, {value} AS stored, {} FROM {table}",
             home.row
@@ -219,10 +217,9 @@ async fn what_an_older_hub_sealed_is_read_bound_to_its_rows_and_then_opens_nowhe
                 .map(|part| row.get(format!("of_{part}").as_str()))
                 .collect();
             let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
-            let cell = crate::at_rest::Cell::new(column, &parts);
+            let cell = Cell::new(column, &parts);
             let plain = vault.unseal(&cell, row.get("stored")).unwrap();
-            let key = vault.current();
-            let sealed = seal_value(Cipher::default(), key, context.as_bytes(), &plain).unwrap();
+            let sealed = vault.seal_as_before(column, &plain);
             sqlx::query(sqlx::AssertSqlSafe(format!(
                 "UPDATE {table} SET {value} = ? WHERE rowid = ?"
             )))
