@@ -4,7 +4,7 @@
 
 mod ledger;
 
-mod clinic;
+pub(crate) mod clinic;
 mod hall;
 mod http;
 mod mqtt_line;

@@ -146,6 +146,10 @@ fn learning(app: &App, policy: &SitePolicy, t: &Texts) -> Vec<String> {
     } else {
         lines.push(p.learning_no_rounds.clone());
     }
+    if let Some(hours) = learning.daily_hours {
+        let (from, to) = (format!("{:02}", hours.from), format!("{:02}", hours.to));
+        lines.push(fill(&p.learning_hours, &[("from", &from), ("to", &to)]));
+    }
     if let Some(models) = &learning.models {
         lines.push(fill(&p.learning_models, &[("models", &models.join(", "))]));
     }
