@@ -113,7 +113,7 @@ words! {
         unknown,
     }
     PolicyTexts {
-        heading, intro, who_changes, absent, lost, done, results, results_text, images, images_none, images_text, images_off,
+        heading, intro, who_changes, absent, older, lost, done, results, results_text, images, images_none, images_text, images_off,
         dates_shifted, dates_kept, characteristics_kept, characteristics_removed, so_far_images, messages, messages_yes, messages_no,
         stick, stick_yes, stick_no, node, node_originals, node_deidentified, node_nothing, so_far_node, learning,
         learning_none, learning_text, learning_opt_in, learning_opt_out, learning_rounds, learning_no_rounds,

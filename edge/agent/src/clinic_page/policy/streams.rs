@@ -24,6 +24,7 @@ pub(super) fn of(app: &App, policy: &SitePolicy, exports: &[ExportLine], t: &Tex
         Origin::Kept => None,
         Origin::Absent => Some(&p.absent),
         Origin::Lost => Some(&p.lost),
+        Origin::Older => Some(&p.older),
     };
     let stream = |heading: &str, lines: Vec<String>| Stream {
         heading: heading.to_owned(),
