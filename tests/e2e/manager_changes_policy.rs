@@ -17,7 +17,9 @@ const NODE: &str = "[[deliver]]\nname = \"county-pacs\"\nae_title = \"COUNTY\"\n
 
 fn audit(edge: &Edge, folder: &std::path::Path) -> String {
     let file = folder.join("audit.jsonl");
-    let asked = edge.ask(&["audit", "export", &file.display().to_string()]).unwrap();
+    let asked = edge
+        .ask(&["audit", "export", &file.display().to_string()])
+        .unwrap();
     assert!(asked.status.success(), "{}", text(&asked));
     fs::read_to_string(file).unwrap()
 }
@@ -49,7 +51,10 @@ async fn a_manager_changes_what_leaves_and_is_asked_twice_where_more_does() {
     act("staffSignIn", DOCTOR, json!({ "pin": PIN }));
     let read = act("policyPage", DOCTOR, page("en", "policy-doctor"));
     assert_eq!(read["hasForm"], false, "{read:#}");
-    says(&read, &["What leaves this clinic", "Results, to the hub", "county-pacs"]);
+    says(
+        &read,
+        &["What leaves this clinic", "Results, to the hub", "county-pacs"],
+    );
 
     act("staffSignIn", MANAGER, json!({ "pin": PIN }));
     let before = act("policyPage", MANAGER, page("en", "policy-manager"));
@@ -115,7 +120,11 @@ async fn a_manager_changes_what_leaves_and_is_asked_twice_where_more_does() {
         MANAGER,
         json!({ "pin": "000000", "name": "policy-confirm-wrong" }),
     );
-    assert_eq!((wrong["status"].as_u64(), &wrong["asksAgain"]), (Some(409), &json!(true)), "{wrong:#}");
+    assert_eq!(
+        (wrong["status"].as_u64(), &wrong["asksAgain"]),
+        (Some(409), &json!(true)),
+        "{wrong:#}"
+    );
     let done = act(
         "confirmPolicy",
         MANAGER,
@@ -127,7 +136,10 @@ async fn a_manager_changes_what_leaves_and_is_asked_twice_where_more_does() {
         "{done:#}"
     );
     let now = act("policyPage", DOCTOR, page("en", "policy-loosened-doctor"));
-    says(&now, &["Research: university", "Study of lungs", "22:00", "06:00"]);
+    says(
+        &now,
+        &["Research: university", "Study of lungs", "22:00", "06:00"],
+    );
     let chinese = act("policyPage", MANAGER, page("zh", "policy-zh"));
     says(&chinese, &["哪些内容会离开本诊所", "22:00"]);
     browser.is_content();

@@ -80,7 +80,15 @@ async fn people_sign_in_by_the_regions_provider_and_out_of_both() {
     for (name, display, subject) in [("li.wei", "李伟", "s-li"), ("zhang.min", "张敏", "s-zhang")] {
         let said = person(
             &hub,
-            &["add", "--name", name, "--display-name", display, "--role", "reader"],
+            &[
+                "add",
+                "--name",
+                name,
+                "--display-name",
+                display,
+                "--role",
+                "reader",
+            ],
         );
         let link = said.split("in a browser: ").nth(1).unwrap();
         links.push(link.lines().next().unwrap().to_owned());
@@ -108,7 +116,11 @@ async fn people_sign_in_by_the_regions_provider_and_out_of_both() {
         (Some(200), Some("/worklist"), Some("李伟")),
         "{came:#}"
     );
-    let account = act("see", "li.wei", json!({ "at": "/account", "name": "oidc-account" }));
+    let account = act(
+        "see",
+        "li.wei",
+        json!({ "at": "/account", "name": "oidc-account" }),
+    );
     says(&account, "li.wei");
     let out = act("signOutOfBoth", "li.wei", json!({ "name": "oidc-signed-out" }));
     says(&out, "Region ID");

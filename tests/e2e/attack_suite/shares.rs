@@ -23,7 +23,7 @@ enum Lie {
     // Told by what its dealer has committed to, and left out.
     OneBit,
     Zeros,
-    AnothersShares,
+    Borrowed,
     Swapped,
     Nothing,
 }
@@ -36,7 +36,7 @@ const LIES: [Lie; 10] = [
     Lie::NoShare,
     Lie::OneBit,
     Lie::Zeros,
-    Lie::AnothersShares,
+    Lie::Borrowed,
     Lie::Swapped,
     Lie::Nothing,
 ];
@@ -66,7 +66,7 @@ impl Lie {
             Self::NoShare => shares[0].share = None,
             Self::OneBit => shares.iter_mut().for_each(|one| bytes_of(one)[0] ^= 1),
             Self::Zeros => shares.iter_mut().for_each(|one| bytes_of(one).fill(0)),
-            Self::AnothersShares => shares.clone_from(&others.share),
+            Self::Borrowed => shares.clone_from(&others.share),
             Self::Swapped => {
                 let moved: Vec<Option<Share>> = shares.iter().map(|one| one.share.clone()).collect();
                 for (one, share) in shares.iter_mut().zip(moved.into_iter().skip(1)) {
@@ -155,7 +155,10 @@ async fn no_forged_share_makes_a_wrong_sum() {
             id: task.terms.as_ref().unwrap().id.clone(),
             share: Vec::new(),
         };
-        tried("shares before the sum is closed", &clinic.line.unmask(early).await);
+        tried(
+            "shares before the sum is closed",
+            &clinic.line.unmask(early).await,
+        );
         let update = clinic.masked(&task, value(number), EXAMPLES).await;
         assert_eq!(clinic.line.fit(update).await, "accepted");
     }
@@ -244,7 +247,11 @@ async fn no_forged_share_makes_a_wrong_sum() {
         right,
     );
     let view = federation.view(&run).await.unwrap();
-    for (number, lie) in LIES.into_iter().enumerate().filter(|(_, lie)| lie.is_seen_at_once()) {
+    for (number, lie) in LIES
+        .into_iter()
+        .enumerate()
+        .filter(|(_, lie)| lie.is_seen_at_once())
+    {
         let name = clinics[number].name();
         let refused = &view.round[0].refused;
         let named = refused

@@ -108,7 +108,10 @@ pub(crate) async fn bind_rows(archive: Archive, shutdown: Shutdown) {
             "Some values in the database do not open and could not be sealed for their rows; the next start tries again."
         ),
         Ok(bound) if bound.sealed != 0 => {
-            tracing::info!(sealed = bound.sealed, "All values in the database are sealed for their rows now.");
+            tracing::info!(
+                sealed = bound.sealed,
+                "All values in the database are sealed for their rows now."
+            );
         }
         Ok(_) => {}
         Err(error) => tracing::warn!(

@@ -344,9 +344,7 @@ fn code_of(
     };
     let clinic = clinic_of(row)?;
     Ok(CodeRow {
-        secret: secret
-            .map(|sealed| hash(unseal(&clinic, sealed)?))
-            .transpose()?,
+        secret: secret.map(|sealed| hash(unseal(&clinic, sealed)?)).transpose()?,
         clinic,
         expires_at_ms: row.try_get("expires_at_ms").map_err(query)?,
         state,

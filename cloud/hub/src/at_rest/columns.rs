@@ -204,7 +204,9 @@ impl Vault {
     pub(crate) fn bind_rows(&self) -> io::Result<()> {
         let part = self.folder().join("rows-are-bound.part");
         let mut file = File::create(&part)?;
-        file.write_all(b"Each sealed value of the database is sealed for its row; others are not read any more.\n")?;
+        file.write_all(
+            b"Each sealed value of the database is sealed for its row; others are not read any more.\n",
+        )?;
         file.sync_all()?;
         fs::rename(&part, self.folder().join(ROWS_ARE_BOUND))?;
         File::open(self.folder())?.sync_all()?;

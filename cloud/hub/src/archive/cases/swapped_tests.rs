@@ -13,7 +13,7 @@ use crate::worklist::life::Event;
 
 const CASES: [&str; 2] = ["2.25.1", "2.25.2"];
 const REPORTS: [&str; 2] = ["01ARZ3NDEKTSV4RRFFQ69G5FA1", "01ARZ3NDEKTSV4RRFFQ69G5FA2"];
-const CODES: [[u8; 32]; 2] = [[1; 32], [2; 32]];
+static CODES: [[u8; 32]; 2] = [[1; 32], [2; 32]];
 
 /// Two of everything that is sealed, each of another case.
 async fn two_of_each() -> Desk {
@@ -100,7 +100,10 @@ async fn readable(archive: &Archive) -> Vec<Column> {
         }
         match archive.report(REPORTS[at]).await {
             Err(_) => lost(Column::Report),
-            Ok(report) => assert_eq!(report.unwrap().signed, signed(&self::report(case, REPORTS[at], None))),
+            Ok(report) => assert_eq!(
+                report.unwrap().signed,
+                signed(&self::report(case, REPORTS[at], None))
+            ),
         }
         match archive.messages(&key).await {
             Err(_) => lost(Column::Message),

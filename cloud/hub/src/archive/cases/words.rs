@@ -207,7 +207,12 @@ async fn keep(
     message: &Message,
     person: Option<&str>,
 ) -> Result<(), sqlx::Error> {
-    let cell = Cell::message(&message.id, clinic.as_str(), message.case.as_str(), message.version);
+    let cell = Cell::message(
+        &message.id,
+        clinic.as_str(),
+        message.case.as_str(),
+        message.version,
+    );
     sqlx::query(
         "INSERT INTO case_messages (id, clinic, case_id, version, author, person, name, subject, text, at_ms) \
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",

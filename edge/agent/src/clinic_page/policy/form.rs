@@ -8,7 +8,8 @@ use serde::de::IntoDeserializer;
 use serde::de::value::{Error as Wrong, StrDeserializer};
 
 use crate::site_policy::{
-    Consent, DailyHours, DatesWord, NodeGets, Policy, Recipient, SecureAggregation, SitePolicy, UnknownAge, UrgencyWord,
+    Consent, DailyHours, DatesWord, NodeGets, Policy, Recipient, SecureAggregation, SitePolicy, UnknownAge,
+    UrgencyWord,
 };
 
 /// What a manager sees filled in.
@@ -332,8 +333,15 @@ mod tests {
         later.extend(pairs(&[("hours_from", "23"), ("hours_to", "5")]));
         let later = read(&later, &night, 0).unwrap();
         assert_eq!(later.learning.unwrap().daily_hours, Some(hours(23, 5)));
-        assert_eq!(read(&fields, &night, 480).unwrap().learning.unwrap().daily_hours, None);
-        for (from, to, what) in [("22", "", "hours_to"), ("", "6", "hours_from"), ("300", "6", "hours_from")] {
+        assert_eq!(
+            read(&fields, &night, 480).unwrap().learning.unwrap().daily_hours,
+            None
+        );
+        for (from, to, what) in [
+            ("22", "", "hours_to"),
+            ("", "6", "hours_from"),
+            ("300", "6", "hours_from"),
+        ] {
             let mut half = fields.clone();
             half.extend(pairs(&[("hours_from", from), ("hours_to", to)]));
             assert!(read(&half, &care, 480).unwrap_err().contains(what));

@@ -131,10 +131,7 @@ fn each_start_stands_in_the_audit_log_and_an_older_file_does_not_hold() {
     let by_command = command.replace(SitePolicy::care_only()).unwrap();
     assert_ne!(by_command, saved);
     found.look_again(&audit);
-    assert_eq!(
-        (found.origin(), found.fingerprint()),
-        (Origin::Kept, by_command)
-    );
+    assert_eq!((found.origin(), found.fingerprint()), (Origin::Kept, by_command));
 }
 
 /// From before policies had revisions.
@@ -147,7 +144,10 @@ fn a_file_of_an_older_version_holds_until_another_was_saved() {
     durable::replace(&path, text.as_bytes()).unwrap();
     let handle = PolicyHandle::open(state.path());
     handle.begin(&audit);
-    assert_eq!((handle.origin(), &*handle.get()), (Origin::Kept, &without_images()));
+    assert_eq!(
+        (handle.origin(), &*handle.get()),
+        (Origin::Kept, &without_images())
+    );
     let older = fs::read(&path).unwrap();
     handle.replace(SitePolicy::care_only()).unwrap();
     handle.begin(&audit);
