@@ -45,12 +45,10 @@ export async function signIn({ person, hub, password, at }) {
   return { status, at: new URL(page.url()).pathname, text: await page.locator('main').innerText() };
 }
 
-const whoIsIn = async (page) => {
-  const account = page.locator('nav.pages a[href="/account"]');
-  return await account.count() === 1 ? account.innerText() : null;
-};
+/** Whether a page is somebody's who has signed in. */
+const isIn = async (page) => await page.locator('nav.pages a[href="/account"]').count() === 1;
 
-/** By the button on the sign-in page, as `subject` at the provider's own page; where that leads, and who the hub says is in. */
+/** By the button on the sign-in page, as `subject` at the provider's own page; where that leads, and whether it is in. */
 export async function signInByProvider({ person, hub, provider, subject, name }) {
   const page = await pageOf(person, hub);
   await mayGoTo(person, provider);
@@ -68,7 +66,7 @@ export async function signInByProvider({ person, hub, provider, subject, name })
   const last = answers.filter((answer) => answer.request().isNavigationRequest()).at(-1);
   return {
     button, there, status: last.status(), at: new URL(page.url()).pathname,
-    text: await page.locator('main').innerText(), who: await whoIsIn(page),
+    text: await page.locator('main').innerText(), isIn: await isIn(page),
   };
 }
 
@@ -79,7 +77,7 @@ export async function showSecondFactor({ person, password, name }) {
   await page.locator('#code').fill(await freshCode(person));
   const status = await press(page, 'form[action="/sign-in/oidc/second"] button[type=submit]');
   await look(page, name);
-  return { status, at: new URL(page.url()).pathname, who: await whoIsIn(page) };
+  return { status, at: new URL(page.url()).pathname, isIn: await isIn(page) };
 }
 
 /** Out of the hub, and from there out of the provider, which sends back. */
@@ -94,7 +92,7 @@ export async function signOutOfBoth({ person, hub, provider, name }) {
   await page.waitForURL(`${hub}/**`);
   const at = new URL(page.url()).pathname;
   await open(page, `${hub}/account`);
-  return { text, at, afterwards: new URL(page.url()).pathname, who: await whoIsIn(page) };
+  return { text, at, afterwards: new URL(page.url()).pathname, isIn: await isIn(page) };
 }
 
 /** The list once it has so many cases, and the addresses of its cases. It follows by itself: nobody reloads it. */

@@ -109,11 +109,15 @@ async fn people_sign_in_by_the_regions_provider_and_out_of_both() {
         "li.wei",
         json!({ "subject": "s-li", "name": "oidc-signed-in" }),
     );
-    assert_eq!(came["button"], "用 Region ID 登录", "{came:#}");
+    assert_eq!(came["button"], "使用 Region ID 登录", "{came:#}");
     assert!(came["there"].as_str().unwrap().contains("Authorize Client"));
     assert_eq!(
-        (came["status"].as_u64(), came["at"].as_str(), came["who"].as_str()),
-        (Some(200), Some("/worklist"), Some("李伟")),
+        (
+            came["status"].as_u64(),
+            came["at"].as_str(),
+            came["isIn"].as_bool()
+        ),
+        (Some(200), Some("/"), Some(true)),
         "{came:#}"
     );
     let account = act(
@@ -122,11 +126,12 @@ async fn people_sign_in_by_the_regions_provider_and_out_of_both() {
         json!({ "at": "/account", "name": "oidc-account" }),
     );
     says(&account, "li.wei");
+    says(&account, "李伟");
     let out = act("signOutOfBoth", "li.wei", json!({ "name": "oidc-signed-out" }));
     says(&out, "Region ID");
     assert_eq!(
-        (&out["afterwards"], &out["who"]),
-        (&json!("/sign-in"), &Value::Null),
+        (&out["afterwards"], &out["isIn"]),
+        (&json!("/sign-in"), &json!(false)),
         "{out:#}"
     );
 
@@ -143,8 +148,8 @@ async fn people_sign_in_by_the_regions_provider_and_out_of_both() {
         json!({ "subject": "s-zhang", "name": "oidc-second-step" }),
     );
     assert_eq!(
-        (&halfway["at"], &halfway["who"]),
-        (&json!("/sign-in/oidc/second"), &Value::Null),
+        (&halfway["at"], &halfway["isIn"]),
+        (&json!("/sign-in/oidc/second"), &json!(false)),
         "{halfway:#}"
     );
     let inside = act(
@@ -152,7 +157,9 @@ async fn people_sign_in_by_the_regions_provider_and_out_of_both() {
         "zhang.min",
         json!({ "password": PASSWORD, "name": "oidc-second-done" }),
     );
-    assert_eq!(inside["who"], "张敏", "{inside:#}");
+    assert_eq!(inside["isIn"], true, "{inside:#}");
+    let account = act("see", "zhang.min", json!({ "at": "/account" }));
+    says(&account, "张敏");
 
     // Whom nobody linked: a number to tell the operator, and no way in.
     let stranger = act(
@@ -161,8 +168,8 @@ async fn people_sign_in_by_the_regions_provider_and_out_of_both() {
         json!({ "subject": "s-nobody", "name": "oidc-stranger" }),
     );
     assert_eq!(
-        (stranger["status"].as_u64(), &stranger["who"]),
-        (Some(403), &Value::Null),
+        (stranger["status"].as_u64(), &stranger["isIn"]),
+        (Some(403), &json!(false)),
         "{stranger:#}"
     );
     says(&stranger, "s-nobody");
