@@ -4,32 +4,84 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use barefoot_trust::at_rest::{Purpose, Scope, Writer, Written};
+use barefoot_trust::at_rest::{BLOCK, Purpose, Scope, Writer, Written};
+use rustix::fs::{OFlags, fcntl_setfl};
 
 use super::of;
 use super::vault::{ImagesKey, scope};
 use crate::study_folder::StudyKey;
+
+/// From so many bytes on, a file that begins with them is written without the system's cache: what a scanner sends is more
+/// than a box has memory, and to fill the cache with it costs the processor more than to seal it.
+const DIRECT: usize = 256 * 1024;
 
 /// A file that is not there before something is written to it, and must not be.
 #[derive(Debug)]
 pub(crate) struct Late {
     path: PathBuf,
     file: Option<File>,
+    /// Whole blocks pass by the system's cache.
+    is_direct: bool,
 }
 
 impl Late {
-    fn made(&mut self) -> io::Result<&mut File> {
-        if self.file.is_none() {
-            let mut options = OpenOptions::new();
-            self.file = Some(options.read(true).write(true).create_new(true).open(&self.path)?);
+    fn at(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            file: None,
+            is_direct: false,
         }
-        self.file.as_mut().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn make(&mut self) -> io::Result<&mut File> {
+        let mut options = OpenOptions::new();
+        let file = options.read(true).write(true).create_new(true).open(&self.path)?;
+        Ok(self.file.insert(file))
+    }
+
+    /// The file, from now on through the system's cache.
+    fn cached(&mut self) -> io::Result<&mut File> {
+        if self.file.is_none() {
+            return self.make();
+        }
+        let file = self.file.as_mut().ok_or(io::ErrorKind::NotFound)?;
+        if self.is_direct {
+            fcntl_setfl(&*file, OFlags::empty())?;
+            self.is_direct = false;
+        }
+        Ok(file)
+    }
+
+    /// Writes whole blocks past the system's cache; `None` where that cannot be.
+    fn write_direct(&mut self, bytes: &[u8]) -> Option<io::Result<usize>> {
+        if bytes.as_ptr().align_offset(BLOCK) != 0 {
+            return None;
+        }
+        if self.file.is_none() && DIRECT <= bytes.len() {
+            if let Err(error) = self.make() {
+                return Some(Err(error));
+            }
+            // Not every file system can.
+            self.is_direct = fcntl_setfl(self.file.as_ref()?, OFlags::DIRECT).is_ok();
+        }
+        let blocks = bytes
+            .get(..bytes.len() / BLOCK * BLOCK)
+            .filter(|it| !it.is_empty())?;
+        let file = self.file.as_mut().filter(|_| self.is_direct)?;
+        match file.write(blocks) {
+            // Its blocks are larger, or it wants them elsewhere in memory.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => None,
+            written => Some(written),
+        }
     }
 }
 
 impl Write for Late {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.made()?.write(bytes)
+        match self.write_direct(bytes) {
+            Some(written) => written,
+            None => self.cached()?.write(bytes),
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -39,13 +91,13 @@ impl Write for Late {
 
 impl Read for Late {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        self.made()?.read(bytes)
+        self.cached()?.read(bytes)
     }
 }
 
 impl Seek for Late {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        self.made()?.seek(to)
+        self.cached()?.seek(to)
     }
 }
 
@@ -76,7 +128,7 @@ impl Plain {
     /// When the disk fails.
     pub(crate) fn complete(mut self) -> io::Result<(File, Vec<u8>)> {
         self.write_out()?;
-        self.file.made()?;
+        self.file.cached()?;
         let file = self.file.file.ok_or(io::ErrorKind::NotFound)?;
         Ok((file, self.gathered))
     }
@@ -88,10 +140,7 @@ impl Arriving {
     /// # Errors
     /// When the system gives no random numbers.
     pub(crate) fn begin(path: &Path, mut buffer: Vec<u8>) -> io::Result<Self> {
-        let file = Late {
-            path: path.to_owned(),
-            file: None,
-        };
+        let file = Late::at(path);
         let Some((vault, _)) = of(path) else {
             buffer.clear();
             return Ok(Self::Plain(Plain {
@@ -132,12 +181,13 @@ impl Arriving {
         }
     }
 
-    /// The file, to have the disk begin with it; `None` before the first is written.
+    /// The file, to have the disk begin with what waits in the system's cache; `None` where nothing does.
     pub(crate) fn file(&self) -> Option<&File> {
-        match self {
-            Self::Plain(plain) => plain.file.file.as_ref(),
-            Self::Sealed(writer) => writer.get_ref().file.as_ref(),
-        }
+        let late = match self {
+            Self::Plain(plain) => &plain.file,
+            Self::Sealed(writer) => writer.get_ref(),
+        };
+        late.file.as_ref().filter(|_| !late.is_direct)
     }
 }
 

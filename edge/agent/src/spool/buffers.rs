@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// An image of a slice waits whole, and is written at once.
 const LARGE: Size = Size {
     batch: 768 * 1024,
-    // With what comes at once and the chunk in hand it stays within.
-    room: 1152 * 1024,
+    // With what comes at once, the chunk in hand and the way to the next whole block it stays within.
+    room: 1160 * 1024,
 };
 /// What the others get while so many hold a large one: memory stays bounded whoever comes.
 const SMALL: Size = Size {

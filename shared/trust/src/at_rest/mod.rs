@@ -33,6 +33,10 @@ pub use reader::Reader;
 pub use value::{is_sealed_value, key_of_value, open_value, seal_value, sealed_value_overhead};
 pub use writer::{Writer, Written};
 
+/// What a disk takes at once, bytes: pieces of it, from memory that begins at a multiple of it, can be written without the
+/// system's cache.
+pub const BLOCK: usize = 4096;
+
 /// Why something sealed does not open, or cannot be sealed. Never holds what was sealed, nor a key.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

@@ -1,6 +1,6 @@
-use super::file::{CHUNK, Chunks, HEADER, MAGIC};
+use super::file::{CHUNK, Chunks, HEADER, MAGIC, SEALED_CHUNK};
 use super::secret::Secret;
-use super::{Cipher, Error};
+use super::{BLOCK, Cipher, Error};
 
 /// Seals a file's content in memory, chunk by chunk. What is sealed waits until whoever writes the file takes it, from the
 /// file's start on.
@@ -13,6 +13,8 @@ pub(super) struct Sealer {
     number: u32,
     /// What is sealed and not taken yet, and behind it the chunk in hand.
     buffer: Vec<u8>,
+    /// Where that begins: at a whole block of memory, where the buffer had the room.
+    start: usize,
     /// Where the chunk in hand begins.
     in_hand: usize,
     /// Whether the room for the head is still in the buffer.
@@ -23,10 +25,15 @@ impl Sealer {
     /// In `buffer`; what it holds goes.
     pub(super) fn begin(cipher: Cipher, mut buffer: Vec<u8>) -> Result<Self, Error> {
         let file_key = Secret::random()?;
-        // Room for the head, which is filled in last.
         buffer.clear();
+        let start = match buffer.as_ptr().align_offset(BLOCK) {
+            offset if offset + HEADER + SEALED_CHUNK <= buffer.capacity() => offset,
+            _ => 0,
+        };
+        buffer.resize(start, 0);
+        // Room for the head, which is filled in last.
         buffer.extend_from_slice(&MAGIC);
-        buffer.resize(HEADER, 0);
+        buffer.resize(start + HEADER, 0);
         Ok(Self {
             cipher,
             chunks: Chunks::new(cipher, &file_key)?,
@@ -34,6 +41,7 @@ impl Sealer {
             number: 0,
             in_hand: buffer.len(),
             buffer,
+            start,
             has_head: true,
         })
     }
@@ -61,19 +69,20 @@ impl Sealer {
 
     /// What can be written.
     pub(super) fn sealed(&self) -> &[u8] {
-        self.buffer.get(..self.in_hand).unwrap_or_default()
+        self.buffer.get(self.start..self.in_hand).unwrap_or_default()
     }
 
-    /// What [`Sealer::sealed`] gave is written.
-    pub(super) fn taken(&mut self) {
-        self.buffer.drain(..self.in_hand);
-        self.in_hand = 0;
+    /// So many bytes of what [`Sealer::sealed`] gave are written: some, and not more than it gave.
+    pub(super) fn taken(&mut self, bytes: usize) {
+        let end = self.in_hand.min(self.start + bytes);
+        self.in_hand -= self.buffer.drain(self.start..end).len();
         self.has_head = false;
     }
 
     /// Fills the head in; `false` where its room was taken already.
     pub(super) fn fill_head(&mut self, head: &[u8; HEADER]) -> bool {
-        match self.buffer.first_chunk_mut::<HEADER>() {
+        let sealed = self.buffer.get_mut(self.start..).unwrap_or_default();
+        match sealed.first_chunk_mut::<HEADER>() {
             Some(room) if self.has_head => {
                 *room = *head;
                 true

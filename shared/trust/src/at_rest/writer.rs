@@ -2,7 +2,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use super::file::{CHUNK, Chunks, HEADER, Header, SEALED_CHUNK};
 use super::sealer::Sealer;
-use super::{Cipher, Key, Purpose, Reader, Scope};
+use super::{BLOCK, Cipher, Key, Purpose, Reader, Scope};
 
 /// Seals a file while it is written. By [`Write`] it holds two chunks at most, however long the file becomes.
 #[derive(Debug)]
@@ -27,7 +27,8 @@ impl<W: Write> Writer<W> {
         Self::begin_in(inner, cipher, Vec::with_capacity(HEADER + SEALED_CHUNK))
     }
 
-    /// As [`Writer::begin`], with a buffer to gather in. What it holds goes.
+    /// As [`Writer::begin`], with a buffer to gather in. What it holds goes. While a large one need not grow, what is
+    /// written begins at whole blocks of memory, as a disk likes it that is written without the system's cache.
     ///
     /// # Errors
     /// As [`Writer::begin`].
@@ -52,12 +53,13 @@ impl<W: Write> Writer<W> {
         self.sealer.sealed().len()
     }
 
-    /// Writes what is sealed.
+    /// Writes what is sealed, as far as it makes whole blocks of 4096 bytes.
     ///
     /// # Errors
     /// When writing fails.
     pub fn write_out(&mut self) -> io::Result<()> {
-        write_out(&mut self.inner, &mut self.sealer)
+        let blocks = self.gathered() / BLOCK * BLOCK;
+        write_out(&mut self.inner, &mut self.sealer, blocks)
     }
 
     /// Seals the last chunk.
@@ -83,7 +85,8 @@ impl<W: Write> Write for Writer<W> {
         let (taken, _) = bytes.split_at_checked(CHUNK).unwrap_or((bytes, &[]));
         self.gather(taken)?;
         if SEALED_CHUNK <= self.gathered() {
-            self.write_out()?;
+            let gathered = self.gathered();
+            write_out(&mut self.inner, &mut self.sealer, gathered)?;
         }
         Ok(taken.len())
     }
@@ -111,7 +114,8 @@ impl<W: Write + Seek> Written<W> {
         let cipher = self.sealer.cipher();
         let head = Header::write(cipher, purpose, scope, key, self.sealer.file_key())?;
         let is_filled_in = self.sealer.fill_head(&head);
-        write_out(&mut self.inner, &mut self.sealer)?;
+        let rest = self.sealer.sealed().len();
+        write_out(&mut self.inner, &mut self.sealer, rest)?;
         if !is_filled_in {
             self.inner.seek(SeekFrom::Start(0))?;
             self.inner.write_all(&head)?;
@@ -128,16 +132,18 @@ impl<W: Write + Seek> Written<W> {
     where
         W: Read,
     {
-        write_out(&mut self.inner, &mut self.sealer)?;
+        let rest = self.sealer.sealed().len();
+        write_out(&mut self.inner, &mut self.sealer, rest)?;
         let chunks = Chunks::new(self.sealer.cipher(), self.sealer.file_key())?;
         Reader::of_chunks(&mut self.inner, chunks)
     }
 }
 
-fn write_out(inner: &mut impl Write, sealer: &mut Sealer) -> io::Result<()> {
-    if !sealer.sealed().is_empty() {
-        inner.write_all(sealer.sealed())?;
-        sealer.taken();
+/// The next so many of the bytes that are sealed.
+fn write_out(inner: &mut impl Write, sealer: &mut Sealer, bytes: usize) -> io::Result<()> {
+    if let Some(next) = sealer.sealed().get(..bytes).filter(|next| !next.is_empty()) {
+        inner.write_all(next)?;
+        sealer.taken(bytes);
     }
     Ok(())
 }
