@@ -29,6 +29,7 @@ mod slowness;
 mod malformed_mqtt;
 mod other_clinics;
 mod rounds;
+mod secretive;
 mod shares;
 
 mod log_tampering;

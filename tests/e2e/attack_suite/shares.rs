@@ -1,12 +1,13 @@
 //! Clinics that lie about the others' secrets while a hub takes the masks off a sum: it comes out right, or not at all.
 
 use barefoot_edge::federated::Trainable;
-use barefoot_test_support::federation::{Federation, Said, Secretive, bump_cases, fit_settings};
+use barefoot_test_support::federation::{Federation, Said, bump_cases, fit_settings};
 use barefoot_wire::v1;
 use barefoot_wire::v1::task::Task;
 use barefoot_wire::v1::unmask_share::Share;
 
 use super::ledger::{Attack, Ledger};
+use super::secretive::{Secretive, clinic};
 
 const CHANNELS: usize = 6;
 const EXAMPLES: u32 = 50;
@@ -129,7 +130,10 @@ async fn no_forged_share_makes_a_wrong_sum() {
     };
     let hub = federation.line.address.to_string();
     let mut clinics: Vec<Secretive> = (0..all)
-        .map(|number| Secretive::new(&hub, &federation.tls(number), &trainable, federation.id(number)))
+        .map(|number| {
+            let id = clinic(&format!("clinic-{:02}", number + 1));
+            Secretive::new(&hub, &federation.tls(number), &trainable, id)
+        })
         .collect();
 
     for clinic in &mut clinics {

@@ -143,13 +143,6 @@ impl Federation {
         self.region.tls_paths(&name_of(number))
     }
 
-    /// # Panics
-    /// Never: the names are made here.
-    #[must_use]
-    pub fn id(&self, number: usize) -> ClinicId {
-        clinic_id(number).unwrap()
-    }
-
     /// A folder no clinic has used yet.
     pub fn new_folder(&mut self, number: usize) -> PathBuf {
         self.folders += 1;

@@ -25,9 +25,6 @@ pub use poison::{Poison, Poisoned, Rogue};
 mod process;
 pub use process::{ClinicProcess, Orders, obey};
 
-mod secretive;
-pub use secretive::Secretive;
-
 mod kills;
 pub use kills::{Kill, Victim, run_with_kills};
 

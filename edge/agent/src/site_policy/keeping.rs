@@ -207,13 +207,14 @@ impl PolicyHandle {
             };
             self.hold(nothing(origin, newest, known.stamp));
         }
+        let fingerprint = self.fingerprint();
         let details = match last {
-            Some(last) if last != known.fingerprint => format!("not as the log left it: {last}"),
+            Some(last) if last != fingerprint => format!("not as the log left it: {last}"),
             _ => String::new(),
         };
         if !details.is_empty() && there_was {
             tracing::error!(
-                policy = known.fingerprint,
+                policy = fingerprint,
                 "The policy is another than the one that was saved last: a manager must look. An older one does not hold."
             );
         }

@@ -9,18 +9,17 @@ use barefoot_federation::encoding::encode_masked;
 use barefoot_federation::layout::CHUNK_VALUES;
 use barefoot_federation::round::SecureTerms;
 use barefoot_federation::secagg::{self, Envelope, Params};
+use barefoot_test_support::federation::Outspoken;
+use barefoot_test_support::wait::wait_for;
 use barefoot_trust::{TlsIdentity, TlsPaths};
 use barefoot_wire::v1;
 use barefoot_wire::v1::task::Task;
 use barefoot_wire::v1::unmask_share::Share;
 
-use super::Outspoken;
-use crate::wait::wait_for;
+use crate::story::SOON;
 
-const SOON: std::time::Duration = std::time::Duration::from_secs(60);
-
-pub struct Secretive {
-    pub line: Outspoken,
+pub(crate) struct Secretive {
+    pub(crate) line: Outspoken,
     id: ClinicId,
     identity: TlsIdentity,
     values: usize,
@@ -28,10 +27,7 @@ pub struct Secretive {
 }
 
 impl Secretive {
-    /// # Panics
-    /// When the certificate cannot be used.
-    #[must_use]
-    pub fn new(hub: &str, tls: &TlsPaths, trainable: &Trainable, id: ClinicId) -> Self {
+    pub(crate) fn new(hub: &str, tls: &TlsPaths, trainable: &Trainable, id: ClinicId) -> Self {
         Self {
             line: Outspoken::new(hub, tls, trainable).unwrap(),
             id,
@@ -41,16 +37,12 @@ impl Secretive {
         }
     }
 
-    #[must_use]
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         self.id.as_str()
     }
 
     /// The next task that is none to wait for.
-    ///
-    /// # Panics
-    /// When there is none.
-    pub async fn task(&mut self) -> Task {
+    pub(crate) async fn task(&mut self) -> Task {
         let task = wait_for("a task", SOON, async || match self.line.task().await {
             Ok(Some(Task::Idle(_)) | None) => Err("idle".to_owned()),
             Ok(Some(task)) => Ok(task),
@@ -86,10 +78,7 @@ impl Secretive {
     }
 
     /// Its keys for the round.
-    ///
-    /// # Panics
-    /// When the terms are none.
-    pub fn keys(&mut self, terms: &v1::RoundTerms) -> v1::KeysReply {
+    pub(crate) fn keys(&mut self, terms: &v1::RoundTerms) -> v1::KeysReply {
         let params = self.params(terms);
         let client = secagg::Client::new(params.clone(), self.id.clone(), &mut rand::rng());
         let advert = client.advert().unwrap();
@@ -111,10 +100,7 @@ impl Secretive {
     }
 
     /// Its secrets' shares for all clinics of the round.
-    ///
-    /// # Panics
-    /// When the task is none.
-    pub fn shares(&mut self, task: &v1::SharesTask) -> v1::SharesReply {
+    pub(crate) fn shares(&mut self, task: &v1::SharesTask) -> v1::SharesReply {
         let roster: BTreeMap<ClinicId, secagg::Advert> = task
             .roster
             .iter()
@@ -146,10 +132,7 @@ impl Secretive {
     }
 
     /// An update of which each value is `value`, of so many examples: masked, sent, and named.
-    ///
-    /// # Panics
-    /// When the task is none, or the hub does not take the chunks.
-    pub async fn masked(&mut self, task: &v1::FitTask, value: f32, examples: u32) -> v1::FitReply {
+    pub(crate) async fn masked(&mut self, task: &v1::FitTask, value: f32, examples: u32) -> v1::FitReply {
         let terms = task.terms.as_ref().unwrap();
         let quantiser = self.params(terms).quantiser();
         let deltas = vec![value; self.values];
@@ -185,10 +168,7 @@ impl Secretive {
     }
 
     /// What it holds of the others' secrets, as far as it is asked.
-    ///
-    /// # Panics
-    /// When the task is none.
-    pub fn answer(&mut self, task: &v1::UnmaskTask) -> v1::UnmaskReply {
+    pub(crate) fn answer(&mut self, task: &v1::UnmaskTask) -> v1::UnmaskReply {
         let survivors: BTreeSet<ClinicId> = task.survivors.iter().map(|name| clinic(name)).collect();
         let shares = self.secret().unmask(&survivors).unwrap();
         let of = |clinic: &ClinicId, share| v1::UnmaskShare {
@@ -210,6 +190,6 @@ impl Secretive {
     }
 }
 
-fn clinic(name: &str) -> ClinicId {
+pub(crate) fn clinic(name: &str) -> ClinicId {
     ClinicId::new(name).unwrap()
 }
