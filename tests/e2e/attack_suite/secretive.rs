@@ -134,7 +134,8 @@ impl Secretive {
     /// An update of which each value is `value`, of so many examples: masked, sent, and named.
     pub(crate) async fn masked(&mut self, task: &v1::FitTask, value: f32, examples: u32) -> v1::FitReply {
         let terms = task.terms.as_ref().unwrap();
-        let quantiser = self.params(terms).quantiser();
+        let params = self.params(terms);
+        let quantiser = params.quantiser();
         let deltas = vec![value; self.values];
         let weight = f64::from(examples);
         let mut values = quantiser.quantise(&deltas, weight, &mut rand::rng()).unwrap();
