@@ -166,7 +166,7 @@ impl Vault {
     /// When it was changed, is another row's, or its key is not here.
     pub(crate) fn unseal(&self, cell: &Cell, stored: Vec<u8>) -> Result<Vec<u8>, Error> {
         if let Some(sealed) = stored.strip_prefix(&BOUND) {
-            return self.open(&cell.context(), sealed);
+            return self.opened(&cell.context(), sealed);
         }
         if self.are_rows_bound() {
             if let Some(times) = self.unbound.happened(Instant::now()) {
@@ -180,13 +180,13 @@ impl Vault {
             return Err(Error::Forged);
         }
         if is_sealed_value(&stored) {
-            self.open(&cell.column.context(), &stored)
+            self.opened(&cell.column.context(), &stored)
         } else {
             Ok(stored)
         }
     }
 
-    fn open(&self, context: &[u8], sealed: &[u8]) -> Result<Vec<u8>, Error> {
+    fn opened(&self, context: &[u8], sealed: &[u8]) -> Result<Vec<u8>, Error> {
         let id = key_of_value(sealed)?;
         let key = self.find(id).map_err(|_| Error::UnknownKey(id))?;
         open_value(|_| Some(&*key), context, sealed)
