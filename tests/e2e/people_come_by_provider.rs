@@ -109,7 +109,7 @@ async fn people_sign_in_by_the_regions_provider_and_out_of_both() {
         "li.wei",
         json!({ "subject": "s-li", "name": "oidc-signed-in" }),
     );
-    assert_eq!(came["button"], "使用 Region ID 登录", "{came:#}");
+    assert_eq!(came["button"], "Sign in with Region ID", "{came:#}");
     assert!(came["there"].as_str().unwrap().contains("Authorize Client"));
     assert_eq!(
         (
