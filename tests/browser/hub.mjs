@@ -3,7 +3,7 @@
 import { writeFile } from 'node:fs/promises';
 
 import { freshCode, learn } from './codes.mjs';
-import { look, pageOf, unwatch } from './people.mjs';
+import { look, mayGoTo, pageOf, unwatch } from './people.mjs';
 
 /** Submits by a button and waits for the page that comes. */
 async function press(page, selector) {
@@ -43,6 +43,56 @@ export async function signIn({ person, hub, password, at }) {
   await page.locator('#code').fill(await freshCode(person));
   const status = await press(page, 'form[action="/sign-in"] button[type=submit]');
   return { status, at: new URL(page.url()).pathname, text: await page.locator('main').innerText() };
+}
+
+/** Whether a page is somebody's who has signed in. */
+const isIn = async (page) => await page.locator('nav.pages a[href="/account"]').count() === 1;
+
+/** By the button on the sign-in page, as `subject` at the provider's own page; where that leads, and whether it is in. */
+export async function signInByProvider({ person, hub, provider, subject, name }) {
+  const page = await pageOf(person, hub);
+  await mayGoTo(person, provider);
+  await open(page, `${hub}/sign-in`);
+  await look(page, `${name}-button`);
+  const button = await page.locator('a.button').innerText();
+  await page.locator('a.button').click();
+  await page.waitForURL(`${provider}/**`);
+  const there = await page.locator('main').innerText();
+  const answers = [];
+  page.on('response', (answer) => answers.push(answer));
+  await page.locator(`button[name=sub][value="${subject}"]`).click();
+  await page.waitForURL(`${hub}/**`, { waitUntil: 'load' });
+  await look(page, name);
+  const last = answers.filter((answer) => answer.request().isNavigationRequest()).at(-1);
+  return {
+    button, there, status: last.status(), at: new URL(page.url()).pathname,
+    text: await page.locator('main').innerText(), isIn: await isIn(page),
+  };
+}
+
+/** What the hub asks for itself where the provider proved one factor only. */
+export async function showSecondFactor({ person, password, name }) {
+  const page = await pageOf(person);
+  await page.locator('#password').fill(password);
+  await page.locator('#code').fill(await freshCode(person));
+  const status = await press(page, 'form[action="/sign-in/oidc/second"] button[type=submit]');
+  await look(page, name);
+  return { status, at: new URL(page.url()).pathname, isIn: await isIn(page) };
+}
+
+/** Out of the hub, and from there out of the provider, which sends back. */
+export async function signOutOfBoth({ person, hub, provider, name }) {
+  const page = await pageOf(person);
+  await press(page, 'form[action="/sign-out"] button');
+  await look(page, name);
+  const text = await page.locator('main').innerText();
+  await page.locator('a[href="/sign-in/oidc/sign-out"]').click();
+  await page.waitForURL(`${provider}/**`);
+  await page.getByRole('button', { name: 'End session' }).click();
+  await page.waitForURL(`${hub}/**`);
+  const at = new URL(page.url()).pathname;
+  await open(page, `${hub}/account`);
+  return { text, at, afterwards: new URL(page.url()).pathname, isIn: await isIn(page) };
 }
 
 /** The list once it has so many cases, and the addresses of its cases. It follows by itself: nobody reloads it. */

@@ -125,8 +125,10 @@ async fn four_clinics_learn_in_the_open_in_secret_and_beside_a_poisoned_one() {
 
     let mut learners = honest();
     learners[3] = Poisoned::new(&trainable(), &clinics()[3], Poison::Huge);
+    // Above what it sends: the others tell.
     let two_rounds = v1::RunSettings {
         rounds: 2,
+        norm_limit: 1e12,
         ..settings("FedMedian", 3)
     };
     let attacked = play(&mut federation, learners, open_policy(), two_rounds).await;

@@ -73,6 +73,9 @@ mod pages_in_a_browser;
 
 mod person_at_browser;
 
+mod manager_changes_policy;
+mod people_come_by_provider;
+
 mod expert_reads_a_case;
 
 mod round_reaches_fleet;

@@ -6,7 +6,7 @@ use barefoot_audit::Standing;
 use barefoot_trust::TlsIdentity;
 use time::OffsetDateTime;
 
-use crate::archive::{self, Archive};
+use crate::archive::{self, Archive, bind_rows};
 use crate::at_rest::{self, Vault};
 use crate::audit::{self, Audit};
 use crate::changes::Changes;
@@ -399,6 +399,7 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
     let mut reconciler = tokio::spawn(reconcile(reconciler, shutdown.clone()));
     let mut dicomweb = tokio::spawn(keep_dicomweb(index, shutdown.clone()));
     let mut workitems = tokio::spawn(tell_of_cases(case_workitems, shutdown.clone()));
+    let mut binding = tokio::spawn(bind_rows(archive.clone(), shutdown.clone()));
     let mut retention = tokio::spawn(forget_duplicates(
         archive.clone(),
         config.dedupe_days,
@@ -444,6 +445,7 @@ pub async fn run(config: Config, shutdown: Shutdown, ready: impl FnOnce() + Send
         &mut workitems,
         &mut revocations,
         &mut own_certificates,
+        &mut binding,
         &mut retention,
         &mut telling,
         &mut page,

@@ -26,11 +26,12 @@ pub(crate) enum Attack {
     Bombs,
     OtherClinics,
     Rounds,
+    Shares,
     LogTampering,
 }
 
 impl Attack {
-    const ALL: [Self; 18] = [
+    const ALL: [Self; 19] = [
         Self::Certificates,
         Self::OldTls,
         Self::Guessing,
@@ -48,6 +49,7 @@ impl Attack {
         Self::Bombs,
         Self::OtherClinics,
         Self::Rounds,
+        Self::Shares,
         Self::LogTampering,
     ];
 
@@ -138,6 +140,11 @@ impl Attack {
                 "Clinics within a federated round: others' chunks, wrong rounds, stages, shapes, encodings, numbers, claims",
                 200,
                 "no_clinic_harms_a_round_from_within",
+            ),
+            Self::Shares => (
+                "Clinics within a round of secure aggregation: shares forged, of others, twice, of the wrong kind, at the wrong time",
+                70,
+                "no_forged_share_makes_a_wrong_sum",
             ),
             Self::LogTampering => (
                 "Audit logs with lines changed, removed, moved, added, cut; the log's own table",

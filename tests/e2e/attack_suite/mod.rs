@@ -4,7 +4,7 @@
 
 mod ledger;
 
-mod clinic;
+pub(crate) mod clinic;
 mod hall;
 mod http;
 mod mqtt_line;
@@ -29,5 +29,7 @@ mod slowness;
 mod malformed_mqtt;
 mod other_clinics;
 mod rounds;
+mod secretive;
+mod shares;
 
 mod log_tampering;

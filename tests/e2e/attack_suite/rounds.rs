@@ -258,7 +258,7 @@ async fn no_clinic_harms_a_round_from_within() {
         }),
         ..v1::RunSettings::default()
     };
-    let mut hall = Hall::begin(clinics, settings).await;
+    let mut hall = Hall::begin(clinics, settings.clone()).await;
     let mut honest: Vec<Outspoken> = (0..HONEST)
         .map(|number| hall.clinic(FAULTS.len() + number))
         .collect();
@@ -342,5 +342,27 @@ async fn no_clinic_harms_a_round_from_within() {
         hall.ledger
             .control(Attack::Rounds, &format!("{name} is named: {refused:?}"), named);
     }
-    hall.ledger.settle();
+
+    // Too few to tell an outlier by, and nobody set a limit.
+    let settings = v1::RunSettings {
+        target: 2,
+        norm_limit: 0.0,
+        ..settings
+    };
+    let mut few = Hall::begin(2, settings).await;
+    few.ledger = hall.ledger;
+    for (number, value) in [(0, 0.25), (1, 1e30)] {
+        let mut clinic = few.clinic(number);
+        let asked = terms(&mut clinic).await;
+        let sent = clinic.push(&[content(value)]).await.unwrap();
+        let said = clinic.fit(reply_to(&asked, sent[0].clone())).await;
+        if number == 0 {
+            few.ledger
+                .control(Attack::Rounds, "one of two honest updates", said == "accepted");
+        } else {
+            assert_eq!(said, "norm_too_large");
+            few.tried("the mean carried away by one of two", &said);
+        }
+    }
+    few.ledger.settle();
 }

@@ -91,6 +91,8 @@ pub(crate) fn settings(strategy: &Strategy, rounds: u32, clinics: usize) -> v1::
         stage_ms: STAGE_MS,
         late: v1::LatePolicy::Drop.into(),
         delta: DELTA,
+        // Far above what anybody sends: whom the others give away is measured.
+        norm_limit: 1e12,
         fit: Some(fit_settings()),
         ..v1::RunSettings::default()
     }

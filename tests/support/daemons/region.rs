@@ -178,6 +178,15 @@ impl Region {
         self.configured_hub("zh", page_listen, EMBEDDED, more)
     }
 
+    /// A hub at which people sign in; `people` goes into its `[people]`. Its page keeps its address. Not started yet.
+    ///
+    /// # Errors
+    /// When its configuration cannot be written.
+    pub fn hub_of_people(&self, page_listen: &str, people: &str) -> Result<Hub, Error> {
+        let more = format!("\n[people]\n{people}\n\n[worklist]\n");
+        self.configured_hub("en", page_listen, EMBEDDED, &more)
+    }
+
     /// A hub with more tables than it must have; `more` begins within `[page]`. Not started yet.
     ///
     /// # Errors

@@ -72,15 +72,19 @@ impl Outspoken {
         missing.is_ok_and(|missing| missing.into_inner().id.is_empty())
     }
 
-    /// Whether the hub gives this chunk out.
-    pub async fn can_pull(&mut self, chunk: &[u8]) -> bool {
+    /// A chunk, where the hub gives it out.
+    pub async fn pull(&mut self, chunk: &[u8]) -> Option<Vec<u8>> {
         let asked = v1::ChunkIds {
             id: vec![chunk.to_vec()],
         };
-        match self.client.pull_chunks(asked).await {
-            Ok(stream) => matches!(stream.into_inner().message().await, Ok(Some(_))),
-            Err(_) => false,
-        }
+        let mut stream = self.client.pull_chunks(asked).await.ok()?.into_inner();
+        let chunk = stream.message().await.ok()??;
+        Some(chunk.content.to_vec())
+    }
+
+    /// Whether the hub gives this chunk out.
+    pub async fn can_pull(&mut self, chunk: &[u8]) -> bool {
+        self.pull(chunk).await.is_some()
     }
 
     pub async fn keys(&mut self, reply: v1::KeysReply) -> Said {

@@ -3,7 +3,7 @@ use barefoot_wire::{MadeBy, StudyResult, encode_result};
 
 use super::step::Step;
 use super::{Archive, Arrival, Error, Outcome};
-use crate::at_rest::Column;
+use crate::at_rest::Cell;
 
 impl Archive {
     /// Commits `arrivals` and counts `refused` in one transaction; outcomes stand in the order of the arrivals.
@@ -60,15 +60,16 @@ async fn store(
             .fetch_optional(&mut **transaction)
             .await?;
     if let Some(earlier) = earlier {
-        let earlier = transaction.unseal(Column::Result, earlier)?;
+        let cell = Cell::result(arrival.clinic.as_str(), &arrival.envelope_id);
+        let earlier = transaction.unseal(&cell, earlier)?;
         return Ok(if is_same(&earlier, &body, &arrival.result) {
             Outcome::Duplicate
         } else {
             Outcome::IdReused
         });
     }
-    let same_version: Option<Vec<u8>> = sqlx::query_scalar(
-        "SELECT e.body FROM results r JOIN envelopes e ON e.clinic = r.clinic AND e.id = r.envelope_id \
+    let same_version: Option<(String, Vec<u8>)> = sqlx::query_as(
+        "SELECT e.id, e.body FROM results r JOIN envelopes e ON e.clinic = r.clinic AND e.id = r.envelope_id \
          WHERE r.clinic = ? AND r.case_id = ? AND r.version = ?",
     )
     .bind(arrival.clinic.as_str())
@@ -77,7 +78,7 @@ async fn store(
     .fetch_optional(&mut **transaction)
     .await?;
     let same_version = same_version
-        .map(|earlier| transaction.unseal(Column::Result, earlier))
+        .map(|(id, earlier)| transaction.unseal(&Cell::result(arrival.clinic.as_str(), &id), earlier))
         .transpose()?;
     let differs = |earlier: &Vec<u8>| !is_same(earlier, &body, &arrival.result);
     if same_version.as_ref().is_some_and(differs) {
@@ -110,6 +111,7 @@ async fn insert_envelope(
     carries_result: bool,
     now_ms: i64,
 ) -> Result<(), sqlx::Error> {
+    let cell = Cell::result(arrival.clinic.as_str(), &arrival.envelope_id);
     sqlx::query(
         "INSERT INTO envelopes (clinic, id, sequence, sent_at_ms, committed_at_ms, body, clock_offset_ms, \
          carries_result) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -120,7 +122,7 @@ async fn insert_envelope(
     .bind(i64::try_from(arrival.sequence).unwrap_or(i64::MAX))
     .bind(arrival.sent_at_ms)
     .bind(now_ms)
-    .bind(transaction.seal(Column::Result, body)?)
+    .bind(transaction.seal(&cell, body)?)
     .bind(arrival.clock_offset_ms)
     .bind(carries_result)
     .execute(&mut **transaction)

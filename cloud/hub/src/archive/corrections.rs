@@ -2,7 +2,7 @@ use barefoot_domain::{ClinicId, Correction};
 use barefoot_wire::v1;
 
 use super::{Archive, Error};
-use crate::at_rest::Column;
+use crate::at_rest::Cell;
 
 /// Most messages for one clinic that are looked at at once; the rest follow as these are receipted.
 const BATCH: i64 = 64;
@@ -50,11 +50,12 @@ impl Archive {
         if known.is_none() {
             return Ok(false);
         }
+        let cell = Cell::outgoing(new.clinic.as_str(), &new.message.envelope_id);
         sqlx::query("INSERT INTO outgoing (clinic, envelope_id, made_at_ms, envelope) VALUES (?, ?, ?, ?)")
             .bind(new.clinic.as_str())
             .bind(&new.message.envelope_id)
             .bind(correction.recorded_at_ms)
-            .bind(transaction.seal(Column::Outgoing, &new.message.envelope)?)
+            .bind(transaction.seal(&cell, &new.message.envelope)?)
             .execute(&mut *transaction)
             .await?;
         sqlx::query(
@@ -89,9 +90,10 @@ impl Archive {
         .map_err(|source| Error::Query { source })?;
         rows.into_iter()
             .map(|(envelope_id, envelope, kind)| {
+                let cell = Cell::outgoing(clinic.as_str(), &envelope_id);
                 Ok(Waiting {
+                    envelope: self.unseal(&cell, envelope)?,
                     envelope_id,
-                    envelope: self.unseal(Column::Outgoing, envelope)?,
                     kind: v1::Kind::try_from(kind).unwrap_or_default(),
                 })
             })

@@ -8,7 +8,7 @@ use sqlx::{Row, Sqlite, Transaction};
 use super::audit::append_in;
 use super::people::{commit, query};
 use super::{Archive, Error, box_starts};
-use crate::at_rest::Column;
+use crate::at_rest::Cell;
 use crate::audit::Entry;
 
 pub(crate) type Hash = [u8; 32];
@@ -78,13 +78,14 @@ impl Archive {
         let attempt = async {
             let mut transaction = self.begin().await?;
             end_codes(&mut transaction, new.clinic, now_ms).await?;
+            let cell = Cell::enrolment_secret(new.id, new.clinic.as_str());
             sqlx::query(
                 "INSERT INTO enrolments (code_id, clinic, secret, made_by, made_at_ms, expires_at_ms) \
                  VALUES (?, ?, ?, ?, ?, ?)",
             )
             .bind(new.id.as_slice())
             .bind(new.clinic.as_str())
-            .bind(self.seal(Column::EnrolmentSecret, new.secret.as_slice())?)
+            .bind(self.seal(&cell, new.secret.as_slice())?)
             .bind(new.by)
             .bind(now_ms)
             .bind(new.expires_at_ms)
@@ -123,8 +124,12 @@ impl Archive {
         .fetch_optional(&self.pool)
         .await
         .map_err(query)?;
-        row.map(|row| code_of(&row, |sealed| self.unseal(Column::EnrolmentSecret, sealed)))
-            .transpose()
+        row.map(|row| {
+            code_of(&row, |clinic, sealed| {
+                self.unseal(&Cell::enrolment_secret(id, clinic.as_str()), sealed)
+            })
+        })
+        .transpose()
     }
 
     /// The code is used: the clinic's box is the one with this certificate. `false`, and nothing changed, when the code is not
@@ -325,7 +330,7 @@ async fn put_certificate(
 
 fn code_of(
     row: &SqliteRow,
-    unseal: impl FnOnce(Vec<u8>) -> Result<Vec<u8>, Error>,
+    unseal: impl FnOnce(&ClinicId, Vec<u8>) -> Result<Vec<u8>, Error>,
 ) -> Result<CodeRow, Error> {
     let secret: Option<Vec<u8>> = row.try_get("secret").map_err(query)?;
     let ended: Option<String> = row.try_get("ended").map_err(query)?;
@@ -337,9 +342,10 @@ fn code_of(
         },
         Some(_) => CodeState::Cancelled,
     };
+    let clinic = clinic_of(row)?;
     Ok(CodeRow {
-        clinic: clinic_of(row)?,
-        secret: secret.map(|sealed| hash(unseal(sealed)?)).transpose()?,
+        secret: secret.map(|sealed| hash(unseal(&clinic, sealed)?)).transpose()?,
+        clinic,
         expires_at_ms: row.try_get("expires_at_ms").map_err(query)?,
         state,
     })

@@ -4,10 +4,11 @@
 //! of the hub has its table names and calls in a submodule of its own, so that another database is a second set of
 //! these. A write that decides is one immediate transaction; short ones wait for each other.
 //!
-//! Columns with what people wrote, or what says something of a patient, are sealed.
+//! Columns with what people wrote, or what says something of a patient, are sealed, each value for its own row.
 
 mod alarms;
 mod audit;
+mod bound_rows;
 mod box_starts;
 mod cases;
 mod commit;
@@ -35,6 +36,7 @@ mod workitems;
 
 pub(crate) use alarms::Alarm;
 pub(crate) use audit::AuditFilter;
+pub(crate) use bound_rows::bind_rows;
 pub(crate) use cases::{
     Absence, Acted, By, Case, CaseKey, CaseWorkitem, ClinicWord, Filter, Group, HistoryLine, Load,
     MOST_COUNTED, NewReport, NotActed, Program, ReaderOpinion, Said, Saved, Scope, Shift, StatementRow,

@@ -1,16 +1,16 @@
 use barefoot_domain::ClinicId;
-use barefoot_wire::decode_result;
+use barefoot_wire::{StudyResult, decode_result};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::{Archive, Counts, Error, StoredResult};
-use crate::at_rest::Column;
+use crate::at_rest::{Cell, Vault};
 
 impl Archive {
     /// The newest results first.
     pub(crate) async fn results(&self, limit: u32) -> Result<Vec<StoredResult>, Error> {
         let rows = sqlx::query(
-            "SELECT r.clinic, r.envelope_id, r.committed_at_ms, r.detected_at_ms, e.body, \
+            "SELECT r.clinic, r.case_id, r.version, r.envelope_id, r.committed_at_ms, r.detected_at_ms, e.body, \
              (SELECT MAX(version) FROM results n WHERE n.clinic = r.clinic AND n.case_id = r.case_id) AS newest \
              FROM results r JOIN envelopes e ON e.clinic = r.clinic AND e.id = r.envelope_id \
              ORDER BY r.number DESC LIMIT ?",
@@ -54,16 +54,31 @@ impl Archive {
     }
 
     fn stored_result(&self, row: &SqliteRow) -> Result<StoredResult, Error> {
-        let body = self.unseal(Column::Result, row.try_get("body").map_err(query)?)?;
         Ok(StoredResult {
             clinic: clinic_id(row.try_get("clinic").map_err(query)?)?,
             envelope_id: row.try_get("envelope_id").map_err(query)?,
             committed_at_ms: row.try_get("committed_at_ms").map_err(query)?,
             detected_at_ms: row.try_get("detected_at_ms").map_err(query)?,
             newest_version: row.try_get("newest").map_err(query)?,
-            result: decode_result(&body).map_err(|_| Error::Stored { what: "result" })?,
+            result: result_of(&self.vault, row)?,
         })
     }
+}
+
+/// The result of a row with `clinic`, `case_id` and `version` of `results`, and `envelope_id` and `body` of its envelope. That the
+/// index names another case's envelope is seen by what the result itself says.
+pub(super) fn result_of(vault: &Vault, row: &SqliteRow) -> Result<StudyResult, Error> {
+    let text = |name: &str| row.try_get::<String, _>(name).map_err(query);
+    let cell = Cell::result(&text("clinic")?, &text("envelope_id")?);
+    let body = vault
+        .unseal(&cell, row.try_get("body").map_err(query)?)
+        .map_err(|source| Error::Sealed { source })?;
+    let result = decode_result(&body).map_err(|_| Error::Stored { what: "result" })?;
+    let version: u32 = row.try_get("version").map_err(query)?;
+    if result.case.as_str() != text("case_id")? || result.version != version {
+        return Err(Error::Stored { what: "result" });
+    }
+    Ok(result)
 }
 
 pub(super) fn clinic_id(text: String) -> Result<ClinicId, Error> {

@@ -29,6 +29,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0024_identities.sql"),
     include_str!("migrations/0025_audit_is_not_replaced.sql"),
     include_str!("migrations/0026_box_starts.sql"),
+    include_str!("migrations/0027_bound_rows.sql"),
 ];
 
 /// Each step is one transaction together with its version number: a cut leaves the older version, whole.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sqlx::{Sqlite, SqliteConnection, Transaction};
 
 use super::{Archive, Error};
-use crate::at_rest::{Column, Vault};
+use crate::at_rest::{Cell, Vault};
 
 /// An immediate transaction: all of it or nothing. Dropped, nothing.
 #[derive(Debug)]
@@ -24,33 +24,37 @@ impl Archive {
     }
 
     /// What a sealed column says.
-    pub(super) fn unseal(&self, column: Column, stored: Vec<u8>) -> Result<Vec<u8>, Error> {
+    pub(super) fn unseal(&self, cell: &Cell, stored: Vec<u8>) -> Result<Vec<u8>, Error> {
         self.vault
-            .unseal(column, stored)
+            .unseal(cell, stored)
             .map_err(|source| Error::Sealed { source })
     }
 
-    pub(super) fn seal(&self, column: Column, plain: &[u8]) -> Result<Vec<u8>, sqlx::Error> {
+    pub(super) fn seal(&self, cell: &Cell, plain: &[u8]) -> Result<Vec<u8>, sqlx::Error> {
         self.vault
-            .seal(column, plain)
+            .seal(cell, plain)
             .map_err(|error| sqlx::Error::Encode(Box::new(error)))
     }
 }
 
 impl Step {
+    pub(super) fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
     pub(super) async fn commit(self) -> Result<(), sqlx::Error> {
         self.transaction.commit().await
     }
 
-    pub(super) fn seal(&self, column: Column, plain: &[u8]) -> Result<Vec<u8>, sqlx::Error> {
+    pub(super) fn seal(&self, cell: &Cell, plain: &[u8]) -> Result<Vec<u8>, sqlx::Error> {
         self.vault
-            .seal(column, plain)
+            .seal(cell, plain)
             .map_err(|error| sqlx::Error::Encode(Box::new(error)))
     }
 
-    pub(super) fn unseal(&self, column: Column, stored: Vec<u8>) -> Result<Vec<u8>, sqlx::Error> {
+    pub(super) fn unseal(&self, cell: &Cell, stored: Vec<u8>) -> Result<Vec<u8>, sqlx::Error> {
         self.vault
-            .unseal(column, stored)
+            .unseal(cell, stored)
             .map_err(|error| sqlx::Error::Decode(Box::new(error)))
     }
 }

@@ -5,7 +5,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::read::query;
 use super::{Archive, Error};
-use crate::at_rest::Column;
+use crate::at_rest::Cell;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct WorkitemRow {
@@ -145,18 +145,19 @@ impl Archive {
     fn seal_attributes(&self, row: &WorkitemRow) -> Result<Option<Vec<u8>>, sqlx::Error> {
         let attributes = row.attributes.as_deref();
         attributes
-            .map(|text| self.seal(Column::Workitem, text.as_bytes()))
+            .map(|text| self.seal(&Cell::workitem(&row.uid), text.as_bytes()))
             .transpose()
     }
 
     fn workitem_of(&self, row: &SqliteRow) -> Result<WorkitemRow, Error> {
         let sealed: Option<Vec<u8>> = row.try_get("attributes").map_err(query)?;
+        let uid: String = row.try_get("uid").map_err(query)?;
         let attributes = sealed.map(|sealed| {
-            String::from_utf8(self.unseal(Column::Workitem, sealed)?)
+            String::from_utf8(self.unseal(&Cell::workitem(&uid), sealed)?)
                 .map_err(|_| Error::Stored { what: "workitem" })
         });
         Ok(WorkitemRow {
-            uid: row.try_get("uid").map_err(query)?,
+            uid,
             state: row.try_get("state").map_err(query)?,
             transaction_uid: row.try_get("transaction_uid").map_err(query)?,
             created_by: row.try_get("created_by").map_err(query)?,

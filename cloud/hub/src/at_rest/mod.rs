@@ -3,9 +3,11 @@
 //! ```text
 //! identity/hub.key or a systemd credential   the hub's key; seals only other keys
 //! keys/<id>.key                              seals columns of the database, and the keys of the files of images
+//! keys/rows-are-bound                        each value of the database is sealed for its row, and no other one is read
 //! ```
 //!
-//! What an older hub wrote plainly is read as it is, and sealed when it is next written. Several programs of one hub (the daemon,
+//! Files that an older hub wrote plainly are read as they are. Values of its database are sealed for their rows at the first
+//! start of this one (`archive/bound_rows.rs`). Several programs of one hub (the daemon,
 //! an import, a command for accounts) may work at once: each finds the keys that another made.
 
 mod columns;
@@ -19,7 +21,7 @@ use std::path::{Path, PathBuf};
 use barefoot_trust::at_rest::Cipher;
 use serde::Deserialize;
 
-pub(crate) use columns::Column;
+pub(crate) use columns::{Cell, Column, Home};
 pub(crate) use files::{Kept, destroy, length_of, plain_bytes};
 pub use maintenance::rotate;
 pub(crate) use vault::Vault;

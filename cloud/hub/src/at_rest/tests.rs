@@ -23,14 +23,51 @@ fn holds(path: &Path, marker: &[u8]) -> bool {
 fn a_column_opens_in_itself_only_and_what_an_older_hub_wrote_is_read() {
     let state = tempfile::tempdir().unwrap();
     let vault = Vault::for_tests(state.path());
-    let sealed = vault.seal(Column::Draft, MARKER).unwrap();
+    let cell = Cell::draft("clinic-7", "2.25.1", "li", 1);
+    let sealed = vault.seal(&cell, MARKER).unwrap();
     assert!(!sealed.windows(MARKER.len()).any(|window| window == MARKER));
-    assert_eq!(vault.unseal(Column::Draft, sealed.clone()).unwrap(), MARKER);
-    assert!(vault.unseal(Column::Report, sealed.clone()).is_err());
-    let mut bent = sealed;
+    assert_eq!(vault.unseal(&cell, sealed.clone()).unwrap(), MARKER);
+    for other in [
+        Cell::draft("clinic-7", "2.25.1", "li", 2),
+        Cell::draft("clinic-7", "2.25.1", "wang", 1),
+        Cell::draft("clinic-7", "2.25.2", "li", 1),
+        Cell::draft("clinic-72", ".25.1", "li", 1),
+        Cell::report("clinic-7", "2.25.1", "li", 1),
+    ] {
+        assert!(vault.unseal(&other, sealed.clone()).is_err(), "{other:?}");
+    }
+    let mut bent = sealed.clone();
     *bent.last_mut().unwrap() ^= 1;
-    assert!(vault.unseal(Column::Draft, bent).is_err());
-    assert_eq!(vault.unseal(Column::Draft, MARKER.to_vec()).unwrap(), MARKER);
+    assert!(vault.unseal(&cell, bent).is_err());
+
+    // Of a hub that knew no rows, or sealed nothing: read until every row is bound.
+    let older = vault.seal_as_before(Column::Draft, MARKER);
+    for stored in [older.clone(), MARKER.to_vec()] {
+        assert_eq!(vault.unseal(&cell, stored).unwrap(), MARKER);
+    }
+    // Nor is the one kind the other without its mark.
+    assert!(vault.unseal(&cell, sealed[4..].to_vec()).is_err());
+    vault.bind_rows().unwrap();
+    drop(vault);
+    let vault = Vault::for_tests(state.path());
+    for stored in [older, MARKER.to_vec()] {
+        assert!(vault.unseal(&cell, stored).is_err());
+    }
+    assert_eq!(vault.unseal(&cell, sealed).unwrap(), MARKER);
+}
+
+/// What is sealed for a cell opens as long as these stay what they are.
+#[test]
+fn each_column_has_a_home_of_its_own() {
+    let homes: std::collections::BTreeSet<(&str, &str)> = Column::ALL
+        .iter()
+        .map(|column| (column.home().table, column.home().column))
+        .collect();
+    assert_eq!(homes.len(), Column::ALL.len());
+    assert_eq!(
+        Cell::report("r", "c", "2.25.1", 7),
+        Cell::new(Column::Report, &[b"r", b"c", b"2.25.1", b"7"])
+    );
 }
 
 #[test]
@@ -112,27 +149,29 @@ fn programs_of_one_hub_find_each_others_keys() {
     )
     .unwrap();
     let command = Vault::for_tests(lone.path());
-    let sealed = command.seal(Column::Message, MARKER).unwrap();
-    assert!(daemon.unseal(Column::Message, sealed.clone()).is_err());
+    let cell = Cell::message("1", "clinic-7", "2.25.1", 1);
+    let sealed = command.seal(&cell, MARKER).unwrap();
+    assert!(daemon.unseal(&cell, sealed.clone()).is_err());
     for file in fs::read_dir(lone.path().join("keys")).unwrap() {
         let file = file.unwrap();
         fs::copy(file.path(), state.path().join("keys").join(file.file_name())).unwrap();
     }
-    assert_eq!(daemon.unseal(Column::Message, sealed).unwrap(), MARKER);
+    assert_eq!(daemon.unseal(&cell, sealed).unwrap(), MARKER);
 }
 
 #[test]
 fn a_new_hub_key_opens_everything_and_the_old_one_nothing() {
     let state = tempfile::tempdir().unwrap();
     let vault = Vault::for_tests(state.path());
-    let sealed = vault.seal(Column::Result, MARKER).unwrap();
+    let cell = Cell::result("clinic-7", "1");
+    let sealed = vault.seal(&cell, MARKER).unwrap();
     drop(vault);
     let (key, old) = (state.path().join("identity/hub.key"), state.path().join("old"));
     fs::copy(&key, &old).unwrap();
     let config = Config::default();
     assert_eq!(rotate(state.path(), &config, None).unwrap(), 1);
     let vault = Vault::for_tests(state.path());
-    assert_eq!(vault.unseal(Column::Result, sealed).unwrap(), MARKER);
+    assert_eq!(vault.unseal(&cell, sealed).unwrap(), MARKER);
     let with_old = Config {
         hub_key: Some(old),
         ..Config::default()

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use barefoot_trust::at_rest::{
@@ -10,7 +11,9 @@ use barefoot_trust::at_rest::{
     save_key, write_first_key,
 };
 
+use super::columns::were_rows_bound;
 use super::{Config, Error};
+use crate::seldom::Seldom;
 
 const CREDENTIAL: &str = "barefoot-hub-store-key";
 pub(super) const ENDING: &str = "key";
@@ -26,6 +29,10 @@ pub(crate) struct Vault {
     current: Arc<Key>,
     /// Those that were needed so far; another program of the hub may have made one since.
     held: Mutex<HashMap<KeyId, Arc<Key>>>,
+    /// Nothing of the database opens but what was sealed for its row.
+    pub(super) bound: AtomicBool,
+    /// Something that was not, since then.
+    pub(super) unbound: Seldom,
 }
 
 pub(super) fn folder_of(state: &Path) -> PathBuf {
@@ -81,6 +88,8 @@ impl Vault {
         let mut held = held;
         held.insert(current.id(), Arc::clone(&current));
         Ok(Self {
+            bound: AtomicBool::new(were_rows_bound(&folder)),
+            unbound: Seldom::default(),
             folder,
             cipher: config.cipher,
             hub_keys,
@@ -104,6 +113,10 @@ impl Vault {
     /// Whether whoever takes the disk takes the hub's key with it.
     pub(crate) fn is_key_beside(&self) -> bool {
         matches!(self.place, KeyPlace::Beside(_))
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     pub(super) fn cipher(&self) -> Cipher {

@@ -15,6 +15,11 @@ const NOISE_NORM_REACH: f64 = 6.0;
 /// What decoding a lossy update, and its clinic's rounding, may add to a clipped norm.
 const CLIP_TOLERANCE: f64 = 1.01;
 
+/// Root mean square of an update's values that no honest one reaches: weights of networks and heads are around one. It holds where
+/// neither the operator nor clipping sets a limit, so that one of two clinics cannot carry the mean away before there are enough
+/// updates to tell an outlier.
+const UNHEARD_OF: f64 = 100.0;
+
 /// A run's settings, checked.
 #[derive(Debug, Clone)]
 pub(super) struct Setup {
@@ -53,7 +58,7 @@ impl Setup {
         }
         if !settings.norm_limit.is_finite() || settings.norm_limit < 0.0 {
             return Err(Error::settings(
-                "The norm limit is a positive number, or 0 for none.",
+                "The norm limit is a positive number, or 0 for the hub's own.",
             ));
         }
         let rules = Rules {
@@ -97,11 +102,13 @@ impl Setup {
         self.rules.secure || self.noise()
     }
 
-    /// The largest norm of an update of `values` values: the operator's limit, and what clipping leaves.
+    /// The largest norm of an update of `values` values: the operator's limit, and what clipping leaves; else the hub's own.
     pub(super) fn norm_limit(&self, values: usize) -> f64 {
-        let operator = self.settings.norm_limit;
+        let (operator, clip) = (self.settings.norm_limit, self.privacy.clip_norm);
+        if clip == 0.0 && operator == 0.0 {
+            return UNHEARD_OF * (values as f64).sqrt();
+        }
         let operator = if operator == 0.0 { f64::INFINITY } else { operator };
-        let clip = self.privacy.clip_norm;
         if clip == 0.0 {
             return operator;
         }
@@ -263,7 +270,7 @@ mod tests {
             });
             setup.unwrap().norm_limit(10_000)
         };
-        assert_eq!(limit(None, 0.0), f64::INFINITY);
+        assert_eq!(limit(None, 0.0), 100.0 * 100.0);
         assert_eq!(limit(None, 5.0), 5.0);
         assert!((limit(Some(terms(2.0, 0.0, false)), 0.0) - 2.02).abs() < 1e-9);
         assert!((limit(Some(terms(2.0, 1.5, false)), 0.0) - 1.01 * (2.0 + 3.0 * 106.0)).abs() < 1e-9);

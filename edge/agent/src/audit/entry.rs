@@ -122,6 +122,7 @@ actions! {
     PolicyHolds = "policy_holds",
     PolicyChanged = "policy_changed",
     ResearchExport = "research_export",
+    StoreBegun = "store_begun",
     Stored = "stored",
     Queried = "queried",
     WorklistQueried = "worklist_queried",

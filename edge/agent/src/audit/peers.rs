@@ -1,9 +1,9 @@
 //! What other systems ask of the box and get from it, and what it sends by itself.
 //!
-//! What comes in is summed up and written when an association ends, or sooner where it lasts: one entry a study, not one an
-//! image. What goes out is written before its first byte goes: where the log cannot be written, nothing is given out.
+//! What comes in is told with a study's first image, before the sender hears that it is kept, and summed up and written when the
+//! association ends, or sooner where it lasts: two entries a study, not one an image. What goes out is written before its first byte goes: where the log cannot be written, nothing is given out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -17,6 +17,8 @@ use crate::study_folder::StudyKey;
 
 /// Studies summed up at once; with more the sums are written and begun anew.
 const MOST_STUDIES: usize = 32;
+/// Studies of which an association remembers that it has told their beginning; with more it begins anew.
+const MOST_BEGUN: usize = 1000;
 /// Sums are not older, where the association goes on.
 const OLDEST: Duration = Duration::from_secs(300);
 
@@ -67,6 +69,7 @@ impl PeerLog {
             log: self.clone(),
             actor,
             sums: Mutex::default(),
+            begun: Mutex::default(),
         }))
     }
 
@@ -141,6 +144,7 @@ struct Inner {
     log: PeerLog,
     actor: Actor,
     sums: Mutex<Sums>,
+    begun: Mutex<BTreeSet<CaseId>>,
 }
 
 #[derive(Debug, Default)]
@@ -168,13 +172,27 @@ impl fmt::Debug for Acts {
 }
 
 impl Acts {
-    /// An image came and is kept.
-    pub(crate) fn stored(&self, study: &StudyUid, known_before: bool) {
+    /// An image came and is kept. A study's first one is on the disk of the log after this: whatever becomes of the sum.
+    pub(crate) async fn stored(&self, study: &StudyUid, known_before: bool) {
         let case = self.0.log.names.case_of(study);
-        let mut sums = self.sums();
-        let stored = sums.stored.entry(case).or_default();
-        stored.images += 1;
-        stored.known_before += u64::from(known_before);
+        {
+            let mut sums = self.sums();
+            let stored = sums.stored.entry(case.clone()).or_default();
+            stored.images += 1;
+            stored.known_before += u64::from(known_before);
+        }
+        if self.begins(&case) {
+            let begun = Entry::new(self.0.actor.clone(), Action::StoreBegun).of_case(Some(case));
+            self.0.log.note(vec![begun]).await;
+        }
+    }
+
+    fn begins(&self, case: &CaseId) -> bool {
+        let mut begun = self.0.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        if MOST_BEGUN <= begun.len() {
+            begun.clear();
+        }
+        begun.insert(case.clone())
     }
 
     /// An image came and is not kept.
@@ -290,22 +308,27 @@ mod tests {
     use crate::audit::tests_support::entries_in;
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn an_association_is_one_entry_a_study_however_many_images_it_has() {
+    async fn an_association_is_two_entries_a_study_however_many_images_it_has() {
         let folder = tempfile::tempdir().unwrap();
         let log = PeerLog::for_tests(folder.path());
         let acts = log.acts_of(Actor::node("CT 1", "10.0.0.5", None));
         let study = |number: u32| StudyUid::new(format!("1.2.{number}")).unwrap();
         for image in 0..500 {
-            acts.stored(&study(1), image < 3);
+            acts.stored(&study(1), image < 3).await;
             acts.write_if_due().await;
         }
-        acts.stored(&study(2), false);
+        acts.stored(&study(2), false).await;
         acts.refused();
         acts.asked(Action::WorklistQueried, 4);
         acts.asked(Action::WorklistQueried, 5);
-        assert!(
-            entries_in(folder.path()).is_empty(),
-            "nothing is written meanwhile"
+        let begun: Vec<_> = entries_in(folder.path())
+            .into_iter()
+            .map(|entry| entry.action)
+            .collect();
+        assert_eq!(
+            begun,
+            ["store_begun", "store_begun"],
+            "of each study that it began, nothing else meanwhile"
         );
         acts.write().await;
         acts.write().await;
@@ -324,7 +347,7 @@ mod tests {
             said.contains(&("worklist_queried", "2 requests, 9 answers")),
             "{said:?}"
         );
-        assert_eq!(said.len(), 4);
+        assert_eq!(said.len(), 6);
         assert!(
             entries
                 .iter()
@@ -343,12 +366,13 @@ mod tests {
         let log = PeerLog::for_tests(folder.path());
         let acts = log.acts_of(Actor::node("CT 1", "10.0.0.5", None));
         for number in 0..100 {
-            acts.stored(&StudyUid::new(format!("1.2.{number}")).unwrap(), false);
+            acts.stored(&StudyUid::new(format!("1.2.{number}")).unwrap(), false)
+                .await;
             acts.write_if_due().await;
             assert!(acts.sums().stored.len() < MOST_STUDIES);
         }
         acts.write().await;
-        assert_eq!(entries_in(folder.path()).len(), 100);
+        assert_eq!(entries_in(folder.path()).len(), 200);
     }
 
     #[tokio::test(flavor = "multi_thread")]

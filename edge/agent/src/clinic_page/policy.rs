@@ -121,7 +121,8 @@ pub(super) async fn change(
     let said = |name: &str| form::first(&fields, name).to_owned();
     let handle = &app.sources.policy.handle;
     let old = handle.get();
-    let wanted = form::read(&fields, &old).and_then(|new| new.check().map(|()| new));
+    let ahead_minutes = i16::try_from(app.utc_offset_minutes).unwrap_or_default();
+    let wanted = form::read(&fields, &old, ahead_minutes).and_then(|new| new.check().map(|()| new));
     let new = match wanted {
         Ok(new) => new,
         Err(why) => return refused(fill(&t.policy.wrong, &[("why", &why)])).await,

@@ -113,17 +113,17 @@ words! {
         unknown,
     }
     PolicyTexts {
-        heading, intro, who_changes, absent, lost, done, results, results_text, images, images_none, images_text, images_off,
+        heading, intro, who_changes, absent, older, lost, done, results, results_text, images, images_none, images_text, images_off,
         dates_shifted, dates_kept, characteristics_kept, characteristics_removed, so_far_images, messages, messages_yes, messages_no,
         stick, stick_yes, stick_no, node, node_originals, node_deidentified, node_nothing, so_far_node, learning,
         learning_none, learning_text, learning_opt_in, learning_opt_out, learning_rounds, learning_no_rounds,
-        learning_models, so_far_learning, research, research_none, research_text, research_removed, research_shifted,
+        learning_models, learning_hours, so_far_learning, research, research_none, research_text, research_removed, research_shifted,
         research_sex_age, research_nobody, research_names_recipient, research_names_export, so_far_research, minors,
         minors_text, minors_unknown_minor, minors_unknown_adult, never, never_text, change, urgencies, critical, review,
         routine, dates, shifted, kept, keep_characteristics, trust_clean, free_text, allow_stick, nodes_heading, unlisted,
         originals, deidentified, nothing, minor_age, unknown_age, as_minor, as_adult, learn, off, opt_in, opt_out,
         follow_site, join_rounds, models, models_hint, cohort, clip_norm, noise, secure, required, allowed, refused, epsilon,
-        delta, examples, take_off, add_recipient, name, purpose, removed, keep_sex_age, names, per_recipient, per_export, until, manager,
+        delta, examples, hours, hours_hint, take_off, add_recipient, name, purpose, removed, keep_sex_age, names, per_recipient, per_export, until, manager,
         no_manager, pin, save, confirm_heading, confirm_text, loosens, confirm_button, back, wrong, wrong_pin, locked,
         meanwhile, failed,
     }

@@ -229,6 +229,7 @@ async fn each_association_and_each_refusal_is_an_entry() {
         .map(|entry| (entry.actor, entry.action, entry.details))
         .collect();
     let expected = [
+        ("CT_1@127.0.0.1", "store_begun", ""),
         ("CT_1@127.0.0.1", "stored", "5 images, 0 known before"),
         ("CT_1@127.0.0.1", "stored", "refused: 1 images"),
         (

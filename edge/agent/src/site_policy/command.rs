@@ -62,13 +62,15 @@ pub fn set(config: &Config, file: &Path, loosen: bool, mut tell: impl FnMut(&str
         return Err(Error::Loosens);
     }
     let lines: Vec<String> = changes.iter().map(ToString::to_string).collect();
+    let next = handle.next(policy).map_err(|source| Error::Write { source })?;
+    let fingerprint = next.fingerprint();
     let act = ConsoleAct::PolicyChanged {
-        fingerprint: &PolicyHandle::fingerprint_of(&policy),
+        fingerprint: &fingerprint,
         changes: &lines.join("; "),
     };
     // First the log: a change that is not told is none.
     audit::note(config, act).map_err(|source| Error::Audit { source })?;
-    let fingerprint = handle.replace(policy).map_err(|source| Error::Write { source })?;
+    handle.put(next).map_err(|source| Error::Write { source })?;
     tell(&format!("The policy {fingerprint} holds."));
     Ok(())
 }

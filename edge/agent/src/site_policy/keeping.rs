@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Minors, Policy, SitePolicy, UnknownAge};
 use crate::audit::{Action, Actor, Audit, Entry};
+use crate::clock::now_ms;
 use crate::durable;
 use crate::study_folder::hex;
 
@@ -19,6 +20,8 @@ const FILE: &str = "policy.toml";
 const LOOK: Duration = Duration::from_secs(2);
 /// Stands in the audit log for a box without a file.
 const NO_FILE: &str = "none";
+/// The first line of the file, a comment to TOML: rises with each change.
+const REVISION: &str = "# Revision ";
 
 /// Where the policy that holds comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +31,8 @@ pub(crate) enum Origin {
     Kept,
     /// The file cannot be read, or is gone though there was one.
     Lost,
+    /// The file is one from before the last change.
+    Older,
 }
 
 /// The policy that holds; cheap to clone, all clones see a change at once.
@@ -45,8 +50,10 @@ struct Inner {
 #[derive(Debug, Clone)]
 struct Known {
     policy: Arc<SitePolicy>,
-    /// The beginning of its file's SHA-256.
+    /// Its revision, and the beginning of its file's SHA-256.
     fingerprint: String,
+    /// The highest that is known; 0 for files of older versions.
+    revision: u64,
     origin: Origin,
     stamp: Option<(u64, i64)>,
 }
@@ -58,6 +65,7 @@ impl PolicyHandle {
         let known = Known {
             policy: Arc::new(policy),
             fingerprint: NO_FILE.to_owned(),
+            revision: 0,
             origin: Origin::Kept,
             stamp: None,
         };
@@ -129,30 +137,42 @@ impl PolicyHandle {
         };
         // The command may have been faster than the next look.
         if stamp(path) != self.known().stamp {
-            self.hold(look(path));
+            self.hold(look_after(path, &self.known()));
         }
         if self.fingerprint() != before {
             return Ok(None);
         }
-        let known = write(path, policy)?;
+        let known = self.next(policy)?.write(path)?;
         let fingerprint = known.fingerprint.clone();
         self.hold(known);
         Ok(Some(fingerprint))
     }
 
-    /// As [`Self::change`], for who has not looked before.
+    /// What the file would be with this policy.
     ///
     /// # Errors
-    /// When the disk fails.
-    pub(super) fn replace(&self, policy: SitePolicy) -> io::Result<String> {
-        let changed = self.change(&self.fingerprint(), policy)?;
-        changed.ok_or_else(|| io::Error::other("it was changed meanwhile"))
+    /// When the policy cannot be.
+    pub(super) fn next(&self, policy: SitePolicy) -> io::Result<Next> {
+        Next::of(policy, self.known().revision)
     }
 
-    /// What [`Self::fingerprint`] will say of it.
+    /// Puts it in the place of the one that holds. Blocking.
+    ///
+    /// # Errors
+    /// When the disk fails: the old one holds.
+    pub(super) fn put(&self, next: Next) -> io::Result<()> {
+        let _alone = self.0.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(path) = &self.0.path else {
+            return Err(io::Error::other("this policy is nobody's file"));
+        };
+        self.hold(next.write(path)?);
+        Ok(())
+    }
+
+    /// Tells what a policy says from what others say, before it is a file.
     #[must_use]
     pub(crate) fn fingerprint_of(policy: &SitePolicy) -> String {
-        toml::to_string(policy).map_or_else(|_| String::new(), |text| fingerprint(text.as_bytes()))
+        toml::to_string(policy).map_or_else(|_| String::new(), |text| fingerprint(0, text.as_bytes()))
     }
 
     fn known(&self) -> Known {
@@ -168,25 +188,34 @@ impl PolicyHandle {
         self.0.revision.send_modify(|revision| *revision += 1);
     }
 
-    /// The daemon begins: what holds is written into the audit log, and what is not as the log left it is told.
+    /// The daemon begins: what holds is written into the audit log, and what is not as the log left it is told. A policy from
+    /// before the last one that the log knows does not hold.
     pub(crate) fn begin(&self, audit: &Audit) {
         let last = audit.last_subject(&[Action::PolicyHolds, Action::PolicyChanged]);
         let known = self.known();
         let there_was = last.as_deref().is_some_and(|last| last != NO_FILE);
+        let newest = last.as_deref().map_or(0, revision_of);
         if known.origin == Origin::Absent && there_was {
             tracing::error!(
                 "The policy's file is gone: nothing but results leaves until a manager has saved one."
             );
-            self.hold(lost(known.stamp));
+            self.hold(nothing(Origin::Lost, newest, known.stamp));
+        } else if known.revision < newest {
+            let origin = match known.origin {
+                Origin::Lost => Origin::Lost,
+                Origin::Absent | Origin::Kept | Origin::Older => Origin::Older,
+            };
+            self.hold(nothing(origin, newest, known.stamp));
         }
+        let fingerprint = self.fingerprint();
         let details = match last {
-            Some(last) if last != known.fingerprint => format!("not as the log left it: {last}"),
+            Some(last) if last != fingerprint => format!("not as the log left it: {last}"),
             _ => String::new(),
         };
         if !details.is_empty() && there_was {
             tracing::error!(
-                policy = known.fingerprint,
-                "The policy is another than the one that was saved last: a manager must look."
+                policy = fingerprint,
+                "The policy is another than the one that was saved last: a manager must look. An older one does not hold."
             );
         }
         self.tell(audit, &details);
@@ -216,14 +245,15 @@ impl PolicyHandle {
         if stamp(path) == known.stamp {
             return;
         }
-        let mut now = look(path);
-        if now.origin == Origin::Absent {
-            now = lost(now.stamp);
-        }
-        if now.origin == Origin::Lost {
-            tracing::error!(
+        let now = look_after(path, &known);
+        match now.origin {
+            Origin::Absent | Origin::Kept => {}
+            Origin::Lost => tracing::error!(
                 "The policy cannot be read any more: nothing but results leaves until a manager has saved one."
-            );
+            ),
+            Origin::Older => tracing::error!(
+                "An older policy was put back: nothing but results leaves until a manager has saved one."
+            ),
         }
         let is_another = now.fingerprint != known.fingerprint;
         self.hold(now);
@@ -239,12 +269,29 @@ fn stamp(path: &Path) -> Option<(u64, i64)> {
     Some((metadata.ino(), metadata.mtime_nsec()))
 }
 
-fn lost(stamp: Option<(u64, i64)>) -> Known {
+/// What holds where no policy can be believed, or only an older one than `revision` is there.
+fn nothing(origin: Origin, revision: u64, stamp: Option<(u64, i64)>) -> Known {
+    let word = match origin {
+        Origin::Older => "older",
+        Origin::Absent | Origin::Kept | Origin::Lost => "lost",
+    };
     Known {
         policy: Arc::new(SitePolicy::results_only()),
-        fingerprint: "lost".to_owned(),
-        origin: Origin::Lost,
+        fingerprint: with_revision(revision, word),
+        revision,
+        origin,
         stamp,
+    }
+}
+
+/// What the file says now that it is another than `before`.
+fn look_after(path: &Path, before: &Known) -> Known {
+    let now = look(path);
+    match now.origin {
+        Origin::Kept if before.revision <= now.revision => now,
+        Origin::Kept | Origin::Older => nothing(Origin::Older, before.revision, now.stamp),
+        Origin::Absent if before.origin == Origin::Absent => now,
+        Origin::Absent | Origin::Lost => nothing(Origin::Lost, before.revision, now.stamp),
     }
 }
 
@@ -254,6 +301,7 @@ fn look(path: &Path) -> Known {
         return Known {
             policy: Arc::new(SitePolicy::care_only()),
             fingerprint: NO_FILE.to_owned(),
+            revision: 0,
             origin: Origin::Absent,
             stamp: None,
         };
@@ -264,14 +312,16 @@ fn look(path: &Path) -> Known {
             return None;
         }
         let bytes = durable::read(path).ok().flatten()?;
+        let revision = revision_in(&bytes);
         Some(Known {
             policy: Arc::new(read(&bytes)?),
-            fingerprint: fingerprint(&bytes),
+            fingerprint: fingerprint(revision, &bytes),
+            revision,
             origin: Origin::Kept,
             stamp,
         })
     };
-    kept().unwrap_or_else(|| lost(stamp))
+    kept().unwrap_or_else(|| nothing(Origin::Lost, 0, stamp))
 }
 
 /// What a file says that can hold.
@@ -281,21 +331,70 @@ pub(crate) fn read(file: &[u8]) -> Option<SitePolicy> {
     Some(policy)
 }
 
-fn write(path: &Path, policy: SitePolicy) -> io::Result<Known> {
-    policy.check().map_err(io::Error::other)?;
-    let text = toml::to_string(&policy).map_err(io::Error::other)?;
-    durable::replace(path, text.as_bytes())?;
-    Ok(Known {
-        policy: Arc::new(policy),
-        fingerprint: fingerprint(text.as_bytes()),
-        origin: Origin::Kept,
-        stamp: stamp(path),
-    })
+/// A policy on its way into the file.
+pub(super) struct Next {
+    policy: SitePolicy,
+    text: String,
+    revision: u64,
 }
 
-fn fingerprint(bytes: &[u8]) -> String {
+impl Next {
+    /// Its revision is above `after`, and above every other one that was ever written here as long as the clock goes on: who
+    /// writes need not know what the log does.
+    fn of(policy: SitePolicy, after: u64) -> io::Result<Self> {
+        policy.check().map_err(io::Error::other)?;
+        let revision = u64::try_from(now_ms())
+            .unwrap_or_default()
+            .max(after.saturating_add(1));
+        let text = toml::to_string(&policy).map_err(io::Error::other)?;
+        Ok(Self {
+            policy,
+            text: format!("{REVISION}{revision}\n{text}"),
+            revision,
+        })
+    }
+
+    /// What [`PolicyHandle::fingerprint`] will say of it.
+    pub(super) fn fingerprint(&self) -> String {
+        fingerprint(self.revision, self.text.as_bytes())
+    }
+
+    fn write(self, path: &Path) -> io::Result<Known> {
+        durable::replace(path, self.text.as_bytes())?;
+        Ok(Known {
+            fingerprint: self.fingerprint(),
+            policy: Arc::new(self.policy),
+            revision: self.revision,
+            origin: Origin::Kept,
+            stamp: stamp(path),
+        })
+    }
+}
+
+fn fingerprint(revision: u64, bytes: &[u8]) -> String {
     let digest = digest::digest(&digest::SHA256, bytes);
-    hex(digest.as_ref().iter().take(8))
+    with_revision(revision, &hex(digest.as_ref().iter().take(8)))
+}
+
+fn with_revision(revision: u64, word: &str) -> String {
+    match revision {
+        0 => word.to_owned(),
+        _ => format!("{revision}-{word}"),
+    }
+}
+
+/// Of a fingerprint, as the log has it.
+fn revision_of(fingerprint: &str) -> u64 {
+    let before = fingerprint.split_once('-').map(|(revision, _)| revision);
+    before.and_then(|revision| revision.parse().ok()).unwrap_or(0)
+}
+
+/// Of a file.
+fn revision_in(file: &[u8]) -> u64 {
+    let said = std::str::from_utf8(file)
+        .ok()
+        .and_then(|text| text.strip_prefix(REVISION)?.lines().next());
+    said.and_then(|revision| revision.parse().ok()).unwrap_or(0)
 }
 
 #[cfg(test)]

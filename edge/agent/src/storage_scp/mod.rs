@@ -59,7 +59,7 @@ impl StorageScp {
         match &outcome {
             Ok(placed) => {
                 let acts = &call.caller.acts;
-                acts.stored(&placed.study, placed.kept == Kept::Duplicate);
+                acts.stored(&placed.study, placed.kept == Kept::Duplicate).await;
             }
             Err(_) => call.caller.acts.refused(),
         }

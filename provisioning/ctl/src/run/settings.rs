@@ -40,7 +40,8 @@ struct Cohort {
     /// A failed round is tried again this often. Default 3.
     #[serde(default = "default_retries")]
     retries: u32,
-    /// Largest L2 norm of an update; 0 for the outlier rule alone. Default 0.
+    /// Largest L2 norm of an update; 0 for what clipping leaves, and without clipping a hundred times the square root of the
+    /// number of values. Default 0.
     #[serde(default)]
     norm_limit: f64,
 }

@@ -9,6 +9,7 @@ pub(super) enum Event {
     AuditLogUsed,
     /// Instances are about to leave for somebody.
     SendingBegins,
+    ReceivingBegins,
     /// Instances left for somebody.
     Sent,
     /// Instances came from whoever acted.
@@ -37,7 +38,7 @@ impl Event {
         match self {
             Self::Application => codes::APPLICATION_ACTIVITY,
             Self::AuditLogUsed => codes::AUDIT_LOG_USED,
-            Self::SendingBegins => codes::BEGIN_TRANSFERRING,
+            Self::SendingBegins | Self::ReceivingBegins => codes::BEGIN_TRANSFERRING,
             Self::Sent | Self::Received => codes::INSTANCES_TRANSFERRED,
             Self::Accessed => codes::INSTANCES_ACCESSED,
             Self::Deleted => codes::STUDY_DELETED,
@@ -125,6 +126,7 @@ pub(super) fn of(word: &str) -> Option<Kind> {
         "association_refused" => alert(codes::NODE_AUTHENTICATION).outcome("4"),
 
         "stored" | "store" => kind(E::Received, "C"),
+        "store_begun" => kind(E::ReceivingBegins, "E"),
         "images_received" => kind(E::Received, "C").anonymous(),
         "retrieve_begun" | "delivery_begun" => kind(E::SendingBegins, "E"),
         "upload_begun" => kind(E::SendingBegins, "E").anonymous(),

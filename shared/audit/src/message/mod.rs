@@ -245,7 +245,7 @@ fn participants(entry: &AuditEntry, kind: &Kind, source: &Source) -> Vec<Partici
             }
             all
         }
-        Event::Received => vec![
+        Event::Received | Event::ReceivingBegins => vec![
             with(by(), &[codes::SOURCE], true),
             with(itself(), &[codes::DESTINATION], false),
         ],

@@ -68,7 +68,10 @@ pub(super) fn objects(entry: &AuditEntry, hash: &Hash, kind: &Kind, source: &Sou
         _ => {}
     }
     if !entry.case.is_empty() {
-        let is_transfer = matches!(kind.event, Event::SendingBegins | Event::Sent | Event::Received);
+        let is_transfer = matches!(
+            kind.event,
+            Event::SendingBegins | Event::ReceivingBegins | Event::Sent | Event::Received
+        );
         all.push(Object {
             instances: is_transfer.then(|| leading_number(&entry.details)).flatten(),
             is_anonymous: kind.is_anonymous || source.kind == SourceKind::Hub,

@@ -3200,7 +3200,8 @@ pub struct RunSettings {
     pub delta: f64,
     #[prost(message, optional, tag = "12")]
     pub fit: ::core::option::Option<FitSettings>,
-    /// Refuse updates whose norm is above this; 0 for the outlier rule alone.
+    /// Refuse updates whose norm is above this; 0 for what clipping leaves, and without clipping a hundred times the square root of
+    /// the number of values. Far outliers among four updates and more are refused besides.
     #[prost(double, tag = "13")]
     pub norm_limit: f64,
     /// Name of the registered plan; without one the candidate cannot be released.

@@ -9,7 +9,7 @@ use super::{Case, CaseKey, Happened, NotActed};
 use crate::archive::audit::append_in;
 use crate::archive::step::Step;
 use crate::archive::{Archive, Error};
-use crate::at_rest::Column;
+use crate::at_rest::Cell;
 use crate::audit::{Action, Actor, Entry, Object};
 use crate::worklist::life::{Effect, Event, Life, State};
 use crate::worklist::rules::Rules;
@@ -393,13 +393,14 @@ pub(super) async fn send(
     envelope: &v1::Envelope,
     now_ms: i64,
 ) -> Result<(), sqlx::Error> {
+    let cell = Cell::outgoing(clinic.as_str(), &envelope.id);
     sqlx::query(
         "INSERT INTO outgoing (clinic, envelope_id, made_at_ms, envelope, case_id, kind) VALUES (?, ?, ?, ?, ?, ?)",
     )
     .bind(clinic.as_str())
     .bind(&envelope.id)
     .bind(now_ms)
-    .bind(step.seal(Column::Outgoing, &envelope.encode_to_vec())?)
+    .bind(step.seal(&cell, &envelope.encode_to_vec())?)
     .bind(case_id)
     .bind(envelope.kind)
     .execute(&mut **step)

@@ -1,13 +1,12 @@
 use barefoot_domain::{CaseId, ClinicId, Tier, Urgency};
-use barefoot_wire::{StudyResult, decode_result};
+use barefoot_wire::StudyResult;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite};
 
 use super::row::{self, COLUMNS};
 use super::{Case, CaseKey};
-use crate::archive::read::{clinic_id, query};
+use crate::archive::read::{clinic_id, query, result_of};
 use crate::archive::{Archive, Error};
-use crate::at_rest::Column;
 
 const OPEN: &str = "state IN ('waiting', 'claimed', 'drafted', 'images_wanted')";
 
@@ -146,8 +145,8 @@ impl Archive {
 
     /// The newest result of a case.
     pub(crate) async fn newest_result(&self, key: &CaseKey) -> Result<Option<StudyResult>, Error> {
-        let body: Option<Vec<u8>> = sqlx::query_scalar(
-            "SELECT e.body FROM results r JOIN envelopes e ON e.clinic = r.clinic AND e.id = r.envelope_id \
+        let row = sqlx::query(
+            "SELECT r.clinic, r.case_id, r.version, r.envelope_id, e.body FROM results r JOIN envelopes e ON e.clinic = r.clinic AND e.id = r.envelope_id \
              WHERE r.clinic = ? AND r.case_id = ? ORDER BY r.version DESC LIMIT 1",
         )
         .bind(key.clinic.as_str())
@@ -155,11 +154,7 @@ impl Archive {
         .fetch_optional(&self.pool)
         .await
         .map_err(query)?;
-        body.map(|body| {
-            let body = self.unseal(Column::Result, body)?;
-            decode_result(&body).map_err(|_| Error::Stored { what: "result" })
-        })
-        .transpose()
+        row.map(|row| result_of(&self.vault, &row)).transpose()
     }
 
     /// How many cases each reader holds or is offered.

@@ -87,4 +87,6 @@ pub(crate) struct Happened {
 }
 
 #[cfg(test)]
+mod swapped_tests;
+#[cfg(test)]
 mod tests;

@@ -11,7 +11,7 @@ use super::{CaseKey, NotActed};
 use crate::archive::read::{clinic_id, query};
 use crate::archive::step::Step;
 use crate::archive::{Archive, Error};
-use crate::at_rest::Column;
+use crate::at_rest::Cell;
 use crate::worklist::life::{Event, Stage};
 use crate::worklist::rules::Rules;
 
@@ -106,6 +106,8 @@ impl Archive {
             return Err(NotActed::StaleDraft);
         }
         let revision = found.saturating_add(1);
+        let version = acted.case.life.version;
+        let cell = Cell::draft(key.clinic.as_str(), key.case.as_str(), person, version);
         sqlx::query(
             "INSERT INTO drafts (clinic, case_id, person, version, content, revision, saved_at_ms) \
              VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (clinic, case_id, person) DO UPDATE SET \
@@ -115,8 +117,8 @@ impl Archive {
         .bind(key.clinic.as_str())
         .bind(key.case.as_str())
         .bind(person)
-        .bind(acted.case.life.version)
-        .bind(step.seal(Column::Draft, content)?)
+        .bind(version)
+        .bind(step.seal(&cell, content)?)
         .bind(revision)
         .bind(now_ms)
         .execute(&mut *step)
@@ -137,9 +139,10 @@ impl Archive {
         .await
         .map_err(query)?;
         row.map(|(version, content, revision, saved_at_ms)| {
+            let cell = Cell::draft(key.clinic.as_str(), key.case.as_str(), person, version);
             Ok(Draft {
                 version,
-                content: self.unseal(Column::Draft, content)?,
+                content: self.unseal(&cell, content)?,
                 revision,
                 saved_at_ms,
             })
@@ -168,6 +171,8 @@ impl Archive {
             _ => "opinion",
         };
         let acted = apply(&mut step, key, &event, By::person(person, word), rules, now_ms).await?;
+        let (version, stage) = (acted.case.life.version, row::stage_word(before.life.stage));
+        let cell = Cell::opinion((key.clinic.as_str(), key.case.as_str()), version, stage, person);
         sqlx::query(
             "INSERT INTO reader_opinions (clinic, case_id, version, stage, person, content, at_ms) \
              VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (clinic, case_id, version, stage) DO UPDATE SET \
@@ -175,10 +180,10 @@ impl Archive {
         )
         .bind(key.clinic.as_str())
         .bind(key.case.as_str())
-        .bind(acted.case.life.version)
-        .bind(row::stage_word(before.life.stage))
+        .bind(version)
+        .bind(stage)
         .bind(person)
-        .bind(step.seal(Column::Opinion, content)?)
+        .bind(step.seal(&cell, content)?)
         .bind(now_ms)
         .execute(&mut *step)
         .await?;
@@ -205,6 +210,8 @@ impl Archive {
         .map_err(query)?;
         rows.into_iter()
             .map(|(stage, person, content, at_ms)| {
+                let case = (key.clinic.as_str(), key.case.as_str());
+                let cell = Cell::opinion(case, version, &stage, &person);
                 Ok(ReaderOpinion {
                     stage: if stage == "second" {
                         Stage::Second
@@ -212,7 +219,7 @@ impl Archive {
                         Stage::First
                     },
                     person,
-                    content: self.unseal(Column::Opinion, content)?,
+                    content: self.unseal(&cell, content)?,
                     at_ms,
                 })
             })
@@ -305,18 +312,21 @@ impl Archive {
     }
 
     fn stored_report(&self, row: &SqliteRow) -> Result<StoredReport, Error> {
-        let signed = self.unseal(Column::Report, row.try_get("signed").map_err(query)?)?;
-        let case: String = row.try_get("case_id").map_err(query)?;
+        let text = |name: &str| row.try_get::<String, _>(name).map_err(query);
+        let (id, clinic, case) = (text("id")?, text("clinic")?, text("case_id")?);
+        let version = row.try_get("version").map_err(query)?;
+        let cell = Cell::report(&id, &clinic, &case, version);
+        let signed = self.unseal(&cell, row.try_get("signed").map_err(query)?)?;
         Ok(StoredReport {
-            id: row.try_get("id").map_err(query)?,
-            clinic: clinic_id(row.try_get("clinic").map_err(query)?)?,
+            id,
+            clinic: clinic_id(clinic)?,
             case: CaseId::new(case).map_err(|_| Error::Stored { what: "case id" })?,
-            version: row.try_get("version").map_err(query)?,
+            version,
             addendum_to: row.try_get("addendum_to").map_err(query)?,
             signed: v1::SignedReport::decode(signed.as_slice()).map_err(|_| Error::Stored {
                 what: "signed report",
             })?,
-            signer: row.try_get("signer").map_err(query)?,
+            signer: text("signer")?,
             tier: row::tier(row.try_get("tier").map_err(query)?)?,
             signed_at_ms: row.try_get("signed_at_ms").map_err(query)?,
             delivered_at_ms: row.try_get("delivered_at_ms").map_err(query)?,
@@ -374,6 +384,7 @@ async fn keep_report(step: &mut Step, new: &NewReport<'_>, now_ms: i64) -> Resul
     let case_id = report.case.as_str();
     let envelope = signed_report_envelope(Ulid::generate().to_string(), &report.clinic, new.signed);
     send(step, &report.clinic, case_id, &envelope, now_ms).await?;
+    let cell = Cell::report(&report.id, report.clinic.as_str(), case_id, report.version);
     sqlx::query(
         "INSERT INTO reports (id, clinic, case_id, version, addendum_to, signed, signer, tier, urgency, signed_at_ms, \
          envelope_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -383,7 +394,7 @@ async fn keep_report(step: &mut Step, new: &NewReport<'_>, now_ms: i64) -> Resul
     .bind(case_id)
     .bind(report.version)
     .bind(report.addendum_to.as_deref())
-    .bind(step.seal(Column::Report, &new.signed.encode_to_vec())?)
+    .bind(step.seal(&cell, &new.signed.encode_to_vec())?)
     .bind(new.signer)
     .bind(row::tier_number(report.tier))
     .bind(row::urgency_number(report.urgency))

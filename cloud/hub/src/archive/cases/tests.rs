@@ -11,16 +11,16 @@ use crate::worklist::life::{Actor, Event, Stage, State};
 use crate::worklist::rules::{Rules, Worklist};
 
 const MINUTE: i64 = 60_000;
-const NOW: i64 = 1_000_000 * MINUTE;
+pub(super) const NOW: i64 = 1_000_000 * MINUTE;
 
-struct Desk {
-    archive: Archive,
-    rules: Rules,
-    folder: tempfile::TempDir,
+pub(super) struct Desk {
+    pub(super) archive: Archive,
+    pub(super) rules: Rules,
+    pub(super) folder: tempfile::TempDir,
 }
 
 impl Desk {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         Self {
             archive: Archive::open_with_keys(&folder.path().join("hub.db"))
@@ -31,7 +31,7 @@ impl Desk {
         }
     }
 
-    async fn result(&self, case: &str, version: u32, urgency: Urgency) {
+    pub(super) async fn result(&self, case: &str, version: u32, urgency: Urgency) {
         let arrival = Arrival {
             clinic: clinic(),
             envelope_id: ulid::Ulid::generate().to_string(),
@@ -75,7 +75,7 @@ impl Desk {
         assert_eq!(outcomes, [Outcome::Stored]);
     }
 
-    async fn triage(&self) -> usize {
+    pub(super) async fn triage(&self) -> usize {
         self.archive
             .triage(&self.rules, NOW, 100)
             .await
@@ -88,7 +88,7 @@ impl Desk {
         self.archive.case(&key(case)).await.unwrap().unwrap()
     }
 
-    async fn act(&self, case: &str, event: Event) -> Result<Acted, NotActed> {
+    pub(super) async fn act(&self, case: &str, event: Event) -> Result<Acted, NotActed> {
         let by = By::hub("test");
         self.archive.act(&key(case), &event, by, &self.rules, NOW).await
     }
@@ -104,18 +104,18 @@ impl Desk {
     }
 }
 
-fn clinic() -> ClinicId {
+pub(super) fn clinic() -> ClinicId {
     ClinicId::new("clinic-7").unwrap()
 }
 
-fn key(case: &str) -> CaseKey {
+pub(super) fn key(case: &str) -> CaseKey {
     CaseKey {
         clinic: clinic(),
         case: CaseId::new(case).unwrap(),
     }
 }
 
-fn claim(person: &str) -> Event {
+pub(super) fn claim(person: &str) -> Event {
     Event::Claim {
         by: Actor {
             person: person.into(),
@@ -126,7 +126,7 @@ fn claim(person: &str) -> Event {
     }
 }
 
-fn report(case: &str, id: &str, addendum_to: Option<&str>) -> Report {
+pub(super) fn report(case: &str, id: &str, addendum_to: Option<&str>) -> Report {
     Report {
         id: id.into(),
         clinic: clinic(),
@@ -154,7 +154,7 @@ fn report(case: &str, id: &str, addendum_to: Option<&str>) -> Report {
     }
 }
 
-fn signed(report: &Report) -> v1::SignedReport {
+pub(super) fn signed(report: &Report) -> v1::SignedReport {
     v1::SignedReport {
         content: encode_report(report),
         signature: vec![1],
@@ -164,7 +164,7 @@ fn signed(report: &Report) -> v1::SignedReport {
     }
 }
 
-fn ask(id: &str, case: &str, text: &str) -> ClinicWord {
+pub(super) fn ask(id: &str, case: &str, text: &str) -> ClinicWord {
     ClinicWord::Message(Message {
         id: id.into(),
         case: CaseId::new(case).unwrap(),

@@ -1,14 +1,13 @@
 use barefoot_domain::{ClinicId, QualityGrade, Urgency};
-use barefoot_wire::{StudyResult, decode_result};
+use barefoot_wire::StudyResult;
 use sqlx::Row;
 
 use super::act::{By, change, load, note, tell_state};
 use super::row;
 use super::{Case, CaseKey, NotActed};
-use crate::archive::read::clinic_id;
+use crate::archive::read::{clinic_id, result_of};
 use crate::archive::step::Step;
 use crate::archive::{Archive, Error};
-use crate::at_rest::Column;
 use crate::worklist::life::{Event, Life, Refused};
 use crate::worklist::rules::Rules;
 use crate::worklist::triage;
@@ -37,7 +36,7 @@ impl Archive {
         let commit = |source| Error::Commit { source };
         let mut step = self.step().await.map_err(commit)?;
         let rows = sqlx::query(
-            "SELECT r.number, r.clinic, r.detected_at_ms, e.body FROM results r \
+            "SELECT r.number, r.clinic, r.case_id, r.version, r.envelope_id, r.detected_at_ms, e.body FROM results r \
              JOIN envelopes e ON e.clinic = r.clinic AND e.id = r.envelope_id \
              WHERE (SELECT number FROM triage_mark) < r.number ORDER BY r.number LIMIT ?",
         )
@@ -48,12 +47,11 @@ impl Archive {
         let mut triaged = Triaged::default();
         let mut last = None;
         for row in rows {
-            let body = self.unseal(Column::Result, row.try_get("body").map_err(commit)?)?;
             let found = Found {
                 number: row.try_get("number").map_err(commit)?,
                 clinic: clinic_id(row.try_get("clinic").map_err(commit)?)?,
                 detected_at_ms: row.try_get("detected_at_ms").map_err(commit)?,
-                result: decode_result(&body).map_err(|_| Error::Stored { what: "result" })?,
+                result: result_of(&self.vault, &row)?,
             };
             last = Some(found.number);
             triaged.results += 1;
@@ -237,7 +235,7 @@ pub(super) async fn open_for_question(
     now_ms: i64,
 ) -> Result<bool, NotActed> {
     let row = sqlx::query(
-        "SELECT r.number, r.detected_at_ms, e.body FROM results r \
+        "SELECT r.number, r.clinic, r.case_id, r.version, r.envelope_id, r.detected_at_ms, e.body FROM results r \
          JOIN envelopes e ON e.clinic = r.clinic AND e.id = r.envelope_id \
          WHERE r.clinic = ? AND r.case_id = ? AND r.number <= (SELECT number FROM triage_mark) \
          ORDER BY r.version DESC LIMIT 1",
@@ -250,12 +248,11 @@ pub(super) async fn open_for_question(
         // Its result is still to be looked at; the question is found then.
         return Ok(false);
     };
-    let body = step.unseal(Column::Result, row.try_get("body")?)?;
     let found = Found {
         number: row.try_get("number")?,
         clinic: key.clinic.clone(),
         detected_at_ms: row.try_get("detected_at_ms")?,
-        result: decode_result(&body).map_err(|_| Error::Stored { what: "result" })?,
+        result: result_of(step.vault(), &row)?,
     };
     let life = Life::begin(found.result.version, Urgency::Review, now_ms, now_ms, rules);
     begin(step, &found, key, life, true, now_ms).await?;

@@ -10,7 +10,7 @@ use super::{CaseKey, NotActed};
 use crate::archive::read::query;
 use crate::archive::step::Step;
 use crate::archive::{Archive, Error, Outcome};
-use crate::at_rest::Column;
+use crate::at_rest::Cell;
 use crate::worklist::life::{Event, Refused};
 use crate::worklist::rules::Rules;
 
@@ -128,7 +128,7 @@ impl Archive {
         .await
         .map_err(query)?;
         rows.iter()
-            .map(|row| stored_message(row, |sealed| self.unseal(Column::Message, sealed)))
+            .map(|row| stored_message(row, &key.clinic, |cell, sealed| self.unseal(cell, sealed)))
             .collect()
     }
 
@@ -171,15 +171,18 @@ fn subject_word(subject: Subject) -> &'static str {
 
 fn stored_message(
     row: &SqliteRow,
-    unseal: impl FnOnce(Vec<u8>) -> Result<Vec<u8>, Error>,
+    clinic: &ClinicId,
+    unseal: impl FnOnce(&Cell, Vec<u8>) -> Result<Vec<u8>, Error>,
 ) -> Result<StoredMessage, Error> {
     let text = |name: &str| row.try_get::<String, _>(name).map_err(query);
+    let version = row.try_get("version").map_err(query)?;
+    let cell = Cell::message(&text("id")?, clinic.as_str(), &text("case_id")?, version);
     let subject = text("subject")?;
     Ok(StoredMessage {
         message: Message {
             id: text("id")?,
             case: CaseId::new(text("case_id")?).map_err(|_| Error::Stored { what: "case id" })?,
-            version: row.try_get("version").map_err(query)?,
+            version,
             author: match text("author")?.as_str() {
                 "clinic" => Author::Clinic,
                 _ => Author::Expert,
@@ -190,7 +193,7 @@ fn stored_message(
                 .find(|(_, word)| *word == subject)
                 .map(|(subject, _)| *subject)
                 .ok_or(Error::Stored { what: "message" })?,
-            text: String::from_utf8(unseal(row.try_get("text").map_err(query)?)?)
+            text: String::from_utf8(unseal(&cell, row.try_get("text").map_err(query)?)?)
                 .map_err(|_| Error::Stored { what: "message" })?,
             at_ms: row.try_get("at_ms").map_err(query)?,
         },
@@ -204,6 +207,12 @@ async fn keep(
     message: &Message,
     person: Option<&str>,
 ) -> Result<(), sqlx::Error> {
+    let cell = Cell::message(
+        &message.id,
+        clinic.as_str(),
+        message.case.as_str(),
+        message.version,
+    );
     sqlx::query(
         "INSERT INTO case_messages (id, clinic, case_id, version, author, person, name, subject, text, at_ms) \
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -219,7 +228,7 @@ async fn keep(
     .bind(person)
     .bind(&message.name)
     .bind(subject_word(message.subject))
-    .bind(step.seal(Column::Message, message.text.as_bytes())?)
+    .bind(step.seal(&cell, message.text.as_bytes())?)
     .bind(message.at_ms)
     .execute(&mut **step)
     .await?;
@@ -242,8 +251,8 @@ async fn take_message(
     .fetch_optional(&mut **step)
     .await?;
     if let Some(earlier) = earlier {
-        let unseal = |sealed| step.unseal(Column::Message, sealed).map_err(query);
-        let same = stored_message(&earlier, unseal)?.message == *message;
+        let unseal = |cell: &Cell, sealed| step.unseal(cell, sealed).map_err(query);
+        let same = stored_message(&earlier, clinic, unseal)?.message == *message;
         return Ok(said(if same {
             Outcome::Duplicate
         } else {

@@ -6,7 +6,7 @@ use sqlx::sqlite::SqliteRow;
 
 use crate::archive::read::query;
 use crate::archive::{Archive, Error};
-use crate::at_rest::Column;
+use crate::at_rest::Cell;
 
 /// A case that went up, by a reader's word or because nobody read it in time.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,17 +44,20 @@ impl Archive {
                JOIN cases c ON c.clinic = m.clinic AND c.case_id = m.case_id \
                JOIN case_events e ON e.clinic = c.clinic AND e.case_id = c.case_id AND c.opened_at_ms <= e.at_ms \
                GROUP BY c.number HAVING MIN(e.tier) < MAX(e.tier)) \
-             SELECT s.low, s.high, s.state, r.tier, r.signed, \
-               (SELECT o.content FROM reader_opinions o JOIN people p ON p.id = o.person \
-                WHERE o.clinic = s.clinic AND o.case_id = s.case_id AND o.version = s.version \
-                AND (CASE p.tier WHEN 'county' THEN 1 WHEN 'city' THEN 2 ELSE 3 END) < r.tier \
-                ORDER BY o.at_ms DESC LIMIT 1) AS opinion, \
-               (SELECT d.content FROM drafts d JOIN people p ON p.id = d.person \
-                WHERE d.clinic = s.clinic AND d.case_id = s.case_id AND d.version = s.version \
-                AND (CASE p.tier WHEN 'county' THEN 1 WHEN 'city' THEN 2 ELSE 3 END) < r.tier \
-                ORDER BY d.saved_at_ms DESC LIMIT 1) AS draft \
+             SELECT s.low, s.high, s.state, s.clinic, s.case_id, s.version, r.id, r.tier, r.signed, \
+               o.content AS opinion, o.stage AS opinion_stage, o.person AS opinion_by, \
+               d.content AS draft, d.person AS draft_by \
              FROM spans s LEFT JOIN reports r ON r.clinic = s.clinic AND r.case_id = s.case_id \
                AND r.version = s.version AND r.addendum_to IS NULL AND s.opened_at_ms <= r.signed_at_ms \
+             LEFT JOIN reader_opinions o ON o.rowid = (SELECT one.rowid FROM reader_opinions one \
+                JOIN people p ON p.id = one.person \
+                WHERE one.clinic = s.clinic AND one.case_id = s.case_id AND one.version = s.version \
+                AND (CASE p.tier WHEN 'county' THEN 1 WHEN 'city' THEN 2 ELSE 3 END) < r.tier \
+                ORDER BY one.at_ms DESC LIMIT 1) \
+             LEFT JOIN drafts d ON d.rowid = (SELECT one.rowid FROM drafts one JOIN people p ON p.id = one.person \
+                WHERE one.clinic = s.clinic AND one.case_id = s.case_id AND one.version = s.version \
+                AND (CASE p.tier WHEN 'county' THEN 1 WHEN 'city' THEN 2 ELSE 3 END) < r.tier \
+                ORDER BY one.saved_at_ms DESC LIMIT 1) \
              ORDER BY s.low, s.high",
         )
         .bind(since_ms)
@@ -72,15 +75,29 @@ impl Archive {
         let end = match (signed, tier) {
             (Some(_), Some(tier)) if tier <= from => End::ReadBelow,
             (Some(signed), _) => {
-                let signed = self.unseal(Column::Report, signed)?;
+                let text = |name: &str| row.try_get::<String, _>(name).map_err(query);
+                let (clinic, case) = (text("clinic")?, text("case_id")?);
+                let version: u32 = row.try_get("version").map_err(query)?;
+                let cell = Cell::report(&text("id")?, &clinic, &case, version);
+                let signed = self.unseal(&cell, signed)?;
                 let signed = v1::SignedReport::decode(signed.as_slice());
                 let content = signed.map_err(|_| Error::Stored { what: "report" })?.content;
-                let said = |name: &str, column| {
-                    let sealed: Option<Vec<u8>> = row.try_get(name).map_err(query)?;
-                    sealed.map(|sealed| self.unseal(column, sealed)).transpose()
+                let sealed = |name: &str| row.try_get::<Option<Vec<u8>>, _>(name).map_err(query);
+                let opinion = match sealed("opinion")? {
+                    None => None,
+                    Some(sealed) => {
+                        let (stage, by) = (text("opinion_stage")?, text("opinion_by")?);
+                        let cell = Cell::opinion((&clinic, &case), version, &stage, &by);
+                        Some(self.unseal(&cell, sealed)?)
+                    }
                 };
-                let opinion = said("opinion", Column::Opinion)?;
-                let draft = said("draft", Column::Draft)?;
+                let draft = match sealed("draft")? {
+                    None => None,
+                    Some(sealed) => {
+                        let cell = Cell::draft(&clinic, &case, &text("draft_by")?, version);
+                        Some(self.unseal(&cell, sealed)?)
+                    }
+                };
                 End::Read {
                     said: statements(&content)?,
                     below: opinion

@@ -62,6 +62,22 @@ impl Scene {
     }
 }
 
+/// Too few to tell an outlier by, and nobody set a limit.
+#[tokio::test]
+async fn a_huge_update_is_refused_also_where_nobody_set_a_limit() {
+    let mut scene = scene(settings(5)).await;
+    scene
+        .refused("norm_too_large", &[1e30, 0.1, 0.1, 0.1], |_| {})
+        .await;
+    // Of four values: a norm of 200 is what is left.
+    let mut clinic = scene.clinic("loud");
+    let terms = clinic.fit_task().await.terms.unwrap();
+    let reply = clinic.plain(&terms, &[99.9; 4]).await.unwrap();
+    let answer = clinic.calls.submit_fit(reply).await.unwrap().into_inner();
+    assert!(answer.accepted, "{answer:?}");
+    scene.hub.stop().await;
+}
+
 #[tokio::test]
 async fn every_fault_of_an_update_is_refused_with_its_reason() {
     let mut scene = scene(v1::RunSettings {

@@ -8,7 +8,8 @@ use serde::de::IntoDeserializer;
 use serde::de::value::{Error as Wrong, StrDeserializer};
 
 use crate::site_policy::{
-    Consent, DatesWord, NodeGets, Policy, Recipient, SecureAggregation, SitePolicy, UnknownAge, UrgencyWord,
+    Consent, DailyHours, DatesWord, NodeGets, Policy, Recipient, SecureAggregation, SitePolicy, UnknownAge,
+    UrgencyWord,
 };
 
 /// What a manager sees filled in.
@@ -34,6 +35,9 @@ pub(crate) struct PolicyForm {
     pub(crate) learning: Policy,
     pub(crate) models: String,
     pub(crate) epsilon: String,
+    /// Both empty: at any time.
+    pub(crate) hours_from: String,
+    pub(crate) hours_to: String,
     pub(crate) recipients: Vec<String>,
 }
 
@@ -53,6 +57,7 @@ impl PolicyForm {
         let hub = &policy.hub;
         let names: BTreeSet<&String> = nodes.iter().chain(policy.nodes.by_name.keys()).collect();
         let learning = policy.learning.clone().unwrap_or_else(careful);
+        let hour = |of: fn(DailyHours) -> u8| learning.daily_hours.map(of).map(|hour| hour.to_string());
         Self {
             before,
             managers,
@@ -80,6 +85,8 @@ impl PolicyForm {
                 .epsilon_budget
                 .map(|budget| budget.to_string())
                 .unwrap_or_default(),
+            hours_from: hour(|hours| hours.from).unwrap_or_default(),
+            hours_to: hour(|hours| hours.to).unwrap_or_default(),
             learning,
             recipients: policy
                 .research
@@ -117,11 +124,16 @@ pub(super) fn first<'a>(fields: &'a [(String, String)], name: &str) -> &'a str {
     found.map_or("", |(_, value)| value.trim())
 }
 
-/// The policy that the fields say; what the form does not show stays as it is in `old`.
+/// The policy that the fields say; what the form does not show stays as it is in `old`. Hours that are new are of a clock
+/// `ahead_minutes` ahead of UTC.
 ///
 /// # Errors
 /// The field that is wrong.
-pub(super) fn read(fields: &[(String, String)], old: &SitePolicy) -> Result<SitePolicy, String> {
+pub(super) fn read(
+    fields: &[(String, String)],
+    old: &SitePolicy,
+    ahead_minutes: i16,
+) -> Result<SitePolicy, String> {
     let said = |name: &str| first(fields, name);
     let is_set = |name: &str| fields.iter().any(|(field, _)| field == name);
     let mut new = old.clone();
@@ -143,7 +155,7 @@ pub(super) fn read(fields: &[(String, String)], old: &SitePolicy) -> Result<Site
     }
     new.minors.age = number("minor_age", said("minor_age"))?;
     new.minors.unknown_age = word("unknown_age", said("unknown_age"))?;
-    new.learning = learning(fields, old)?;
+    new.learning = learning(fields, old, ahead_minutes)?;
     let gone: BTreeSet<&str> = all(fields, "take_off").collect();
     new.research
         .retain(|recipient| !gone.contains(recipient.name.as_str()));
@@ -160,7 +172,11 @@ pub(super) fn read(fields: &[(String, String)], old: &SitePolicy) -> Result<Site
     Ok(new)
 }
 
-fn learning(fields: &[(String, String)], old: &SitePolicy) -> Result<Option<Policy>, String> {
+fn learning(
+    fields: &[(String, String)],
+    old: &SitePolicy,
+    ahead_minutes: i16,
+) -> Result<Option<Policy>, String> {
     let said = |name: &str| first(fields, name);
     let is_set = |name: &str| fields.iter().any(|(field, _)| field == name);
     let consent = match said("learning") {
@@ -184,7 +200,24 @@ fn learning(fields: &[(String, String)], old: &SitePolicy) -> Result<Option<Poli
         },
         delta: number("delta", said("delta"))?,
         minimum_examples: number("minimum_examples", said("minimum_examples"))?,
-        daily_hours: old.learning.as_ref().and_then(|learning| learning.daily_hours),
+        daily_hours: daily_hours(fields, old, ahead_minutes)?,
+    }))
+}
+
+fn daily_hours(
+    fields: &[(String, String)],
+    old: &SitePolicy,
+    ahead_minutes: i16,
+) -> Result<Option<DailyHours>, String> {
+    let (from, to) = (first(fields, "hours_from"), first(fields, "hours_to"));
+    if from.is_empty() && to.is_empty() {
+        return Ok(None);
+    }
+    let before = old.learning.as_ref().and_then(|learning| learning.daily_hours);
+    Ok(Some(DailyHours {
+        from: number("hours_from", from)?,
+        to: number("hours_to", to)?,
+        utc_offset_minutes: before.map_or(ahead_minutes, |hours| hours.utc_offset_minutes),
     }))
 }
 
@@ -231,7 +264,7 @@ mod tests {
     #[test]
     fn what_the_form_shows_comes_back_unchanged() {
         let care = SitePolicy::care_only();
-        assert_eq!(read(&pairs(CARE), &care).unwrap(), care);
+        assert_eq!(read(&pairs(CARE), &care, 480).unwrap(), care);
         let mut fields = pairs(CARE);
         fields.extend(pairs(&[
             ("node:pacs", "deidentified"),
@@ -241,13 +274,14 @@ mod tests {
             ("r_names", "export"),
             ("r_until", "2027-12-31"),
         ]));
-        let new = read(&fields, &care).unwrap();
+        let new = read(&fields, &care, 480).unwrap();
         assert_eq!(new.nodes.of("pacs"), NodeGets::Deidentified);
         new.check().unwrap();
         assert!(new.recipient("university").is_some());
         let gone = read(
             &[pairs(CARE), pairs(&[("take_off", "university")])].concat(),
             &new,
+            480,
         )
         .unwrap();
         assert!(gone.research.is_empty());
@@ -270,8 +304,8 @@ mod tests {
             ("delta", "0.00001"),
             ("minimum_examples", "20"),
         ]));
-        let learning = read(&fields, &care).unwrap().learning.unwrap();
-        assert_eq!(learning.check(), Ok(()));
+        let learning = read(&fields, &care, 480).unwrap().learning.unwrap();
+        assert_eq!((learning.check(), learning.daily_hours), (Ok(()), None));
         assert!(!learning.follow_site && learning.rounds && learning.takes_model("two"));
         for (name, bad) in [
             ("clip_norm", "much"),
@@ -283,7 +317,34 @@ mod tests {
                 .iter_mut()
                 .filter(|(field, _)| field == name)
                 .for_each(|field| field.1 = bad.to_owned());
-            assert!(read(&wrong, &care).unwrap_err().contains(name), "{name}");
+            assert!(read(&wrong, &care, 480).unwrap_err().contains(name), "{name}");
+        }
+        // Hours as they are typed in; their clock stays the one they were first set by.
+        let mut at_night = fields.clone();
+        at_night.extend(pairs(&[("hours_from", "22"), ("hours_to", "6")]));
+        let night = read(&at_night, &care, 480).unwrap();
+        let hours = |from, to| DailyHours {
+            from,
+            to,
+            utc_offset_minutes: 480,
+        };
+        assert_eq!(night.learning.as_ref().unwrap().daily_hours, Some(hours(22, 6)));
+        let mut later = fields.clone();
+        later.extend(pairs(&[("hours_from", "23"), ("hours_to", "5")]));
+        let later = read(&later, &night, 0).unwrap();
+        assert_eq!(later.learning.unwrap().daily_hours, Some(hours(23, 5)));
+        assert_eq!(
+            read(&fields, &night, 480).unwrap().learning.unwrap().daily_hours,
+            None
+        );
+        for (from, to, what) in [
+            ("22", "", "hours_to"),
+            ("", "6", "hours_from"),
+            ("300", "6", "hours_from"),
+        ] {
+            let mut half = fields.clone();
+            half.extend(pairs(&[("hours_from", from), ("hours_to", to)]));
+            assert!(read(&half, &care, 480).unwrap_err().contains(what));
         }
     }
 }

@@ -24,6 +24,7 @@ pub(super) fn of(app: &App, policy: &SitePolicy, exports: &[ExportLine], t: &Tex
         Origin::Kept => None,
         Origin::Absent => Some(&p.absent),
         Origin::Lost => Some(&p.lost),
+        Origin::Older => Some(&p.older),
     };
     let stream = |heading: &str, lines: Vec<String>| Stream {
         heading: heading.to_owned(),
@@ -145,6 +146,10 @@ fn learning(app: &App, policy: &SitePolicy, t: &Texts) -> Vec<String> {
         ));
     } else {
         lines.push(p.learning_no_rounds.clone());
+    }
+    if let Some(hours) = learning.daily_hours {
+        let (from, to) = (format!("{:02}", hours.from), format!("{:02}", hours.to));
+        lines.push(fill(&p.learning_hours, &[("from", &from), ("to", &to)]));
     }
     if let Some(models) = &learning.models {
         lines.push(fill(&p.learning_models, &[("models", &models.join(", "))]));

@@ -13,6 +13,14 @@ fn audit(state: &Path) -> Audit {
     Audit::open(state, &ClinicId::new("clinic-7").unwrap()).unwrap()
 }
 
+impl PolicyHandle {
+    fn replace(&self, policy: SitePolicy) -> io::Result<String> {
+        let next = self.next(policy)?;
+        let fingerprint = next.fingerprint();
+        self.put(next).map(|()| fingerprint)
+    }
+}
+
 fn without_images() -> SitePolicy {
     let mut policy = SitePolicy::care_only();
     policy.hub.images_of.clear();
@@ -80,7 +88,7 @@ fn a_file_of_somebody_else_lets_nothing_but_results_leave() {
 }
 
 #[test]
-fn each_start_stands_in_the_audit_log_and_an_older_file_is_told() {
+fn each_start_stands_in_the_audit_log_and_an_older_file_does_not_hold() {
     let state = state();
     let audit = audit(state.path());
     let path = state.path().join(FILE);
@@ -97,9 +105,56 @@ fn each_start_stands_in_the_audit_log_and_an_older_file_is_told() {
     fs::write(&path, older).unwrap();
     let found = PolicyHandle::open(state.path());
     found.begin(&audit);
-    assert_eq!(*found.get(), without_images());
+    assert_eq!(
+        (found.origin(), &*found.get()),
+        (Origin::Older, &SitePolicy::results_only())
+    );
     let told = audit.last_details(&words).unwrap();
     assert!(told.contains(&second), "{told}");
+    // Nor at the next start, nor after a detour, nor while the daemon runs.
+    PolicyHandle::open(state.path()).begin(&audit);
+    let older = fs::read(&path).unwrap();
+    fs::write(&path, b"damaged").unwrap();
+    PolicyHandle::open(state.path()).begin(&audit);
+    fs::write(&path, &older).unwrap();
+    let found = PolicyHandle::open(state.path());
+    found.begin(&audit);
+    assert_eq!(found.origin(), Origin::Older);
+    let saved = found.replace(without_images()).unwrap();
+    assert_eq!((found.origin(), &*found.get()), (Origin::Kept, &without_images()));
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, &older).unwrap();
+    found.look_again(&audit);
+    assert_eq!(found.origin(), Origin::Older);
+    // A command that knows no log writes one that holds.
+    let command = PolicyHandle::open(state.path());
+    let by_command = command.replace(SitePolicy::care_only()).unwrap();
+    assert_ne!(by_command, saved);
+    found.look_again(&audit);
+    assert_eq!((found.origin(), found.fingerprint()), (Origin::Kept, by_command));
+}
+
+/// From before policies had revisions.
+#[test]
+fn a_file_of_an_older_version_holds_until_another_was_saved() {
+    let state = state();
+    let audit = audit(state.path());
+    let path = state.path().join(FILE);
+    let text = toml::to_string(&without_images()).unwrap();
+    durable::replace(&path, text.as_bytes()).unwrap();
+    let handle = PolicyHandle::open(state.path());
+    handle.begin(&audit);
+    assert_eq!(
+        (handle.origin(), &*handle.get()),
+        (Origin::Kept, &without_images())
+    );
+    let older = fs::read(&path).unwrap();
+    handle.replace(SitePolicy::care_only()).unwrap();
+    handle.begin(&audit);
+    fs::write(&path, older).unwrap();
+    let found = PolicyHandle::open(state.path());
+    found.begin(&audit);
+    assert_eq!(found.origin(), Origin::Older);
 }
 
 #[test]
