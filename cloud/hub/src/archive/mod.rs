@@ -8,6 +8,7 @@
 
 mod alarms;
 mod audit;
+mod backups;
 mod box_starts;
 mod cases;
 mod commit;
@@ -35,6 +36,7 @@ mod workitems;
 
 pub(crate) use alarms::Alarm;
 pub(crate) use audit::AuditFilter;
+pub(crate) use backups::{Restoration, database_of_backup, known_version};
 pub(crate) use cases::{
     Absence, Acted, By, Case, CaseKey, CaseWorkitem, ClinicWord, Filter, Group, HistoryLine, Load,
     MOST_COUNTED, NewReport, NotActed, Program, ReaderOpinion, Said, Saved, Scope, Shift, StatementRow,
