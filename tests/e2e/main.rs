@@ -24,6 +24,8 @@ mod boxes_enrol;
 
 mod certificates_are_replaced;
 
+mod box_tests_itself;
+
 mod image_reaches_hub;
 
 mod hard_cases_reach_hub;
@@ -74,6 +76,8 @@ mod pages_in_a_browser;
 mod person_at_browser;
 
 mod expert_reads_a_case;
+
+mod hub_is_restored;
 
 mod round_reaches_fleet;
 
