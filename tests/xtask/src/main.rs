@@ -1,10 +1,11 @@
-//! `cargo xtask demo | federate | test | viewer | bench | soak | sbom`: the project's two commands and what developers repeat.
+//! `cargo xtask demo | federate | test | viewer | bench | soak | sbom | image`: the project's two commands and what developers repeat.
 //!
 //! Standard library only, so that it is built in a second.
 
 mod bench;
 mod demo;
 mod federate;
+mod image;
 mod machine;
 mod sbom;
 mod soak;
@@ -43,6 +44,10 @@ cargo xtask soak [--yes] [--debug] [--clinics 20] [--hours 72] [--compress] [--r
 
 cargo xtask sbom [--yes]
     Writes what each program contains, packages and their sums and licences, as CycloneDX into target/sbom.
+
+cargo xtask image hub [--check] [--run] [--debug] [--yes]
+    Makes the hub's OCI image with buildah; --check renders the chart and checks it and the compose file, --run starts the
+    image with podman and asks its page. Needs root or what buildah and podman need without.
 ";
 
 fn main() -> ExitCode {
@@ -57,6 +62,7 @@ fn main() -> ExitCode {
         "bench" => bench::run(&rest),
         "soak" => soak::run(&rest),
         "sbom" => sbom::run(&rest),
+        "image" => image::run(&rest),
         "" | "help" | "--help" | "-h" => {
             print!("{USAGE}");
             return ExitCode::SUCCESS;
