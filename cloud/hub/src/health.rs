@@ -104,7 +104,7 @@ mod tests {
     fn a_hub_is_well_when_its_ports_take_connections_and_its_page_answers() {
         let folder = tempfile::tempdir().unwrap();
         let text = format!(
-            "[storage]\ndirectory = {:?}\n[mqtt]\nendpoint = \"embedded\"\n[tls]\nauthority = \"a\"\ncertificate = \"b\"\n\
+            "[storage]\ndirectory = {:?}\n[mqtt]\nendpoint = \"embedded\"\nlisten = \"127.0.0.1:0\"\n[tls]\nauthority = \"a\"\ncertificate = \"b\"\n\
              key = \"c\"\n[page]\nlisten = \"127.0.0.1:0\"\nlanguage = \"en\"\n",
             folder.path()
         );

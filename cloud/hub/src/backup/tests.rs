@@ -86,7 +86,7 @@ impl Hub {
 
 fn config(state: &Path) -> Config {
     let text = format!(
-        "[storage]\ndirectory = {state:?}\n[mqtt]\nendpoint = \"embedded\"\n[tls]\nauthority = \"a\"\ncertificate = \"b\"\n\
+        "[storage]\ndirectory = {state:?}\n[mqtt]\nendpoint = \"embedded\"\nlisten = \"127.0.0.1:0\"\n[tls]\nauthority = \"a\"\ncertificate = \"b\"\n\
          key = \"c\"\n[page]\nlisten = \"127.0.0.1:0\"\nlanguage = \"en\"\n"
     );
     Config::parse(&text, "hub.toml", Path::new("/")).unwrap()
@@ -137,7 +137,11 @@ async fn a_hub_is_what_it_was_and_asks_boxes_for_the_rest() {
     );
     let log = archive.audit_from(1, 9, 9).await.unwrap();
     let acts: Vec<&str> = log.iter().map(|one| one.entry.action.as_str()).collect();
-    assert_eq!(acts, ["backup", "restored"], "its own end is in no backup");
+    assert_eq!(
+        acts,
+        ["images_received", "backup", "restored"],
+        "its own end is in no backup"
+    );
     archive.close().await;
     // Not over anything.
     let again = put_back(&made.path, &state, Some(&hub.key())).await;
