@@ -294,6 +294,46 @@ async fn codes_expire_and_certificates_are_renewed_also_after_months_without_a_l
     assert_eq!(out["link"], "connecting");
 }
 
+/// A hub that goes on from a backup knows neither the certificates that it gave since, nor the boxes' starts since.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_box_whose_certificate_a_restored_hub_forgot_is_renewed_all_the_same() {
+    let (mut fleet, clock) = Fleet::begin(true).await;
+    let clock = clock.unwrap();
+    let mut edge = fleet.enrolled("box", "clinic-7", &clock.environment()).await;
+    let first = certificate_until(&edge).await;
+    let kept = fleet.region.folder().join("kept");
+    let made = fleet
+        .hub
+        .ask(&["backup", kept.to_str().unwrap(), "--with-key"])
+        .unwrap();
+    assert!(made.status.success(), "{}", crate::peers::text(&made));
+
+    clock.shift(21 * DAY).unwrap();
+    let later =
+        |than: i64| move |status: &Value| status["identity"]["certificate_until_ms"].as_i64() > Some(than);
+    until(&edge, "the certificate to be renewed", later(first)).await;
+    let second = certificate_until(&edge).await;
+    // Starts that the restored hub does not know, one after the other.
+    for _ in 0..2 {
+        edge.stop().await.unwrap();
+        edge.start().await.unwrap();
+        line_is(&edge, "connected").await;
+    }
+    fleet.hub.stop().await.unwrap();
+    fs::remove_dir_all(fleet.hub.state()).unwrap();
+    let backup = fs::read_dir(&kept).unwrap().next().unwrap().unwrap().path();
+    let restored = fleet.hub.ask(&["restore", backup.to_str().unwrap()]).unwrap();
+    let said = crate::peers::text(&restored);
+    assert!(restored.status.success() && said.contains("clinic-7"), "{said}");
+    fleet.hub.start().await.unwrap();
+    line_is(&edge, "connected").await;
+    assert_eq!(copied(&fleet).await, json!(false));
+    clock.shift(42 * DAY).unwrap();
+    until(&edge, "the certificate to be renewed again", later(second)).await;
+    line_is(&edge, "connected").await;
+    assert_eq!(copied(&fleet).await, json!(false));
+}
+
 /// A dead battery: the box believes in 2004, and later in 2046.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_box_whose_clock_is_wrong_learns_the_time_from_its_hub() {

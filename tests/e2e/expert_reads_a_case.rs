@@ -16,27 +16,27 @@ use crate::peers::{peer, run};
 use crate::person_at_browser::Browser;
 use crate::story::Story;
 
-const LI: &str = "li.wei";
+pub(crate) const LI: &str = "li.wei";
 const ZHANG: &str = "zhang.min";
 const PASSWORD: &str = "Blaue-Berge-77-im-Regen";
 
-const DESCRIPTION: &str = "右下肺野见斑片状密度增高影，边缘模糊。";
-const IMPRESSION: &str = "右下肺炎症，建议抗感染后复查。";
+pub(crate) const DESCRIPTION: &str = "右下肺野见斑片状密度增高影，边缘模糊。";
+pub(crate) const IMPRESSION: &str = "右下肺炎症，建议抗感染后复查。";
 const ADVICE: &str = "两周后复查胸片。";
 
 /// A clinic, a hub with experts, and a browser for all of them.
-struct Room {
-    story: Story,
-    image_line: Line,
+pub(crate) struct Room {
+    pub(crate) story: Story,
+    pub(crate) image_line: Line,
     browser: Browser,
     /// Scheme, host and port of each page.
     hub: String,
     clinic: String,
-    folder: tempfile::TempDir,
+    pub(crate) folder: tempfile::TempDir,
 }
 
 impl Room {
-    async fn open() -> Self {
+    pub(crate) async fn open() -> Self {
         let options = EdgeOptions {
             language: "zh",
             review_below: 1.0,
@@ -54,14 +54,14 @@ impl Room {
         }
     }
 
-    fn act(&mut self, act: &str, mut what: Value) -> Value {
+    pub(crate) fn act(&mut self, act: &str, mut what: Value) -> Value {
         what["hub"] = json!(self.hub);
         what["clinic"] = json!(self.clinic);
         self.browser.act(act, what)
     }
 
     /// The operator adds somebody, who sets the account up and signs in.
-    fn person(&mut self, name: &str, display_name: &str, roles: &[&str]) {
+    pub(crate) fn person(&mut self, name: &str, display_name: &str, roles: &[&str]) {
         let mut arguments = vec!["person", "add", "--name", name, "--display-name", display_name];
         arguments.extend([
             "--tier",
@@ -92,12 +92,12 @@ impl Room {
         self.sign_in(name, "/worklist");
     }
 
-    fn sign_in(&mut self, name: &str, at: &str) {
+    pub(crate) fn sign_in(&mut self, name: &str, at: &str) {
         let done = self.act("signIn", json!({"person": name, "password": PASSWORD, "at": at}));
         assert_eq!(done["at"], at, "signed in and where they wanted to be: {done}");
     }
 
-    async fn scan(&mut self, seed: u64) -> (DicomFile, Chest) {
+    pub(crate) async fn scan(&mut self, seed: u64) -> (DicomFile, Chest) {
         let chest = Chest::varied(seed, Size::Small, Default::default());
         let path = self.folder.path().join(format!("{seed}.dcm"));
         chest.instance().save(&path).unwrap();
@@ -107,13 +107,13 @@ impl Room {
     }
 
     /// Where the patient's page at the clinic is.
-    async fn study(&self, file: &DicomFile) -> String {
+    pub(crate) async fn study(&self, file: &DicomFile) -> String {
         let case = self.story.case_of(file).await.unwrap();
         case["study"].as_str().unwrap().to_owned()
     }
 
     /// A list of so many cases, their addresses.
-    fn listed(&mut self, person: &str, cases: usize) -> Vec<String> {
+    pub(crate) fn listed(&mut self, person: &str, cases: usize) -> Vec<String> {
         let list = self.act("worklist", json!({"person": person, "cases": cases}));
         let addresses = list["addresses"].as_array().unwrap();
         addresses
@@ -122,13 +122,13 @@ impl Room {
             .collect()
     }
 
-    fn see(&mut self, person: &str, at: &str, name: &str) -> Value {
+    pub(crate) fn see(&mut self, person: &str, at: &str, name: &str) -> Value {
         let seen = self.act("see", json!({"person": person, "at": at, "name": name}));
         assert_eq!(seen["status"], 200, "{at}: {seen}");
         seen
     }
 
-    fn write(&mut self, person: &str, name: &str) {
+    pub(crate) fn write(&mut self, person: &str, name: &str) {
         let findings = json!([["pneumonia", "present", "right"], ["pneumothorax", "absent", ""]]);
         self.act(
             "write",
@@ -139,7 +139,7 @@ impl Room {
         );
     }
 
-    fn sign(&mut self, person: &str, name: &str) -> Value {
+    pub(crate) fn sign(&mut self, person: &str, name: &str) -> Value {
         let signed = self.act(
             "sign",
             json!({"person": person, "password": PASSWORD, "name": name}),
@@ -150,7 +150,7 @@ impl Room {
     }
 
     /// A file from behind the sign-in.
-    fn file(&mut self, person: &str, at: &str, name: &str) -> PathBuf {
+    pub(crate) fn file(&mut self, person: &str, at: &str, name: &str) -> PathBuf {
         let path = self.folder.path().join(name);
         let got = self.act("file", json!({"person": person, "at": at, "to": path}));
         assert_eq!(got["status"], 200, "{at}: {got}");
@@ -158,7 +158,7 @@ impl Room {
     }
 }
 
-fn says(page: &Value, wanted: &[&str]) {
+pub(crate) fn says(page: &Value, wanted: &[&str]) {
     let text = page["text"].as_str().unwrap();
     for wanted in wanted {
         assert!(text.contains(wanted), "the page lacks \"{wanted}\":\n{text}");

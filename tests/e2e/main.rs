@@ -24,6 +24,8 @@ mod boxes_enrol;
 
 mod certificates_are_replaced;
 
+mod box_tests_itself;
+
 mod image_reaches_hub;
 
 mod hard_cases_reach_hub;
@@ -77,6 +79,8 @@ mod manager_changes_policy;
 mod people_come_by_provider;
 
 mod expert_reads_a_case;
+
+mod hub_is_restored;
 
 mod round_reaches_fleet;
 

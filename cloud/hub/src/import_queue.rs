@@ -93,7 +93,7 @@ pub async fn run(config: &Config, files: &[PathBuf], mut tell: impl FnMut(&Impor
     let committer = tokio::spawn(committer.with_worklist(worklist).run());
     let mut result = Ok(());
     for file in files {
-        match import(&identity, &ingest, file).await {
+        match import(&identity, (&archive, &ingest), file).await {
             Ok(imported) => tell(&imported),
             Err(error) => {
                 result = Err(error);
@@ -107,7 +107,11 @@ pub async fn run(config: &Config, files: &[PathBuf], mut tell: impl FnMut(&Impor
     result
 }
 
-async fn import(identity: &TlsIdentity, ingest: &Ingest, path: &Path) -> Result<Imported, Error> {
+async fn import(
+    identity: &TlsIdentity,
+    (archive, ingest): (&Archive, &Ingest),
+    path: &Path,
+) -> Result<Imported, Error> {
     let shown = || path.display().to_string();
     let bytes = read(path).map_err(|source| Error::Read {
         path: shown(),
@@ -138,7 +142,13 @@ async fn import(identity: &TlsIdentity, ingest: &Ingest, path: &Path) -> Result<
             Ok(_) | Err(_) => return Err(not_taken()),
         }
     }
-    let content = encode_carried_receipts(&answers);
+    // Before the box hears anything else: the receipts in this file are of the hub as it is now.
+    let restorations = archive
+        .restorations()
+        .await
+        .map_err(|source| Error::Archive { source })?;
+    let restorations = restorations.into_iter().map(Into::into).collect();
+    let content = encode_carried_receipts(&answers, restorations);
     let sealed = identity
         .seal(Purpose::Receipts, &opened.answer_to, &content)
         .map_err(|source| Error::Sealed {

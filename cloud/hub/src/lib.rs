@@ -55,7 +55,9 @@ mod rollout;
 
 mod metrics;
 
+pub mod backup;
 pub mod console;
+pub mod health;
 pub mod import_queue;
 
 #[doc(hidden)]

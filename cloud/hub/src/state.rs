@@ -18,6 +18,10 @@ pub enum Error {
     InUse { path: String },
     #[error("cannot write {path}")]
     Write { path: String, source: std::io::Error },
+    #[error("a backup of the state directory {path} is being made")]
+    BackedUp { path: String },
+    #[error("a restore into {path} did not come to its end: remove all that lies there and restore again")]
+    Unready { path: String },
 }
 
 /// The directory, held for as long as the hub runs.
@@ -36,9 +40,80 @@ pub(crate) fn database_of(directory: &Path) -> PathBuf {
 #[derive(Debug)]
 pub(crate) struct PublishedAddresses(PathBuf);
 
+/// Held by whoever makes a backup, and by whoever must not while one is made.
+#[derive(Debug)]
+pub(crate) struct BackupLock {
+    _lock: File,
+}
+
+impl BackupLock {
+    pub(crate) fn take(directory: &Path) -> Result<Self, Error> {
+        let path = directory.join("backup.lock");
+        let lock = lock(&path)?.ok_or_else(|| Error::BackedUp {
+            path: directory.display().to_string(),
+        })?;
+        Ok(Self { _lock: lock })
+    }
+}
+
+/// `None` where another process has it.
+fn lock(path: &Path) -> Result<Option<File>, Error> {
+    let failed = |source| Error::Lock {
+        path: path.display().to_string(),
+        source,
+    };
+    let lock = File::create(path).map_err(failed)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(Some(lock)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
+}
+
+/// A state directory that is being filled: no hub starts in it.
+#[derive(Debug)]
+pub(crate) struct Unready(PathBuf);
+
+impl Unready {
+    const NAME: &str = "restoring";
+
+    pub(crate) fn mark(directory: &Path) -> Result<Self, Error> {
+        let path = directory.join(Self::NAME);
+        let made = File::create(&path).and_then(|file| {
+            file.sync_all()?;
+            File::open(directory)?.sync_all()
+        });
+        made.map_err(|source| Error::Write {
+            path: path.display().to_string(),
+            source,
+        })?;
+        Ok(Self(path))
+    }
+
+    pub(crate) fn is_mark(path: &Path) -> bool {
+        path.ends_with(Self::NAME)
+    }
+
+    /// What is here is a hub's state, or nothing.
+    pub(crate) fn ends(self) -> Result<(), Error> {
+        let folder = self.0.parent().unwrap_or(Path::new("."));
+        fs::remove_file(&self.0)
+            .and_then(|()| File::open(folder)?.sync_all())
+            .map_err(|source| Error::Write {
+                path: self.0.display().to_string(),
+                source,
+            })
+    }
+}
+
 impl StateDirectory {
     /// Makes the directory where it is missing; readable by this user only.
     pub(crate) fn make(path: &Path) -> Result<(), Error> {
+        if path.join(Unready::NAME).exists() {
+            return Err(Error::Unready {
+                path: path.display().to_string(),
+            });
+        }
         fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -51,21 +126,14 @@ impl StateDirectory {
 
     pub(crate) fn open(path: &Path) -> Result<Self, Error> {
         Self::make(path)?;
-        let lock_path = path.join("lock");
-        let failed = |source| Error::Lock {
-            path: lock_path.display().to_string(),
-            source,
-        };
-        let lock = File::create(&lock_path).map_err(failed)?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Self {
+        match lock(&path.join("lock"))? {
+            Some(lock) => Ok(Self {
                 path: path.to_owned(),
                 _lock: lock,
             }),
-            Err(TryLockError::WouldBlock) => Err(Error::InUse {
+            None => Err(Error::InUse {
                 path: path.display().to_string(),
             }),
-            Err(TryLockError::Error(source)) => Err(failed(source)),
         }
     }
 

@@ -52,6 +52,8 @@ pub(crate) enum Entry {
         envelope_id: String,
         hub_time_ms: i64,
     },
+    /// The hub went on from a backup, in which it may not have these: they are sent once more.
+    OwedAgain { at_ms: i64, envelope_ids: Vec<String> },
     /// The hub will not take the result; a person must look.
     Refused {
         at_ms: i64,
@@ -124,6 +126,7 @@ impl Entry {
         match self {
             Self::Settled { version, .. } | Self::Assessed { version, .. } => *version,
             Self::Receipted { .. }
+            | Self::OwedAgain { .. }
             | Self::Refused { .. }
             | Self::Label { .. }
             | Self::Learning { .. }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use barefoot_domain::{Assessment, Correction, QualityVerdict, StudyUid};
 use barefoot_imaging::header::Header;
-use barefoot_wire::{Receipt, ReceiptOutcome, v1};
+use barefoot_wire::{RESTORATION_BYTES, Receipt, ReceiptOutcome, v1};
 
 use crate::open_pictures::OpenPicture;
 use crate::study_folder::StudyKey;
@@ -168,8 +168,30 @@ impl From<Receipt> for HubReceipt {
 #[derive(Debug, Clone)]
 pub(crate) enum FromHub {
     Receipts(Vec<HubReceipt>),
+    /// The hub went on from backups, lately or long ago.
+    Restored(Vec<Restoration>),
     Correction(HubCorrection),
     Case(HubWord),
+}
+
+/// The hub went on from a backup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Restoration {
+    pub id: [u8; RESTORATION_BYTES],
+    /// What it receipted at this time or later, by its clock, it may have lost.
+    pub since_ms: i64,
+}
+
+impl Restoration {
+    pub(crate) fn all(told: &[v1::Restoration]) -> Vec<Self> {
+        let read = |one: &v1::Restoration| {
+            Some(Self {
+                id: one.id.as_slice().try_into().ok()?,
+                since_ms: one.since_ms,
+            })
+        };
+        told.iter().filter_map(read).collect()
+    }
 }
 
 /// What the hub says of a case: where it stands, a message, a report. Nothing in it was checked.

@@ -10,8 +10,8 @@ use barefoot_edge::audit::{ConsoleAct, Form};
 use barefoot_edge::config::Config;
 use barefoot_edge::users::{Roles, Users};
 use barefoot_edge::{
-    at_rest, audit, enrol_command, identify, import_command, logging, pipeline, research, site_policy,
-    status_command, stick_commands, store_check,
+    at_rest, audit, console_command, enrol_command, identify, import_command, logging, pipeline, research,
+    self_test_command, site_policy, status_command, stick_commands, store_check,
 };
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
@@ -51,6 +51,10 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Lets the daemon that runs here test itself with a picture that is nobody's. Exit code 0: all that was tried works.
+    SelfTest,
+    /// Says on a few lines what somebody in front of this machine must know: addresses, clinic, line. For a login prompt.
+    Console,
     /// Writes the results that wait for the hub into a folder, as a stick's, sealed so that only the hub can read them.
     /// They stay in the queue until the hub's receipts are here. Images do not go by stick.
     ExportQueue {
@@ -175,6 +179,13 @@ fn main() -> ExitCode {
     match arguments.command {
         Some(Command::Import { folder }) => return import(&config, folder.as_deref()),
         Some(Command::Status { json }) => return status(&config, json),
+        Some(Command::SelfTest) => return self_test(&config),
+        Some(Command::Console) => {
+            console_command::lines(&config)
+                .iter()
+                .for_each(|line| println!("{line}"));
+            return ExitCode::SUCCESS;
+        }
         Some(Command::ExportQueue { folder }) => {
             let tell = |line: &str| println!("{line}");
             return done(stick_commands::export(&config, &folder, tell));
@@ -247,6 +258,23 @@ fn status(config: &Config, json: bool) -> ExitCode {
                 report.lines().iter().for_each(|line| println!("{line}"));
             }
             if report.troubles.is_empty() {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            }
+        }
+        Err(error) => {
+            eprintln!("barefoot-edge: {:#}", anyhow::Error::new(error));
+            ExitCode::from(UNAVAILABLE)
+        }
+    }
+}
+
+fn self_test(config: &Config) -> ExitCode {
+    match self_test_command::run(&config.storage.directory) {
+        Ok((lines, is_well)) => {
+            lines.iter().for_each(|line| println!("{line}"));
+            if is_well {
                 ExitCode::SUCCESS
             } else {
                 ExitCode::FAILURE

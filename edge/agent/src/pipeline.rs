@@ -25,6 +25,7 @@ mod learning;
 mod models;
 mod outgoing;
 mod retiring;
+mod self_test;
 mod speaking;
 
 use std::net::SocketAddr;
@@ -45,7 +46,9 @@ use crate::carrying::Carrying;
 use crate::case_book::CaseBook;
 use crate::case_index::CaseIndex;
 use crate::character_sets::CharacterSets;
-use crate::clinic_page::{ClinicPage, DicomAddress, HubNames, NodesDesk, Paper, PolicyDesk, Sources};
+use crate::clinic_page::{
+    ClinicPage, DicomAddress, HubNames, NodesDesk, Paper, PolicyDesk, SelfTestDesk, Sources,
+};
 use crate::clock::now_ms;
 use crate::commitment::Commitment;
 use crate::config::Config;
@@ -73,8 +76,10 @@ use crate::report_check::ReportCheck;
 use crate::reports_aside::ReportsAside;
 use crate::research;
 use crate::results::{ResultsDesk, ResultsWriter};
+use crate::self_test::TestIntake;
 use crate::site_policy::PolicyHandle;
 use crate::spool::Spool;
+use crate::stage_times::StageTimes;
 use crate::status::Status;
 use crate::storage_scp::StorageScp;
 use crate::study_folder::{StateDirectory, StudyKey};
@@ -89,6 +94,7 @@ use learning::Learning;
 use models::Models;
 use outgoing::OutgoingResults;
 use retiring::Retiring;
+use self_test::SelfTest;
 
 /// Stored instances not yet seen by the study stage. When full, the answer to the scanner waits.
 const STORED: usize = 1024;
@@ -150,7 +156,8 @@ async fn run_member(
     let queue = open_queue(&state)?;
     let status = Status::new(queue.clone());
     let hub_clock = status.hub_clock();
-    let scanners = open_scanners(&config)?;
+    let test_intake = TestIntake::default();
+    let scanners = open_scanners(&config)?.with_tests(test_intake.clone());
 
     let (stored_in, stored) = mpsc::channel(STORED);
     // Before the book is opened: what the intake still holds belongs into it.
@@ -287,11 +294,22 @@ async fn run_member(
         Arc::new(grader.clone()),
         status.stage_times(),
     );
-    let assessor = assessor.asking(Duration::from_secs(config.model.deadline_s), config.panel);
+    let deadline = Duration::from_secs(config.model.deadline_s);
+    let assessor = assessor.asking(deadline, config.panel);
+    let test_assessor = Assessor::new(
+        &config.decision,
+        models.clone(),
+        Arc::new(grader.clone()),
+        StageTimes::default(),
+    );
+    let test_assessor = test_assessor.asking(deadline, config.panel).counting_nothing();
     let assessor = Arc::new(assessor);
     let (ungraded_in, ungraded) = mpsc::channel(UNGRADED);
 
-    let storage = StorageScp::new(config.dicom.keeps_private_classes(), spool.keeper());
+    let storage = StorageScp::new(
+        config.dicom.keeps_private_classes(),
+        test_intake.before(spool.keeper()),
+    );
     let clinic_services = ClinicServices::open(&config, &state, stored_in.clone(), find).map_err(in_state)?;
     let archive = clinic_services.archive();
     let door = FrontDoor::bind(
@@ -304,6 +322,15 @@ async fn run_member(
     .await
     .map_err(|source| Error::FrontDoor { source })?;
     let (dicom, dicom_tls) = (door.plain_addr(), door.tls_addr());
+    let door_to_test = (config.dicom.ae_title.as_str(), dicom);
+    let self_test = SelfTest::open(
+        test_intake,
+        door_to_test,
+        test_assessor,
+        status.clone(),
+        state.root(),
+    )
+    .map_err(in_state)?;
     let importer = config.import.clone().map(|import| -> Arc<dyn ImportDesk> {
         Arc::new(Importer::new(
             import,
@@ -351,7 +378,8 @@ async fn run_member(
         say: speaking::say(&book, &outgoing, &hub_clock, &policy),
         dicom: DicomAddress {
             ae_title: config.dicom.ae_title.clone(),
-            port: dicom.or(dicom_tls).map_or(0, |address| address.port()),
+            plain: dicom,
+            tls: dicom_tls,
         },
         importer,
         orders: clinic_services.orders(),
@@ -387,6 +415,10 @@ async fn run_member(
             },
         },
         for_fault_reports: config.for_fault_reports.clone(),
+        self_test: SelfTestDesk::new(move || {
+            let self_test = self_test.clone();
+            Box::pin(async move { self_test.run().await })
+        }),
     };
     let page_listen = config.page.listen;
     let page = ClinicPage::bind(config.page, sources)

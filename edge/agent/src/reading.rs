@@ -163,20 +163,29 @@ impl Reading {
         }
     }
 
+    /// The hub had it and has lost it: it is on its way once more.
+    pub(crate) fn goes_again(&mut self, envelope_id: &str) {
+        self.set_sent(envelope_id, Sent::Waiting);
+    }
+
     /// The hub's word on an envelope of the clinic's.
     pub(crate) fn settle(&mut self, envelope_id: &str, refused: Option<&str>) {
+        let sent = match refused {
+            None => Sent::Arrived,
+            Some(reason) => Sent::Refused {
+                reason: reason.to_owned(),
+            },
+        };
+        self.set_sent(envelope_id, sent);
+    }
+
+    fn set_sent(&mut self, envelope_id: &str, sent: Sent) {
         let Some(going) = self
             .going
             .iter_mut()
             .find(|going| going.envelope_id == envelope_id)
         else {
             return;
-        };
-        let sent = match refused {
-            None => Sent::Arrived,
-            Some(reason) => Sent::Refused {
-                reason: reason.to_owned(),
-            },
         };
         going.sent = sent.clone();
         if let About::Message(id) = &going.about

@@ -10,6 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+use crate::self_test::TestIntake;
+
 use crate::study_folder::sync_directory;
 
 /// The most unknown callers remembered for the page; further ones push out the oldest.
@@ -43,6 +45,8 @@ pub(crate) struct Scanners {
     inner: Arc<Mutex<Inner>>,
     file: PathBuf,
     revision: watch::Sender<u64>,
+    /// The box's own tests call too.
+    tests: TestIntake,
 }
 
 impl Scanners {
@@ -74,7 +78,13 @@ impl Scanners {
             inner: Arc::new(Mutex::new(inner)),
             file,
             revision: watch::Sender::new(0),
+            tests: TestIntake::default(),
         })
+    }
+
+    /// A test of the box itself may send while it runs.
+    pub(crate) fn with_tests(self, tests: TestIntake) -> Self {
+        Self { tests, ..self }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -84,6 +94,9 @@ impl Scanners {
     /// Whether this caller may send. One that may not is remembered, so that the clinic can allow it.
     #[must_use]
     pub(crate) fn admit(&self, ae_title: &str, address: IpAddr, now_ms: i64) -> bool {
+        if self.tests.knows(ae_title) {
+            return true;
+        }
         let mut inner = self.lock();
         if inner.accept_all || inner.configured.contains(ae_title) || inner.allowed.contains(ae_title) {
             return true;

@@ -2,6 +2,7 @@
 
 use prost::Message;
 
+use crate::presence::check_restorations;
 use crate::receipts::{Receipts, receipts_from_wire, receipts_to_wire};
 use crate::{DecodeError, v1};
 
@@ -35,24 +36,28 @@ pub fn decode_carried_results(content: &[u8]) -> Result<(Vec<Vec<u8>>, i64), Dec
     Ok((carried.frame, carried.exported_at_ms))
 }
 
+/// `restorations`: as in a hello.
 #[must_use]
-pub fn encode_carried_receipts(receipts: &[Receipts]) -> Vec<u8> {
+pub fn encode_carried_receipts(receipts: &[Receipts], restorations: Vec<v1::Restoration>) -> Vec<u8> {
     v1::CarriedReceipts {
         version: VERSION,
         receipts: receipts.iter().map(receipts_to_wire).collect(),
+        restoration: restorations,
     }
     .encode_to_vec()
 }
 
 /// # Errors
 /// When the content is none of this version, or beyond its limits.
-pub fn decode_carried_receipts(content: &[u8]) -> Result<Vec<Receipts>, DecodeError> {
+pub fn decode_carried_receipts(content: &[u8]) -> Result<(Vec<Receipts>, Vec<v1::Restoration>), DecodeError> {
     let carried = v1::CarriedReceipts::decode(content).map_err(|source| DecodeError::Protobuf {
         message: "CarriedReceipts",
         source,
     })?;
     check(carried.version, carried.receipts.len())?;
-    carried.receipts.into_iter().map(receipts_from_wire).collect()
+    check_restorations(&carried.restoration)?;
+    let receipts: Result<_, _> = carried.receipts.into_iter().map(receipts_from_wire).collect();
+    Ok((receipts?, carried.restoration))
 }
 
 fn check(version: u32, frames: usize) -> Result<(), DecodeError> {

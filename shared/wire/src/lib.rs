@@ -57,8 +57,8 @@ pub use receipts::{MAX_CORRELATION_BYTES, Receipts, decode_receipts, receipts_en
 
 mod presence;
 pub use presence::{
-    MAX_FOLLOWS, START_BYTES, decode_health, decode_hello, decode_presence, health_envelope, hello,
-    hello_envelope, presence_envelope,
+    MAX_FOLLOWS, MAX_RESTORATIONS, RESTORATION_BYTES, START_BYTES, decode_health, decode_hello,
+    decode_presence, health_envelope, hello, hello_envelope, presence_envelope,
 };
 
 mod carried;

@@ -18,6 +18,10 @@ pub const START_BYTES: usize = 16;
 pub const MAX_FOLLOWS: usize = 32;
 /// A SHA-256.
 const MAX_MACHINE: usize = 32;
+/// Of what names a restoration of the hub.
+pub const RESTORATION_BYTES: usize = 16;
+/// Those that a box is told of.
+pub const MAX_RESTORATIONS: usize = 16;
 
 #[must_use]
 pub fn presence_envelope(id: String, clinic: &ClinicId, presence: &v1::Presence) -> v1::Envelope {
@@ -61,6 +65,7 @@ pub fn hello(presence_id: String, received_at_ms: i64, answered_at_ms: i64, cert
         takes: [v1::Kind::Message, v1::Kind::Opinion, v1::Kind::ReportRead]
             .map(i32::from)
             .to_vec(),
+        restoration: Vec::new(),
     }
 }
 
@@ -84,7 +89,16 @@ pub fn decode_hello(body: &[u8]) -> Result<v1::Hello, DecodeError> {
     if MAX_CERTIFICATE < hello.certificate.len() {
         return Err(DecodeError::Field { field: "certificate" });
     }
+    check_restorations(&hello.restoration)?;
     Ok(hello)
+}
+
+pub(crate) fn check_restorations(restorations: &[v1::Restoration]) -> Result<(), DecodeError> {
+    let is_named = |one: &v1::Restoration| one.id.len() == RESTORATION_BYTES;
+    if MAX_RESTORATIONS < restorations.len() || !restorations.iter().all(is_named) {
+        return Err(DecodeError::Field { field: "restoration" });
+    }
+    Ok(())
 }
 
 #[must_use]

@@ -154,6 +154,15 @@ fn a_hello_says_what_this_program_understands() {
         ..sent.clone()
     };
     assert!(decode_hello(&backwards.encode_to_vec()).is_err());
+    let told = |length| v1::Hello {
+        restoration: vec![v1::Restoration {
+            id: vec![7; length],
+            since_ms: 5,
+        }],
+        ..sent.clone()
+    };
+    assert_eq!(decode_hello(&told(16).encode_to_vec()).unwrap(), told(16));
+    assert!(decode_hello(&told(15).encode_to_vec()).is_err());
     let nobody = v1::Presence {
         session: 1,
         ..v1::Presence::default()
@@ -215,8 +224,8 @@ proptest! {
             refused: refused.map(|reason| (v1::FrameRefusal::Dictionary, reason)),
             hub_time_ms: 1,
         };
-        let carried = encode_carried_receipts(std::slice::from_ref(&sent));
-        let mut received = decode_carried_receipts(&carried).unwrap().remove(0);
+        let carried = encode_carried_receipts(std::slice::from_ref(&sent), Vec::new());
+        let mut received = decode_carried_receipts(&carried).unwrap().0.remove(0);
         let sorted = |mut receipts: Vec<Receipt>| {
             receipts.sort_by(|a, b| a.envelope_id.cmp(&b.envelope_id));
             receipts

@@ -89,6 +89,19 @@ pub(crate) const FOR_INFERENCE: [Program; 1] = [("python3", "python3")];
 /// What writes the programs' bills of materials.
 pub(crate) const FOR_SBOM: [Program; 1] = [("python3", "python3")];
 
+/// What makes the hub's image, and what goes into it.
+pub(crate) const FOR_HUB_IMAGE: [Program; 3] = [
+    ("buildah", "buildah"),
+    ("/etc/ssl/certs/ca-certificates.crt", "ca-certificates"),
+    (
+        "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc",
+        "fonts-noto-cjk",
+    ),
+];
+
+/// What runs an image.
+pub(crate) const FOR_TRYING_IMAGES: [Program; 3] = [("podman", "podman"), ("crun", "crun"), ("curl", "curl")];
+
 /// Debian keeps daemons in here; it is not on every user's path.
 const SYSTEM_FOLDERS: [&str; 2] = ["/usr/sbin", "/sbin"];
 
@@ -198,6 +211,12 @@ pub(crate) const BENCH_VENV: Venv = Venv {
 pub(crate) const INFERENCE_VENV: Venv = Venv {
     folder: "target/inference-venv",
     requirements: "tests/bench/inference/requirements.txt",
+};
+
+/// What renders the hub's chart and checks it.
+pub(crate) const IMAGE_VENV: Venv = Venv {
+    folder: "target/image-venv",
+    requirements: "images/hub/requirements.txt",
 };
 
 impl Venv {

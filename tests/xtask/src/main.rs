@@ -1,4 +1,5 @@
-//! `cargo xtask demo | federate | test | viewer | bench | soak | package | arm64 | sbom`: the project's two commands and what developers repeat.
+//! `cargo xtask demo | federate | test | viewer | bench | soak | package | arm64 | sbom | image`: the project's two commands and what
+//! developers repeat.
 //!
 //! Standard library only, so that it is built in a second.
 
@@ -6,6 +7,7 @@ mod arm64;
 mod bench;
 mod demo;
 mod federate;
+mod image;
 mod machine;
 mod package;
 mod sbom;
@@ -53,6 +55,10 @@ cargo xtask arm64 [--no-build] [--yes]
 
 cargo xtask sbom [--yes]
     Writes what each program contains, packages and their sums and licences, as CycloneDX into target/sbom.
+
+cargo xtask image hub [--check] [--run] [--debug] [--yes]
+    Makes the hub's OCI image with buildah; --check renders the chart and checks it and the compose file, --run starts the
+    image with podman and asks its page. Needs root or what buildah and podman need without.
 ";
 
 fn main() -> ExitCode {
@@ -69,6 +75,7 @@ fn main() -> ExitCode {
         "package" => package::run(&rest),
         "arm64" => arm64::run(&rest),
         "sbom" => sbom::run(&rest),
+        "image" => image::run(&rest),
         "" | "help" | "--help" | "-h" => {
             print!("{USAGE}");
             return ExitCode::SUCCESS;

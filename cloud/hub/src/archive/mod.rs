@@ -8,6 +8,7 @@
 
 mod alarms;
 mod audit;
+mod backups;
 mod bound_rows;
 mod box_starts;
 mod cases;
@@ -36,6 +37,7 @@ mod workitems;
 
 pub(crate) use alarms::Alarm;
 pub(crate) use audit::AuditFilter;
+pub(crate) use backups::{Restoration, database_of_backup, known_version};
 pub(crate) use bound_rows::bind_rows;
 pub(crate) use cases::{
     Absence, Acted, By, Case, CaseKey, CaseWorkitem, ClinicWord, Filter, Group, HistoryLine, Load,

@@ -30,7 +30,13 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0025_audit_is_not_replaced.sql"),
     include_str!("migrations/0026_box_starts.sql"),
     include_str!("migrations/0027_bound_rows.sql"),
+    include_str!("migrations/0028_restorations.sql"),
 ];
+
+/// The version of databases that this program writes.
+pub(super) fn known() -> i64 {
+    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
+}
 
 /// Each step is one transaction together with its version number: a cut leaves the older version, whole.
 pub(super) async fn migrate(pool: &SqlitePool, path: &str) -> Result<(), Error> {
@@ -42,7 +48,7 @@ pub(super) async fn migrate(pool: &SqlitePool, path: &str) -> Result<(), Error> 
         .fetch_one(pool)
         .await
         .map_err(open)?;
-    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    let known = known();
     if !(0..=known).contains(&found) {
         return Err(Error::Newer {
             path: path.to_owned(),

@@ -182,7 +182,7 @@ impl Archive {
 }
 
 /// What the versions after the seventh added.
-const OF_THE_SEVENTH: &str = "DROP TABLE box_starts; DROP TABLE identities; DROP TABLE audit_told; DROP TABLE certificates; DROP TABLE enrolled_boxes; DROP TABLE enrolments; DROP TABLE revocations; DROP TABLE case_workitems_pending; DROP TABLE case_workitems; DROP TABLE report_statements; DROP TABLE reports; DROP TABLE reader_opinions; DROP TABLE drafts; \
+const OF_THE_SEVENTH: &str = "DROP TABLE restorations; DROP TABLE box_starts; DROP TABLE identities; DROP TABLE audit_told; DROP TABLE certificates; DROP TABLE enrolled_boxes; DROP TABLE enrolments; DROP TABLE revocations; DROP TABLE case_workitems_pending; DROP TABLE case_workitems; DROP TABLE report_statements; DROP TABLE reports; DROP TABLE reader_opinions; DROP TABLE drafts; \
      DROP TABLE alarms; DROP TABLE group_clinics; DROP TABLE group_members; DROP TABLE reader_groups; DROP TABLE absences; \
      DROP TABLE shifts; DROP TABLE clinic_opinions; DROP TABLE case_messages; DROP TABLE case_events; \
      DROP TABLE reader_settings; DROP TABLE triage_mark; DROP TABLE cases; DROP INDEX outgoing_states; \

@@ -4,7 +4,7 @@ use barefoot_trust::at_rest::{KeyPlace, Scope, key_file, list_keys, load_key, re
 
 use super::vault::{ENDING, folder_of};
 use super::{Config, Error, Vault};
-use crate::state::{self, StateDirectory};
+use crate::state::{self, BackupLock, StateDirectory};
 
 /// Gives the hub a new key and seals every other key with it; what those seal stays as it is. After a power cut in the middle it
 /// is done again from the start. A key that systemd gave is read only: `into` names a file for the new one, which then must
@@ -17,6 +17,8 @@ pub fn rotate(state: &Path, config: &Config, into: Option<&Path>) -> Result<usiz
         state::Error::InUse { .. } => Error::Running,
         other => Error::disk(state)(std::io::Error::other(other)),
     })?;
+    // A backup with some keys sealed by the one and some by the other could be opened by neither.
+    let _alone = BackupLock::take(state).map_err(|error| Error::disk(state)(std::io::Error::other(error)))?;
     let vault = Vault::open(state, config)?;
     let target = match (vault.place(), into) {
         (_, Some(into)) => into,

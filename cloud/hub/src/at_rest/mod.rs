@@ -14,17 +14,19 @@ mod columns;
 mod files;
 mod maintenance;
 mod vault;
+mod vouching;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use barefoot_trust::at_rest::Cipher;
+pub(crate) use barefoot_trust::at_rest::KeyPlace;
 use serde::Deserialize;
 
 pub(crate) use columns::{Cell, Column, Home};
 pub(crate) use files::{Kept, destroy, length_of, plain_bytes};
 pub use maintenance::rotate;
-pub(crate) use vault::Vault;
+pub(crate) use vault::{Vault, place};
 
 /// How what the hub keeps is sealed.
 #[derive(Debug, Clone, Default, Deserialize)]

@@ -39,7 +39,7 @@ pub(super) fn folder_of(state: &Path) -> PathBuf {
     state.join("keys")
 }
 
-pub(super) fn place(state: &Path, config: &Config) -> KeyPlace {
+pub(crate) fn place(state: &Path, config: &Config) -> KeyPlace {
     let beside = state.join("identity/hub.key");
     KeyPlace::of(config.hub_key.as_deref(), CREDENTIAL, beside)
 }

@@ -295,14 +295,30 @@ impl Desk {
         }
         let key = key_of(der).map_err(|_| Refusal::UnknownBox)?;
         let boxes = parts.archive.enrolled_boxes().await?;
-        match boxes.iter().find(|one| one.clinic == clinic) {
+        let enrolled = match boxes.iter().find(|one| one.clinic == clinic) {
             Some(other) if other.key != key => return Err(Refusal::OtherBox),
             Some(copied) if copied.copied_at_ms.is_some() => return Err(Refusal::Copied),
-            Some(_) | None => {}
+            found => found.is_some(),
+        };
+        if let Some(known) = parts.archive.certificate(fingerprint).await? {
+            return Ok((clinic, known));
         }
         // What an operator issued by hand ends when the operator said, and is not renewed here.
-        let known = parts.archive.certificate(fingerprint).await?;
-        Ok((clinic, known.ok_or(Refusal::UnknownBox)?))
+        if !enrolled || parts.archive.restorations().await?.is_empty() {
+            return Err(Refusal::UnknownBox);
+        }
+        // A box of ours with a certificate that this hub issued after the backup from which it went on: it is given another.
+        let forgotten = CertificateRow {
+            fingerprint,
+            clinic: clinic.clone(),
+            key,
+            chain: String::new(),
+            issued_at_ms: 0,
+            not_after_ms: 0,
+            renews: None,
+            confirmed: true,
+        };
+        Ok((clinic, forgotten))
     }
 
     fn now(&self) -> Result<OffsetDateTime, Refusal> {

@@ -216,14 +216,22 @@ impl Committer {
         } else {
             tracing::debug!(%clinic, session = presence.session, "Word of an older session came late.");
         }
-        let _ = answer.send(if up {
-            Answer::Hello {
-                presence_id: envelope_id,
-                received_at_ms: came.at_ms,
-                takes_words: self.worklist.is_some(),
+        if !up {
+            let _ = answer.send(Answer::Noted);
+            return;
+        }
+        let restorations = match self.archive.restorations().await {
+            Ok(restorations) => restorations,
+            Err(error) => {
+                report(&error, 1);
+                return;
             }
-        } else {
-            Answer::Noted
+        };
+        let _ = answer.send(Answer::Hello {
+            presence_id: envelope_id,
+            received_at_ms: came.at_ms,
+            takes_words: self.worklist.is_some(),
+            restorations,
         });
     }
 

@@ -17,6 +17,7 @@ use barefoot_wire::topics::{self, Topic};
 use barefoot_wire::{MAX_CORRELATION_BYTES, Receipt, Receipts, v1};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::archive::Restoration;
 use crate::clock::now_ms;
 
 pub(crate) use check::{Came, Checked, Message, Refusal, check};
@@ -54,6 +55,8 @@ pub(crate) enum Answer {
         received_at_ms: i64,
         /// There is a list of cases here: what clinics say of them is taken.
         takes_words: bool,
+        /// What boxes are asked to send again.
+        restorations: Vec<Restoration>,
     },
     /// The clinic's own word was taken; nothing goes back.
     Noted,

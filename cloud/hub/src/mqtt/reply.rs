@@ -49,6 +49,7 @@ pub(super) fn reply(clinic: &ClinicId, answer: &Answer, certificate: &OwnCertifi
             presence_id,
             received_at_ms,
             takes_words,
+            restorations,
         } => {
             // A clock that was set back in between must not make a hello that no box believes.
             let answered_at_ms = now.max(*received_at_ms);
@@ -61,6 +62,7 @@ pub(super) fn reply(clinic: &ClinicId, answer: &Answer, certificate: &OwnCertifi
             if !takes_words {
                 hello.takes.clear();
             }
+            hello.restoration = restorations.iter().copied().map(Into::into).collect();
             (topics::down_hello(clinic), hello_envelope(id, clinic, &hello))
         }
         Answer::Noted | Answer::Unreadable => return None,

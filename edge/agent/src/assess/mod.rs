@@ -84,6 +84,8 @@ pub(crate) struct Assessor {
     times: StageTimes,
     deadline: Duration,
     policy: Policy,
+    /// Whether what it assesses says something of the models.
+    counts: bool,
 }
 
 impl Assessor {
@@ -101,6 +103,16 @@ impl Assessor {
             times,
             deadline: crate::config::default_deadline(),
             policy: Policy::default(),
+            counts: true,
+        }
+    }
+
+    /// For pictures that are nobody's: no model is judged by them, and none beside it sees them.
+    #[must_use]
+    pub(crate) fn counting_nothing(self) -> Self {
+        Self {
+            counts: false,
+            ..self
         }
     }
 
@@ -150,7 +162,7 @@ impl Assessor {
         // Once a study: a model that comes in between answers from the next one on.
         let _assessing = self.models.assessing();
         let seats = self.models.seats();
-        let mut sum = Sum::new(&seats, self.models.shadow().is_some());
+        let mut sum = Sum::new(&seats, self.counts && self.models.shadow().is_some());
         if settled.identity_conflict {
             sum.gaps.push(Reason::IdentityConflict);
         }
@@ -318,7 +330,8 @@ impl Assessor {
             &said.findings,
             std::mem::take(&mut sum.gaps),
         );
-        if let Some(first) = seats.iter().find(|seat| seat.role.is_none()) {
+        let first = seats.iter().find(|seat| seat.role.is_none());
+        if let Some(first) = first.filter(|_| self.counts) {
             self.count(&first.active, &mut sum, urgency);
         }
         let findings: Vec<FindingResult> = said.findings.into_iter().map(|(finding, _)| finding).collect();

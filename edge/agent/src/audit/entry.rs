@@ -114,6 +114,7 @@ actions! {
     ImportCancelled = "import_cancelled",
     ImportReceipts = "import_receipts",
     FaultReport = "fault_report",
+    SelfTest = "self_test",
     ImagesRemoved = "images_removed",
     ModelAnswers = "model_answers",
     ModelRefused = "model_refused",

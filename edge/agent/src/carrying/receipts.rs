@@ -3,7 +3,7 @@ use barefoot_wire::{ReceiptOutcome, decode_carried_receipts};
 use time::OffsetDateTime;
 
 use super::{Carrying, Error};
-use crate::handoff::{FromHub, HubReceipt};
+use crate::handoff::{FromHub, HubReceipt, Restoration};
 
 /// What was in a file of receipts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -28,8 +28,16 @@ impl Carrying {
         if opened.writer != Signer::Hub {
             return Err(Error::NotTheHub);
         }
-        let messages =
+        let (messages, restorations) =
             decode_carried_receipts(&opened.content).map_err(|source| Error::Content { source })?;
+        // First: what the hub has lost is owed again, and then what it has now is receipted.
+        let restored = Restoration::all(&restorations);
+        if !restored.is_empty() {
+            from_hub
+                .send(FromHub::Restored(restored))
+                .await
+                .map_err(|_| Error::Stopping)?;
+        }
         let mut taken = Taken::default();
         for message in messages {
             let stored = message.receipts.iter();

@@ -124,15 +124,22 @@ async fn receipts_are_believed_from_the_hub_only() {
     let opened = hub
         .open(Purpose::Results, &part.file, OffsetDateTime::now_utc())
         .unwrap();
-    let content = encode_carried_receipts(&[Receipts {
-        receipts: vec![Receipt {
-            envelope_id: id.clone(),
-            outcome: ReceiptOutcome::Stored,
+    let restored = v1::Restoration {
+        id: vec![7; 16],
+        since_ms: 5,
+    };
+    let content = encode_carried_receipts(
+        &[Receipts {
+            receipts: vec![Receipt {
+                envelope_id: id.clone(),
+                outcome: ReceiptOutcome::Stored,
+                hub_time_ms: 9,
+            }],
             hub_time_ms: 9,
+            ..Receipts::default()
         }],
-        hub_time_ms: 9,
-        ..Receipts::default()
-    }]);
+        vec![restored],
+    );
     let good = hub.seal(Purpose::Receipts, &opened.answer_to, &content).unwrap();
     // A clinic may seal for itself; it is not the hub for that.
     let own = carrying
@@ -156,6 +163,10 @@ async fn receipts_are_believed_from_the_hub_only() {
             refused: 0
         }
     );
+    let Ok(FromHub::Restored(told)) = handed_on.try_recv() else {
+        panic!("what the hub has lost is owed before anything is receipted");
+    };
+    assert_eq!((told[0].id, told[0].since_ms), ([7; 16], 5));
     let Ok(FromHub::Receipts(receipts)) = handed_on.try_recv() else {
         panic!("receipts go the way of the line's");
     };

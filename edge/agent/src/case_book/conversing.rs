@@ -347,6 +347,13 @@ impl CaseBook {
                 self.index
                     .update(study, |view| view.reading.settle(envelope_id, None));
             }
+            Entry::OwedAgain { envelope_ids, .. } => {
+                self.index.update(study, |view| {
+                    for envelope_id in envelope_ids {
+                        view.reading.goes_again(envelope_id);
+                    }
+                });
+            }
             Entry::Refused {
                 envelope_id, reason, ..
             } => {

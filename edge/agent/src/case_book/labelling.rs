@@ -158,6 +158,7 @@ impl CaseBook {
             | Entry::ToHub { .. }
             | Entry::MessagesSeen { .. }
             | Entry::Receipted { .. }
+            | Entry::OwedAgain { .. }
             | Entry::Refused { .. } => self.put_talk(study, entry),
             Entry::Settled { .. } | Entry::Assessed { .. } | Entry::ImagesRemoved { .. } => {}
         }

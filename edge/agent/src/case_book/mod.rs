@@ -7,6 +7,7 @@ mod conversing;
 mod folder;
 mod identity;
 mod labelling;
+mod owed_again;
 mod recovery;
 mod removing;
 

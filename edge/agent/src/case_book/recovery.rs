@@ -54,7 +54,7 @@ impl CaseBook {
     /// # Errors
     /// When the case log cannot be read.
     pub(crate) fn undelivered(&self, study: &StudyKey, envelope_id: &str) -> io::Result<Option<Outgoing>> {
-        let mut undelivered = None;
+        let (mut undelivered, mut settled) = (None, None);
         for entry in case_log::replay(&self.state.case_log(study))?.entries {
             match entry {
                 Entry::ToHub {
@@ -77,7 +77,10 @@ impl CaseBook {
                 Entry::Receipted { envelope_id: id, .. } | Entry::Refused { envelope_id: id, .. }
                     if id == envelope_id =>
                 {
-                    undelivered = None;
+                    settled = undelivered.take();
+                }
+                Entry::OwedAgain { envelope_ids, .. } if envelope_ids.iter().any(|id| id == envelope_id) => {
+                    undelivered = undelivered.or_else(|| settled.take());
                 }
                 _ => {}
             }
@@ -96,6 +99,8 @@ impl CaseBook {
         let (mut covered, mut known_conflicts) = (BTreeSet::new(), 0);
         let mut assessed = 0;
         let mut open: Vec<Outgoing> = Vec::new();
+        // Those that the hub has, and may lose.
+        let mut receipted: Vec<Outgoing> = Vec::new();
         let mut words = Vec::new();
         for entry in entries {
             match entry {
@@ -150,8 +155,14 @@ impl CaseBook {
                 }
                 Entry::Receipted { ref envelope_id, .. } => {
                     self.put_delivery(study, envelope_id, None);
-                    open.retain(|outgoing| outgoing.envelope_id != *envelope_id);
-                    recovery.receipted.push(envelope_id.clone());
+                    move_if(&mut open, &mut receipted, |id| id == envelope_id);
+                    words.push(entry);
+                }
+                Entry::OwedAgain { ref envelope_ids, .. } => {
+                    self.put_owed(study, envelope_ids);
+                    move_if(&mut receipted, &mut open, |id| {
+                        envelope_ids.iter().any(|owed| owed == id)
+                    });
                     words.push(entry);
                 }
                 Entry::ToHub {
@@ -200,6 +211,8 @@ impl CaseBook {
             }
         }
         recovery.undelivered.append(&mut open);
+        let receipted = receipted.into_iter().map(|outgoing| outgoing.envelope_id);
+        recovery.receipted.extend(receipted);
         let has_new =
             known_conflicts < folder.conflicts || folder.instances.iter().any(|name| !covered.contains(name));
         if has_new {
@@ -245,4 +258,12 @@ impl CaseBook {
         }
         Ok(())
     }
+}
+
+fn move_if(from: &mut Vec<Outgoing>, to: &mut Vec<Outgoing>, is_meant: impl Fn(&str) -> bool) {
+    let (meant, rest) = std::mem::take(from)
+        .into_iter()
+        .partition(|outgoing| is_meant(&outgoing.envelope_id));
+    *from = rest;
+    to.extend::<Vec<Outgoing>>(meant);
 }

@@ -105,6 +105,7 @@ fn act<'a>(method: &Method, path: &'a str) -> Option<Act<'a>> {
         ["policy"] => plain(A::PolicyChanged),
         ["nodes", "again"] => plain(A::Send),
         ["fault"] => plain(A::FaultReport),
+        ["self-test"] | ["api", "self-test"] => plain(A::SelfTest),
         _ => return None,
     })
 }

@@ -12,8 +12,8 @@ pub(crate) use config::{Config, Language};
 
 mod sources;
 pub(crate) use sources::{
-    DicomAddress, HubNames, NoPaper, NodesDesk, OrdersDesk, Paper, PaperWish, PolicyDesk, Say, Sources,
-    Taken, Word,
+    DicomAddress, HubNames, NoPaper, NodesDesk, OrdersDesk, Paper, PaperWish, PolicyDesk, Say, SelfTestDesk,
+    Sources, Taken, Word,
 };
 
 mod server;
@@ -69,6 +69,10 @@ mod orders;
 mod own_certificate;
 
 mod quality;
+
+mod scanner_card;
+
+mod self_test;
 
 mod top_bar;
 

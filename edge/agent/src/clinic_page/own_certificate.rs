@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 
 use super::config::{PageTls, is_host};
 use crate::durable;
+use crate::own_addresses::reached_by;
 
 const FILE: &str = "page.certificate";
 /// What browsers take at most.
@@ -170,16 +171,7 @@ fn is_good(said: &PageCertificate, wanted: &BTreeSet<String>, now: OffsetDateTim
 /// By which names and addresses this box is reached.
 fn wanted(listen: IpAddr, more: &[String]) -> BTreeSet<String> {
     let host = fs::read_to_string("/etc/hostname").unwrap_or_default();
-    let (four, six) = (
-        fs::read_to_string("/proc/net/fib_trie").unwrap_or_default(),
-        fs::read_to_string("/proc/net/if_inet6").unwrap_or_default(),
-    );
-    let own = if listen.is_unspecified() {
-        addresses(&four, &six)
-    } else {
-        vec![listen]
-    };
-    names(&host, &own, more)
+    names(&host, &reached_by(listen), more)
 }
 
 fn names(host: &str, own: &[IpAddr], more: &[String]) -> BTreeSet<String> {
@@ -204,36 +196,6 @@ fn names(host: &str, own: &[IpAddr], more: &[String]) -> BTreeSet<String> {
     names
 }
 
-/// The machine's own addresses, as the kernel tells them; those of one link only are nothing a browser could be given.
-fn addresses(fib_trie: &str, if_inet6: &str) -> Vec<IpAddr> {
-    let mut found = Vec::new();
-    let mut lines = fib_trie.lines().map(str::trim).peekable();
-    while let Some(line) = lines.next() {
-        let address = line
-            .strip_prefix("|-- ")
-            .and_then(|text| text.parse::<Ipv4Addr>().ok());
-        if let Some(address) = address
-            && lines.peek() == Some(&"/32 host LOCAL")
-            && !address.is_loopback()
-        {
-            found.push(IpAddr::from(address));
-        }
-    }
-    for line in if_inet6.lines() {
-        let digits = line.split_whitespace().next().unwrap_or_default();
-        let Ok(bits) = u128::from_str_radix(digits, 16) else {
-            continue;
-        };
-        let address = Ipv6Addr::from_bits(bits);
-        if digits.len() == 32 && !address.is_loopback() && !address.is_unicast_link_local() {
-            found.push(IpAddr::from(address));
-        }
-    }
-    found.sort();
-    found.dedup();
-    found
-}
-
 fn shown(fingerprint: &Fingerprint) -> String {
     let pairs: Vec<String> = fingerprint.0.iter().map(|byte| format!("{byte:02X}")).collect();
     pairs.join(":")
@@ -244,12 +206,6 @@ mod tests {
     use std::net::SocketAddr;
 
     use super::*;
-
-    const FIB_TRIE: &str = "Main:\n  +-- 0.0.0.0/0 3 0 5\n     |-- 0.0.0.0\n        /0 universe UNICAST\n        |-- 127.0.0.1\n           \
-                            /32 host LOCAL\n     |-- 192.168.1.0\n        /24 link UNICAST\n     |-- 192.168.1.7\n        /32 host LOCAL\n     \
-                            |-- 192.168.1.255\n        /32 link BROADCAST\nLocal:\n     |-- 192.168.1.7\n        /32 host LOCAL\n";
-    const IF_INET6: &str = "fd000000000000000000000000000002 04 40 00 82 eth0\n00000000000000000000000000000001 01 80 10 80 lo\n\
-                            fe8000000000000000fc00fffe000001 04 40 20 80 eth0\nnonsense\n";
 
     fn tls(names: &[&str]) -> PageTls {
         PageTls {
@@ -262,10 +218,9 @@ mod tests {
 
     #[test]
     fn a_box_is_reached_by_its_host_name_and_addresses() {
-        let own = addresses(FIB_TRIE, IF_INET6);
+        let own = ["192.168.1.7", "fd00::2"].map(|text| text.parse::<IpAddr>().unwrap());
         let of =
             |texts: &[&str]| -> BTreeSet<String> { texts.iter().map(|text| (*text).to_owned()).collect() };
-        assert_eq!(own.len(), 2);
         assert_eq!(
             names("Box-7\n", &own, &["box.clinic.example".to_owned()]),
             of(&[

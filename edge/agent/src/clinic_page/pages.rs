@@ -17,6 +17,7 @@ use super::policy::{ChangeLine, PolicyForm, Stream};
 use super::priors::PriorCard;
 use super::quality::ScannerFigures;
 use super::request_language::RequestLanguage;
+use super::self_test::StepLine;
 use super::server::App;
 use super::sign_in::{self, Who};
 use super::sources::DicomAddress;
@@ -194,6 +195,31 @@ pub(super) struct FaultPage<'a> {
     pub(super) t: &'a Texts,
     pub(super) note: String,
     pub(super) problems: Vec<String>,
+}
+
+#[derive(Debug, Template)]
+#[template(path = "self_test.html")]
+pub(super) struct SelfTestPage<'a> {
+    pub(super) frame: Frame<'a>,
+    pub(super) t: &'a Texts,
+    /// When; none before a test.
+    pub(super) done: Option<String>,
+    pub(super) is_well: bool,
+    pub(super) steps: Vec<StepLine>,
+    pub(super) has_picture: bool,
+}
+
+#[derive(Debug, Template)]
+#[template(path = "scanner_card.html")]
+pub(super) struct ScannerCardPage<'a> {
+    pub(super) frame: Frame<'a>,
+    pub(super) t: &'a Texts,
+    pub(super) ae_title: &'a str,
+    pub(super) addresses: Vec<String>,
+    pub(super) port: Option<u16>,
+    pub(super) tls_port: Option<u16>,
+    /// No other machine reaches the box.
+    pub(super) is_only_here: bool,
 }
 
 #[derive(Debug, Template)]

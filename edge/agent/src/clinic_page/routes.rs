@@ -23,7 +23,7 @@ use super::top_bar::TopBar;
 use super::wording::Wording;
 use super::{
     Language, acts, api, assets, carried, changes, days, exchange, fault, guard, marks, orders, people,
-    pictures, policy, print, quality, saying, sign_in, talk, wall,
+    pictures, policy, print, quality, saying, scanner_card, self_test, sign_in, talk, wall,
 };
 use crate::case_index::CaseView;
 use crate::clock;
@@ -79,6 +79,10 @@ pub(super) fn router(app: Arc<App>) -> Router {
         )
         .route("/quality", get(quality::page))
         .route("/api/quality", get(quality::figures))
+        .route("/scanner-card", get(scanner_card::page))
+        .route("/self-test", get(self_test::page).post(self_test::run))
+        .route("/self-test/picture.jpg", get(self_test::picture))
+        .route("/api/self-test", post(self_test::run_by_program))
         .route("/exchange", get(exchange::page))
         .route("/exchange/fragment", get(exchange::fragment))
         .route(

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::assets::Addresses;
 use super::changes::{self, MAX_STREAMS};
 use super::own_certificate::OwnCertificate;
+use super::self_test::LastPicture;
 use super::sign_in::SignedIn;
 use super::texts::Library;
 use super::{Config, Language, Sources, routes};
@@ -50,6 +51,7 @@ pub(super) struct App {
     pub(super) utc_offset_minutes: i32,
     /// Shown by HTTPS, where nobody gave the box another one.
     pub(super) own_certificate: Option<OwnCertificate>,
+    pub(super) test_picture: LastPicture,
 }
 
 impl App {
@@ -72,6 +74,7 @@ impl App {
             loopback,
             pulse: watch::Sender::new(0),
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+            test_picture: LastPicture::default(),
             shutdown,
         }
     }

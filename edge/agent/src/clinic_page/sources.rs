@@ -1,5 +1,7 @@
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use barefoot_domain::{ClinicId, FindingCode, Report};
@@ -18,6 +20,7 @@ use crate::picture_quality::PictureQuality;
 use crate::reports_aside::ReportsAside;
 use crate::research::ExportLine;
 use crate::scanners::Scanners;
+use crate::self_test;
 use crate::site_policy::PolicyHandle;
 use crate::speech::{NotKept, Speech};
 use crate::status::Status;
@@ -60,6 +63,29 @@ pub(crate) struct Sources {
     pub policy: PolicyDesk,
     /// What of the site file may stand in a fault report.
     pub for_fault_reports: String,
+    pub self_test: SelfTestDesk,
+}
+
+type Testing = Pin<Box<dyn Future<Output = self_test::Report> + Send>>;
+
+/// Lets the box test itself.
+#[derive(Clone)]
+pub(crate) struct SelfTestDesk(Arc<dyn Fn() -> Testing + Send + Sync>);
+
+impl fmt::Debug for SelfTestDesk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SelfTestDesk")
+    }
+}
+
+impl SelfTestDesk {
+    pub(crate) fn new(run: impl Fn() -> Testing + Send + Sync + 'static) -> Self {
+        Self(Arc::new(run))
+    }
+
+    pub(super) async fn run(&self) -> self_test::Report {
+        (self.0)().await
+    }
 }
 
 type SoFar = dyn Fn() -> (usize, usize) + Send + Sync;
@@ -240,7 +266,15 @@ impl OrdersDesk {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DicomAddress {
     pub ae_title: String,
-    pub port: u16,
+    /// Without TLS.
+    pub plain: Option<SocketAddr>,
+    pub tls: Option<SocketAddr>,
+}
+
+impl DicomAddress {
+    pub(super) fn port(&self) -> u16 {
+        self.plain.or(self.tls).map_or(0, |address| address.port())
+    }
 }
 
 /// What somebody says about a case.

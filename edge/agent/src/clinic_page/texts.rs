@@ -47,6 +47,12 @@ words! {
     Age { moment, minutes, hours, days }
     Filter { heading, all, critical, review }
     Empty { heading, intro, ae_title, address, address_value, port, then, unknown }
+    SelfTestTexts {
+        heading, intro, start, result, all_well, not_well, passed, failed, left, marked,
+        door, door_advice, door_left, picture, picture_advice, quality, quality_advice, model, model_advice, model_left,
+        disk, disk_advice, queue, queue_advice, hub, hub_advice, removed, removed_advice,
+    }
+    ScannerCard { heading, link, intro, addresses, several, only_here, tls_port, tls_note, calling }
     UrgencyTexts {
         critical, critical_hint, review, review_hint, routine, routine_hint, receiving, receiving_hint, assessing,
         assessing_hint,
@@ -152,6 +158,8 @@ pub(super) struct Texts {
     pub(super) age: Age,
     pub(super) filter: Filter,
     pub(super) empty: Empty,
+    pub(super) scanner_card: ScannerCard,
+    pub(super) self_test: SelfTestTexts,
     pub(super) urgency: UrgencyTexts,
     pub(super) finding: Finding,
     pub(super) result: ResultTexts,

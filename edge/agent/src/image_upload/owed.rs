@@ -1,6 +1,7 @@
 //! What is to be sent, from what the cases say and what the hub has said.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
+use std::io;
 use std::sync::PoisonError;
 
 use barefoot_domain::Urgency;
@@ -28,6 +29,8 @@ pub(super) enum SentLine {
         images: usize,
         refused: usize,
     },
+    /// The hub went on from a backup, in which it may not have the version.
+    Lost { study: String, version: u32, at_ms: i64 },
 }
 
 impl ImageUploads {
@@ -135,6 +138,48 @@ impl ImageUploads {
         }
     }
 
+    /// The hub may have lost the images of these studies, and those that it took since then by this box's clock: they are owed
+    /// once more. What it has all the same is not sent again, only named. How many versions. Blocking.
+    ///
+    /// # Errors
+    /// When the disk or the queue fails.
+    pub(crate) fn owe_again(
+        &self,
+        studies: &HashSet<StudyKey>,
+        since_ms: i64,
+        cases: &CaseIndex,
+    ) -> io::Result<usize> {
+        let lines: Vec<SentLine> = checked_lines::replay(&self.sent_log())?.entries;
+        let mut owed = Vec::new();
+        for ((study, version), (at_ms, _)) in committed(&lines) {
+            let Some(study) = StudyKey::parse(study) else {
+                continue;
+            };
+            // The newest version has all images of the earlier ones.
+            let case = cases
+                .get(&study)
+                .filter(|case| case.version == version && 0 < case.instances);
+            let urgency = case.and_then(|case| Some(case.assessment.as_ref()?.urgency));
+            if let Some(urgency) = urgency.filter(|_| since_ms <= at_ms || studies.contains(&study)) {
+                owed.push((study, version, urgency));
+            }
+        }
+        let at_ms = now_ms();
+        let lost = owed.iter().map(|(study, version, _)| SentLine::Lost {
+            study: study.to_string(),
+            version: *version,
+            at_ms,
+        });
+        let lost: Vec<SentLine> = lost.collect();
+        if !lost.is_empty() {
+            checked_lines::append(&self.sent_log(), &lost)?;
+        }
+        for (study, version, urgency) in &owed {
+            self.offer(study, *version, *urgency).map_err(io::Error::other)?;
+        }
+        Ok(owed.len())
+    }
+
     /// Brings the lane to hold exactly what is owed: cases of the policy's urgencies whose newest version the hub has not
     /// committed, nor a person set aside.
     pub(super) fn resume(&self, cases: &CaseIndex) -> Result<(), Error> {
@@ -143,7 +188,7 @@ impl ImageUploads {
         *self.0.sent.lock().unwrap_or_else(PoisonError::into_inner) = so_far(&lines);
         let since = lines.iter().find_map(|line| match line {
             SentLine::Since { at_ms } => Some(*at_ms),
-            SentLine::Committed { .. } => None,
+            SentLine::Committed { .. } | SentLine::Lost { .. } => None,
         });
         let since = match since {
             Some(at_ms) => at_ms,
@@ -153,14 +198,8 @@ impl ImageUploads {
                 at_ms
             }
         };
-        let committed: HashSet<(&str, u32)> = lines
-            .iter()
-            .filter_map(|line| match line {
-                SentLine::Committed { study, version, .. } => Some((study.as_str(), *version)),
-                SentLine::Since { .. } => None,
-            })
-            .collect();
-        for (study, version) in &committed {
+        let committed = committed(&lines);
+        for (study, version) in committed.keys() {
             if let Some(study) = StudyKey::parse(study) {
                 let id = Job::id(&study, *version);
                 self.0
@@ -174,7 +213,7 @@ impl ImageUploads {
             let owed = case.state == CaseState::Assessed
                 && since <= case.assessed_at_ms.unwrap_or_default()
                 && 0 < case.instances
-                && !committed.contains(&(case.study.as_str(), case.version))
+                && !committed.contains_key(&(case.study.as_str(), case.version))
                 && !set_aside.contains(&Job::id(&case.study, case.version));
             if let Some(assessment) = case.assessment.as_ref().filter(|_| owed) {
                 self.offer(&case.study, case.version, assessment.urgency)
@@ -243,10 +282,33 @@ impl ImageUploads {
     }
 }
 
+/// Versions that the hub has, with when it took them and how many images.
+fn committed(lines: &[SentLine]) -> BTreeMap<(&str, u32), (i64, usize)> {
+    let mut committed = BTreeMap::new();
+    for line in lines {
+        match line {
+            SentLine::Committed {
+                study,
+                version,
+                at_ms,
+                images,
+                ..
+            } => {
+                committed.insert((study.as_str(), *version), (*at_ms, *images));
+            }
+            SentLine::Lost { study, version, .. } => {
+                committed.remove(&(study.as_str(), *version));
+            }
+            SentLine::Since { .. } => {}
+        }
+    }
+    committed
+}
+
 fn so_far(lines: &[SentLine]) -> (usize, usize) {
-    let committed = lines.iter().filter_map(|line| match line {
-        SentLine::Committed { images, .. } => Some(*images),
-        SentLine::Since { .. } => None,
-    });
-    committed.fold((0, 0), |(studies, all), images| (studies + 1, all + images))
+    let committed = committed(lines);
+    (
+        committed.len(),
+        committed.values().map(|(_, images)| images).sum(),
+    )
 }

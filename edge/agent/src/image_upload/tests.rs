@@ -552,4 +552,38 @@ fn a_start_owes_what_was_assessed_since_and_not_committed() {
         StudyKey::of(&StudyUid::new("1.3").unwrap()).as_str()
     );
     assert!(!folder.exists());
+    // The hub went on from a backup: what it took since then, or what it may have lost the result of.
+    let taken = |uid: &str, at_ms: i64| SentLine::Committed {
+        study: StudyKey::of(&StudyUid::new(uid).unwrap()).to_string(),
+        version: 1,
+        at_ms,
+        images: 1,
+        refused: 0,
+    };
+    case("1.4", now_ms() + 10_000);
+    case("1.5", now_ms() + 10_000);
+    let lines = [taken("1.4", 500), taken("1.5", 400)];
+    checked_lines::append(&uploads.sent_log(), &lines).unwrap();
+    let uploads = site.uploads(&cases);
+    assert_eq!(
+        (site.queue.depth().of(Lane::Images), uploads.so_far()),
+        (1, (3, 3))
+    );
+    let none = HashSet::new();
+    assert_eq!(uploads.owe_again(&none, 501, &cases).unwrap(), 0);
+    assert_eq!(uploads.owe_again(&none, 500, &cases).unwrap(), 1);
+    assert_eq!(
+        uploads.owe_again(&none, 500, &cases).unwrap(),
+        0,
+        "it is owed already"
+    );
+    let lost = HashSet::from([StudyKey::of(&StudyUid::new("1.2").unwrap())]);
+    assert_eq!(uploads.owe_again(&lost, 500, &cases).unwrap(), 1);
+    assert_eq!(site.queue.depth().of(Lane::Images), 3);
+    let uploads = site.uploads(&cases);
+    assert_eq!(
+        (site.queue.depth().of(Lane::Images), uploads.so_far()),
+        (3, (1, 1)),
+        "also after a restart"
+    );
 }

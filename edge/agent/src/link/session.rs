@@ -19,7 +19,7 @@ use super::rest::rest;
 use super::uplink::{Hub, TALK, Uplink};
 use crate::backoff;
 use crate::error_chain::chain;
-use crate::handoff::{Acknowledgement, FromHub};
+use crate::handoff::{Acknowledgement, FromHub, Restoration};
 use crate::hub_certificate;
 use crate::hub_clock::Exchange;
 
@@ -195,7 +195,7 @@ impl<'a> Session<'a> {
                 Some(Word::Receipts(receipts)) => self.on_receipts(receipts).await,
                 Some(Word::Hello(hello)) => {
                     self.on_hello(&hello);
-                    Ok(())
+                    self.on_restorations(&hello).await
                 }
                 Some(Word::Correction(correction)) => self.hand_on(FromHub::Correction(correction)).await,
                 Some(Word::Case(word)) => self.hand_on(FromHub::Case(word)).await,
@@ -292,6 +292,15 @@ impl<'a> Session<'a> {
             self.uplink.set_hub(understood(hello));
             self.greeted = true;
         }
+    }
+
+    /// Each time the hub tells of them: what was heeded before is nothing new.
+    async fn on_restorations(&self, hello: &v1::Hello) -> Result<(), Ended> {
+        let told = Restoration::all(&hello.restoration);
+        if told.is_empty() {
+            return Ok(());
+        }
+        self.hand_on(FromHub::Restored(told)).await
     }
 
     fn acknowledge(&mut self, acknowledgement: &Acknowledgement) {

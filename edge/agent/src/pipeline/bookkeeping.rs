@@ -20,7 +20,7 @@ use crate::clock::now_ms;
 use crate::deliver::Deliveries;
 use crate::error_chain::chain;
 use crate::handoff::{
-    Acknowledgement, AssessedStudy, FromHub, HubCorrection, HubReceipt, HubWord, SettledStudy,
+    Acknowledgement, AssessedStudy, FromHub, HubCorrection, HubReceipt, HubWord, Restoration, SettledStudy,
 };
 use crate::hub_clock::HubClock;
 use crate::idle::Idle;
@@ -293,6 +293,7 @@ impl Bookkeeping {
             };
             let goes_on = match word {
                 FromHub::Receipts(receipts) => self.take_receipts(receipts, &shutdown).await,
+                FromHub::Restored(told) => self.owe_again(told, &shutdown).await,
                 FromHub::Correction(correction) => {
                     self.take_correction(correction, &acknowledgements).await;
                     true
@@ -333,6 +334,35 @@ impl Bookkeeping {
         }
         let results = self.outgoing.clone();
         queued(shutdown, move || results.settle(&written)).await
+    }
+
+    /// The hub went on from a backup: what it may have lost since is sent once more. `false` when the daemon cannot go on.
+    async fn owe_again(&self, told: Vec<Restoration>, shutdown: &CancellationToken) -> bool {
+        let (book, results, hub_clock) = (
+            Arc::clone(&self.book),
+            self.outgoing.clone(),
+            self.hub_clock.clone(),
+        );
+        let heed = move || {
+            let unheeded = book.unheeded(&told)?;
+            let Some(since_ms) = unheeded.iter().map(|one| one.since_ms).min() else {
+                return Ok(());
+            };
+            let now = now_ms();
+            let offset_ms = hub_clock.offset_ms(now).unwrap_or_default();
+            let (results, images) = results.owe_again(since_ms, since_ms.saturating_sub(offset_ms), now)?;
+            // Only now: after a power cut before this it is done again.
+            book.heed(&told)?;
+            tracing::warn!(
+                results,
+                images,
+                "The hub went on from a backup; what it may have lost is sent again."
+            );
+            Ok::<_, io::Error>(())
+        };
+        // Without the hub's word nothing is lost: the next start does it, or the next hello.
+        until_done("send again what the hub lost", shutdown, heed).await;
+        true
     }
 
     async fn take_late(self, receipt: HubReceipt, shutdown: CancellationToken) {
@@ -697,5 +727,38 @@ mod tests {
                 .unwrap()
                 .is_none()
         );
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_restoration_of_the_hub_is_heeded_once() {
+        let root = tempfile::tempdir().unwrap();
+        let (parts, book, _) = parts(root.path());
+        let shutdown = CancellationToken::new();
+        let study = assessed(root.path(), &book, 1, Urgency::Critical);
+        parts.outgoing.enqueue(&study).unwrap();
+        // Assessed before the daemon started: its case is known from its log.
+        book.recover().unwrap();
+        let mut stored = receipt("envelope-01", None);
+        stored.hub_time_ms = 1_000;
+        assert!(parts.take_receipts(vec![stored.clone()], &shutdown).await);
+        let is_owed = || parts.outgoing.study_of("envelope-01").is_some();
+        assert!(!is_owed());
+        let told = |id: u8, since_ms| Restoration {
+            id: [id; 16],
+            since_ms,
+        };
+        // The hub tells of all with every hello; the earliest counts.
+        for (restorations, owed) in [
+            (vec![told(1, 1_001)], false),
+            (vec![told(1, 0)], false),
+            (vec![told(1, 1_001), told(2, 900), told(3, 5_000)], true),
+        ] {
+            assert!(parts.owe_again(restorations, &shutdown).await);
+            assert_eq!(is_owed(), owed);
+        }
+        assert!(parts.take_receipts(vec![stored], &shutdown).await);
+        let again = vec![told(1, 0), told(2, 0), told(3, 0)];
+        assert!(parts.owe_again(again, &shutdown).await);
+        assert!(!is_owed());
     }
 }

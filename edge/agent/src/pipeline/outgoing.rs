@@ -1,6 +1,7 @@
 //! The results without the hub's word: which study each belongs to, and that the queue holds them as soon as it has room.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -119,6 +120,35 @@ impl OutgoingResults {
             let place = (outgoing.lane, outgoing.envelope_id.clone());
             self.overdue().insert(place, outgoing.study.clone());
         }
+    }
+
+    /// Queues what the hub receipted since then, by its clock, and images that it took since then, by this box's. How many of
+    /// each.
+    pub(super) fn owe_again(
+        &self,
+        since_ms: i64,
+        since_here_ms: i64,
+        now_ms: i64,
+    ) -> io::Result<(usize, usize)> {
+        let (mut results, mut studies) = (0, HashSet::new());
+        for case in self.book.cases().all() {
+            let owed = self
+                .book
+                .owe_again(&case.study, since_ms, now_ms)
+                .map_err(io::Error::other)?;
+            for outgoing in &owed {
+                self.enqueue(outgoing).map_err(io::Error::other)?;
+            }
+            results += owed.len();
+            if !owed.is_empty() {
+                studies.insert(case.study.clone());
+            }
+        }
+        let images = match &self.images {
+            Some(images) => images.owe_again(&studies, since_here_ms, self.book.cases())?,
+            None => 0,
+        };
+        Ok((results, images))
     }
 
     fn append(&self, outgoing: &Outgoing) -> Result<(), barefoot_queue::Error> {
@@ -263,6 +293,7 @@ pub(super) mod tests {
     use super::*;
     use crate::case_book::Moment;
     use crate::case_index::{CaseIndex, samples};
+    use crate::case_log::{self, Entry, PatientText};
     use crate::character_sets::CharacterSets;
     use crate::handoff::{AssessedStudy, SettledStudy};
     use crate::study_folder::StateDirectory;
@@ -294,6 +325,18 @@ pub(super) mod tests {
         let study = StudyKey::of(&study_uid);
         let state = StateDirectory::open(&root.join("state")).unwrap();
         std::fs::create_dir_all(state.instances(&study)).unwrap();
+        let logged = Entry::Settled {
+            version: 1,
+            at_ms: 1,
+            received_at_ms: 1,
+            study_uid: study_uid.as_str().to_owned(),
+            instances: Vec::new(),
+            modality: "DX".to_owned(),
+            patient: PatientText::default(),
+            conflicts: 0,
+            strangers: 0,
+        };
+        case_log::append(&state.case_log(&study), &[logged]).unwrap();
         let settled = SettledStudy {
             study,
             version: 1,
@@ -407,5 +450,72 @@ pub(super) mod tests {
             results.queue_damaged().unwrap();
             assert_eq!(waiting(&queue), ["envelope-01", "envelope-02"]);
         }
+    }
+
+    fn receipted(id: &str, hub_time_ms: i64) -> HubReceipt {
+        HubReceipt {
+            hub_time_ms,
+            ..receipt(id, None)
+        }
+    }
+
+    #[test]
+    fn what_a_restored_hub_may_have_lost_is_sent_once_more_also_after_a_restart() {
+        let root = tempfile::tempdir().unwrap();
+        let (first, queue) = (book(root.path()), small_queue(root.path()));
+        let results = OutgoingResults::new(Arc::clone(&first), queue.clone(), None);
+        // Receipted before the backup, after it, and by a hub that names no time; the last waits still.
+        let times = [Some(99), Some(100), Some(0), None];
+        let mut studies = Vec::new();
+        for (number, time) in (1..).zip(times) {
+            let outgoing = assessed(root.path(), &first, number, Urgency::Routine);
+            results.enqueue(&outgoing).unwrap();
+            if let Some(time) = time {
+                let receipt = receipted(&outgoing.envelope_id, time);
+                first.record_receipt(&outgoing.study, &receipt, 5).unwrap();
+                results.settle(&[receipt]).unwrap();
+            }
+            studies.push(outgoing.study);
+        }
+        assert_eq!(waiting(&queue), ["envelope-04"]);
+        let owe = |book: &Arc<CaseBook>, since_ms: i64| {
+            let owed: usize = studies
+                .iter()
+                .map(|study| book.owe_again(study, since_ms, 6).unwrap().len())
+                .sum();
+            owed
+        };
+        assert_eq!(owe(&first, 100), 2);
+        // A power cut before they were queued: the start finds them in the logs.
+        let again = || {
+            let book = book(root.path());
+            let recovery = book.recover().unwrap();
+            let results = OutgoingResults::new(Arc::clone(&book), queue.clone(), None);
+            results.resume(&recovery).unwrap();
+            (book, results)
+        };
+        let (second, results) = again();
+        let mut all = waiting(&queue);
+        all.sort();
+        assert_eq!(all, ["envelope-02", "envelope-03", "envelope-04"]);
+        let undelivered = second.undelivered(&studies[1], "envelope-02").unwrap();
+        assert_eq!(undelivered.unwrap().envelope_id, "envelope-02");
+        // The restored hub has taken one; the same restoration finds the others where they are.
+        let receipt = receipted("envelope-02", 300);
+        second.record_receipt(&studies[1], &receipt, 7).unwrap();
+        results.settle(&[receipt]).unwrap();
+        assert!(second.undelivered(&studies[1], "envelope-02").unwrap().is_none());
+        let (third, results) = again();
+        assert_eq!(waiting(&queue).len(), 2);
+        assert_eq!(
+            results.owe_again(301, 301, 8).unwrap(),
+            (1, 0),
+            "the one without a time"
+        );
+        assert_eq!(waiting(&queue).len(), 2, "it waited already");
+        // Another restoration, of a still older state.
+        assert_eq!(owe(&third, 1), 3);
+        let (_, _) = again();
+        assert_eq!(waiting(&queue).len(), 4);
     }
 }

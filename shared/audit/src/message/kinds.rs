@@ -152,6 +152,14 @@ pub(super) fn of(word: &str) -> Option<Kind> {
             },
             "R",
         ),
+        "backup" => kind(
+            E::Exported {
+                onto: codes::URI_MEDIA,
+            },
+            "R",
+        )
+        .anonymous(),
+        "restored" => kind(E::Imported, "C").anonymous(),
         "research_export" => kind(
             E::Exported {
                 onto: codes::USB_DISK,
@@ -188,11 +196,15 @@ pub(super) fn of(word: &str) -> Option<Kind> {
         "box_copied" => alert(codes::NODE_AUTHENTICATION).outcome("8"),
         "box_enrolled" => kind(E::Joined, "E").of(codes::ATTACH),
         "scanner_allowed" => alert(codes::NETWORK_CONFIGURATION),
-        "clock_jumped" | "entries_removed" | "policy_holds" | "policy_changed" | "settings" | "roster" => {
-            alert(codes::SECURITY_CONFIGURATION)
-        }
+        "results_asked_again"
+        | "clock_jumped"
+        | "entries_removed"
+        | "policy_holds"
+        | "policy_changed"
+        | "settings"
+        | "roster" => alert(codes::SECURITY_CONFIGURATION),
         "entries_lost" => alert(codes::RECORDING_STOPPED).outcome("8"),
-        "send" => alert(codes::LOCAL_SERVICE_STARTED),
+        "send" | "self_test" => alert(codes::LOCAL_SERVICE_STARTED),
 
         "model_refused" | "model_taken_back" => alert(codes::SOFTWARE_CONFIGURATION).outcome("4"),
         "model_answers"

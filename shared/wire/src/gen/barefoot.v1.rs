@@ -243,7 +243,7 @@ pub struct Presence {
 }
 /// What the hub understands, and what time it is there. The clocks are compared as in NTP: the box knows when it asked and
 /// when it was answered.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Hello {
     /// The envelope that is answered.
     #[prost(string, tag = "1")]
@@ -271,6 +271,20 @@ pub struct Hello {
     /// Kinds of envelopes that are taken beside results, health and presence; a box keeps others until a hub takes them.
     #[prost(enumeration = "Kind", repeated, tag = "10")]
     pub takes: ::prost::alloc::vec::Vec<i32>,
+    /// Times at which the hub went on from an older state of what it keeps; the newest last, at most 16. A box does what each asks
+    /// once.
+    #[prost(message, repeated, tag = "11")]
+    pub restoration: ::prost::alloc::vec::Vec<Restoration>,
+}
+/// The hub went on from a backup: what was receipted by it at since_ms or later, by its clock, may be missing there, and is to be
+/// sent again.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Restoration {
+    /// 16 random bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub id: ::prost::alloc::vec::Vec<u8>,
+    #[prost(int64, tag = "2")]
+    pub since_ms: i64,
 }
 /// How a box is. Only the newest counts, and it expires.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -330,6 +344,9 @@ pub struct CarriedReceipts {
     /// Each a Receipts.
     #[prost(message, repeated, tag = "2")]
     pub receipts: ::prost::alloc::vec::Vec<Receipts>,
+    /// As in Hello.
+    #[prost(message, repeated, tag = "3")]
+    pub restoration: ::prost::alloc::vec::Vec<Restoration>,
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]

@@ -27,6 +27,8 @@ async fn every_answer_carries_the_policy_and_pages_are_not_kept() {
         "/fault",
         "/wall",
         "/quality",
+        "/scanner-card",
+        "/self-test",
         "/exchange",
         "/orders",
         "/aside",

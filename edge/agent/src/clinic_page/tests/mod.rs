@@ -15,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::config::SignIn;
 use super::{
-    ClinicPage, Config, DicomAddress, HubNames, Language, NodesDesk, OrdersDesk, Paper, Say, Sources, Taken,
-    Word,
+    ClinicPage, Config, DicomAddress, HubNames, Language, NodesDesk, OrdersDesk, Paper, Say, SelfTestDesk,
+    Sources, Taken, Word,
 };
 use crate::audit::Audit;
 use crate::case_index::samples::{assessed, finding, pneumonia};
@@ -49,6 +49,7 @@ mod orders;
 mod policy;
 mod quality;
 mod saying;
+mod setting_up;
 mod signing_in;
 mod state;
 mod wall;
@@ -96,7 +97,8 @@ impl Clinic {
             finding_names: [(pneumonia(), name)].into_iter().collect(),
             dicom: DicomAddress {
                 ae_title: "BAREFOOT".into(),
-                port: 11112,
+                plain: Some(([192, 168, 1, 7], 11112).into()),
+                tls: Some(([192, 168, 1, 7], 2762).into()),
             },
             importer: None,
             carrying: None,
@@ -129,6 +131,7 @@ impl Clinic {
                 }),
             },
             for_fault_reports: "{\"clinic\": \"clinic-7\"}".into(),
+            self_test: SelfTestDesk::new(|| Box::pin(std::future::ready(setting_up::tested()))),
         };
         let config = Config {
             listen: (Ipv4Addr::LOCALHOST, 0).into(),
