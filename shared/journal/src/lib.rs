@@ -130,9 +130,12 @@ mod tests {
 
     use super::*;
 
+    /// Its message, its whole line, its fields.
+    type Line = (String, String, Vec<(&'static str, String)>);
+
     /// What entries would be sent.
     #[derive(Clone, Default)]
-    struct Kept(Arc<Mutex<Vec<(String, String, Vec<(&'static str, String)>)>>>);
+    struct Kept(Arc<Mutex<Vec<Line>>>);
 
     impl<S: Subscriber> Layer<S> for Kept {
         fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {

@@ -51,7 +51,15 @@ fn images_of_any_length_come_back_by_whatever_way_they_are_written() {
     let state = StateDirectory::open(folder.path()).unwrap();
     let mut buffer = Vec::with_capacity(1160 * 1024);
     // Around whole blocks, around a batch, and several of them.
-    for length in [1, 4096, 300_000, 526_336, BATCH - 1, BATCH + 70_000, 3 * BATCH + 4097] {
+    for length in [
+        1,
+        4096,
+        300_000,
+        526_336,
+        BATCH - 1,
+        BATCH + 70_000,
+        3 * BATCH + 4097,
+    ] {
         let content: Vec<u8> = (0..length).map(|at| (at * 31 % 253) as u8).collect();
         let part = state.intake().join("one.part");
         let Arriving::Sealed(mut writer) = Arriving::begin(&part, buffer).unwrap() else {
