@@ -19,10 +19,10 @@ async function open(page, url) {
   return answer.status();
 }
 
-/** `link` is what the operator's console printed. */
+/** `link` is what the operator's console printed: whole where the hub knows its own address. */
 export async function setUp({ person, hub, link, password }) {
   const page = await pageOf(person, hub);
-  await open(page, hub + link);
+  await open(page, new URL(link, hub).href);
   learn(person, await page.locator('code.key').innerText());
   await look(page, 'set-up');
   await page.locator('#password').fill(password);

@@ -8,8 +8,11 @@ const { chromium } = viewer('playwright-core');
 const axe = readFileSync(viewer.resolve('axe-core/axe.min.js'), 'utf8');
 const screenshots = new URL('../../target/screenshots/story/', import.meta.url).pathname;
 
-/** What the tests make the servers refuse, and their own looks at the canvas, the browser reports as well. */
-const EXPECTED = /status of (409|422|403)|Multiple readback/;
+/**
+ * What the tests make the servers refuse, their own looks at the canvas, and that a page by plain HTTP is trusted less, the browser
+ * reports as well.
+ */
+const EXPECTED = /status of (409|422|403)|Multiple readback|Opener-Policy header has been ignored, because the URL's origin was untrustworthy/;
 
 let browser;
 const windows = new Map();

@@ -146,9 +146,9 @@ async fn a_manager_changes_what_leaves_and_is_asked_twice_where_more_does() {
 
     let log = audit(&clinic.edge, clinic.region.folder());
     for line in [
-        "hub.free_text: yes -> no",
-        "hub.free_text: no -> yes (loosens)",
-        "nodes.county-pacs: nothing -> originals (loosens)",
+        "hub.free_text: true -> false",
+        "hub.free_text: false -> true (loosens)",
+        "nodes.by_name county-pacs: nothing -> originals (loosens)",
     ] {
         assert!(log.contains(line), "{line}: {log}");
     }
