@@ -128,6 +128,7 @@ async function policyAs(page, status) {
     status,
     text: await page.locator('main').innerText(),
     hasForm: await page.locator('#save').count() === 1,
+    freeText: await page.locator('form[action="/policy"] [name=free_text]:checked').count() === 1,
     asksAgain: await page.locator('#confirm').count() === 1,
     problem: (await page.locator('.alert[role=alert]').allInnerTexts()).join(' '),
     done: await page.locator('.alert.done').count() === 1,

@@ -60,7 +60,7 @@ async fn a_manager_changes_what_leaves_and_is_asked_twice_where_more_does() {
     let before = act("policyPage", MANAGER, page("en", "policy-manager"));
     assert_eq!(before["hasForm"], true, "{before:#}");
     says(&before, &["leaves as it is written"]);
-    // Without the right PIN nothing changes, and what was typed is said to be wrong.
+    // Without the right PIN nothing changes, and what was chosen is still chosen.
     let tighter = |pin: &str, name: &str| {
         json!({
             "boxes": { "free_text": false }, "fields": { "node:county-pacs": "nothing" }, "pin": pin, "name": name,
@@ -73,6 +73,10 @@ async fn a_manager_changes_what_leaves_and_is_asked_twice_where_more_does() {
         "{wrong:#}"
     );
     assert!(!wrong["problem"].as_str().unwrap().is_empty());
+    assert_eq!(
+        (&before["freeText"], &wrong["freeText"]),
+        (&json!(true), &json!(false))
+    );
     let same = act("policyPage", MANAGER, page("en", "policy-unchanged"));
     assert_eq!(same["text"], before["text"]);
 

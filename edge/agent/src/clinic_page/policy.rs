@@ -67,10 +67,17 @@ pub(super) async fn page(
     asked: RequestLanguage,
     Query(query): Query<Asked>,
 ) -> Response {
-    show(&app, asked, None, query.notice.as_deref() == Some("done")).await
+    show(&app, asked, None, query.notice.as_deref() == Some("done"), None).await
 }
 
-async fn show(app: &Arc<App>, asked: RequestLanguage, problem: Option<String>, done: bool) -> Response {
+/// `typed` stands in the form instead of the policy that holds.
+async fn show(
+    app: &Arc<App>,
+    asked: RequestLanguage,
+    problem: Option<String>,
+    done: bool,
+    typed: Option<&SitePolicy>,
+) -> Response {
     let t = app.library.of(asked.language);
     let exports = Arc::clone(&app.sources.policy.exports);
     let users = app.sources.users.clone();
@@ -79,7 +86,8 @@ async fn show(app: &Arc<App>, asked: RequestLanguage, problem: Option<String>, d
     let policy = app.sources.policy.handle.get();
     let form = sign_in::who().may().manager.then(|| {
         let before = app.sources.policy.handle.fingerprint();
-        PolicyForm::of(&policy, &app.sources.policy.nodes, before, mine(managers))
+        let shown = typed.unwrap_or(&*policy);
+        PolicyForm::of(shown, &app.sources.policy.nodes, before, mine(managers))
     });
     let page = PolicyPage {
         frame: Frame::of(app, asked.language),
@@ -114,8 +122,8 @@ pub(super) async fn change(
     Form(fields): Form<Fields>,
 ) -> Response {
     let t = app.library.of(asked.language);
-    let refused = async |problem: String| {
-        let page = show(&app, asked, Some(problem), false).await;
+    let refused = async |problem: String, typed: Option<&SitePolicy>| {
+        let page = show(&app, asked, Some(problem), false, typed).await;
         (StatusCode::UNPROCESSABLE_ENTITY, page).into_response()
     };
     let said = |name: &str| form::first(&fields, name).to_owned();
@@ -125,11 +133,11 @@ pub(super) async fn change(
     let wanted = form::read(&fields, &old, ahead_minutes).and_then(|new| new.check().map(|()| new));
     let new = match wanted {
         Ok(new) => new,
-        Err(why) => return refused(fill(&t.policy.wrong, &[("why", &why)])).await,
+        Err(why) => return refused(fill(&t.policy.wrong, &[("why", &why)]), None).await,
     };
     let differs = changes(&old, &new, &app.sources.policy.nodes);
     if said("before") != handle.fingerprint() {
-        return refused(t.policy.meanwhile.clone()).await;
+        return refused(t.policy.meanwhile.clone(), None).await;
     }
     let fingerprint = PolicyHandle::fingerprint_of(&new);
     let is_asked_again = said("confirm") == fingerprint;
@@ -144,7 +152,12 @@ pub(super) async fn change(
         return if is_asked_again {
             confirm(&app, asked, &differs, fields, fingerprint, Some(problem))
         } else {
-            refused(problem).await
+            // All but a new recipient, which is none yet.
+            let typed = SitePolicy {
+                research: old.research.clone(),
+                ..new
+            };
+            refused(problem, Some(&typed)).await
         };
     }
     let lines: Vec<String> = differs.iter().map(ToString::to_string).collect();
@@ -158,10 +171,10 @@ pub(super) async fn change(
             };
             told.beside(Redirect::to("/policy?notice=done").into_response())
         }
-        Ok(None) => refused(t.policy.meanwhile.clone()).await,
+        Ok(None) => refused(t.policy.meanwhile.clone(), None).await,
         Err(error) => {
             tracing::error!(%error, "The policy cannot be written.");
-            refused(t.policy.failed.clone()).await
+            refused(t.policy.failed.clone(), None).await
         }
     }
 }

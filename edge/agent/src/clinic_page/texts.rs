@@ -129,7 +129,7 @@ words! {
         routine, dates, shifted, kept, keep_characteristics, trust_clean, free_text, allow_stick, nodes_heading, unlisted,
         originals, deidentified, nothing, minor_age, unknown_age, as_minor, as_adult, learn, off, opt_in, opt_out,
         follow_site, join_rounds, models, models_hint, cohort, clip_norm, noise, secure, required, allowed, refused, epsilon,
-        delta, examples, hours, hours_hint, take_off, add_recipient, name, purpose, removed, keep_sex_age, names, per_recipient, per_export, until, manager,
+        delta, examples, hours_from, hours_to, hours_hint, take_off, add_recipient, name, purpose, removed, keep_sex_age, names, per_recipient, per_export, until, manager,
         no_manager, pin, save, confirm_heading, confirm_text, loosens, confirm_button, back, wrong, wrong_pin, locked,
         meanwhile, failed,
     }
