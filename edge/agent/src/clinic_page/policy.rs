@@ -86,7 +86,7 @@ async fn show(
     let policy = app.sources.policy.handle.get();
     let form = sign_in::who().may().manager.then(|| {
         let before = app.sources.policy.handle.fingerprint();
-        let shown = typed.unwrap_or(&*policy);
+        let shown = typed.unwrap_or(&policy);
         PolicyForm::of(shown, &app.sources.policy.nodes, before, mine(managers))
     });
     let page = PolicyPage {
